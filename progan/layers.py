@@ -1,0 +1,173 @@
+"""The layers of the progressively growing GAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196).
+
+Activations are [N, C, H, W]. Every layer computes in the precision of its input and casts its float32 weights to it, so that
+float64 in gives float64 out and a bfloat16 trunk needs no autocast.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SQRT2 = math.sqrt(2.0)
+
+
+def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Normalise each pixel's feature vector [N, C, ...] to unit mean square (Karras 2018, section 4.2)."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
+
+
+def upscale2x(x: Tensor) -> Tensor:
+    """Repeat every pixel 2x2: [N, C, H, W] -> [N, C, 2H, 2W]."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def downscale2x(x: Tensor) -> Tensor:
+    """Average every 2x2 box: [N, C, H, W] -> [N, C, H/2, W/2]."""
+    return F.avg_pool2d(x, 2)
+
+
+def fade(old: Tensor, new: Tensor, alpha: float) -> Tensor:
+    """(1 - alpha) * old + alpha * new, the cross-fade of Karras 2018, figure 2; exactly `new` at alpha 1."""
+    return torch.lerp(old, new, alpha)
+
+
+def largest_group(batch: int, group: int) -> int:
+    """The largest divisor of `batch` that is not above `group`."""
+    return next(size for size in range(min(group, batch), 0, -1) if batch % size == 0)
+
+
+def minibatch_stddev(x: Tensor, group: int = 4, features: int = 1) -> Tensor:
+    """Append `features` maps with the standard deviation over groups of samples (Karras 2018, section 3).
+
+    [N, C, H, W] -> [N, C + features, H, W]. With M = N / group, sample i belongs to group i mod M; the variance is biased and
+    is computed in float32 at least. A batch that `group` does not divide uses the largest divisor not above it.
+    """
+    n, c, h, w = x.shape
+    group = largest_group(n, group)
+    y = x.to(torch.promote_types(x.dtype, torch.float32)).reshape(group, n // group, features, c // features, h, w)
+    y = (y - y.mean(dim=0)).square().mean(dim=0)
+    y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4), keepdim=True).squeeze(2)
+    y = y.repeat(group, 1, h, w).to(x.dtype)
+    return torch.cat([x, y], dim=1)
+
+
+def kernel_4x4(weight: Tensor) -> Tensor:
+    """The 4x4 kernel [..., 4, 4] that does a 3x3 convolution and a 2x2 repetition (or sum) of pixels at once.
+
+    It is the sum of the 3x3 kernel's four shifts by one pixel.
+    """
+    w = F.pad(weight, (1, 1, 1, 1))
+    return w[..., 1:, 1:] + w[..., :-1, 1:] + w[..., 1:, :-1] + w[..., :-1, :-1]
+
+
+class EqualizedWeight(nn.Module):
+    """A weight drawn from N(0, 1) and scaled at run time by gain / sqrt(fan_in), with a zero bias.
+
+    The equalized learning rate of Karras 2018, section 4.1. With `equalized` False the scale is in the initial values instead.
+    """
+
+    def __init__(self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool) -> None:
+        super().__init__()
+        scale = gain / math.sqrt(fan_in)
+        self.scale = scale if equalized else 1.0
+        self.weight = nn.Parameter(torch.randn(shape) * (1.0 if equalized else scale))
+        self.bias = nn.Parameter(torch.zeros(bias))
+
+    def scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The scaled weight and the bias in the precision of the computation."""
+        return (self.weight * self.scale).to(dtype), self.bias.to(dtype)
+
+
+class Conv2d(EqualizedWeight):
+    """Convolution that keeps the size: [N, in, H, W] -> [N, out, H, W], weight [out, in, k, k]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = SQRT2, equalized: bool = True) -> None:
+        super().__init__((outputs, inputs, kernel, kernel), outputs, inputs * kernel * kernel, gain, equalized)
+        self.padding = kernel // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.scaled(x.dtype)
+        return F.conv2d(x, weight, bias, padding=self.padding)
+
+
+class UpConv2d(EqualizedWeight):
+    """2x upscaling and 3x3 convolution in one: [N, in, H, W] -> [N, out, 2H, 2W], weight [out, in, 3, 3].
+
+    Computed as one transposed convolution with a 4x4 kernel and stride 2. `fused` is the official fused_scale: True is the
+    transposed convolution itself, False is "repeat pixels, then convolve", which is the same with the kernel flipped.
+    """
+
+    def __init__(self, inputs: int, outputs: int, fused: bool = True, equalized: bool = True) -> None:
+        super().__init__((outputs, inputs, 3, 3), outputs, inputs * 9, SQRT2, equalized)
+        self.fused = fused
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.scaled(x.dtype)
+        if not self.fused:
+            weight = weight.flip(2, 3)
+        return F.conv_transpose2d(x, kernel_4x4(weight).transpose(0, 1), bias, stride=2, padding=1)
+
+
+class DownConv2d(EqualizedWeight):
+    """3x3 convolution and 2x2 average in one: [N, in, H, W] -> [N, out, H/2, W/2], weight [out, in, 3, 3].
+
+    Computed as one convolution with a 4x4 kernel and stride 2, which equals the convolution followed by the average.
+    """
+
+    def __init__(self, inputs: int, outputs: int, equalized: bool = True) -> None:
+        super().__init__((outputs, inputs, 3, 3), outputs, inputs * 9, SQRT2, equalized)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.scaled(x.dtype)
+        return F.conv2d(x, kernel_4x4(weight) * 0.25, bias, stride=2, padding=1)
+
+
+class Linear(EqualizedWeight):
+    """Fully connected layer [N, in] -> [N, out], weight [out, in]."""
+
+    def __init__(self, inputs: int, outputs: int, gain: float = SQRT2, equalized: bool = True) -> None:
+        super().__init__((outputs, inputs), outputs, inputs, gain, equalized)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.scaled(x.dtype)
+        return F.linear(x, weight, bias)
+
+
+class LatentTo4x4(EqualizedWeight):
+    """The generator's first layer: a dense layer whose output is read as maps, [N, in] -> [N, out, 4, 4].
+
+    Its gain is a quarter of sqrt(2), as in the official program; the bias is one value a map.
+    """
+
+    def __init__(self, inputs: int, outputs: int, equalized: bool = True) -> None:
+        super().__init__((outputs * 16, inputs), outputs, inputs, SQRT2 / 4, equalized)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.scaled(x.dtype)
+        return F.linear(x, weight).reshape(len(x), -1, 4, 4) + bias.reshape(1, -1, 1, 1)
+
+
+def activation(x: Tensor, nonlinearity: str) -> Tensor:
+    """Leaky ReLU with slope 0.2 ("lrelu") or ReLU ("relu")."""
+    return F.leaky_relu(x, 0.2) if nonlinearity == "lrelu" else F.relu(x)
+
+
+def feature_maps(resolution: int, fmap_base: int, fmap_decay: float, fmap_max: int) -> int:
+    """How many feature maps a block at this resolution has (Karras 2018, table 2)."""
+    stage = int(math.log2(resolution)) - 1
+    return min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+
+
+def stages(resolution: int) -> list[int]:
+    """The resolutions 4, 8, ..., `resolution`. ValueError unless it is a power of two from 4 on."""
+    if resolution < 4 or resolution & (resolution - 1):
+        raise ValueError(f"resolution {resolution} is not a power of two from 4 on")
+    return [1 << exponent for exponent in range(2, resolution.bit_length())]
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """ValueError that names the argument unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} {value!r} is not one of {', '.join(choices)}")
