@@ -1,0 +1,261 @@
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train.schedule import PRESETS, Schedule, preset, preset_for, resolutions, to_images
+
+ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "schedule.json").read_text())
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+def a_schedule(resolution=32, start=4, stable=600.0, fade=600.0, batch=16, lr=0.001):
+    table = resolutions(start, resolution)
+    return Schedule(resolution, start, stable, fade, dict.fromkeys(table, batch), dict.fromkeys(table, lr))
+
+
+def lod(schedule, stage):
+    """The official level of detail of a stage."""
+    return math.log2(schedule.resolution // stage.resolution) + 1 - stage.alpha
+
+
+@pytest.mark.parametrize(
+    "row", ORACLE, ids=lambda row: "{}-{}".format("-".join(map(str, row["cfg"].values())), row["kimg"])
+)
+def test_equals_the_official_schedule(row):
+    cfg = row["cfg"]
+    schedule = a_schedule(
+        row["full_resolution"], cfg["lod_initial_resolution"], cfg["lod_training_kimg"], cfg["lod_transition_kimg"]
+    )
+    stage = schedule.at(to_images(row["kimg"]))
+    assert stage.resolution == row["resolution"]
+    assert lod(schedule, stage) == pytest.approx(row["lod"], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("images", "resolution", "alpha", "phase"),
+    [
+        (0, 4, 1.0, 0),
+        (600_000, 4, 1.0, 0),  # the fade has not begun yet
+        (600_001, 8, 1 / 600_000, 1),
+        (900_000, 8, 0.5, 1),
+        (1_199_999, 8, 599_999 / 600_000, 1),
+        (1_200_000, 8, 1.0, 2),
+        (1_800_000, 8, 1.0, 2),
+        (1_800_001, 16, 1 / 600_000, 3),
+        (3_599_999, 32, 599_999 / 600_000, 5),
+        (3_600_000, 32, 1.0, 6),
+        (10**12, 32, 1.0, 6),
+    ],
+)
+def test_boundaries_are_exact_to_the_image(images, resolution, alpha, phase):
+    stage = a_schedule().at(images)
+    assert (stage.resolution, stage.alpha, stage.phase) == (resolution, alpha, phase)
+
+
+def test_fractions_of_kimg_do_not_drift():
+    schedule = a_schedule(1024, 4, 0.1, 0.2)  # 0.1 + 0.2 is not 0.3 in floating point
+    for k in range(8):
+        assert schedule.at(300 * k) == schedule._stage(2 * k, 1.0)
+        assert schedule.at(300 * k + 100).phase == 2 * k
+        assert schedule.at(300 * k + 101).phase == 2 * k + 1
+    assert schedule.growing_kimg == 2.4
+
+
+def test_batch_and_lr_switch_at_the_start_of_a_fade():
+    schedule = Schedule(8, 4, 1, 1, {4: 64, 8: 32}, {4: 0.001, 8: 0.0015})
+    assert [(s.batch, s.lr) for s in map(schedule.at, (1000, 1001, 2000))] == [(64, 0.001), (32, 0.0015), (32, 0.0015)]
+
+
+def test_without_a_fade_it_jumps():
+    schedule = a_schedule(16, 4, stable=1, fade=0)
+    seen = [schedule.at(n) for n in (0, 999, 1000, 1999, 2000, 9999)]
+    assert [(s.resolution, s.phase) for s in seen] == [(4, 0), (4, 0), (8, 2), (8, 2), (16, 4), (16, 4)]
+    assert {s.alpha for s in seen} == {1.0}
+
+
+def test_without_a_stable_part_fades_follow_each_other():
+    schedule = a_schedule(16, 4, stable=0, fade=1)
+    seen = [schedule.at(n) for n in (0, 1, 999, 1000, 1001, 2000)]
+    assert [(s.resolution, s.phase) for s in seen] == [(4, 0), (8, 1), (8, 1), (8, 2), (16, 3), (16, 4)]
+    assert [s.alpha for s in seen] == [1, 0.001, 0.999, 1, 0.001, 1]
+
+
+@pytest.mark.parametrize("schedule", [a_schedule(16, 16), a_schedule(16, 4, stable=0, fade=0)])
+def test_without_growing_it_is_the_full_resolution_from_the_start(schedule):
+    assert schedule.growing_kimg == 0
+    assert {(s.resolution, s.alpha) for s in map(schedule.at, (0, 1, 600_001, 10**9))} == {(16, 1.0)}
+    assert len({schedule.at(n).phase for n in (0, 1, 10**9)}) == 1
+    assert [(r.start_kimg, r.end_kimg, r.iterations) for r in schedule.phases(1)] == [(0, 1, 63)]
+
+
+schedules = st.builds(
+    lambda start, grow, stable, fade, batches: Schedule(
+        1 << min(start + grow, 10),
+        1 << start,
+        stable / 1000,
+        fade / 1000,
+        dict(zip([1 << k for k in range(2, 11)], batches, strict=True)),
+        dict.fromkeys([1 << k for k in range(2, 11)], 0.001),
+    ),
+    st.integers(2, 10),
+    st.integers(0, 8),
+    st.integers(0, 300),
+    st.integers(0, 300),
+    st.lists(st.integers(1, 64), min_size=9, max_size=9),
+)
+
+
+@given(schedules)
+def test_grows_monotonically_to_the_full_resolution(schedule):
+    walk = [schedule.at(n) for n in range(to_images(schedule.growing_kimg) + 2)]
+    assert all(0 < stage.alpha <= 1 for stage in walk)
+    lods = [lod(schedule, stage) for stage in walk]
+    # Continuous: one image moves a fade by one part of its length, and without fades by a whole level.
+    step = 1 / to_images(schedule.fade_kimg) if schedule.fade_kimg else 1
+    assert all(0 <= before - after <= step + 1e-9 for before, after in pairwise(lods))
+    assert (walk[-1].resolution, walk[-1].alpha) == (schedule.resolution, 1)
+    assert to_images(schedule.growing_kimg) == 0 or lods[-3] > 0
+
+
+@given(schedules)
+def test_phase_changes_exactly_where_adam_is_reset(schedule):
+    """The official loop resets when floor or ceil of the level of detail changes."""
+    walk = [schedule.at(n) for n in range(to_images(schedule.growing_kimg) + 2)]
+    for before, after in pairwise(walk):
+        reset = any(f(lod(schedule, before)) != f(lod(schedule, after)) for f in (math.floor, math.ceil))
+        assert (before.phase != after.phase) == reset
+        assert before.phase <= after.phase
+
+
+@given(schedules, st.integers(0, 3000))
+def test_phases_partition_the_training(schedule, images):
+    rows = schedule.phases(images / 1000)
+    edges = [(row.start_kimg, row.end_kimg) for row in rows]
+    if images:
+        assert (edges[0][0], edges[-1][1]) == (0, images / 1000)
+    assert all(before[1] == after[0] for before, after in pairwise(edges))
+    seen = 0
+    iterations: Counter[int] = Counter()
+    while seen < images:
+        stage = schedule.at(seen)
+        iterations[stage.phase] += 1
+        seen += stage.batch
+    assert {row.phase: row.iterations for row in rows if row.iterations} == iterations
+    for row in rows:
+        assert row.batch == schedule.batch[row.resolution]
+        assert row.fading == (row.phase % 2 == 1)
+        middle = schedule.at(to_images((row.start_kimg + row.end_kimg) / 2))
+        if row.end_kimg - row.start_kimg > 0.002:
+            assert (middle.phase, middle.resolution) == (row.phase, row.resolution)
+
+
+def test_phases_of_a_small_training():
+    rows = Schedule(8, 4, 1, 0.5, {4: 100, 8: 50}, {4: 0.001, 8: 0.002}).phases(2)
+    assert [tuple(vars(row).values()) for row in rows] == [
+        (0, 0, 1, 4, False, 100, 0.001, 11),  # the eleventh batch is taken at 1000 images, where the fade has not begun
+        (1, 1, 1.5, 8, True, 50, 0.002, 8),
+        (2, 1.5, 2, 8, False, 50, 0.002, 10),
+    ]
+
+
+@given(schedules, st.integers(1, 70))
+def test_for_processes_rounds_batches_down(schedule, processes):
+    rounded = schedule.for_processes(processes)
+    for resolution, batch in schedule.batch.items():
+        per_process, rest = divmod(rounded.batch[resolution], processes)
+        assert rest == 0
+        assert per_process == max(batch // processes, 1)
+    assert rounded.for_processes(processes) == rounded
+    assert schedule.for_processes(1) == schedule
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"resolution": 48}, "resolution 48"),
+        ({"resolution": 2}, "resolution 2"),
+        ({"start": 64}, "above resolution"),
+        ({"stable": -1}, "stable_kimg -1"),
+        ({"fade": math.nan}, "fade_kimg nan"),
+        ({"fade": math.inf}, "fade_kimg inf"),
+        ({"batch": 0}, "batch has no value above 0 for resolution 4"),
+        ({"lr": 0}, "lr has no value above 0 for resolution 4"),
+    ],
+)
+def test_what_makes_no_schedule_is_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        a_schedule(**change)
+
+
+def test_every_stage_needs_a_value():
+    with pytest.raises(ValueError, match="lr has no value above 0 for resolution 8"):
+        Schedule(8, 4, 1, 1, {4: 1, 8: 1}, {4: 0.1})
+
+
+def values(table):
+    return [table[r] for r in (4, 8, 16, 32, 64, 128, 256, 512, 1024)]
+
+
+OFFICIAL: dict[
+    str, tuple[list[int], list[float], int, int, int]
+] = {  # facts of the official config.py, written out for every resolution
+    "v1-1gpu": ([16, 16, 16, 16, 16, 16, 14, 6, 3], [1] * 9, 800, 19000, 16),
+    "v2-1gpu": ([128, 128, 128, 64, 32, 16, 8, 4, 4], [1] * 8 + [1.5], 600, 12000, 4),
+    "v2-2gpus": ([256, 256, 128, 64, 32, 16, 8, 8, 8], [1] * 7 + [1.5, 2], 600, 12000, 4),
+    "v2-4gpus": ([512, 256, 128, 64, 32, 16, 16, 16, 16], [1] * 6 + [1.5, 2, 3], 600, 12000, 4),
+    "v2-8gpus": ([512, 256, 128, 64, 32, 32, 32, 32, 32], [1] * 5 + [1.5, 2, 3, 3], 600, 12000, 4),
+}
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_official_presets(name):
+    batches, rates, kimg, total, group = OFFICIAL[name]
+    found = preset(name, 1024)
+    schedule = found.schedule(1024)
+    assert values(schedule.batch) == batches
+    assert values(schedule.lr) == pytest.approx([rate / 1000 for rate in rates])
+    assert (schedule.stable_kimg, schedule.fade_kimg, schedule.start_resolution) == (kimg, kimg, 4)
+    assert (found.total_kimg, found.mbstd_group, found.ema_kimg) == (total, group, 10)
+    assert (found.fmap_base, found.fmap_max, found.z_dim, found.mixed_precision) == (8192, 512, 512, "no")
+
+
+@pytest.mark.parametrize("resolution", resolutions(4, 1024))
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_reaches_every_resolution(name, resolution):
+    found = preset(name, resolution)
+    schedule = found.schedule(resolution)
+    assert schedule.at(to_images(found.total_kimg)).alpha == 1
+    assert schedule.at(to_images(found.total_kimg)).resolution == resolution
+    assert found.total_kimg - schedule.growing_kimg >= found.stable_kimg + found.fade_kimg
+    assert found.name == name
+
+
+def test_given_values_replace_those_of_every_stage():
+    schedule = preset("v2-8gpus", 1024).schedule(1024, start_resolution=8, stable_kimg=1, fade_kimg=0, batch=6, lr=0.5)
+    table = resolutions(8, 1024)
+    assert schedule == Schedule(1024, 8, 1, 0, dict.fromkeys(table, 6), dict.fromkeys(table, 0.5))
+
+
+def test_preset_for_a_number_of_processes():
+    counts = (1, 2, 3, 4, 7, 8, 64)
+    expected = ["v2-1gpu", "v2-2gpus", "v2-2gpus", "v2-4gpus", "v2-4gpus", "v2-8gpus", "v2-8gpus"]
+    assert [preset_for(n) for n in counts] == expected
+
+
+def test_an_unknown_preset_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown preset 'v3': use one of v1-1gpu, "):
+        preset("v3", 64)
+
+
+def test_importing_the_schedule_is_quick():
+    code = "import sys, train.schedule; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

@@ -1,0 +1,1 @@
+"""The training program: options, growth schedule, objectives, loop, checkpoints and reports."""

@@ -1,0 +1,293 @@
+"""Progressive growing as a pure function of the reals shown to the critic, and the tables of values that go with it.
+
+Karras et al. 2018 ("Progressive Growing of GANs"), section 2 and appendix A: every resolution is first trained alone
+for `stable_kimg` thousand images, then the next one is faded in over `fade_kimg`, and so on until the full
+resolution, which is trained to the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+
+def to_images(kimg: float) -> int:
+    """Thousands of images as a whole number of images: all comparisons are made in these, so no boundary can drift."""
+    return round(kimg * 1000)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What holds at one moment of training.
+
+    `alpha` in (0, 1] is how far the newest block is faded in. `phase` is 2k while the k-th resolution (from 0) is
+    trained alone and 2k + 1 while the next is faded in; Adam is reset wherever it changes, which is at both ends of
+    every fade.
+    """
+
+    resolution: int
+    alpha: float
+    batch: int
+    lr: float
+    phase: int
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """One line of the schedule's table. `iterations` are critic steps, a batch of reals each."""
+
+    phase: int
+    start_kimg: float
+    end_kimg: float
+    resolution: int
+    fading: bool
+    batch: int
+    lr: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When to grow, and the total batch and the learning rate at each resolution.
+
+    `resolution` and `start_resolution` are powers of two; `batch` and `lr` hold a value for every one between them. A
+    `fade_kimg` of 0 jumps to the next resolution, a `stable_kimg` of 0 fades without a pause, and with both 0 there
+    is no growing at all: the full resolution is trained from the start. ValueError for lengths, resolutions or tables
+    that make no schedule.
+    """
+
+    resolution: int
+    start_resolution: int
+    stable_kimg: float
+    fade_kimg: float
+    batch: Mapping[int, int]
+    lr: Mapping[int, float]
+
+    def __post_init__(self) -> None:
+        for name in ("resolution", "start_resolution"):
+            value = getattr(self, name)
+            if value < 4 or value & (value - 1):
+                raise ValueError(f"{name} {value} is not a power of two from 4 up")
+        if self.start_resolution > self.resolution:
+            raise ValueError(f"start_resolution {self.start_resolution} is above resolution {self.resolution}")
+        for name in ("stable_kimg", "fade_kimg"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} {value} is not a length of training: give 0 or more")
+        for name in ("batch", "lr"):
+            missing = [
+                r for r in resolutions(self.start_resolution, self.resolution) if not getattr(self, name).get(r, 0) > 0
+            ]
+            if missing:
+                raise ValueError(f"{name} has no value above 0 for resolution {missing[0]}")
+
+    @property
+    def _steps(self) -> int:
+        """How many times the network grows."""
+        return (self.resolution // self.start_resolution).bit_length() - 1
+
+    @property
+    def growing_kimg(self) -> float:
+        """Thousands of images after which the full resolution is faded in completely."""
+        return self._steps * (to_images(self.stable_kimg) + to_images(self.fade_kimg)) / 1000
+
+    def at(self, images: int) -> Stage:
+        """The stage in which the next batch is taken when the critic has seen `images` reals.
+
+        As in the official program, whose level of detail is log2(full / resolution) + 1 - alpha, a fade has begun
+        once the stable images are exceeded, not when they are reached, and is over (alpha exactly 1) when its last
+        image has been seen.
+        """
+        stable, fade = to_images(self.stable_kimg), to_images(self.fade_kimg)
+        period = stable + fade
+        grown, within = divmod(images, period) if period else (self._steps, 0)
+        if grown >= self._steps:
+            return self._stage(2 * self._steps, 1.0)
+        if within <= stable:
+            return self._stage(2 * grown, 1.0)
+        return self._stage(2 * grown + 1, (within - stable) / fade)
+
+    def _stage(self, phase: int, alpha: float) -> Stage:
+        # A fade (odd phase) already has the resolution, batch and learning rate of what is being faded in.
+        resolution = self.start_resolution << ((phase + 1) // 2)
+        return Stage(resolution, alpha, self.batch[resolution], self.lr[resolution], phase)
+
+    def _spans(self, total: int) -> Iterator[tuple[int, int, int, int]]:
+        """Each phase of `total` images: number, start and end in images, and the last count of images that is in it."""
+        stable, fade = to_images(self.stable_kimg), to_images(self.fade_kimg)
+        for k in range(self._steps):
+            start = k * (stable + fade)
+            yield 2 * k, start, start + stable, start + stable if fade else start + stable - 1
+            yield 2 * k + 1, start + stable, start + stable + fade, start + stable + fade - 1
+        yield 2 * self._steps, self._steps * (stable + fade), total, total - 1
+
+    def phases(self, kimg: float) -> list[PhaseRow]:
+        """The whole of a training of `kimg` as a table, with the batches that will really be taken in each phase.
+
+        Rows follow each other without a gap. A fade that is shorter than a batch may get no iteration.
+        """
+        total, seen, rows = to_images(kimg), 0, []
+        for phase, start, end, last in self._spans(total):
+            stage = self._stage(phase, 1.0)
+            end, last = min(end, total), min(last, total - 1)
+            iterations = max(0, (last - seen) // stage.batch + 1)
+            seen += iterations * stage.batch
+            if start < end or iterations:
+                row = (stage.resolution, phase % 2 == 1, stage.batch, stage.lr, iterations)
+                rows.append(PhaseRow(phase, start / 1000, end / 1000, *row))
+        return rows
+
+    def for_processes(self, processes: int) -> Schedule:
+        """The same schedule with batches rounded down to multiples of `processes`, at least one image for each."""
+        batch = {r: max(b // processes, 1) * processes for r, b in self.batch.items()}
+        return replace(self, batch=batch)
+
+
+def resolutions(start_resolution: int, resolution: int) -> list[int]:
+    """The powers of two from `start_resolution` to `resolution`."""
+    return [1 << k for k in range(start_resolution.bit_length() - 1, resolution.bit_length())]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Default values of a training.
+
+    Batches are totals over all processes. Resolutions that `batch` or `lr` does not name have the base value.
+    `ema_kimg` is the half-life of the averaged generator in thousands of images.
+    """
+
+    name: str
+    total_kimg: float
+    batch_base: int
+    batch: Mapping[int, int]
+    lr: Mapping[int, float] = field(default_factory=dict)
+    lr_base: float = 0.001
+    start_resolution: int = 4
+    stable_kimg: float = 600
+    fade_kimg: float = 600
+    mbstd_group: int = 4
+    fmap_base: int = 8192
+    fmap_max: int = 512
+    z_dim: int = 512
+    # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
+    ema_kimg: float = 10
+    mirror: bool = False
+    mixed_precision: str = "no"
+
+    def schedule(
+        self,
+        resolution: int,
+        *,
+        start_resolution: int | None = None,
+        stable_kimg: float | None = None,
+        fade_kimg: float | None = None,
+        batch: int | None = None,
+        lr: float | None = None,
+    ) -> Schedule:
+        """The schedule to `resolution`, with values given in place of its own (`batch`, `lr`: at all stages)."""
+        start = min(self.start_resolution, resolution) if start_resolution is None else start_resolution
+        return Schedule(
+            resolution=resolution,
+            start_resolution=start,
+            stable_kimg=self.stable_kimg if stable_kimg is None else stable_kimg,
+            fade_kimg=self.fade_kimg if fade_kimg is None else fade_kimg,
+            batch={
+                r: self.batch.get(r, self.batch_base) if batch is None else batch
+                for r in resolutions(start, resolution)
+            },
+            lr={r: self.lr.get(r, self.lr_base) if lr is None else lr for r in resolutions(start, resolution)},
+        )
+
+
+def preset(name: str, resolution: int) -> Preset:
+    """The preset of that name for training at `resolution`. ValueError, naming those that exist, for an unknown name.
+
+    `total_kimg` is the table's, or more where growing to `resolution` would leave less than one stable and one fade
+    length.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}: use one of {', '.join(PRESETS)}")
+    found = PRESETS[name]
+    least = found.schedule(resolution).growing_kimg + found.stable_kimg + found.fade_kimg
+    start = min(found.start_resolution, resolution)
+    return replace(found, total_kimg=max(found.total_kimg, least), start_resolution=start)
+
+
+def preset_for(processes: int) -> str:
+    """Name of the official preset for that many processes: the one for the largest GPU count that is not above it."""
+    return max((count, name) for count, name in GPU_PRESETS.items() if count <= processes)[1]
+
+
+GPU_PRESETS = {1: "v2-1gpu", 2: "v2-2gpus", 4: "v2-4gpus", 8: "v2-8gpus"}
+
+# The values of the official program (v1: those of the paper), then this project's own.
+PRESETS: Mapping[str, Preset] = {
+    entry.name: entry
+    for entry in (
+        Preset(
+            name="v1-1gpu",
+            total_kimg=19000,
+            stable_kimg=800,
+            fade_kimg=800,
+            batch_base=16,
+            batch={256: 14, 512: 6, 1024: 3},
+            mbstd_group=16,
+        ),
+        Preset(
+            name="v2-1gpu",
+            total_kimg=12000,
+            batch_base=4,
+            batch={4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4},
+            lr={1024: 0.0015},
+        ),
+        Preset(
+            name="v2-2gpus",
+            total_kimg=12000,
+            batch_base=8,
+            batch={4: 256, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8},
+            lr={512: 0.0015, 1024: 0.002},
+        ),
+        Preset(
+            name="v2-4gpus",
+            total_kimg=12000,
+            batch_base=16,
+            batch={4: 512, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16},
+            lr={256: 0.0015, 512: 0.002, 1024: 0.003},
+        ),
+        Preset(
+            name="v2-8gpus",
+            total_kimg=12000,
+            batch_base=32,
+            batch={4: 512, 8: 256, 16: 128, 32: 64, 64: 32},
+            lr={128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
+        ),
+        # The embedded faces to 64 px on two processor cores.
+        Preset(
+            name="toonhead",
+            total_kimg=120,
+            stable_kimg=10,
+            fade_kimg=10,
+            batch_base=16,
+            batch={4: 32, 8: 32, 16: 32},
+            fmap_base=1024,
+            fmap_max=128,
+            z_dim=128,
+            ema_kimg=2,
+            mirror=True,
+        ),
+        # One's own pictures at low resolution on one modest machine.
+        Preset(
+            name="small",
+            total_kimg=1200,
+            stable_kimg=100,
+            fade_kimg=100,
+            batch_base=16,
+            batch={4: 64, 8: 64, 16: 64, 32: 32},
+            fmap_base=4096,
+            fmap_max=256,
+            z_dim=256,
+            ema_kimg=5,
+        ),
+    )
+}
