@@ -22,8 +22,9 @@ from progan.layers import (
 class Discriminator(nn.Module):
     """Scores images [N, image_channels, r, r] of any resolution r from 4 to its own.
 
-    The generator's mirror image: a 1x1 convolution from the image at each resolution, a plain and a downscaling convolution a
-    block, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. `config` holds all arguments.
+    The generator's mirror image: a 1x1 convolution from the image at each resolution, a plain and a downscaling
+    convolution a block, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. `config` holds
+    all arguments.
 
     Args:
         resolution: the full resolution, a power of two from 4 on.
@@ -76,8 +77,8 @@ class Discriminator(nn.Module):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Scores [N, 1]; with label_dim also the label logits [N, label_dim], as (scores, logits).
 
-        The stage is read off the images [N, C, r, r]; `alpha` is how far its block is faded in. Labels are not needed to score
-        and are ignored. ValueError for images that are not square or of a resolution the network does not have.
+        The stage is read off the images [N, C, r, r]; `alpha` is how far its block is faded in. Labels are not needed to
+        score and are ignored. ValueError for images that are not square or of a resolution the network does not have.
         """
         resolution = images.shape[-1]
         if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in self.from_image:

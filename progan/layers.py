@@ -1,7 +1,7 @@
 """The layers of the progressively growing GAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196).
 
-Activations are [N, C, H, W]. Every layer computes in the precision of its input and casts its float32 weights to it, so that
-float64 in gives float64 out and a bfloat16 trunk needs no autocast.
+Activations are [N, C, H, W]. Every layer computes in the precision of its input and casts its weights to it, so that float64
+in gives float64 out and a bfloat16 trunk needs no autocast.
 """
 
 import math
@@ -41,8 +41,8 @@ def largest_group(batch: int, group: int) -> int:
 def minibatch_stddev(x: Tensor, group: int = 4, features: int = 1) -> Tensor:
     """Append `features` maps with the standard deviation over groups of samples (Karras 2018, section 3).
 
-    [N, C, H, W] -> [N, C + features, H, W]. With M = N / group, sample i belongs to group i mod M; the variance is biased and
-    is computed in float32 at least. A batch that `group` does not divide uses the largest divisor not above it.
+    [N, C, H, W] -> [N, C + features, H, W]. With M = N / group, sample i belongs to group i mod M; the variance is biased
+    and is computed in float32 at least. A batch that `group` does not divide uses the largest divisor not above it.
     """
     n, c, h, w = x.shape
     group = largest_group(n, group)
@@ -65,7 +65,7 @@ def kernel_4x4(weight: Tensor) -> Tensor:
 class EqualizedWeight(nn.Module):
     """A weight drawn from N(0, 1) and scaled at run time by gain / sqrt(fan_in), with a zero bias.
 
-    The equalized learning rate of Karras 2018, section 4.1. With `equalized` False the scale is in the initial values instead.
+    The equalized learning rate of Karras 2018, section 4.1. With `equalized` False the scale is in the initial values.
     """
 
     def __init__(self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool) -> None:
@@ -95,8 +95,8 @@ class Conv2d(EqualizedWeight):
 class UpConv2d(EqualizedWeight):
     """2x upscaling and 3x3 convolution in one: [N, in, H, W] -> [N, out, 2H, 2W], weight [out, in, 3, 3].
 
-    Computed as one transposed convolution with a 4x4 kernel and stride 2. `fused` is the official fused_scale: True is the
-    transposed convolution itself, False is "repeat pixels, then convolve", which is the same with the kernel flipped.
+    Computed as one transposed convolution with a 4x4 kernel and stride 2. `fused` is the official fused_scale: True is
+    that convolution itself, False is "repeat pixels, then convolve", which is the same with the kernel flipped.
     """
 
     def __init__(self, inputs: int, outputs: int, fused: bool = True, equalized: bool = True) -> None:

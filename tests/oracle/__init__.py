@@ -24,7 +24,7 @@ def tensor(array: np.ndarray, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.from_numpy(np.array(array)).to(dtype)
 
 
-def parameter_name(official: str, resolution: int, fused_up: bool = True) -> str:
+def parameter_name(official: str, resolution: int) -> str:
     """Our parameter for an official ProGAN variable such as 8x8/Conv0_up/weight or ToRGB_lod2/bias."""
     if match := re.fullmatch(r"(To|From)RGB_lod(\d+)/(\w+)", official):
         r = resolution >> int(match[2])
@@ -39,7 +39,7 @@ def parameter_name(official: str, resolution: int, fused_up: bool = True) -> str
 
 
 def ours(official: str, value: np.ndarray) -> np.ndarray:
-    """An official array in our layout: HWIO -> OIHW (the generator's Conv0_up is HWOI), dense [in, out] -> [out, in]."""
+    """An official array in our layout: HWIO (the generator's Conv0_up: HWOI) -> OIHW, dense [in, out] -> [out, in]."""
     if official.endswith("bias"):
         return value
     if value.ndim == 2:
