@@ -1,0 +1,1 @@
+"""Images in, batches out: where pictures come from, how they are prepared and how they are shown."""
