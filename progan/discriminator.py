@@ -77,8 +77,9 @@ class Discriminator(nn.Module):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Scores [N, 1]; with label_dim also the label logits [N, label_dim], as (scores, logits).
 
-        The stage is read off the images [N, C, r, r]; `alpha` is how far its block is faded in. Labels are not needed to
-        score and are ignored. ValueError for images that are not square or of a resolution the network does not have.
+        The stage is read off the images [N, C, r, r]; `alpha` is how far its block is faded in. Labels are not needed
+        to score and are ignored. ValueError for images that are not square or of a resolution the network does not
+        have.
         """
         resolution = images.shape[-1]
         if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in self.from_image:

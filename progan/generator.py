@@ -22,8 +22,8 @@ from progan.layers import (
 class Generator(nn.Module):
     """Draws images [N, image_channels, r, r] from latents [N, z_dim], at any resolution r from 4 to its own.
 
-    One block a resolution: a dense layer and a convolution at 4x4, an upscaling and a plain convolution from 8x8 on, and
-    a 1x1 convolution to the image at each. The arguments are the official ones; `config` holds them all.
+    One block a resolution: a dense layer and a convolution at 4x4, an upscaling and a plain convolution from 8x8 on,
+    and a 1x1 convolution to the image at each. The arguments are the official ones; `config` holds them all.
 
     Args:
         resolution: the full resolution, a power of two from 4 on.
@@ -80,9 +80,9 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Images [N, C, r, r] from latents [N, z_dim] and labels [N, label_dim].
 
-        Their nominal range is [-1, 1], not clamped. `resolution` is the stage (None: all of the network), `alpha` how far
-        its newest block is faded in. ValueError for a stage that the network does not have, and for labels that are missing
-        or not expected.
+        Their nominal range is [-1, 1], not clamped. `resolution` is the stage (None: all of the network), `alpha` how
+        far its newest block is faded in. ValueError for a stage that the network does not have, and for labels that are
+        missing or not expected.
         """
         resolution = resolution or self.resolution
         trunk = self.compute_dtype or z.dtype

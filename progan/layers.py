@@ -1,7 +1,7 @@
 """The layers of the progressively growing GAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196).
 
-Activations are [N, C, H, W]. Every layer computes in the precision of its input and casts its weights to it, so that float64
-in gives float64 out and a bfloat16 trunk needs no autocast.
+Activations are [N, C, H, W]. Every layer computes in the precision of its input and casts its weights to it, so that
+float64 in gives float64 out and a bfloat16 trunk needs no autocast.
 """
 
 import math

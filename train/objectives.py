@@ -1,9 +1,10 @@
 """The objectives of critic and generator, as pure functions of networks and batches.
 
-A critic is any function of images [N, C, H, W] that returns scores [N, 1], or (scores, label logits [N, L]) where it also
-classifies, as the auxiliary classifier of the 2018 program does. Losses are means over the batch, so that the gradients of
-equal parts of a batch average to those of the whole. Where labels [N, L] are given, label_weight times the cross-entropy of the
-label logits is added. An objective's `statistics` are detached scalars under the names that the reports use.
+A critic is any function of images [N, C, H, W] that returns scores [N, 1], or (scores, label logits [N, L]) where it
+also classifies, as the auxiliary classifier of the 2018 program does. Losses are means over the batch, so that the
+gradients of equal parts of a batch average to those of the whole. Where labels [N, L] are given, label_weight times the
+cross-entropy of the label logits is added. An objective's `statistics` are detached scalars under the names that the
+reports use.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,10 +35,10 @@ def wgan_gp_critic(
     target: float = 1.0,
     label_weight: float = 1.0,
 ) -> Objective:
-    """The critic's loss of WGAN-GP (Gulrajani et al. 2017, equation 3) with the drift term of Karras 2018, appendix A.1.
+    """The critic's loss of WGAN-GP (Gulrajani et al. 2017, equation 3), with drift (Karras 2018, appendix A.1).
 
-    mean D(fake) - mean D(real) + gp_weight / target^2 * mean (|grad D(mixed)| - target)^2 + drift * mean D(real)^2, where
-    mixed = real + (fake - real) * mix with one coefficient a sample: mix [N, 1, 1, 1], uniform in [0, 1).
+    mean D(fake) - mean D(real) + gp_weight / target^2 * mean (|grad D(mixed)| - target)^2 + drift * mean D(real)^2,
+    where mixed = real + (fake - real) * mix with one coefficient a sample: mix [N, 1, 1, 1], uniform in [0, 1).
     """
     real_scores, real_logits = scores_and_logits(critic, reals)
     fake_scores, fake_logits = scores_and_logits(critic, fakes)
@@ -69,7 +70,8 @@ def logistic_r1_critic(
 ) -> Objective:
     """The critic's logistic loss (Goodfellow et al. 2014, equation 1) with R1 (Mescheder et al. 2018, equation 9).
 
-    mean softplus(D(fake)) + mean softplus(-D(real)) + gamma / 2 * mean over samples of sum over C, H, W of (dD/d real)^2.
+    mean softplus(D(fake)) + mean softplus(-D(real)) + gamma / 2 * mean over samples of sum over C, H, W of (dD/d
+    real)^2.
     """
     reals = reals.detach().requires_grad_()
     real_scores, real_logits = scores_and_logits(critic, reals)
@@ -122,7 +124,7 @@ def critic_statistics(real_scores: Tensor, fake_scores: Tensor, penalty: Tensor)
 def objective(
     loss: Tensor, statistics: Mapping[str, Tensor], label_weight: float, labels: Tensor | None, *logits: Tensor | None
 ) -> Objective:
-    """The loss plus the label term, summed over the batches of logits (Odena et al. 2017, with the 2018 program's signs)."""
+    """The loss plus the label term (Odena et al. 2017), summed over the batches of logits."""
     statistics = dict(statistics)
     if labels is not None:
         label_loss = torch.stack([F.cross_entropy(batch, labels) for batch in logits if batch is not None]).sum()
