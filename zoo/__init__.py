@@ -1,0 +1,6 @@
+"""Models on disk: folders of config.json and safetensors, found by name or path, and the bundled models."""
+
+from zoo.errors import ModelError
+from zoo.folders import find_model, load_discriminator, load_generator, read_config, save_model
+
+__all__ = ["ModelError", "find_model", "load_discriminator", "load_generator", "read_config", "save_model"]

@@ -1,0 +1,254 @@
+"""Model folders in the Hugging Face Hub's layout: config.json, model and discriminator.safetensors, and README.md.
+
+config.json holds `architecture` ("progan"), `format_version`, `generator` and, where there is one, `discriminator`
+(every constructor argument), `classes` (the labels' names, in order) and `training` (facts). Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cards import model_card
+from zoo.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from progan import Discriminator, Generator
+
+ZOO = Path(__file__).parent
+FORMAT_VERSION = 1
+ARCHITECTURES = ("progan",)
+WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
+KEYS = {"format_version": int, "architecture": str, "generator": dict, "classes": list, "training": dict}
+
+
+def save_model(
+    folder: str | os.PathLike[str],
+    generator: Generator,
+    discriminator: Discriminator | None = None,
+    *,
+    training: Mapping[str, Any] | None = None,
+    classes: Sequence[str] = (),
+    card: str | None = None,
+) -> None:
+    """Write a model folder, or bring one up to date; it can be loaded at every moment, also when this is cut off.
+
+    Weights are stored as float32, equal ones as equal bytes. `training` holds facts that JSON can hold; the card
+    knows `data`, `credit` and `license` (a Hub identifier, such as "cc-by-4.0"), and the stage reached, `resolution`
+    and `alpha`, and lists all others. `card` is the text of README.md in place of the one made from the facts.
+    ModelError when the folder already holds a model with other constructor arguments, OSError when it cannot be
+    written.
+    """
+    folder = Path(folder)
+    config: dict[str, Any] = {
+        "architecture": type(generator).__module__.partition(".")[0],
+        "format_version": FORMAT_VERSION,
+        "generator": generator.config,
+        "classes": list(classes),
+        "training": dict(training or {}),
+    }
+    files = {WEIGHTS["generator"]: _encoded(generator)}
+    if discriminator is not None:
+        config["discriminator"] = discriminator.config
+        files[WEIGHTS["discriminator"]] = _encoded(discriminator)
+    files["README.md"] = (model_card(config) if card is None else card).encode()
+    # Last, since only a folder with a config.json is a model, and only what that names is read.
+    files["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
+    if folder.exists():
+        _update(folder, files)
+    else:
+        _create(folder, files)
+
+
+def _encoded(network: nn.Module) -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    state = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in network.state_dict().items()}
+    return save({name: tensor.contiguous() for name, tensor in state.items()}, metadata={"format": "pt"})
+
+
+def _create(folder: Path, files: Mapping[str, bytes]) -> None:
+    """A new folder appears whole, by one rename."""
+    partial = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)  # of a writer that was killed
+    partial.mkdir(parents=True)
+    try:
+        for name, content in files.items():
+            _write(partial / name, content)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _update(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Replace the files one by one. The arguments stay the same, so weights of one save fit the config of another."""
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: is a file; give a folder to save the model in")
+    try:
+        before = json.loads((folder / "config.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        before = None  # not a model that can be loaded, so there is nothing to keep
+    after = json.loads(files["config.json"])
+    for key in ("architecture", "format_version", "generator", "discriminator"):
+        if isinstance(before, dict) and key in before and key in after and before[key] != after[key]:
+            raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
+    for name, content in files.items():
+        partial = folder / f".{name}.tmp"
+        try:
+            _write(partial, content)
+            partial.replace(folder / name)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    if "discriminator" not in after:
+        (folder / WEIGHTS["discriminator"]).unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_generator(name_or_path: str | os.PathLike[str]) -> Generator:
+    """The generator of a model: a name in zoo/, a model folder or a run folder. In eval mode, float32, on the CPU.
+
+    Its constructor arguments are its `config`. ModelError, in one line, for whatever cannot be found or read or does
+    not fit.
+    """
+    return _load(name_or_path, "generator")
+
+
+def load_discriminator(name_or_path: str | os.PathLike[str]) -> Discriminator:
+    """The discriminator saved with a model, found and loaded as the generator is. ModelError if there is none."""
+    return _load(name_or_path, "discriminator")
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """The folder of a model: the one given, that in a run folder, or that of this name in zoo/. ModelError if none."""
+    path = Path(name_or_path).expanduser()
+    candidates = [path, path / "model"]
+    if len(path.parts) == 1 and not path.is_absolute():
+        candidates.append(ZOO / path)
+    try:
+        for folder in candidates:
+            if (folder / "config.json").is_file():
+                return folder
+        if path.is_dir():
+            raise ModelError(
+                f"{path}: holds neither config.json nor model/config.json, so it is no model or run folder"
+            )
+        if path.exists():
+            raise ModelError(f"{path}: is a file; give the folder that holds config.json and the weights")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    names = ", ".join(sorted(found.parent.name for found in ZOO.glob("*/config.json"))) or "none yet"
+    raise ModelError(f"{path}: there is no such folder, and no model of that name in zoo/ (there: {names})")
+
+
+def read_config(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A model's config.json, checked as far as that goes without its weights. ModelError as for load_generator."""
+    return _read_config(find_model(name_or_path))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is not JSON ({_one_line(error)})") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: is not a JSON object")
+    for key, kind in KEYS.items():
+        if not isinstance(config.get(key), kind):
+            raise ModelError(f"{path}: {key!r} is {'missing' if key not in config else f'not of type {kind.__name__}'}")
+        # Before the other keys, which another version may not have.
+        if key == "format_version" and config[key] != FORMAT_VERSION:
+            raise ModelError(f"{path}: format_version {config[key]} is unknown; this program reads {FORMAT_VERSION}")
+        if key == "architecture" and config[key] not in ARCHITECTURES:
+            raise ModelError(f"{path}: architecture {config[key]!r} is unknown; known: {', '.join(ARCHITECTURES)}")
+    labels, classes = config["generator"].get("label_dim"), config["classes"]
+    if classes and (len(classes) != labels or not all(isinstance(name, str) for name in classes)):
+        raise ModelError(f"{path}: 'classes' is not the names of the generator's {labels} labels")
+    return config
+
+
+def _load(name_or_path: str | os.PathLike[str], role: str) -> Any:
+    import torch
+
+    folder = find_model(name_or_path)
+    config = _read_config(folder)
+    if not isinstance(config.get(role), dict):
+        raise ModelError(f"{folder / 'config.json'}: the model has no {role}; it was saved without one")
+    tensors = _read_weights(folder / WEIGHTS[role])
+    with torch.random.fork_rng(devices=[]):  # drawing initial weights must not change what the caller draws
+        # First without memory, so that absurd sizes in a config cost none.
+        with torch.device("meta"):
+            plan = _build(folder / "config.json", config, role).float()
+        _check_fit(folder / WEIGHTS[role], plan.state_dict(), tensors)
+        with torch.device("cpu"):
+            network = _build(folder / "config.json", config, role).float()
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
+    network, arguments = _network_class(config["architecture"], role), config[role]
+    known = inspect.signature(network).parameters
+    if known.keys() != arguments.keys():
+        name = min(known.keys() ^ arguments.keys())
+        raise ModelError(f"{path}: {role} {'lacks the' if name in known else 'has the unknown'} argument {name!r}")
+    try:
+        return network(**arguments)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ModelError(f"{path}: the arguments of {role} make no network ({_one_line(error)})") from error
+
+
+def _network_class(architecture: str, role: str) -> type[nn.Module]:
+    import progan
+
+    return {"progan": {"generator": progan.Generator, "discriminator": progan.Discriminator}}[architecture][role]
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: is missing") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: is damaged or no safetensors file ({_one_line(error)})") from error
+
+
+def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    for names, problem in (
+        (wanted.keys() - found.keys(), "lacks"),
+        (found.keys() - wanted.keys(), "has the unexpected"),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ModelError(f"{path}: {problem} {min(names)}{more}; it does not fit config.json")
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape:
+            shapes = f"{list(found[name].shape)} does not fit config.json, which needs {list(tensor.shape)}"
+            raise ModelError(f"{path}: {name} of shape {shapes}")
+        if found[name].dtype != tensor.dtype:
+            raise ModelError(f"{path}: {name} holds {found[name].dtype}, not {tensor.dtype}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
