@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from train.schedule import PRESETS, Schedule, preset, preset_for, resolutions, to_images
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "schedule.json").read_text())
-settings.register_profile("repeatable", derandomize=True, deadline=None)
-settings.load_profile("repeatable")
+repeatable = settings(derandomize=True, deadline=None)
 
 
 def a_schedule(resolution=32, start=4, stable=600.0, fade=600.0, batch=16, lr=0.001):
@@ -114,6 +113,7 @@ schedules = st.builds(
 )
 
 
+@repeatable
 @given(schedules)
 def test_grows_monotonically_to_the_full_resolution(schedule):
     walk = [schedule.at(n) for n in range(to_images(schedule.growing_kimg) + 2)]
@@ -126,6 +126,7 @@ def test_grows_monotonically_to_the_full_resolution(schedule):
     assert to_images(schedule.growing_kimg) == 0 or lods[-3] > 0
 
 
+@repeatable
 @given(schedules)
 def test_phase_changes_exactly_where_adam_is_reset(schedule):
     """The official loop resets when floor or ceil of the level of detail changes."""
@@ -136,6 +137,7 @@ def test_phase_changes_exactly_where_adam_is_reset(schedule):
         assert before.phase <= after.phase
 
 
+@repeatable
 @given(schedules, st.integers(0, 3000))
 def test_phases_partition_the_training(schedule, images):
     rows = schedule.phases(images / 1000)
@@ -167,6 +169,7 @@ def test_phases_of_a_small_training():
     ]
 
 
+@repeatable
 @given(schedules, st.integers(1, 70))
 def test_for_processes_rounds_batches_down(schedule, processes):
     rounded = schedule.for_processes(processes)
