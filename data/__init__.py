@@ -1,1 +1,41 @@
 """Images in, batches out: where pictures come from, how they are prepared and how they are shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Literal
+
+from data.dataset import Dataset
+from data.errors import DataError
+
+__all__ = ["DataError", "Dataset", "open_dataset"]
+
+
+def open_dataset(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    resolution: int | None = None,
+    channels: Literal["auto", "rgb", "grey"] = "auto",
+    fit: Literal["crop", "pad"] = "crop",
+    drop_duplicates: bool = False,
+    count: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Dataset:
+    """The data set of a source, prepared first where it is not yet.
+
+    `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, `count` of
+    them. `resolution` defaults to 64 for these, else to what most images reach, at most 256; `channels` to grey
+    where all images are grey; `cache` to $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU.
+    One process of the machine prepares, others that ask for the same wait for it. Progress and what was skipped go to
+    stderr unless `quiet`. Raises DataError.
+    """
+    from data import pyramid
+
+    request = pyramid.Request(resolution, channels, fit, drop_duplicates)
+    dataset, fresh = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
+    for line in pyramid.report_lines(dataset) if fresh and not quiet else ():
+        print(line, file=sys.stderr)
+    return dataset

@@ -1,0 +1,239 @@
+"""One image file in, one square picture out: size, orientation, colour profile, transparency, crop and resize."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import BinaryIO, Literal
+
+import numpy as np
+from PIL import Image, ImageCms
+
+MIN_SIDE = 4
+MAX_PIXELS = 100_000_000
+
+# Formats that hold one still picture and need no outside program (EPS would start Ghostscript).
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "TGA")
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "F")
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+
+# JPEGs are decoded, and others averaged, down to no less than this many times the wanted size before Lanczos: the
+# difference is far below one grey level, and a large photograph is read several times faster.
+REDUCING_GAP = 3
+
+ORIENTATION = 0x0112
+TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UnusableError(Exception):
+    """Why one file is left out; the text goes into the report."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What every picture of a data set is made into: `channels` (1 or 3) square planes of `resolution` pixels."""
+
+    resolution: int
+    channels: int
+    fit: Literal["crop", "pad"] = "crop"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in its final size: `pixels` is uint8 [C, r, r]; `classes` holds a class index an attribute."""
+
+    pixels: np.ndarray
+    enlarged: bool = False
+    profile_ignored: bool = False
+    classes: tuple[int, ...] = ()
+
+
+def open_image(file: BinaryIO) -> Image.Image:
+    """The still image in `file`, its header read and its pixels not. Raises UnusableError."""
+    head = file.read(4)
+    file.seek(0)
+    if not head:
+        raise UnusableError("empty file")
+    try:
+        image = Image.open(file, formats=_formats())
+        frames = getattr(image, "n_frames", 1)
+    except Image.DecompressionBombError:
+        raise UnusableError("above 100 megapixels") from None
+    except Image.UnidentifiedImageError:
+        raise UnusableError("corrupt" if head.startswith(MAGIC) else "not an image") from None
+    except Exception as error:  # the many format plugins raise whatever a broken header leads them to
+        raise UnusableError(explain(error)) from error
+    check_size(image.width, image.height)
+    # Phones store a photograph and its gain map as the two frames of an MPO file: the first is the photograph.
+    if frames > 1 and image.format != "MPO":
+        raise UnusableError("more than one page" if image.format == "TIFF" else "animated")
+    return image
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow can open."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises UnusableError for a size that is not used, before any memory is taken for it."""
+    if width * height > MAX_PIXELS:
+        raise UnusableError("above 100 megapixels")
+    if min(width, height) < MIN_SIDE:
+        raise UnusableError(f"smaller than {MIN_SIDE} px ({width}x{height})")
+
+
+def explain(error: Exception) -> str:
+    """A reason for the report, from what a decoder raised."""
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return f"cannot be read ({error.strerror})"
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if "truncated" in str(error).lower():
+        return "truncated"
+    return f"corrupt ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether the header says that the image has no colour."""
+    if image.mode == "P" and image.palette is not None and image.palette.rawmode == "RGB":
+        colours = np.frombuffer(bytes(image.palette.palette), np.uint8)
+        colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
+        return bool((colours == colours[:, :1]).all())
+    return image.mode in GREY_MODES
+
+
+def square(image: Image.Image, shape: Shape) -> Picture:
+    """`image` upright, in sRGB, on white where transparent, cropped or padded to the shape. Raises UnusableError."""
+    try:
+        return _square(image, shape)
+    except UnusableError:
+        raise
+    except Exception as error:  # see open_image
+        raise UnusableError(explain(error)) from error
+
+
+def _square(image: Image.Image, shape: Shape) -> Picture:
+    resolution, size = shape.resolution, image.size
+    image.draft(None, (REDUCING_GAP * resolution, REDUCING_GAP * resolution))
+    image.load()
+    profile = image.info.get("icc_profile")
+    grey_profile_fits = image.mode in GREY_MODES
+    image = _upright(image)
+    image = _eight_bits(image)
+    if size == (28, 28):  # MNIST's size: a border of two pixels is the customary way to a power of two
+        image, ignored = _finish(image, profile, grey_profile_fits, shape.channels)
+        framed = Image.new(image.mode, (32, 32))
+        framed.paste(image, (2, 2))
+        image = framed if resolution == 32 else framed.resize((resolution, resolution), Image.Resampling.LANCZOS)
+        return Picture(_planes(image), enlarged=resolution > 32, profile_ignored=ignored)
+    resized = _crop(image, resolution) if shape.fit == "crop" else _shrink(image, resolution)
+    final, ignored = _finish(resized, profile, grey_profile_fits, shape.channels)
+    if final.size != (resolution, resolution):
+        framed = Image.new(final.mode, (resolution, resolution))
+        framed.paste(final, ((resolution - final.width) // 2, (resolution - final.height) // 2))
+        final = framed
+    side = min(size) if shape.fit == "crop" else max(size)
+    return Picture(_planes(final), enlarged=side < resolution, profile_ignored=ignored)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as the camera's orientation tag says. Pillow removes the tag where it has turned the image already."""
+    try:
+        method = TRANSPOSE.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # broken metadata around sound pixels
+        return image
+    return image if method is None else image.transpose(method)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture as one of L, RGB, RGBA and CMYK."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise UnusableError("32-bit samples")
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    if image.mode == "F":
+        raise UnusableError("floating-point samples")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode in ("L", "RGB", "CMYK"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _crop(image: Image.Image, resolution: int) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    if side == resolution:
+        return image.crop(box)
+    return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box, REDUCING_GAP)
+
+
+def _shrink(image: Image.Image, resolution: int) -> Image.Image:
+    """`image` with its longer side at `resolution`."""
+    longer = max(image.size)
+    width, height = (max(1, round(side * resolution / longer)) for side in image.size)
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+
+
+def _finish(
+    image: Image.Image, profile: bytes | None, grey_profile_fits: bool, channels: int
+) -> tuple[Image.Image, bool]:
+    """(`image` in sRGB or grey, opaque, with `channels` planes; whether a profile had to be ignored)."""
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    image, ignored = _to_srgb(image, profile, grey_profile_fits) if profile else (image, False)
+    if alpha is not None:
+        image = image.convert("RGB")
+        image.putalpha(alpha)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if channels == 1 else "RGB"), ignored
+
+
+def _to_srgb(image: Image.Image, profile: bytes, grey_profile_fits: bool) -> tuple[Image.Image, bool]:
+    """(`image` with its embedded colour profile applied, False), or (`image`, True) where that cannot be done."""
+    try:
+        mode, transform = _transform(profile)
+        if (mode == "L" and not grey_profile_fits) or (mode == "CMYK") != (image.mode == "CMYK"):
+            return image, True
+        if transform is None:
+            return image, False
+        return ImageCms.applyTransform(image.convert(mode), transform) or image, False
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image, True
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform | None]:
+    """(the image mode that the profile describes, its transform to sRGB or None where that changes nothing)."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space.strip())
+    if mode is None:
+        raise ValueError("a profile for another kind of image")
+    transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    if mode == "RGB":  # nearly all profiles are sRGB itself: then the pixels stay as they are
+        steps = np.linspace(0, 255, 9).round().astype(np.uint8)
+        colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(9, 81, 3)
+        seen = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
+        if np.abs(seen.astype(int) - colours).max() <= 1:
+            return mode, None
+    return mode, transform
+
+
+def _planes(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image)
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
