@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 
 def to_images(kimg: float) -> int:
@@ -173,7 +174,7 @@ class Preset:
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
     ema_kimg: float = 10
     mirror: bool = False
-    mixed_precision: str = "no"
+    mixed_precision: Literal["no", "bf16"] = "bf16"
 
     def schedule(
         self,
@@ -233,6 +234,7 @@ PRESETS: Mapping[str, Preset] = {
             batch_base=16,
             batch={256: 14, 512: 6, 1024: 3},
             mbstd_group=16,
+            mixed_precision="no",
         ),
         Preset(
             name="v2-1gpu",

@@ -1,0 +1,44 @@
+"""What the training commands share: the command line, one line for what goes wrong, and the exit status."""
+
+import os
+import sys
+import traceback
+from functools import partial
+
+from train.errors import OptionError, RunError
+from train.options import parse
+
+
+def main(architecture: str, description: str) -> int:
+    """Train as sys.argv says. Returns 0, 2 for bad input, 1 for a failure, 130 or 143 when stopped."""
+    speaks = os.environ.get("RANK", "0") == "0"
+    read = partial(parse, sys.argv[1:], f"train/{architecture}.py", description)
+    try:
+        options = read()
+        # Late, so that --help and a misspelt option answer at once.
+        from data import DataError
+        from train.run import run
+        from zoo import ModelError
+    except OptionError as error:
+        return fail(error, 2, speaks)
+    except KeyboardInterrupt:
+        return 130
+    try:
+        return run(architecture, options, read)
+    except (OptionError, DataError, ModelError) as error:
+        return fail(error, 2, speaks)
+    except (RunError, OSError) as error:
+        return fail(error, 1, speaks)
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        # A mistake of ours: the whole story helps, whichever process it comes from.
+        traceback.print_exc()
+        return 1
+
+
+def fail(error: Exception, status: int, speaks: bool) -> int:
+    """The error as one line of the process that speaks."""
+    if speaks:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    return status

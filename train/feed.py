@@ -1,0 +1,102 @@
+"""Batches of real pictures, read ahead by a thread.
+
+The position in the data is the number of images seen: picture n of a run is place n mod N of epoch n // N, in that
+epoch's own order. So a batch is a pure function of where it starts, and nothing about the position needs saving.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data import Dataset
+from progan.layers import downscale2x, fade, upscale2x
+from train.draws import Draws
+from train.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This process's share of a batch: uint8 pictures [n, C, r, r] and which pictures of the data set they are [n]."""
+
+    images: int
+    pictures: Tensor
+    indices: np.ndarray
+
+
+class Feed:
+    """Reads the batches of a schedule in order, from `images` seen on, a few ahead of their use."""
+
+    def __init__(
+        self, dataset: Dataset, training: np.ndarray, schedule: Schedule, draws: Draws, rank: int, processes: int
+    ) -> None:
+        self._dataset, self._training, self._schedule, self._draws = dataset, training, schedule, draws
+        self._share = slice(rank, None, processes)
+        self._epoch = lru_cache(maxsize=2)(lambda epoch: draws.order(epoch, len(training)))
+
+    def indices(self, images: int, batch: int) -> np.ndarray:
+        """Which pictures the whole batch that starts after `images` shows."""
+        places = np.arange(images, images + batch)
+        epochs, within = np.divmod(places, len(self._training))
+        return self._training[[self._epoch(int(e))[w] for e, w in zip(epochs, within, strict=True)]]
+
+    def read(self, images: int) -> Batch:
+        """This process's share of the batch that starts after `images`: every `processes`-th picture of it."""
+        stage = self._schedule.at(images)
+        indices = self.indices(images, stage.batch)[self._share]
+        return Batch(images, torch.from_numpy(self._dataset.read(indices, stage.resolution)), indices)
+
+    def batches(self, images: int, pin: bool = False) -> Iterator[Batch]:
+        """Batches without end from `images` seen on. An error of the reading thread is raised here."""
+        ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=3)
+        ended = threading.Event()
+        reader = threading.Thread(target=self._fill, args=(images, pin, ready, ended), daemon=True)
+        reader.start()
+        try:
+            while True:
+                item = ready.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            ended.set()
+
+    def _fill(self, images: int, pin: bool, ready: queue.Queue[Batch | Exception], ended: threading.Event) -> None:
+        put = patient_put(ready, ended)
+        try:
+            while not ended.is_set():
+                batch = self.read(images)
+                put(Batch(images, batch.pictures.pin_memory(), batch.indices) if pin else batch)
+                images += self._schedule.at(images).batch
+        except Exception as error:  # raised again where the batch is used
+            put(error)
+
+
+def patient_put(ready: "queue.Queue[Batch | Exception]", ended: threading.Event) -> Callable[[Batch | Exception], None]:
+    """A `put` that gives up when nobody reads any more."""
+
+    def put(item: Batch | Exception) -> None:
+        while not ended.is_set():
+            try:
+                return ready.put(item, timeout=0.5)
+            except queue.Full:
+                continue
+
+    return put
+
+
+def to_reals(pictures: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
+    """Pictures as the critic sees them: uint8 [n, C, r, r] -> float32 in [-1, 1], some mirrored, faded like fakes.
+
+    `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
+    official program's process_reals).
+    """
+    reals = pictures.to(torch.float32) / 127.5 - 1.0
+    if mirrored is not None:
+        reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
+    return reals if alpha >= 1.0 or reals.shape[-1] == 4 else fade(upscale2x(downscale2x(reals)), reals, alpha)

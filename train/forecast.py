@@ -1,0 +1,105 @@
+"""How long a run will take, and how much memory: measured on throwaway networks, stage by stage."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from progan import Discriminator, Generator
+from train.draws import Draws
+from train.feed import Batch
+from train.plan import Plan
+from train.processes import Alone
+from train.schedule import Schedule, resolutions
+from train.trainer import Labels, Trainer
+
+PATIENCE = 20.0  # seconds for all stages together
+GROWTH = 4.0  # a stage that was not measured is taken to cost this many times the one before
+
+# Kept for the backward passes of one picture, in multiples of one evaluation of each network's activations: a critic
+# step holds those of reals, fakes and interpolates, and the gradient penalty differentiates the last of them twice.
+PASSES = 5.0
+
+
+def seconds_per_image(plan: Plan, device: torch.device) -> dict[int, float]:
+    """Seconds a real picture at each resolution of the schedule, on one process."""
+    torch.manual_seed(0)
+    generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
+    labels = None
+    if plan.generator["label_dim"]:
+        labels = Labels(torch.eye(plan.generator["label_dim"]), np.arange(plan.generator["label_dim"]))
+    recipe = replace(plan.recipe, n_critic=1)
+    measured: dict[int, float] = {}
+    deadline = time.perf_counter() + PATIENCE
+    for r in resolutions(plan.schedule.start_resolution, plan.schedule.resolution):
+        previous = measured.get(r // 2, 0.0)
+        batch = max(plan.schedule.batch[r] // plan.processes, 1)
+        if measured and time.perf_counter() + 2 * GROWTH * previous * batch > deadline:
+            measured[r] = GROWTH * previous
+            continue
+        still = Schedule(plan.schedule.resolution, r, 1e9, 0, dict(plan.schedule.batch) | {r: batch}, plan.schedule.lr)
+        trainer = Trainer(generator, discriminator, still, recipe, Draws(0), Alone(device), labels)
+        measured[r] = seconds_per_step(trainer, r, batch, plan.generator["image_channels"]) / batch / plan.processes
+    return measured
+
+
+def seconds_per_step(trainer: Trainer, resolution: int, batch: int, channels: int) -> float:
+    """Seconds of a step on noise, after one to warm up: the quickest of a few."""
+    pictures = torch.randint(0, 256, (batch, channels, resolution, resolution), dtype=torch.uint8)
+    times: list[float] = []
+    while not times or (len(times) < 5 and sum(times) < 1.0):
+        start = time.perf_counter()
+        trainer.step([Batch(trainer.images, pictures, np.zeros(batch, dtype=np.int64))])
+        if trainer.peers.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:] or times)
+
+
+def seconds_left(schedule: Schedule, images: int, end: int, seconds: Mapping[int, float]) -> float:
+    """The forecast for the rest of a run."""
+    total = 0.0
+    for row in schedule.phases(end / 1000):
+        first, last = max(row.start_kimg * 1000, images), row.end_kimg * 1000
+        total += max(last - first, 0.0) * seconds[row.resolution]
+    return total
+
+
+def parameters(network: nn.Module) -> int:
+    """How many trainable numbers a network has."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def memory(plan: Plan) -> dict[str, float]:
+    """A process's memory at the last stage, estimated in gigabytes: the networks' state, a batch's activations."""
+    with torch.device("meta"):
+        generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
+        r = plan.schedule.resolution
+        images = torch.zeros(1, plan.generator["image_channels"], r, r)
+        latents = torch.zeros(1, plan.generator["z_dim"])
+        labels = torch.zeros(1, plan.generator["label_dim"]) if plan.generator["label_dim"] else None
+        outputs = activations(generator, latents, labels) + activations(discriminator, images)
+    width = 2 if plan.options.mixed_precision == "bf16" else 4
+    share = max(plan.schedule.batch[r] // plan.processes, 1)
+    at_once = min(share, plan.options.batch_per_device or share)
+    # Weights, gradients and two moments of both networks, and the averaged generator, in float32.
+    state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))
+    return {"state": state / 1e9, "activations": PASSES * outputs * width * at_once / 1e9}
+
+
+def activations(network: nn.Module, *inputs: Tensor | None) -> int:
+    """Numbers that the layers of a network put out for one picture; each is kept before and after its nonlinearity."""
+    count = 0
+
+    def note(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal count
+        count += 2 * output.numel()
+
+    for module in network.modules():
+        if not list(module.children()):
+            module.register_forward_hook(note)
+    network(*inputs)
+    return count

@@ -1,0 +1,162 @@
+"""The options of the training commands: one dataclass that is the command line, options.json and the Python API."""
+
+import contextlib
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from train.errors import OptionError
+
+Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+PrecisionName = Literal["no", "bf16"]
+Precision = Annotated[PrecisionName | None, tyro.conf.arg(metavar="{no,bf16}", help_behavior_hint="")]
+
+# Options that may stand without a value, and what they mean then.
+BARE = {"--resume": "newest", "--cond": "class"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a training run is told. None stands for the preset's value, or for what the data suggests."""
+
+    data: Text = None
+    """folder, zip or prepared data set of pictures; without it the embedded faces"""
+    cache: Text = None
+    """where prepared pictures are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
+    cond: Text = None
+    """train with labels: --cond for folder classes or dataset.json, --cond hair for the embedded faces' hair"""
+    holdout: Integer = None
+    """pictures kept out of training (default: 1 %, at least 20)"""
+    out: str = "runs"
+    """folder that run folders go into"""
+    desc: Text = None
+    """a word for the run folder's name"""
+    resolution: Integer = None
+    """full resolution, a power of two (default: 64 for the embedded faces, else what most pictures have, to 256)"""
+    start_resolution: Integer = None
+    """resolution to start growing from"""
+    kimg: Number = None
+    """length of the training in thousands of real pictures shown to the critic"""
+    stable_kimg: Number = None
+    """length of each stage between two fades"""
+    fade_kimg: Number = None
+    """length of each fade"""
+    batch: Integer = None
+    """pictures a step over all processes, at every stage (default: the preset's table)"""
+    batch_per_device: Integer = None
+    """most pictures a process takes at once; larger batches are accumulated"""
+    lr: Number = None
+    """learning rate at every stage (default: the preset's table)"""
+    fmap_base: Integer = None
+    """feature maps at resolution r: min(fmap_base / (r/2), fmap_max)"""
+    fmap_max: Integer = None
+    """most feature maps of a layer"""
+    z_dim: Integer = None
+    """length of the latent vector"""
+    loss: Literal["wgan-gp", "ns-r1"] = "wgan-gp"
+    """objective: WGAN with gradient penalty, or non-saturating logistic with R1"""
+    gp_weight: float = 10.0
+    """weight of the gradient penalty (lambda)"""
+    gamma: float = 10.0
+    """weight of R1"""
+    n_critic: int = 1
+    """critic steps for each generator step"""
+    mirror: bool = False
+    """show every other picture mirrored, by chance"""
+    ema_kimg: Number = None
+    """half-life of the averaged generator"""
+    seed: int = 0
+    """of weights, latents and the order of the pictures"""
+    mixed_precision: Precision = None
+    """of the convolutions (default: as accelerate was launched, else the preset's where the machine is fast at it)"""
+    workers: Integer = None
+    """processes that prepare pictures (default: one a core)"""
+    snapshot_kimg: Number = None
+    """a grid of samples and the model are written this often (default: 1/20 of the run, at most every 50)"""
+    checkpoint_kimg: Number = None
+    """the full state is written this often (default: as snapshots)"""
+    keep: int = 2
+    """newest checkpoints kept"""
+    keep_models: int = 3
+    """newest snapshots kept as model folders under models/"""
+    resume: Text = None
+    """continue a run: --resume for the newest under --out, or its folder"""
+    init_from: Text = None
+    """start from the weights of a model folder, a run, or a model that comes with the project"""
+    preset: Text = None
+    """table of defaults: toonhead, small, v1-1gpu, v2-1gpu, v2-2gpus, v2-4gpus, v2-8gpus"""
+    log_with: Literal["none", "tensorboard", "wandb", "trackio"] = "none"
+    """also log to this tracker, through accelerate"""
+    dry_run: bool = False
+    """check the data, print the plan and stop"""
+
+
+def parse(argv: Sequence[str], program: str, description: str, default: Options | None = None) -> Options:
+    """Options from the command line; what it does not name is taken from `default`. OptionError in one line."""
+    arguments: list[str] = []
+    for position, word in enumerate(argv):
+        arguments.append(word)
+        following = argv[position + 1 : position + 2]
+        if word in BARE and (not following or following[0].startswith("--")):
+            arguments.append(BARE[word])
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            options = tyro.cli(
+                Options, prog=program, description=description, args=arguments, default=default or Options()
+            )
+    except SystemExit as ending:
+        if not ending.code:
+            raise
+        raise OptionError(one_line(said.getvalue(), program)) from None
+    check(options)
+    return options
+
+
+def one_line(message: str, program: str) -> str:
+    """What the command line's library says in a box of several lines, as one."""
+    lines = [line.strip(" │╭╰╮╯─") for line in message.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("For full helptext")][1:]
+    text = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines))[0]
+    if unfit := re.match(r"Error parsing (--\S+): .*from \['(.*)'\]", text):
+        text = f"{unfit[1]} cannot be {unfit[2]!r}"
+    text = text.replace(", 'None'", "")
+    return f"{text.rstrip('.')}; {program} --help lists the options"
+
+
+def check(options: Options) -> None:
+    """OptionError that names the first option whose value makes no sense."""
+    least = {
+        "batch": 1, "batch_per_device": 1, "fmap_base": 1, "fmap_max": 1, "z_dim": 1, "n_critic": 1,
+        "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
+    }  # fmt: skip
+    for name, bound in least.items():
+        value = getattr(options, name)
+        if value is not None and value < bound:
+            raise OptionError(f"{flag(name)} {value}: give a whole number of at least {bound}")
+    for name in ("kimg", "lr", "snapshot_kimg", "checkpoint_kimg"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < math.inf:
+            raise OptionError(f"{flag(name)} {value:g}: give a number above 0")
+    for name in ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < math.inf:
+            raise OptionError(f"{flag(name)} {value:g}: give a number of at least 0")
+    for name in ("resolution", "start_resolution"):
+        value = getattr(options, name)
+        if value is not None and not (4 <= value <= 1024 and value & (value - 1) == 0):
+            raise OptionError(f"{flag(name)} {value}: give a power of two from 4 to 1024")
+    if options.desc is not None and not re.fullmatch(r"[\w.+-]{1,64}", options.desc):
+        raise OptionError(f"--desc {options.desc!r}: give one word of letters, digits, '.', '_', '+' and '-'")
+
+
+def flag(name: str) -> str:
+    """A field's name as it stands on the command line."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,188 @@
+"""What a run says while it trains: lines on the terminal and in log.txt, stats.jsonl, and trackers."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from train.plan import Plan
+from train.schedule import Schedule, Stage
+
+LEGEND = (
+    "res: resolution; alpha: how far its block is faded in; kimg: thousands of real pictures shown; "
+    "lossD, lossG: objectives; W: the critic's estimate of the Wasserstein distance; gradD, gradG: gradient norms; "
+    "mem: memory of this process; left: time left"
+)
+
+
+class Meter:
+    """Means over the steps since the last look. Sums stay on the device until then."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+
+    def add(self, measured: Mapping[str, Tensor]) -> None:
+        """Note what one step measured; steps that were not finite count as nothing."""
+        clean = {name: value.detach().nan_to_num(0.0, 0.0, 0.0) for name, value in measured.items()}
+        self._sums = {name: self._sums.get(name, 0) + value for name, value in clean.items()}
+        self._steps += 1
+
+    def take(self) -> dict[str, float]:
+        """The means, and start again."""
+        names, count = list(self._sums), max(self._steps, 1)
+        values = (torch.stack([self._sums[name].float() for name in names]) / count).tolist() if names else []
+        self._sums, self._steps = {}, 0
+        return dict(zip(names, values, strict=True))
+
+
+class Reporter:
+    """The voice of one run: the main process has it, the others have a silent one (`run` None)."""
+
+    def __init__(self, run: Path | None) -> None:
+        self.run = run
+        self.bar: tqdm | None = None
+        self._log = (run / "log.txt").open("a", encoding="utf-8", buffering=1) if run else None
+
+    def say(self, text: str) -> None:
+        """A line for the user, and for log.txt."""
+        if self._log is None:
+            return
+        self._log.write(text + "\n")
+        if self.bar is None:
+            print(text, flush=True)
+        else:
+            self.bar.write(text)
+
+    def start_bar(self, images: int, total: int) -> None:
+        """One progress bar where there is a terminal; lines alone do elsewhere."""
+        if self._log is not None and sys.stderr.isatty():
+            self.bar = tqdm(total=total, initial=min(images, total), unit="img", dynamic_ncols=True, smoothing=0.05)
+
+    def advance(self, images: int) -> None:
+        if self.bar is not None:
+            self.bar.update(images)
+
+    def tick(self, stats: Mapping[str, Any]) -> None:
+        """A line of progress, and the same in stats.jsonl."""
+        if self.run is None:
+            return
+        with (self.run / "stats.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(stats) + "\n")
+        self.say(progress_line(stats))
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        if self._log is not None:
+            self._log.close()
+
+
+def statistics(
+    images: int,
+    stage: Stage,
+    shown: int,
+    seconds: float,
+    elapsed: float,
+    left: float,
+    means: Mapping[str, float],
+    skipped: int,
+) -> dict[str, Any]:
+    """One line of stats.jsonl: `shown` pictures took `seconds`; `elapsed` since the start, `left` to the end."""
+    rate = shown / seconds if seconds > 0 else 0.0
+    return {
+        "kimg": images / 1000,
+        "resolution": stage.resolution,
+        "alpha": stage.alpha,
+        "batch": stage.batch,
+        "lr": stage.lr,
+        "img_per_sec": rate,
+        "sec_per_kimg": 1000 / rate if rate else None,
+        **means,
+        "memory_gb": memory_gb(),
+        "skipped_steps": skipped,
+        "elapsed_sec": elapsed,
+        "left_sec": left,
+        "timestamp": time.time(),
+    }
+
+
+def progress_line(stats: Mapping[str, Any]) -> str:
+    """A line of stats.jsonl for people."""
+    parts = [
+        f"res {stats['resolution']:<4}",
+        f"alpha {stats['alpha']:.2f}",
+        f"kimg {stats['kimg']:<8.1f}",
+        f"img/s {stats['img_per_sec']:<6.1f}",
+        f"sec/kimg {stats['sec_per_kimg'] or 0:<7.2f}",
+    ]
+    shown = {
+        "lossD": "D/loss", "lossG": "G/loss", "W": "D/wasserstein", "gradD": "D/gradient", "gradG": "G/gradient",
+    }  # fmt: skip
+    parts += [f"{title} {stats[name]:<7.3g}" for title, name in shown.items() if name in stats]
+    parts.append(f"mem {stats['memory_gb']:.1f} GB")
+    parts.append(f"left {duration(stats['left_sec'])}")
+    if stats["skipped_steps"]:
+        parts.append(f"skipped {stats['skipped_steps']} steps")
+    return "  ".join(parts)
+
+
+def memory_gb() -> float:
+    """This process's memory: the peak on a GPU, else what it holds now."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return psutil.Process().memory_info().rss / 1e9
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 45s, 3m 20s, 1h 05m, 2d 03h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if minutes < 60:
+        return f"{minutes}m {whole % 60:02d}s"
+    return f"{hours}h {minutes % 60:02d}m" if hours < 48 else f"{days}d {hours % 24:02d}h"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, aligned to the right."""
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]
+    )
+
+
+def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float] | None = None) -> str:
+    """The phases of a run, with their forecast duration where seconds an image are known for each resolution."""
+    titles = ["from kimg", "to kimg", "resolution", "", "batch", "lr", "steps"]
+    rows = []
+    for row in schedule.phases(kimg):
+        growth = "fade in" if row.fading else "stable"
+        cells = [f"{row.start_kimg:g}", f"{row.end_kimg:g}", str(row.resolution), growth]
+        rows.append([*cells, str(row.batch), f"{row.lr:g}", str(row.iterations)])
+        if seconds is not None:
+            rows[-1].append(duration(row.iterations * row.batch * seconds[row.resolution]))
+    return table(titles if seconds is None else [*titles, "takes about"], rows)
+
+
+def description(plan: Plan) -> str:
+    """A run's main facts, a line each."""
+    options, data = plan.options, plan.data
+    labels = f"labels: {options.cond}, {len(data['classes'])} classes" if data["classes"] else "no labels"
+    lines = [
+        f"data: {data['name']}, {data['pictures']} pictures, {len(data['held_out'])} held out, {labels}",
+        f"run: preset {options.preset}, {options.loss}, {options.kimg:g} kimg to {options.resolution} px, "
+        f"{plan.processes} process{'es' if plan.processes > 1 else ''}, precision {options.mixed_precision}",
+    ]
+    if data["credit"]:
+        lines.append(f"pictures: {data['credit']}")
+    return "\n".join(lines)

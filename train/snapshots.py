@@ -1,0 +1,94 @@
+"""What a run shows of itself while it trains: grids of samples from fixed latents, and model folders."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import zoo
+from data import Dataset, pictures
+from train.draws import Draws
+from train.plan import Plan
+from train.schedule import Stage
+from train.trainer import Labels, Trainer
+
+
+def grid_shape(resolution: int) -> tuple[int, int]:
+    """(columns, rows) of a grid of about 960 x 640 pixels."""
+    return min(max(960 // resolution, 3), 12), min(max(640 // resolution, 2), 8)
+
+
+class Snapshots:
+    """Writes the grids and the models of one run, from the same latents and labels every time."""
+
+    def __init__(self, run: Path, plan: Plan, draws: Draws, labels: Labels | None) -> None:
+        self.run, self.plan = run, plan
+        self.columns, rows = grid_shape(plan.generator["resolution"])
+        self.latents = draws.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
+        self.labels: Tensor | None = None
+        if labels is not None:
+            places = draws.choices("snapshot labels", 0, len(self.latents), len(labels.training))
+            self.labels = labels.of(labels.training[places])
+
+    def write_reals(self, dataset: Dataset, training: np.ndarray) -> None:
+        """reals.png: as many pictures of the data at full resolution as the other grids have."""
+        shown = training[: len(self.latents)]
+        images = dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1)
+        text = {"Source": self.plan.data["credit"]} if self.plan.data["credit"] else {}
+        pictures.save_png(pictures.grid(images, self.columns), self.run / "reals.png", text)
+
+    def write(self, trainer: Trainer) -> None:
+        """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
+        stage = trainer.schedule.at(trainer.images)
+        kimg = f"{trainer.images // 1000:06d}"
+        images = pictures.to_uint8(self.sample(trainer, stage))
+        grid = pictures.grid(images, self.columns, size=self.plan.generator["resolution"])
+        pictures.save_png(
+            grid, self.run / f"fakes{kimg}.png", {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"}
+        )
+        folders = [self.run / "model"]
+        if self.plan.options.keep_models:
+            folders.append(self.run / "models" / kimg)
+        for folder in folders:
+            zoo.save_model(
+                folder,
+                trainer.average,
+                trainer.discriminator,
+                training=self.facts(trainer, stage),
+                classes=self.plan.data["classes"],
+            )
+        for old in sorted((self.run / "models").glob("[0-9]*"), reverse=True)[self.plan.options.keep_models :]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    @torch.inference_mode()
+    def sample(self, trainer: Trainer, stage: Stage) -> Tensor:
+        """The averaged generator's images of the fixed latents at this stage."""
+        images = []
+        for part in torch.arange(len(self.latents)).split(32):
+            latents = self.latents[part].to(trainer.peers.device)
+            labels = None if self.labels is None else self.labels[part].to(trainer.peers.device)
+            images.append(trainer.average(latents, labels, stage.resolution, stage.alpha).cpu())
+        return torch.cat(images)
+
+    def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:
+        """What a model folder says of its training."""
+        options, data = self.plan.options, self.plan.data
+        facts = {
+            "resolution": stage.resolution,
+            "alpha": stage.alpha,
+            "kimg": trainer.images / 1000,
+            "data": f"{data['name']}, {data['pictures']} pictures",
+            "credit": data["credit"],
+            "objective": options.loss,
+            "preset": options.preset,
+            "precision": options.mixed_precision,
+            "seed": options.seed,
+            "labels": options.cond,
+            "held_out": data["held_out"],
+        }
+        if data["credit"]:
+            facts["license"] = "cc-by-4.0"
+        return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,191 @@
+"""The training step: critic and generator in turn, at whatever stage the schedule is."""
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from progan import Discriminator, Generator
+from train import objectives
+from train.draws import Draws
+from train.feed import Batch, to_reals
+from train.objectives import Objective
+from train.processes import Alone
+from train.schedule import Schedule, Stage
+
+ADAM = {"betas": (0.0, 0.99), "eps": 1e-8}  # Karras 2018, appendix A.1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does apart from the schedule: the objective, how often the critic steps, and what is averaged."""
+
+    loss: str = "wgan-gp"
+    gp_weight: float = 10.0
+    gamma: float = 10.0
+    n_critic: int = 1
+    mirror: bool = False
+    ema_kimg: float = 10.0
+    batch_per_device: int | None = None
+    mixed_precision: str = "no"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels [pictures, L] of a whole data set, and which of its pictures are trained on."""
+
+    values: Tensor
+    training: np.ndarray
+
+    def of(self, indices: np.ndarray) -> Tensor:
+        """The labels of these pictures of the data set."""
+        return self.values[torch.from_numpy(indices)]
+
+
+class Trainer:
+    """Two networks in training, the generator's average, and their optimizers.
+
+    A step is a pure function of their state, of the batch and of `draws`. `images` counts the reals shown to the
+    critic.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        schedule: Schedule,
+        recipe: Recipe,
+        draws: Draws,
+        peers: Alone,
+        labels: Labels | None = None,
+    ) -> None:
+        self.generator = generator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        for network in (self.generator, self.discriminator, self.average):
+            network.compute_dtype = torch.bfloat16 if recipe.mixed_precision == "bf16" else None
+        self.schedule, self.recipe, self.draws, self.peers, self.labels = schedule, recipe, draws, peers, labels
+        self.g_adam = torch.optim.Adam(self.generator.parameters(), **ADAM, fused=True)  # type: ignore[arg-type]
+        self.d_adam = torch.optim.Adam(self.discriminator.parameters(), **ADAM, fused=True)  # type: ignore[arg-type]
+        self.images = 0
+        self.phase: int | None = None
+        self.skipped = 0
+        self.skipped_in_a_row = 0
+
+    def step(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
+        """A critic step on each of n_critic batches, then a generator step; returns what they measured, by name."""
+        measured: dict[str, Tensor] = {}
+        skipped = self.skipped
+        for batch in batches:
+            stage = self.enter(batch.images)
+            measured |= {f"D/{name}": value for name, value in self.critic_step(batch, stage).items()}
+            self.images += stage.batch
+        measured |= {f"G/{name}": value for name, value in self.generator_step(stage).items()}
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if self.skipped > skipped else 0
+        return measured
+
+    def enter(self, images: int) -> Stage:
+        """The stage after `images` reals. Adam starts afresh where a fade begins and where it ends."""
+        stage = self.schedule.at(images)
+        for adam in (self.g_adam, self.d_adam):
+            if stage.phase != self.phase:
+                adam.state.clear()
+            adam.param_groups[0]["lr"] = stage.lr
+        self.phase = stage.phase
+        return stage
+
+    def critic_step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
+        """One step of the critic on this process's share of a batch of reals, and as many fakes."""
+        mirrored = None
+        if self.recipe.mirror:
+            mirrored = self.share(self.draws.uniform("mirror", batch.images, stage.batch)) < 0.5
+        reals = to_reals(batch.pictures.to(self.peers.device, non_blocking=True), mirrored, stage.alpha)
+        reals = reals.contiguous(memory_format=torch.channels_last)
+        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.peers.device)
+        latents = self.share(self.draws.latents("critic", batch.images, stage.batch, self.generator.z_dim))
+        mix = self.share(self.draws.uniform("mix", batch.images, stage.batch))
+        critic = partial(self.discriminator, alpha=stage.alpha)
+
+        def loss(part: slice) -> Objective:
+            some_labels = None if labels is None else labels[part]
+            with torch.no_grad():
+                fakes = self.generator(latents[part], some_labels, stage.resolution, stage.alpha)
+            if self.recipe.loss == "ns-r1":
+                return objectives.logistic_r1_critic(critic, reals[part], fakes, some_labels, self.recipe.gamma)
+            return objectives.wgan_gp_critic(critic, reals[part], fakes, mix[part], some_labels, self.recipe.gp_weight)
+
+        self.discriminator.requires_grad_(True)
+        return self.descend(self.discriminator, self.d_adam, loss, len(reals))
+
+    def generator_step(self, stage: Stage) -> dict[str, Tensor]:
+        """One step of the generator, and of its average."""
+        latents = self.share(self.draws.latents("generator", self.images, stage.batch, self.generator.z_dim))
+        labels = None
+        if self.labels is not None:
+            places = self.draws.choices("labels", self.images, stage.batch, len(self.labels.training))
+            labels = self.share(self.labels.of(self.labels.training[places]))
+        critic = partial(self.discriminator, alpha=stage.alpha)
+        adversarial = {"wgan-gp": objectives.wgan_generator, "ns-r1": objectives.nonsaturating_generator}
+
+        def loss(part: slice) -> Objective:
+            some_labels = None if labels is None else labels[part]
+            fakes = self.generator(latents[part], some_labels, stage.resolution, stage.alpha)
+            return adversarial[self.recipe.loss](critic, fakes, some_labels)
+
+        self.discriminator.requires_grad_(False)
+        measured = self.descend(self.generator, self.g_adam, loss, len(latents))
+        self.update_average(stage.batch * self.recipe.n_critic)
+        return measured
+
+    def share(self, whole: Tensor) -> Tensor:
+        """This process's part of what was drawn for the whole batch.
+
+        Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
+        they when a share is accumulated in parts (see `parts`).
+        """
+        return whole[self.peers.rank :: self.peers.count].to(self.peers.device, non_blocking=True)
+
+    def parts(self, count: int) -> list[slice]:
+        """A share of `count` samples as equal, strided parts of at most batch_per_device."""
+        most = self.recipe.batch_per_device or count
+        parts = next(parts for parts in range(1, count + 1) if count % parts == 0 and count // parts <= most)
+        return [slice(part, None, parts) for part in range(parts)]
+
+    def descend(
+        self,
+        network: Generator | Discriminator,
+        adam: torch.optim.Adam,
+        loss: Callable[[slice], Objective],
+        count: int,
+    ) -> dict[str, Tensor]:
+        """One step of a network's optimizer on the loss's mean over this share and over all processes.
+
+        A gradient that is not finite skips the step and is counted.
+        """
+        network.zero_grad(set_to_none=True)
+        parts = self.parts(count)
+        sums: dict[str, Tensor] = {}
+        for part in parts:
+            result = loss(part)
+            (result.loss / len(parts)).backward()
+            sums = {name: sums.get(name, 0) + value.float() for name, value in result.statistics.items()}
+        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        means = self.peers.average(gradients, torch.stack(list(sums.values())) / len(parts))
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if norm.isfinite():
+            adam.step()
+        else:
+            self.skipped += 1
+        return dict(zip(sums, means, strict=True)) | {"gradient": norm}
+
+    @torch.no_grad()
+    def update_average(self, images: int) -> None:
+        """Move the averaged generator towards the generator, with the recipe's half-life in images."""
+        half_life = self.recipe.ema_kimg * 1000
+        keep = 0.5 ** (images / half_life) if half_life else 0.0
+        for averaged, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            averaged.lerp_(current, 1 - keep)
