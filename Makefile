@@ -1,0 +1,38 @@
+# Two commands do everything on a machine with Python 3.11 or newer, git and make:
+#   make train            install into .venv and train on the embedded faces; options in ARGS="..."
+#   make test             install the test tools as well and run the tests
+# Others: make check (formatting, lint, types), make clean (remove .venv).
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
+	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: train test check clean
+
+train: .venv/installed
+	$(BIN)/accelerate launch -q train/progan.py $(ARGS)
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python requirements.txt
+	@echo "installing what Stylegrow needs into .venv: the first time this can take some minutes"
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv
