@@ -103,25 +103,12 @@ class Dataset:
         By default 1 %, at least 20, never more than half. Which ones depends on the number of images only, except that
         equal images stay on one side: sets of duplicates may take a few images more or less out than asked for.
         """
-        count, half = len(self), len(self) // 2
-        default = min(max(HOLDOUT_LEAST, round(HOLDOUT_SHARE * count)), half)
-        wanted = default if holdout is None else holdout
-        if not 0 <= wanted <= half:
-            raise DataError(f"--holdout {wanted}: give a number from 0 to {half}, half of the {count} images")
-        same = np.load(self.path / "duplicates.npy", allow_pickle=False)
-        order = np.random.RandomState(count).permutation(count)  # this generator's numbers never change
-        sizes = np.bincount(same, minlength=count)
-        out: set[int] = set()
-        taken = 0
-        for most in (wanted, half):  # sets that do not fit in at first are taken when there is nothing else
-            for first in same[order]:
-                if taken >= wanted:
-                    break
-                if first not in out and taken + sizes[first] <= most:
-                    out.add(int(first))
-                    taken += int(sizes[first])
-        held = np.isin(same, np.fromiter(out, np.int64, len(out)))
-        return np.flatnonzero(~held), np.flatnonzero(held)
+        path = self.path / "duplicates.npy"
+        try:
+            same = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise damaged(path, error) from error
+        return split(same, holdout)
 
     def storage(self) -> list[tuple[int, str, int]]:
         """(resolution, "array" or "encoded", bytes on disk) of each level."""
@@ -153,6 +140,28 @@ class Dataset:
             pool = self._threads[1]
         for _ in pool.map(function, values):
             pass
+
+
+def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """`Dataset.split` for images of which `same` [N] gives the first that equals each."""
+    count, half = len(same), len(same) // 2
+    default = min(max(HOLDOUT_LEAST, round(HOLDOUT_SHARE * count)), half)
+    wanted = default if holdout is None else holdout
+    if not 0 <= wanted <= half:
+        raise DataError(f"--holdout {wanted}: give a number from 0 to {half}, half of the {count} images")
+    order = np.random.RandomState(count).permutation(count)  # this generator's numbers never change
+    sizes = np.bincount(same, minlength=count)
+    out: set[int] = set()
+    taken = 0
+    for most in (wanted, half):  # sets too large to give the number asked for are taken when there is nothing else
+        for first in same[order]:
+            if taken >= wanted:
+                break
+            if first not in out and taken + sizes[first] <= most:
+                out.add(int(first))
+                taken += int(sizes[first])
+    held = np.isin(same, np.fromiter(out, np.int64, len(out)))
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def is_prepared(path: Path) -> bool:

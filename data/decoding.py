@@ -107,10 +107,11 @@ def explain(error: Exception) -> str:
 
 def is_grey(image: Image.Image) -> bool:
     """Whether the header says that the image has no colour."""
-    if image.mode == "P" and image.palette is not None and image.palette.rawmode == "RGB":
-        colours = np.frombuffer(bytes(image.palette.palette), np.uint8)
-        colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
-        return bool((colours == colours[:, :1]).all())
+    if image.mode == "P" and image.palette is not None:
+        order, colours = image.palette.getdata()
+        values = np.frombuffer(bytes(colours), np.uint8)
+        triples = values.reshape(3, -1).T if order == "RGB;L" else values.reshape(-1, 3)  # ";L": plane after plane
+        return order in ("RGB", "RGB;L") and bool((triples == triples[:, :1]).all())
     return image.mode in GREY_MODES
 
 

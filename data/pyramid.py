@@ -132,23 +132,20 @@ def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
 
 def report_lines(dataset: Dataset, shown: int = SHOWN_FILES) -> list[str]:
     """What a user should know about the pictures of a data set, a line each; at most `shown` files by name."""
-    report = dataset.report
-    lines = []
-    if report["skipped"]:
-        lines.append(f"{len(report['skipped']):,} of {report['found']:,} files skipped:")
-        lines += [f"  {printable(name)}: {reason}" for name, reason in report["skipped"][:shown]]
-        if len(report["skipped"]) > shown:
-            rest = len(report["skipped"]) - shown
-            lines.append(f"  and {rest:,} more: see {printable(dataset.path / 'report.json')}")
+    report, skipped, lines = dataset.report, dataset.report["skipped"], []
+    if skipped:
+        lines.append(f"skipped: {len(skipped):,} of {report['found']:,} files")
+        lines += [f"  {printable(name)}: {reason}" for name, reason in skipped[:shown]]
+        if len(skipped) > shown:
+            lines.append(f"  and {len(skipped) - shown:,} more: see {printable(dataset.path / 'report.json')}")
     if report["duplicates"]:
-        dropped = dataset.settings["drop_duplicates"]
-        what = "left out" if dropped else "kept; --drop-duplicates leaves them out"
-        name, first = (printable(text) for text in report["duplicates"][0])
-        lines.append(f"{len(report['duplicates']):,} duplicates, {what} ({name} equals {first}, ...)")
+        name, first = map(printable, report["duplicates"][0])
+        what = "left out" if dataset.settings["drop_duplicates"] else "kept, --drop-duplicates leaves them out"
+        lines.append(f"duplicates: {len(report['duplicates']):,}, {what} (the first: {name} equals {first})")
     if report["enlarged"]:
-        lines.append(f"{report['enlarged']:,} images are smaller than {dataset.resolution} px and were enlarged")
+        lines.append(f"enlarged: {report['enlarged']:,}, smaller than {dataset.resolution} px")
     if report["profiles_ignored"]:
-        lines.append(f"{report['profiles_ignored']:,} images with an unusable colour profile were read without it")
+        lines.append(f"colour profile ignored as unusable: {report['profiles_ignored']:,}")
     return lines
 
 
@@ -444,7 +441,7 @@ def _progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[int], ob
     if quiet:
         yield lambda more: None
     elif sys.stderr.isatty():
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
 
         with tqdm(desc=what, total=total, unit="img", dynamic_ncols=True) as bar:
             yield bar.update

@@ -1,0 +1,88 @@
+"""Files that the tests of `data` read: profiles, broken and unusual images."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# sRGB's primaries and white, adapted to D50 as profiles hold them.
+RED, GREEN, BLUE = (0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410)
+D50 = (0.9642, 1.0, 0.8249)
+
+
+def noise(size, seed=0, channels=3):
+    """Random pixels uint8 [height, width(, channels)]."""
+    shape = (size[1], size[0]) + ((channels,) if channels > 1 else ())
+    return np.random.RandomState(seed).randint(0, 256, shape).astype(np.uint8)
+
+
+def save(path: Path, pixels, **options) -> Path:
+    """Write pixels to an image file and make its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def folder_of(path: Path, count: int, size=(8, 8)) -> Path:
+    """A folder of PNGs with random pixels."""
+    for i in range(count):
+        save(path / f"{i:04d}.png", noise(size, seed=i))
+    return path
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The start of a PNG that announces a size."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    end = b"IEND"
+    chunks = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (head, b"IDAT" + b"x", end)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def rgb_profile(red=RED, green=GREEN, blue=BLUE, gamma=2.2) -> bytes:
+    """A colour profile with these primaries and one exponent for all three curves."""
+    tags = {b"wtpt": _xyz(D50), b"rXYZ": _xyz(red), b"gXYZ": _xyz(green), b"bXYZ": _xyz(blue)}
+    return _profile(b"RGB ", b"XYZ ", tags | {name: _gamma(gamma) for name in (b"rTRC", b"gTRC", b"bTRC")})
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A profile of grey values with an exponent."""
+    return _profile(b"GRAY", b"XYZ ", {b"wtpt": _xyz(D50), b"kTRC": _gamma(gamma)})
+
+
+def black_only_profile() -> bytes:
+    """A CMYK profile in which the black ink alone matters: none is white, full is black."""
+    ramp = bytes(range(256))
+    table = b"".join(bytes((0 if node & 1 else 255, 128, 128)) for node in range(16))
+    lut = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    return _profile(b"CMYK", b"Lab ", {b"wtpt": _xyz(D50), b"A2B0": lut + 4 * ramp + table + 3 * ramp})
+
+
+def _profile(space: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
+    kind = b"prtr" if space == b"CMYK" else b"mntr"
+    tags = {b"desc": b"desc\0\0\0\0\0\0\0\x02t\0" + bytes(78), b"cprt": b"text\0\0\0\0\0"} | tags
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    head = struct.pack(">4xI", 0x02100000) + kind + space + pcs + bytes(12) + b"acsp" + bytes(28)
+    head += struct.pack(">3i", *(round(65536 * v) for v in D50))
+    head = struct.pack(">I", 128 + len(table) + len(body)) + head
+    return head + bytes(128 - len(head)) + table + body
+
+
+def _xyz(values) -> bytes:
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * v) for v in values))
+
+
+def _gamma(value: float) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * value))
+
+
+def encoded(pixels, kind="PNG", **options) -> bytes:
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()

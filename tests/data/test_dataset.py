@@ -1,0 +1,238 @@
+"""Prepared data sets: what is read from them."""
+
+import copy
+import json
+import multiprocessing
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import data
+import data.levels
+from data import DataError, Dataset, open_dataset
+from data.dataset import split
+from data.pyramid import levels_of
+from tests.data.pictures_by_hand import folder_of, noise, save
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGROW_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def dataset(tmp_path, cache, monkeypatch):
+    """20 images at 16 px, the highest level encoded."""
+    monkeypatch.setattr(data.levels, "ARRAY_RESOLUTION", 8)
+    monkeypatch.setattr(data.levels, "ARRAY_BYTES", 0)
+    return open_dataset(folder_of(tmp_path / "pictures", 20, (16, 16)), quiet=True)
+
+
+def expected(resolution):
+    top = np.stack([noise((16, 16), i).transpose(2, 0, 1) for i in range(20)])
+    return dict(levels_of(top))[resolution]
+
+
+def test_facts(dataset, tmp_path, cache):
+    assert len(dataset) == 20
+    assert (dataset.resolution, dataset.channels, dataset.levels) == (16, 3, (4, 8, 16))
+    assert dataset.name == "pictures"
+    assert dataset.source == str(tmp_path / "pictures")
+    assert dataset.path.parent == cache
+    assert dataset.path.name.startswith("pictures-")
+    assert list(dataset.names) == [f"{i:04d}.png" for i in range(20)]
+    assert dataset.attributes == ()
+    assert dataset.credit is None
+    assert [kind for _, kind, _ in dataset.storage()] == ["array", "array", "encoded"]
+
+
+def test_read_in_any_order(dataset):
+    generator = np.random.RandomState(0)
+    for resolution in (4, 8, 16):
+        images = expected(resolution)
+        for size in (0, 1, 7, 40):
+            indices = generator.randint(0, 20, size)
+            read = dataset.read(indices, resolution)
+            assert read.dtype == np.uint8
+            assert np.array_equal(read, images[indices])
+
+
+def test_read_from_many_threads(dataset):
+    images = expected(16)
+    orders = [np.random.RandomState(i).permutation(20) for i in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda order: dataset.read(order, 16), orders))
+    assert all(np.array_equal(result, images[order]) for result, order in zip(results, orders, strict=True))
+
+
+def test_wrong_questions(dataset):
+    for index in (-1, 20):
+        with pytest.raises(IndexError):
+            dataset.read(np.array([0, index]), 16)
+    with pytest.raises(ValueError, match="no level 32"):
+        dataset.read(np.array([0]), 32)
+    with pytest.raises(DataError, match="no attribute 'hair': it has no labels"):
+        dataset.labels("hair")
+
+
+def test_a_copy_opens_the_files_anew(dataset):
+    dataset.read(np.array([0]), 16)
+    for twin in (pickle.loads(pickle.dumps(dataset)), copy.deepcopy(dataset)):
+        assert np.array_equal(twin.read(np.arange(20), 16), expected(16))
+        assert twin.names == dataset.names
+
+
+def checksum(dataset, queue):
+    queue.put(int(dataset.read(np.arange(20), 16).sum()))
+
+
+@pytest.mark.parametrize("method", sorted({"fork", "spawn"} & set(multiprocessing.get_all_start_methods())))
+def test_read_in_another_process(dataset, method):
+    assert dataset.read(np.arange(20), 16).any()  # with the threads of this process started
+    context = multiprocessing.get_context(method)
+    queue = context.SimpleQueue()
+    process = context.Process(target=checksum, args=(dataset, queue))
+    process.start()
+    assert queue.get() == expected(16).sum()
+    process.join()
+
+
+def test_opening_reads_no_images(dataset, tmp_path):
+    for file in dataset.path.glob("level-*"):
+        file.unlink()
+    again = open_dataset(tmp_path / "pictures", quiet=True)
+    assert len(again) == 20
+    with pytest.raises(DataError, match=r"level-0004\.npy is damaged.*No such file"):
+        again.read(np.array([0]), 4)
+
+
+def test_prepared_folder_is_a_source(dataset, tmp_path):
+    moved = dataset.path.rename(tmp_path / "moved")
+    same = open_dataset(moved, quiet=True)
+    assert np.array_equal(same.read(np.arange(20), 16), expected(16))
+    small = open_dataset(moved, resolution=8)
+    assert (small.resolution, small.levels) == (8, (4, 8))
+    assert pickle.loads(pickle.dumps(small)).resolution == 8
+    assert len(list((tmp_path / "cache").glob("pictures-*/"))) == 0
+    for options, message in (
+        ({"resolution": 32}, "was prepared at 16 px"),
+        ({"channels": "grey"}, "--channels grey.*already prepared"),
+        ({"fit": "pad"}, "--fit pad.*already prepared"),
+        ({"drop_duplicates": True}, "--drop-duplicates.*already prepared"),
+        ({"count": 5}, "--count 5.*already prepared"),
+    ):
+        with pytest.raises(DataError, match=message):
+            open_dataset(moved, **options)
+
+
+def test_folder_that_is_none(tmp_path):
+    with pytest.raises(DataError, match="no prepared data set"):
+        Dataset(tmp_path)
+
+
+def test_folder_of_a_newer_version(dataset):
+    facts = json.loads((dataset.path / "pyramid.json").read_text())
+    (dataset.path / "pyramid.json").write_text(json.dumps(facts | {"format_version": 99}))
+    with pytest.raises(DataError, match="newer version"):
+        Dataset(dataset.path)
+
+
+def test_labels(tmp_path, cache):
+    for i, name in enumerate(("dog/1.png", "ant/1.png", "cat/1.png", "cat/2.png")):
+        save(tmp_path / "animals" / name, noise((8, 8), i))
+    dataset = open_dataset(tmp_path / "animals", quiet=True)
+    assert dataset.attributes == ("class",)
+    assert dataset.classes("class") == ("ant", "cat", "dog")
+    rows = [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]]
+    assert dataset.labels("class").dtype == np.float32
+    assert dataset.labels("class").tolist() == rows
+    assert dataset.labels("class", np.array([3, 0])).tolist() == [rows[3], rows[0]]
+    with pytest.raises(DataError, match="no attribute 'hair': choose from class"):
+        dataset.labels("hair")
+
+
+def test_vectors(tmp_path, cache):
+    folder_of(tmp_path / "pictures", 2)
+    table = {"labels": [["0001.png", [0.5, -1]], ["0000.png", [0, 2]]]}
+    (tmp_path / "pictures" / "dataset.json").write_text(json.dumps(table))
+    assert open_dataset(tmp_path / "pictures", quiet=True).labels("class").tolist() == [[0, 2], [0.5, -1]]
+
+
+def test_embedded_faces(cache):
+    from data import toonhead
+
+    dataset = open_dataset(count=6, resolution=16, workers=1, quiet=True)
+    assert (dataset.name, dataset.source, len(dataset), dataset.levels) == ("toonhead", "toonhead", 6, (4, 8, 16))
+    assert dataset.credit == toonhead.CREDIT
+    assert dataset.attributes == toonhead.ATTRIBUTES
+    faces = np.stack([toonhead.render(i, 16).transpose(2, 0, 1) for i in range(6)])
+    assert np.array_equal(dataset.read(np.arange(6), 16), faces)
+    for name in dataset.attributes:
+        assert dataset.classes(name) == toonhead.classes(name)
+        shown = [dataset.classes(name)[i] for i in dataset.labels(name).argmax(1)]
+        assert shown == [toonhead.attributes(i)[name] for i in range(6)]
+    grey = open_dataset("toonhead", count=6, resolution=16, channels="grey", quiet=True)
+    luma = np.array(Image.fromarray(toonhead.render(2, 16)).convert("L"))
+    assert np.array_equal(grey.read(np.array([2]), 16)[0, 0], luma)
+
+
+@st.composite
+def sets_of_equal_images(draw):
+    """`same` of up to 120 images, of which some equal earlier ones."""
+    same = list(range(draw(st.integers(1, 120))))
+    for i in draw(st.sets(st.integers(1, 120))):
+        if i < len(same):
+            same[i] = same[draw(st.integers(0, i - 1))]
+    return np.array(same)
+
+
+@settings(derandomize=True, deadline=None)
+@given(sets_of_equal_images(), st.none() | st.integers(0, 60))
+def test_split(same, holdout):
+    half = len(same) // 2
+    if holdout is not None and holdout > half:
+        with pytest.raises(DataError, match=f"--holdout {holdout}: give a number from 0 to {half}"):
+            split(same, holdout)
+        return
+    training, held = split(same, holdout)
+    assert np.array_equal(np.sort(np.concatenate([training, held])), np.arange(len(same)))
+    assert np.array_equal(training, np.sort(training))
+    assert np.array_equal(held, np.sort(held))
+    assert training.dtype == held.dtype == np.int64
+    assert len(held) <= half
+    assert not set(same[training]) & set(same[held])
+    if len(set(same)) == len(same):
+        assert len(held) == (min(20, half) if holdout is None else holdout)
+
+
+@pytest.mark.parametrize(("count", "held"), [(1, 0), (2, 1), (30, 15), (41, 20), (2000, 20), (5000, 50), (70_000, 700)])
+def test_default_split(count, held):
+    assert len(split(np.arange(count))[1]) == held
+
+
+def test_split_is_always_the_same():
+    assert split(np.arange(50), 5)[1].tolist() == [1, 8, 34, 36, 38]
+    larger = split(np.arange(50), 10)[1].tolist()
+    assert set(larger) > {1, 8, 34, 36, 38}
+
+
+def test_split_when_all_images_are_equal():
+    training, held = split(np.zeros(100, np.int64))
+    assert (len(training), len(held)) == (100, 0)
+    with pytest.raises(DataError, match="--holdout -1"):
+        split(np.arange(10), -1)
+
+
+def test_split_of_a_data_set_keeps_duplicates_together(tmp_path, cache):
+    for i in range(40):
+        save(tmp_path / "pictures" / f"{i:02d}.png", noise((8, 8), i // 2))
+    dataset = open_dataset(tmp_path / "pictures", quiet=True)
+    training, held = dataset.split(10)
+    assert len(held) == 10
+    assert not set(training // 2) & set(held // 2)

@@ -1,0 +1,304 @@
+"""Single images: what becomes of their pixels, and why some are not used."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.decoding import Shape, UnusableError, is_grey, open_image, square
+from tests.data.pictures_by_hand import GREEN as G
+from tests.data.pictures_by_hand import RED as R
+from tests.data.pictures_by_hand import (
+    black_only_profile,
+    encoded,
+    grey_profile,
+    noise,
+    png_header,
+    rgb_profile,
+)
+
+
+def made(content: bytes, resolution=8, channels=3, fit="crop"):
+    return square(open_image(io.BytesIO(content)), Shape(resolution, channels, fit))
+
+
+def rows(picture):
+    """[r, r, 3] or [r, r]."""
+    return picture.pixels[0] if len(picture.pixels) == 1 else picture.pixels.transpose(1, 2, 0)
+
+
+def whole(value, mode="RGB", size=(8, 8)):
+    return np.asarray(Image.new(mode, size, value))
+
+
+def test_pixels_of_the_right_size_are_kept():
+    pixels = noise((8, 8))
+    picture = made(encoded(pixels))
+    assert np.array_equal(rows(picture), pixels)
+    assert picture.pixels.flags.c_contiguous
+    assert not picture.enlarged
+
+
+@pytest.mark.parametrize(("size", "box"), [((13, 8), np.s_[:, 2:10]), ((8, 11), np.s_[1:9])])
+def test_crop_takes_the_centre(size, box):
+    pixels = noise(size)
+    assert np.array_equal(rows(made(encoded(pixels))), pixels[box])
+
+
+def test_pad_keeps_all_and_adds_black():
+    pixels = noise((8, 4))
+    picture = rows(made(encoded(pixels), fit="pad"))
+    assert np.array_equal(picture[2:6], pixels)
+    assert not picture[:2].any()
+    assert not picture[6:].any()
+
+
+def test_pad_scales_the_longer_side():
+    picture = rows(made(encoded(whole("red", size=(64, 16))), resolution=16, fit="pad"))
+    assert (picture[6:10] == (255, 0, 0)).all()
+    assert not picture[:6].any()
+
+
+def test_downscaling_is_close_to_the_average_of_the_area():
+    y, x = np.mgrid[:256, :256] / 256
+    scene = np.stack([128 + 100 * np.sin(5 * x + 3 * y), 255 * x * y, 128 + 90 * np.cos(7 * y)], -1)
+    small = rows(made(encoded(np.rint(scene).astype(np.uint8)), resolution=16)).astype(float)
+    assert np.abs(small - scene.reshape(16, 16, 16, 16, 3).mean((1, 3)))[1:-1, 1:-1].max() < 2
+
+
+def test_downscaling_leaves_no_fine_pattern():
+    stripes = np.zeros((256, 256), np.uint8)
+    stripes[:, ::2] = 255
+    small = rows(made(encoded(stripes), resolution=32, channels=1)).astype(int)
+    assert np.abs(small - 127.5).max() <= 2
+
+
+def test_large_jpeg_equals_its_png():
+    y, x = np.mgrid[:1024, :768] / 700
+    scene = np.stack([128 + 100 * np.sin(5 * x + 3 * y), 200 * x * x, 128 + 90 * np.cos(7 * y)], -1).astype(np.uint8)
+    png, jpeg = (rows(made(encoded(scene, kind, quality=95), 32)).astype(int) for kind in ("PNG", "JPEG"))
+    assert np.abs(png - jpeg).max() <= 3
+
+
+def test_enlarged_is_told():
+    assert made(encoded(noise((7, 40)))).enlarged
+    assert not made(encoded(noise((7, 40))), fit="pad").enlarged
+    assert made(encoded(noise((7, 6))), fit="pad").enlarged
+
+
+def test_28_px_get_a_black_border():
+    pixels = noise((28, 28), channels=1)
+    picture = made(encoded(pixels), resolution=32, channels=1)
+    assert np.array_equal(picture.pixels[0, 2:30, 2:30], pixels)
+    assert picture.pixels[0].sum() == pixels.sum(dtype=int)
+    assert not picture.enlarged
+    assert made(encoded(pixels), resolution=64).enlarged
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (1, lambda a: a),
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (4, np.flipud),
+        (5, lambda a: a.swapaxes(0, 1)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).swapaxes(0, 1)),
+        (8, np.rot90),
+        (77, lambda a: a),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_orientation(orientation, turn, kind):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = noise((12, 8))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    upright = np.ascontiguousarray(turn(pixels))
+    expected = rows(made(encoded(upright)))
+    assert np.array_equal(rows(made(encoded(pixels, kind, exif=exif, **options))), expected)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_broken_metadata_is_no_reason_to_skip():
+    pixels = noise((8, 8))
+    assert np.array_equal(rows(made(encoded(pixels, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"))), pixels)
+
+
+def test_profile_with_red_and_green_exchanged():
+    picture = rows(made(encoded(whole("red"), icc_profile=rgb_profile(red=G, green=R))))
+    assert np.abs(picture.astype(int) - (0, 255, 0)).max() <= 2
+
+
+def test_linear_profile():
+    picture = rows(made(encoded(whole((55, 55, 55)), icc_profile=rgb_profile(gamma=1.0))))
+    assert np.abs(picture.astype(int) - 128).max() <= 1  # the linear value of sRGB's 128 is 55.04
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_profile(channels):
+    picture = made(encoded(whole(55, "L"), icc_profile=grey_profile(1.0)), channels=channels)
+    assert np.abs(picture.pixels.astype(int) - 128).max() <= 1
+    assert not picture.profile_ignored
+
+
+def test_rgb_profile_of_a_grey_image():
+    picture = made(encoded(whole(55, "L"), icc_profile=rgb_profile(gamma=1.0)), channels=1)
+    assert np.abs(picture.pixels.astype(int) - 128).max() <= 1
+
+
+def test_cmyk():
+    ink = whole((255, 0, 0, 0), "CMYK")
+    file = io.BytesIO()
+    Image.fromarray(ink, "CMYK").save(file, "TIFF")
+    assert (rows(made(file.getvalue())) == (0, 255, 255)).all()
+
+
+@pytest.mark.parametrize(("ink", "expected"), [((255, 255, 255, 0), 255), ((0, 0, 0, 255), 0)])
+def test_cmyk_profile(ink, expected):
+    file = io.BytesIO()
+    Image.new("CMYK", (8, 8), ink).save(file, "TIFF", icc_profile=black_only_profile())
+    picture = made(file.getvalue())
+    assert np.abs(rows(picture).astype(int) - expected).max() <= 1
+    assert not picture.profile_ignored
+
+
+def test_srgb_changes_nothing():
+    pixels = noise((8, 8))
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = made(encoded(pixels, icc_profile=profile))
+    assert np.array_equal(rows(picture), pixels)
+    assert not picture.profile_ignored
+
+
+@pytest.mark.parametrize("profile", [b"no profile", rgb_profile()[:200], black_only_profile(), grey_profile(1.0)])
+def test_unusable_profile_is_ignored_and_told(profile):
+    pixels = noise((8, 8))
+    picture = made(encoded(pixels, icc_profile=profile))
+    assert np.array_equal(rows(picture), pixels)
+    assert picture.profile_ignored
+
+
+def test_transparency_is_on_white():
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, :4] = (10, 20, 30, 255)
+    pixels[:, 4:] = (10, 20, 30, 0)
+    picture = rows(made(encoded(pixels)))
+    assert (picture[:, :4] == (10, 20, 30)).all()
+    assert (picture[:, 4:] == 255).all()
+
+
+def test_hidden_colours_do_not_bleed():
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    pixels[:, :32] = (255, 255, 255, 255)
+    assert (rows(made(encoded(pixels))) == 255).all()
+
+
+def test_profile_and_transparency_together():
+    pixels = np.full((8, 8, 4), (255, 0, 0, 128), np.uint8)
+    picture = rows(made(encoded(pixels, icc_profile=rgb_profile(red=G, green=R))))
+    assert np.abs(picture.astype(int) - (127, 255, 127)).max() <= 2
+
+
+def test_palette_with_transparency():
+    image = Image.fromarray(np.array([[0, 1]] * 2, np.uint8).repeat(4, 0).repeat(4, 1), "P")
+    image.putpalette([200, 100, 50, 0, 0, 255])
+    for kind in ("PNG", "GIF"):
+        file = io.BytesIO()
+        image.save(file, kind, transparency=1)
+        picture = rows(made(file.getvalue()))
+        assert (picture[:, :4] == (200, 100, 50)).all()
+        assert (picture[:, 4:] == 255).all()
+
+
+def test_sixteen_bits():
+    values = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    for kind in ("PNG", "TIFF"):
+        picture = made(encoded(values * 4 * 257, kind), channels=1)
+        assert np.array_equal(picture.pixels[0], values * 4)
+    picture = made(encoded(np.full((8, 8), 65535, np.uint16)), channels=3)
+    assert (picture.pixels == 255).all()
+
+
+def test_one_bit():
+    pixels = noise((8, 8), channels=1) > 127
+    assert np.array_equal(made(encoded(pixels), channels=1).pixels[0], pixels * 255)
+
+
+def test_grey_among_rgb_and_rgb_among_grey():
+    grey = noise((8, 8), channels=1)
+    assert np.array_equal(rows(made(encoded(grey), channels=3)), np.stack([grey] * 3, -1))
+    colour = rows(made(encoded(whole((100, 200, 50))), channels=1))
+    assert (colour == round(0.299 * 100 + 0.587 * 200 + 0.114 * 50)).all()
+
+
+def grey(content: bytes) -> bool:
+    return is_grey(open_image(io.BytesIO(content)))
+
+
+def test_grey_is_told_by_the_header():
+    pixels = noise((8, 8), channels=1)
+    assert grey(encoded(pixels))
+    assert grey(encoded(pixels, "JPEG"))
+    assert grey(encoded(pixels.astype(np.uint16) * 257))
+    assert grey(encoded(np.stack([pixels, pixels], -1)))
+    assert not grey(encoded(noise((8, 8))))
+    palette = Image.fromarray(pixels, "P")
+    for kind in ("PNG", "TIFF"):
+        for colours in (lambda i: (i, i, i)), (lambda i: (i, i, 255 - i)):
+            palette.putpalette([v for i in range(256) for v in colours(i)])
+            file = io.BytesIO()
+            palette.save(file, kind)
+            assert grey(file.getvalue()) == (colours(1) == (1, 1, 1))
+
+
+def several(kind: str) -> bytes:
+    frames = [Image.fromarray(noise((8, 8), seed)) for seed in range(3)]
+    file = io.BytesIO()
+    frames[0].save(file, kind, save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def test_photograph_with_a_second_frame_is_used():
+    plain = rows(made(several("MPO")))
+    assert np.array_equal(plain, rows(made(encoded(noise((8, 8)), "JPEG"))))
+
+
+JPEG = encoded(noise((64, 64)), "JPEG")
+PNG = encoded(noise((64, 64)))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"Dear diary", "not an image"),
+        (JPEG[: len(JPEG) // 2], "truncated"),
+        (PNG[: len(PNG) // 2], "truncated"),
+        (PNG[:60] + bytes(200) + PNG[260:], "corrupt"),
+        (PNG[:12], "corrupt"),
+        (JPEG[:20], "corrupt"),
+        (several("GIF"), "animated"),
+        (several("PNG"), "animated"),
+        (several("WEBP"), "animated"),
+        (several("TIFF"), "more than one page"),
+        (encoded(noise((3, 50))), "smaller than 4 px"),
+        (png_header(10_001, 10_000), "above 100 megapixels"),
+        (png_header(100_000, 100_000), "above 100 megapixels"),
+        (encoded(np.zeros((8, 8), np.float32), "TIFF"), "floating-point"),
+        (encoded(np.full((8, 8), 70_000, np.int32), "TIFF"), "32-bit"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_unusable_files_are_told_apart(content, reason):
+    with pytest.raises(UnusableError, match=reason):
+        made(content)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_100_megapixels_are_read():
+    assert open_image(io.BytesIO(png_header(10_000, 10_000))).size == (10_000, 10_000)

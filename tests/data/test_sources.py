@@ -1,0 +1,362 @@
+"""Where pictures come from: what is found, how it is labelled and what is refused."""
+
+import gzip
+import json
+import os
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.decoding import Shape, UnusableError
+from data.errors import DataError
+from data.sources import FASHION_CLASSES, default_resolution, find_source, safe_name
+from tests.data.pictures_by_hand import encoded, folder_of, noise, save
+
+SHAPE = Shape(8, 3)
+
+
+def labels(source):
+    """Labels of all pictures of a source."""
+    return source.labels(np.arange(len(source.names)), np.zeros((len(source.names), 0), np.int64))
+
+
+def zip_of(path: Path, members: dict[str, bytes], compression=zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def png(seed=0, size=(8, 8)):
+    return encoded(noise(size, seed))
+
+
+def same_as(source, index, seed, size=(8, 8)):
+    pixels = source.picture(index, SHAPE).pixels
+    return np.array_equal(pixels.transpose(1, 2, 0), noise(size, seed))
+
+
+def test_folder_is_read_in_order_of_names(tmp_path):
+    for name, seed in (("b.png", 2), ("a/z.png", 1), ("c.PNG", 3), ("noextension", 4)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(png(seed))
+    source = find_source(tmp_path)
+    assert source.names == ("a/z.png", "b.png", "c.PNG", "noextension")
+    assert all(same_as(source, i, seed) for i, seed in enumerate((1, 2, 3, 4)))
+    assert source.name == tmp_path.name
+    assert source.path == str(tmp_path)
+
+
+def test_what_comes_with_pictures_is_no_picture(tmp_path):
+    folder_of(tmp_path, 1)
+    for name in ("notes.txt", "list.csv", ".DS_Store", "Thumbs.db", "__MACOSX/._0000.png", ".git/0.png", "._0000.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"?")
+    assert find_source(tmp_path).names == ("0000.png",)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    folder_of(tmp_path / "elsewhere", 1)
+    folder_of(tmp_path / "source", 1)
+    (tmp_path / "source" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "source" / "circle").symlink_to(tmp_path / "source")
+    assert find_source(tmp_path / "source").names == ("0000.png", "link/0000.png")
+
+
+def test_file_that_cannot_be_read_is_unusable(tmp_path):
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.png")
+    source = find_source(tmp_path)
+    assert source.names == ("lost.png", "pipe.png")
+    for index, reason in enumerate(("cannot be read", "not a file")):
+        with pytest.raises(UnusableError, match=reason):
+            source.picture(index, SHAPE)
+        with pytest.raises(UnusableError, match=reason):
+            source.header(index)
+
+
+@pytest.mark.parametrize("top", ["", "photos/", "photos/2024/"])
+def test_folders_are_classes(tmp_path, top):
+    for name in ("dog/1.png", "cat/1.png", "cat/young/2.png"):
+        save(tmp_path / top / name, noise((8, 8)))
+    names, indices = labels(find_source(tmp_path))["class"]
+    assert names == ("cat", "dog")
+    assert indices.tolist() == [0, 0, 1]
+
+
+def test_no_labels_without_two_classes_or_with_images_outside(tmp_path):
+    save(tmp_path / "cat/1.png", noise((8, 8)))
+    save(tmp_path / "cat/2.png", noise((8, 8)))
+    assert labels(find_source(tmp_path)) == {}
+    save(tmp_path / "dog/1.png", noise((8, 8)))
+    assert set(labels(find_source(tmp_path))) == {"class"}
+    save(tmp_path / "other.png", noise((8, 8)))
+    source = find_source(tmp_path)
+    assert labels(source) == {}
+    assert set(source.labels(np.array([0, 1, 2]), np.zeros((3, 0)))) == {"class"}  # other.png turned out unusable
+
+
+OFFICIAL = {"00000/img00000000.png": 6, "00000/img00000001.png": 2, "00001/img00001000.png": 6}
+
+
+def official(table) -> dict[str, bytes]:
+    members = {name: png(i) for i, name in enumerate(OFFICIAL)}
+    return members | {"dataset.json": json.dumps(table).encode()}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("prefix", ["", "ffhq/"])
+def test_official_labels(tmp_path, packed, prefix):
+    members = official({"labels": [[name, label] for name, label in reversed(OFFICIAL.items())]})
+    source = find_source(put(tmp_path / "data", members, packed, prefix))
+    names, indices = labels(source)["class"]
+    assert names == tuple("0123456")
+    assert indices.tolist() == [6, 2, 6]
+    assert all(same_as(source, i, i) for i in range(3))
+
+
+def put(path, members, packed, prefix=""):
+    """A zip with its members below a folder, or a folder."""
+    if packed:
+        return zip_of(path.with_suffix(".zip"), {prefix + name: content for name, content in members.items()})
+    for name, content in members.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_official_vectors(tmp_path, packed):
+    vectors = [[0.25, 0.75], [1, 0], [0.5, -0.5]]
+    members = official({"labels": [[name, vector] for name, vector in zip(OFFICIAL, vectors, strict=True)]})
+    names, values = labels(find_source(put(tmp_path / "data", members, packed)))["class"]
+    assert names == ("0", "1")
+    assert values.dtype == np.float32
+    assert np.array_equal(values, np.array(vectors, np.float32))
+
+
+@pytest.mark.parametrize(
+    "table", [{"labels": None}, {"labels": [["00000/img00000000.png", 1]]}, {"labels": [[n, 1] for n in OFFICIAL][1:]}]
+)
+def test_dataset_json_without_all_labels_means_no_labels(tmp_path, table):
+    assert labels(find_source(put(tmp_path / "data", official(table), packed=True))) == {}
+
+
+def test_dataset_json_of_something_else_is_left_alone(tmp_path):
+    source = find_source(put(tmp_path / "data", official({"name": "mine"}), packed=False))
+    assert labels(source)["class"][0] == ("00000", "00001")
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"labels": [["a.png", -1]]}', b'{"labels": [["a.png", true]]}', b'{"labels": [["a.png", 1e5]]}']
+)
+def test_broken_dataset_json_is_named(tmp_path, content):
+    folder_of(tmp_path, 1)
+    (tmp_path / "dataset.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"dataset\.json.*repair"):
+        find_source(tmp_path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_zip_is_read_in_place(tmp_path, compression):
+    members = {"b.png": png(1), "a/x.png": png(0), "readme.txt": b"", "__MACOSX/._b.png": b"?"}
+    source = find_source(zip_of(tmp_path / "my photos.zip", members, compression))
+    assert source.names == ("a/x.png", "b.png")
+    assert source.name == "my-photos"
+    assert same_as(source, 0, 0)
+    assert source.header(1) == (8, False)
+    copy = pickle.loads(pickle.dumps(source))
+    assert same_as(copy, 1, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["my photos.zip"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_zip_with_one_name_twice(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.png", png(0))
+        archive.writestr("a.png", png(1))
+    source = find_source(tmp_path / "a.zip")
+    assert [same_as(source, i, i) for i in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["../a.png", "a/../../b.png", "/etc/a.png", "..\\a.png", "C:\\a.png", "a/.."])
+def test_zip_with_names_outside_is_refused(tmp_path, name):
+    archive = zip_of(tmp_path / "a.zip", {"ok.png": png(), name: png()})
+    with pytest.raises(DataError, match=r"a\.zip.*outside the archive"):
+        find_source(archive)
+
+
+def test_bad_members_are_unusable(tmp_path):
+    archive = zip_of(tmp_path / "a.zip", {"1.png": png(1), "2.png": png(2), "3.png": png(3)})
+    content = bytearray(archive.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 8] |= 1  # encrypted
+    content[content.index(b"PK\1\2", entry + 1) + 10] = 99  # a packing method that does not exist
+    content[content.index(b"3.png") + 100] ^= 1  # a flipped bit, which the checksum notices
+    archive.write_bytes(content)
+    source = find_source(archive)
+    for index, reason in enumerate(("encrypted", "packed by a method", "corrupt")):
+        with pytest.raises(UnusableError, match=reason):
+            source.picture(index, SHAPE)
+
+
+def test_damaged_zip_is_refused(tmp_path):
+    archive = zip_of(tmp_path / "a.zip", {"1.png": png(1)})
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\1\2")] = 0
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip cannot be read"):
+        find_source(archive)
+
+
+def idx(path: Path, values: np.ndarray, magic=None) -> Path:
+    content = struct.pack(f">{1 + values.ndim}i", magic or 0x800 + values.ndim, *values.shape) + values.tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def mnist(folder: Path, ending=".gz", count=12):
+    pixels = np.stack([noise((28, 28), i, channels=1) for i in range(count)])
+    idx(folder / f"train-images-idx3-ubyte{ending}", pixels)
+    idx(folder / f"train-labels-idx1-ubyte{ending}", np.arange(count, dtype=np.uint8) % 10)
+    idx(folder / f"t10k-images-idx3-ubyte{ending}", pixels[:3])
+    idx(folder / f"t10k-labels-idx1-ubyte{ending}", np.zeros(3, np.uint8))
+    return pixels
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(("folder", "names"), [("fashion-mnist", FASHION_CLASSES), ("mnist", tuple("0123456789"))])
+def test_idx_files(tmp_path, ending, folder, names):
+    pixels = mnist(tmp_path / folder, ending)
+    source = find_source(tmp_path / folder)
+    assert source.known == (32, 1)
+    assert len(source.names) == 12  # the training images and nothing else
+    picture = source.picture(7, Shape(32, 1)).pixels
+    assert np.array_equal(picture[0, 2:30, 2:30], pixels[7])
+    found, indices = labels(source)["class"]
+    assert found == names
+    assert indices.tolist() == [*range(10), 0, 1]
+
+
+def test_idx_images_without_labels(tmp_path):
+    mnist(tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
+    assert labels(find_source(tmp_path)) == {}
+
+
+def test_damaged_idx_files_are_named(tmp_path):
+    pixels = mnist(tmp_path, "")
+    images, kinds = tmp_path / "train-images-idx3-ubyte", tmp_path / "train-labels-idx1-ubyte"
+    kinds.write_bytes(kinds.read_bytes()[:-1])
+    with pytest.raises(DataError, match="train-labels-idx1-ubyte does not hold"):
+        find_source(tmp_path)
+    idx(kinds, np.zeros(11, np.uint8))
+    with pytest.raises(DataError, match="11 labels for 12 images"):
+        find_source(tmp_path)
+    kinds.unlink()
+    images.write_bytes(images.read_bytes()[:-1])
+    with pytest.raises(DataError, match="train-images-idx3-ubyte does not hold"):
+        find_source(tmp_path).picture(0, SHAPE)
+    idx(images, pixels, magic=0x903)
+    with pytest.raises(DataError, match="no idx file"):
+        find_source(tmp_path)
+    images.rename(tmp_path / "train-images-idx3-ubyte.gz")
+    with pytest.raises(DataError, match="cannot be read"):
+        find_source(tmp_path)
+
+
+def stamp_after(tmp_path, change) -> bool:
+    """Whether a change to a folder of three images changes the stamp."""
+    path = folder_of(tmp_path / "pictures", 3)
+    (path / "dataset.json").write_text('{"labels": null}')
+    before = find_source(path).stamp
+    assert find_source(path).stamp == before
+    change(path)
+    return find_source(path).stamp != before
+
+
+def grow(path):
+    info = path.stat()
+    path.write_bytes(path.read_bytes() + b"\0")
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: os.utime(folder / "0001.png", ns=(1, 1)),
+        lambda folder: grow(folder / "0001.png"),
+        lambda folder: (folder / "0001.png").rename(folder / "1.png"),
+        lambda folder: (folder / "0001.png").unlink(),
+        lambda folder: os.utime(folder / "dataset.json", ns=(1, 1)),
+        lambda folder: (folder / "dataset.json").unlink(),
+    ],
+    ids=["time", "size", "name", "gone", "labels", "no labels"],
+)
+def test_stamp_follows_the_files(tmp_path, change):
+    assert stamp_after(tmp_path, change)
+
+
+def test_stamp_does_not_follow_notes(tmp_path):
+    assert not stamp_after(tmp_path, lambda folder: (folder / "notes.txt").write_text("hello"))
+
+
+def test_stamp_follows_zip_and_idx_and_place(tmp_path):
+    archive = zip_of(tmp_path / "a.zip", {"1.png": png(1)})
+    stamps = {find_source(archive).stamp}
+    os.utime(archive, ns=(1, 1))
+    stamps.add(find_source(archive).stamp)
+    mnist(tmp_path / "one", "")
+    stamps.add(find_source(tmp_path / "one").stamp)
+    os.utime(tmp_path / "one" / "train-labels-idx1-ubyte", ns=(1, 1))
+    stamps.add(find_source(tmp_path / "one").stamp)
+    (tmp_path / "one").rename(tmp_path / "two")
+    stamps.add(find_source(tmp_path / "two").stamp)
+    assert len(stamps) == 5
+
+
+def test_embedded_faces():
+    source = find_source(None, count=5)
+    assert (source.path, source.name, source.known) == ("toonhead", "toonhead", (64, 3))
+    assert len(source.names) == 5
+    assert "Johan Melin" in (source.credit or "")
+    assert len(find_source("toonhead").names) >= 10_000
+    assert len({find_source("toonhead", count).stamp for count in (5, 6, 5)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "message"),
+    [
+        ("nowhere", None, "nowhere: No such file"),
+        ("note.txt", None, "neither a folder nor a zip"),
+        (None, 0, "--count 0: give"),
+        (".", 5, "only the embedded faces"),
+    ],
+)
+def test_what_is_no_source_is_refused(tmp_path, monkeypatch, source, count, message):
+    monkeypatch.chdir(tmp_path)
+    Path("note.txt").write_text("hello")
+    with pytest.raises(DataError, match=message):
+        find_source(source, count)
+
+
+@pytest.mark.parametrize(
+    ("sides", "resolution"),
+    [([28], 32), ([64, 64, 500], 64), ([64, 500], 64), ([63] * 3 + [64] * 4, 64), ([4000], 256), ([5], 4), ([3], 4)],
+)
+def test_default_resolution(sides, resolution):
+    assert default_resolution(np.array(sides)) == resolution
+
+
+def test_safe_names():
+    assert safe_name("Meine Bilder (2024)") == "Meine-Bilder-2024"
+    assert safe_name("写真") == "data"
+    assert safe_name("../..") == "data"
+    assert len(safe_name("x" * 300)) == 40
