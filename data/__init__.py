@@ -29,13 +29,14 @@ def open_dataset(
     `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, `count` of
     them. `resolution` defaults to 64 for these, else to what most images reach, at most 256; `channels` to grey
     where all images are grey; `cache` to $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU.
-    One process of the machine prepares, others that ask for the same wait for it. Progress and what was skipped go to
-    stderr unless `quiet`. Raises DataError.
+    One process of the machine prepares, others that ask for the same wait for it. It shows its progress on stderr, also
+    where it is `quiet`, which only keeps back what else there is to say (waiting, files that were skipped). Raises
+    DataError.
     """
     from data import pyramid
 
     request = pyramid.Request(resolution, channels, fit, drop_duplicates)
-    dataset, fresh = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
-    for line in pyramid.report_lines(dataset) if fresh and not quiet else ():
+    dataset, new = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
+    for line in pyramid.report_lines(dataset) if new and not quiet else ():
         print(line, file=sys.stderr)
     return dataset

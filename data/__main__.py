@@ -58,11 +58,11 @@ def prepare(options: Prepare) -> None:
     from data import pyramid
 
     request = pyramid.Request(options.resolution, options.channels, options.fit, options.drop_duplicates)
-    dataset, fresh = pyramid.open_or_prepare(
+    dataset, new = pyramid.open_or_prepare(
         options.source, request, count=options.count, cache=options.cache, workers=options.workers
     )
     colours = "grey" if dataset.channels == 1 else "RGB"
-    when = "prepared" if fresh else "already prepared"
+    when = "prepared" if new else "already prepared"
     print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
     for line in pyramid.report_lines(dataset, shown=20):
         print(line)

@@ -164,12 +164,13 @@ def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def is_prepared(path: Path) -> bool:
+def is_prepared(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a prepared data set."""
     try:
-        return json.loads((path / "pyramid.json").read_bytes()).get("format") == FORMAT
-    except (OSError, ValueError, AttributeError):
+        facts = json.loads((Path(path).expanduser() / "pyramid.json").read_bytes())
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: the home of a user who does not exist
         return False
+    return isinstance(facts, dict) and facts.get("format") == FORMAT
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -89,11 +89,11 @@ def open_or_prepare(
     workers: int | None = None,
     quiet: bool = False,
 ) -> tuple[Dataset, bool]:
-    """(the data set for a source, whether this call prepared it). Raises DataError."""
+    """(the data set for a source, whether it is new: prepared in this call or while it waited). Raises DataError."""
     if workers is not None and workers < 1:
         raise DataError(f"--workers {workers}: give a number of processes from 1 up")
-    if source not in (None, TOONHEAD) and is_prepared(folder := Path(source).expanduser()):
-        return _open_prepared(folder, request, count), False
+    if source is not None and source != TOONHEAD and is_prepared(source):
+        return _open_prepared(Path(source).expanduser().resolve(), request, count), False
     pictures = find_source(source, count)
     folder = cache_folder(cache)
     path = _find(pictures, request, folder)
@@ -110,15 +110,15 @@ def open_or_prepare(
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f"{pictures.name}-{pictures.stamp}.lock", quiet):
             path = _find(pictures, request, folder)
-            if path is not None:
-                return Dataset(path), False
+            if path is not None:  # prepared by the process that had the lock
+                return Dataset(path), True
             enough = len(pictures.names) >= WORTH_WORKERS
             with Workers((workers or available_cpus()) if enough else 1, pictures) as pool:
-                settings = request.settle(pictures.known) or request.settle(_scan(pictures, folder, pool, quiet))
+                settings = request.settle(pictures.known) or request.settle(_scan(pictures, folder, pool))
                 assert settings is not None
                 path = _path(pictures, settings, folder)
                 if not is_prepared(path):
-                    _build(pictures, settings, path, pool, quiet)
+                    _build(pictures, settings, path, pool)
     return Dataset(path), True
 
 
@@ -265,10 +265,10 @@ def _read_scan(source: Source, folder: Path) -> tuple[int, int] | None:
         return None
 
 
-def _scan(source: Source, folder: Path, pool: Workers, quiet: bool) -> tuple[int, int]:
+def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
     """The (resolution, channels) that suit the pictures, from their headers; kept in the cache."""
     headers, skipped = [], []
-    with _progress(f"looking at {source.name}", len(source.names), quiet) as update:
+    with _progress(f"looking at {source.name}", len(source.names)) as update:
         for start, stop, result in _chunks(pool, scan_chunk, len(source.names), 256):
             headers += result[0]
             skipped += result[1]
@@ -294,7 +294,7 @@ def _chunks(
         yield *span, result
 
 
-def _build(source: Source, settings: Settings, path: Path, pool: Workers, quiet: bool) -> None:
+def _build(source: Source, settings: Settings, path: Path, pool: Workers) -> None:
     """Prepare `source` in the folder `path`, which appears when it is complete."""
     partial = path.with_name(path.name + ".partial")
     for leftover in (partial, path):  # of a preparation that was killed, and a folder that someone took files from
@@ -302,13 +302,13 @@ def _build(source: Source, settings: Settings, path: Path, pool: Workers, quiet:
             shutil.rmtree(leftover)
     partial.mkdir()
     try:
-        _fill(source, settings, partial, pool, quiet)
+        _fill(source, settings, partial, pool)
         partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _fill(source: Source, settings: Settings, folder: Path, pool: Workers, quiet: bool) -> None:
+def _fill(source: Source, settings: Settings, folder: Path, pool: Workers) -> None:
     shape, count = settings.shape, len(source.names)
     levels = [2**i for i in range(2, shape.resolution.bit_length())]
     arrays = tuple(r for r in levels if is_array(count, shape.channels, r))
@@ -318,7 +318,7 @@ def _fill(source: Source, settings: Settings, folder: Path, pool: Workers, quiet
         for r in levels:
             writers[r] = ArrayWriter(folder, r, shape.channels) if r in arrays else EncodedWriter(folder, r)
             stack.callback(writers[r].close)
-        update = stack.enter_context(_progress(f"preparing {source.name} at {shape.resolution} px", count, quiet))
+        update = stack.enter_context(_progress(f"preparing {source.name} at {shape.resolution} px", count))
         size = min(64, 2**20 // shape.resolution**2)
         for start, stop, chunk in _chunks(pool, prepare_chunk, count, size, shape, arrays):
             rows = gathered.add(chunk)
@@ -436,11 +436,9 @@ def _locked(path: Path, quiet: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[int], object]]:
+def _progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
     """A function to be told how many more pictures are done: a bar on a terminal, else a line now and then."""
-    if quiet:
-        yield lambda more: None
-    elif sys.stderr.isatty():
+    if sys.stderr.isatty():
         from tqdm import tqdm
 
         with tqdm(desc=what, total=total, unit="img", dynamic_ncols=True) as bar:

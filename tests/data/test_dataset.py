@@ -92,6 +92,7 @@ def checksum(dataset, queue):
     queue.put(int(dataset.read(np.arange(20), 16).sum()))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork from a process with threads
 @pytest.mark.parametrize("method", sorted({"fork", "spawn"} & set(multiprocessing.get_all_start_methods())))
 def test_read_in_another_process(dataset, method):
     assert dataset.read(np.arange(20), 16).any()  # with the threads of this process started

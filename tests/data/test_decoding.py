@@ -264,7 +264,10 @@ def several(kind: str) -> bytes:
 
 
 def test_photograph_with_a_second_frame_is_used():
-    plain = rows(made(several("MPO")))
+    content = several("MPO")
+    if Image.open(io.BytesIO(content)).format != "MPO":
+        pytest.skip("Pillow 11.0 cannot write this format")
+    plain = rows(made(content))
     assert np.array_equal(plain, rows(made(encoded(noise((8, 8)), "JPEG"))))
 
 

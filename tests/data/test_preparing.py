@@ -170,8 +170,8 @@ def append(self, images):
         sys.stdin.readline()
 
 data.levels.ArrayWriter.append = append
-_, fresh = open_or_prepare(sys.argv[1], Request(8), cache=sys.argv[2], workers=int(sys.argv[3]))
-print("fresh" if fresh else "found", "torch" in sys.modules, flush=True)
+_, new = open_or_prepare(sys.argv[1], Request(8, "rgb"), cache=sys.argv[2], workers=int(sys.argv[3]))
+print("new" if new else "found", flush=True)
 """
 
 
@@ -199,7 +199,7 @@ def test_killed_preparation_is_redone(tmp_path, cache, processes):
     assert [name.endswith(".partial") for name in prepared(cache)] == [True]
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
-    dataset, fresh = open_or_prepare(source, Request(8), cache=cache, workers=1, quiet=True)
+    dataset, fresh = open_or_prepare(source, Request(8, "rgb"), cache=cache, workers=1, quiet=True)
     assert fresh
     assert prepared(cache) == [dataset.path.name]
     assert np.array_equal(dataset.read(np.array([69]), 8)[0].transpose(1, 2, 0), noise((8, 8), 69))
@@ -226,10 +226,12 @@ def test_two_processes_prepare_once(tmp_path, cache):
     assert first.stdout.readline() == "half\n"
     second = start(source, cache, 1)
     assert "another process is preparing this data" in second.stderr.readline()
-    said, _ = first.communicate("go on\n")
-    assert said == "fresh False\n"
-    said, _ = second.communicate()
-    assert said == "found False\n"
+    said, progress = first.communicate("go on\n")
+    assert (said, progress) == ("new\n", "preparing pictures at 8 px: 70 pictures\n")
+    said, progress = second.communicate()
+    assert (said, progress) == ("new\n", "")
+    third = start(source, cache, 1)
+    assert third.communicate() == ("found\n", "")
     assert len(prepared(cache)) == 1
 
 
@@ -258,6 +260,11 @@ def test_full_disk(tmp_path, cache, monkeypatch):
     assert "\n" not in str(caught.value)
     assert prepared(cache) == []
     assert len(open_dataset(source, cache=cache, quiet=True)) == 5
+
+
+def test_home_of_nobody(cache):
+    with pytest.raises(DataError, match="~nobody-at-all/x: "):
+        open_dataset("~nobody-at-all/x", cache=cache)
 
 
 def test_folder_that_lost_its_description_is_prepared_again(tmp_path, cache):

@@ -335,6 +335,7 @@ def test_embedded_faces():
     ("source", "count", "message"),
     [
         ("nowhere", None, "nowhere: No such file"),
+        ("~nobody-at-all/x", None, "~nobody-at-all/x: .*home"),
         ("note.txt", None, "neither a folder nor a zip"),
         (None, 0, "--count 0: give"),
         (".", 5, "only the embedded faces"),
