@@ -173,7 +173,6 @@ class Preset:
     z_dim: int = 512
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
     ema_kimg: float = 10
-    mirror: bool = False
     mixed_precision: Literal["no", "bf16"] = "bf16"
 
     def schedule(
@@ -267,16 +266,16 @@ PRESETS: Mapping[str, Preset] = {
         # The embedded faces to 64 px on two processor cores.
         Preset(
             name="toonhead",
-            total_kimg=120,
-            stable_kimg=10,
-            fade_kimg=10,
-            batch_base=16,
-            batch={4: 32, 8: 32, 16: 32},
+            total_kimg=150,
+            stable_kimg=8,
+            fade_kimg=8,
+            batch_base=8,
+            batch={4: 16, 8: 16},
+            lr_base=0.0015,
             fmap_base=1024,
             fmap_max=128,
             z_dim=128,
-            ema_kimg=2,
-            mirror=True,
+            ema_kimg=4,
         ),
         # One's own pictures at low resolution on one modest machine.
         Preset(
