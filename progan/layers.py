@@ -15,7 +15,8 @@ SQRT2 = math.sqrt(2.0)
 
 def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Normalise each pixel's feature vector [N, C, ...] to unit mean square (Karras 2018, section 4.2)."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
+    # Not x.square().mean(): its gradient leaves the channels-last layout, which makes the layer three times as slow.
+    return x * torch.rsqrt((x * x).sum(dim=1, keepdim=True) * (1 / x.shape[1]) + eps)
 
 
 def upscale2x(x: Tensor) -> Tensor:
