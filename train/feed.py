@@ -4,9 +4,9 @@ The position in the data is the number of images seen: picture n of a run is pla
 epoch's own order. So a batch is a pure function of where it starts, and nothing about the position needs saving.
 """
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +18,8 @@ from data import Dataset
 from progan.layers import downscale2x, fade, upscale2x
 from train.draws import Draws
 from train.schedule import Schedule
+
+AHEAD = 3  # batches
 
 
 @dataclass(frozen=True)
@@ -45,58 +47,37 @@ class Feed:
         epochs, within = np.divmod(places, len(self._training))
         return self._training[[self._epoch(int(e))[w] for e, w in zip(epochs, within, strict=True)]]
 
-    def read(self, images: int) -> Batch:
+    def read(self, images: int, pin: bool = False) -> Batch:
         """This process's share of the batch that starts after `images`: every `processes`-th picture of it."""
         stage = self._schedule.at(images)
         indices = self.indices(images, stage.batch)[self._share]
-        return Batch(images, torch.from_numpy(self._dataset.read(indices, stage.resolution)), indices)
+        pictures = torch.from_numpy(self._dataset.read(indices, stage.resolution))
+        return Batch(images, pictures.pin_memory() if pin else pictures, indices)
 
     def batches(self, images: int, pin: bool = False) -> Iterator[Batch]:
-        """Batches without end from `images` seen on. An error of the reading thread is raised here."""
-        ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=3)
-        ended = threading.Event()
-        reader = threading.Thread(target=self._fill, args=(images, pin, ready, ended), daemon=True)
-        reader.start()
+        """Batches without end from `images` seen on, in page-locked memory if `pin`.
+
+        An error of the reading thread is raised here, in its batch's turn; the thread ends when the iterator is closed.
+        """
+        reader = ThreadPoolExecutor(1, "feed")
+        ahead: deque[Future[Batch]] = deque()
         try:
             while True:
-                item = ready.get()
-                if isinstance(item, Exception):
-                    raise item
-                yield item
+                while len(ahead) < AHEAD:
+                    ahead.append(reader.submit(self.read, images, pin))
+                    images += self._schedule.at(images).batch
+                yield ahead.popleft().result()
         finally:
-            ended.set()
-
-    def _fill(self, images: int, pin: bool, ready: queue.Queue[Batch | Exception], ended: threading.Event) -> None:
-        put = patient_put(ready, ended)
-        try:
-            while not ended.is_set():
-                batch = self.read(images)
-                put(Batch(images, batch.pictures.pin_memory(), batch.indices) if pin else batch)
-                images += self._schedule.at(images).batch
-        except Exception as error:  # raised again where the batch is used
-            put(error)
-
-
-def patient_put(ready: "queue.Queue[Batch | Exception]", ended: threading.Event) -> Callable[[Batch | Exception], None]:
-    """A `put` that gives up when nobody reads any more."""
-
-    def put(item: Batch | Exception) -> None:
-        while not ended.is_set():
-            try:
-                return ready.put(item, timeout=0.5)
-            except queue.Full:
-                continue
-
-    return put
+            reader.shutdown(cancel_futures=True)
 
 
 def to_reals(pictures: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
-    """Pictures as the critic sees them: uint8 [n, C, r, r] -> float32 in [-1, 1], some mirrored, faded like fakes.
+    """Pictures as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
 
     `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
     official program's process_reals).
     """
-    reals = pictures.to(torch.float32) / 127.5 - 1.0
+    reals = pictures / 127.5 - 1.0
     if mirrored is not None:
         reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
     return reals if alpha >= 1.0 or reals.shape[-1] == 4 else fade(upscale2x(downscale2x(reals)), reals, alpha)

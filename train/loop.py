@@ -63,6 +63,7 @@ class Loop:
         trainer, every = self.trainer, self.plan.options
         assert every.snapshot_kimg is not None
         assert every.checkpoint_kimg is not None
+        self.processes.stop.defer()
         if trainer.images == 0:
             self.show()
         batches = feed.batches(trainer.images, pin=self.processes.device.type == "cuda")

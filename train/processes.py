@@ -10,20 +10,19 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
-from types import FrameType
-from typing import Any, TypeVar
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
 
 import accelerate
-import psutil
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from train.errors import OptionError, RunError
-from train.options import PrecisionName
+from train.errors import RunError
+from train.launcher import Launcher, launched_precision, lost_processes, threads
 
 T = TypeVar("T")
+FAILURE = "stylegrow/failure"  # where the process that fails first leaves its message
 
 
 class Alone:
@@ -37,20 +36,53 @@ class Alone:
         """Average the tensors in place over all processes, and return the average of the scalars."""
         return scalars
 
+    def agree(self, tensors: Sequence[Tensor]) -> None:
+        """Give all processes the main one's tensors, in place."""
+
 
 class Processes(Alone):
-    """This process among those that train together, on the device that accelerate gives it."""
+    """This process among those that train together, on the device that accelerate gives it.
+
+    To be used in a `with` block: at its end each waits for the last, and an error is told to the main one.
+    """
 
     def __init__(self, tracker: str | None = None) -> None:
+        launcher = Launcher.find()
+        self.launched_precision = launched_precision(launcher)
         # The networks choose their precision themselves, layer by layer (see progan.layers), so accelerate need not.
         self.accelerator = accelerate.Accelerator(cpu=use_cpu(), mixed_precision="no", log_with=tracker)
         super().__init__(self.accelerator.device)
         self.rank, self.count = self.accelerator.process_index, self.accelerator.num_processes
-        self.stop = StopRequest()
+        self.lost_others = lost_processes(launcher)
+        if self.device.type == "cpu" and (number := threads(launcher)):
+            torch.set_num_threads(number)
+        self.stop = StopRequest(launcher)
         self._asked = torch.zeros(1)
-        # For what takes as long as it takes, such as preparing pictures; a death among the processes still ends the
-        # wait.
-        self._patient = dist.new_group(backend="gloo", timeout=timedelta(days=365)) if self.count > 1 else None
+        if self.count > 1:
+            # For what takes as long as it takes, such as preparing pictures; a death among the processes still ends
+            # the wait.
+            self._patient = dist.new_group(backend="gloo", timeout=timedelta(days=365))
+            self._board = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                # A launcher ends all when the first has ended, so none may do so while the main one still writes.
+                self.together(lambda: None)
+            elif self.count > 1 and isinstance(error, Exception) and not isinstance(error, LostError):
+                self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
+        finally:
+            for tracker in self.accelerator.trackers:
+                tracker.finish()
+            if error is None:
+                self.accelerator.state.destroy_process_group()
+            if self.stop.status is None:  # one that was told to stop is not to be interrupted while it ends
+                self.stop.close()
 
     @property
     def is_main(self) -> bool:
@@ -65,15 +97,33 @@ class Processes(Alone):
         """
         if self.count == 1:
             return scalars
-        asked = torch.tensor([float(self.stop.status or 0)], device=self.device)
-        parts = [*tensors, scalars, asked]
-        flat = torch.cat([part.flatten().to(tensors[0].dtype) for part in parts])
-        with connection():
-            means = self.accelerator.reduce(flat, reduction="mean").split([part.numel() for part in parts])
-        for tensor, mean in zip(tensors, means, strict=False):
-            tensor.copy_(mean.view_as(tensor))
-        self._asked = means[-1]
-        return means[-2].to(scalars.dtype)
+        scalars = scalars.clone()
+        self._asked = torch.tensor([float(self.stop.status is not None)], device=self.device)
+        with self.message([*tensors, scalars, self._asked]) as content:
+            dist.all_reduce(content)
+            content /= self.count
+        return scalars
+
+    def agree(self, tensors: Sequence[Tensor]) -> None:
+        """Give all processes the main one's tensors, in place."""
+        if self.count > 1:
+            with self.message(tensors) as content:
+                dist.broadcast(content, src=0)
+
+    @contextlib.contextmanager
+    def message(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The tensors as one vector of the first one's type; what it holds at the end is written back to them."""
+        content = torch.empty(sum(part.numel() for part in parts), dtype=parts[0].dtype, device=self.device)
+        views = [
+            view.view_as(part) for view, part in zip(content.split([p.numel() for p in parts]), parts, strict=True)
+        ]
+        with torch.no_grad():
+            for view, part in zip(views, parts, strict=True):
+                view.copy_(part)
+            with self.connection():
+                yield content
+            for view, part in zip(views, parts, strict=True):
+                part.copy_(view)
 
     def stop_status(self) -> int | None:
         """The exit status with which all processes are to end after this step, or None to go on."""
@@ -84,83 +134,77 @@ class Processes(Alone):
     def together(self, function: Callable[[], T]) -> T:
         """This process's result of `function`, which all call, however long it takes; the first error is everyone's."""
         result, error = attempt(function)
-        if self._patient is not None:
+        if self.count > 1:
             errors: list[Exception | None] = [None] * self.count
-            with connection():
-                dist.all_gather_object(errors, error, group=self._patient)
-            error = next((one for one in errors if one is not None), None)
+            with self.connection():
+                dist.all_gather_object(errors, portable(error), group=self._patient)
+            # One's own, where there is one, still has its traceback.
+            error = error or next((one for one in errors if one is not None), None)
         if error is not None:
             raise error
         return result  # type: ignore[return-value]
 
+    def machine_by_machine(self, function: Callable[[], T]) -> T:
+        """As `together`, but one process of each machine calls it before the others do, who find its work done."""
+        first = self.accelerator.is_local_main_process
+        done = self.together(lambda: function() if first else None)
+        return self.together(lambda: done if first else function())  # type: ignore[return-value]
+
     def on_main(self, function: Callable[[], T]) -> T:
         """The result of `function`, which the main process alone calls; its error is everyone's."""
-        outcome: list[Any] = list(attempt(function)) if self.is_main else [None, None]
-        if self._patient is not None:
-            with connection():
+        result, error = attempt(function) if self.is_main else (None, None)
+        if self.count > 1:
+            outcome: list[Any] = [result, portable(error)]
+            with self.connection():
                 dist.broadcast_object_list(outcome, group=self._patient)
-        if outcome[1] is not None:
-            raise outcome[1]
-        return outcome[0]
+            result, error = outcome[0], error or outcome[1]
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[None]:
+        """Turns what a broken connection raises into one line: why the process failed that was the first to do so."""
+        try:
+            yield
+        except RuntimeError as error:
+            cause = "another process of this training has ended; continue with --resume"
+            with contextlib.suppress(RuntimeError):  # where the board has gone as well
+                if self._board.check([FAILURE]):
+                    cause = self._board.get(FAILURE).decode()
+            raise LostError(cause) from error
 
 
-@contextlib.contextmanager
-def connection() -> Iterator[None]:
-    """Turns what a broken connection raises into one line."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise RunError("another process of this training has ended; continue with --resume") from error
+class LostError(RunError):
+    """The connection to the other processes has broken."""
 
 
 def attempt(function: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    """(the result, None), or (None, the error in a form that can be sent to other processes)."""
+    """(the result, None), or (None, the error)."""
     try:
         return function(), None
     except Exception as error:  # handed to the caller, who raises it
-        return None, error if picklable(error) else RunError(str(error))
+        return None, error
 
 
-def picklable(error: Exception) -> bool:
-    """Whether the error can travel to the other processes."""
+def portable(error: Exception | None) -> Exception | None:
+    """The error in a form that can be sent to other processes."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # whatever pickling raises
-        return False
-    return True
+        return RunError(str(error))
+    return error
 
 
 def use_cpu() -> bool:
-    """Whether to train on the processor: no accelerator is there, or accelerate was launched with --cpu."""
-    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    return asked or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    """Whether to train on the processor: no accelerator is there, or accelerate was launched with --cpu.
 
-
-def launched_precision() -> PrecisionName | None:
-    """The precision that accelerate was launched with, None where nothing was said.
-
-    Its launcher passes "no" on both when told so and by default, so a "no" counts only where the command line or the
-    configuration file says it. OptionError for a precision that is not supported.
+    Apple's GPU is for one process.
     """
-    precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
-    if precision in ("fp16", "fp8"):
-        raise OptionError(f"mixed precision {precision} is not supported: launch with --mixed_precision bf16 or no")
-    if precision == "no" and said_no():
-        return "no"
-    return "bf16" if precision == "bf16" else None
-
-
-def said_no() -> bool:
-    """Whether the launcher above this process was told a precision, by its arguments or its configuration."""
-    for parent in psutil.Process().parents()[:2]:
-        try:
-            words = parent.cmdline()
-        except psutil.Error:
-            continue
-        if any(word.startswith(("--mixed_precision", "--mixed-precision", "--config_file")) for word in words):
-            return True
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    return any((home / "accelerate" / f"default_config.{ending}").exists() for ending in ("yaml", "json"))
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"):
+        return True
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return not (torch.cuda.is_available() or (torch.backends.mps.is_available() and not several))
 
 
 def fast_bf16(device: torch.device) -> bool:
@@ -173,31 +217,43 @@ def fast_bf16(device: torch.device) -> bool:
     return False
 
 
-def lost_processes() -> bool:
-    """Whether `accelerate launch --cpu --num_processes N` asked for several processes but started this one alone."""
-    return "MASTER_PORT" in os.environ and "WORLD_SIZE" not in os.environ
-
-
 class StopRequest:
-    """Notices that this process should end: SIGTERM, Ctrl-C, or a launcher that has gone.
+    """Notices that this process should end: SIGTERM, Ctrl-C, a closed terminal, or a launcher that has gone.
 
-    `status` is None, or the exit status that belongs to the reason. The loop looks at it after every step, so that the
-    state is saved whole; a signal that comes twice changes nothing.
+    At first a signal ends the process where it stands. After `defer` it is only noted: `status` is then the exit status
+    that belongs to the reason, None while there is none. The loop looks at it after every step, so that the state is
+    saved whole; a signal that comes twice changes nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: Launcher | None) -> None:
+        self._launcher = launcher
         self._status: int | None = None
-        launched = "TORCHELASTIC_RUN_ID" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
-        self._launcher = os.getppid() if launched else None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
+        self._deferred = False
+        self._before = {number: signal.signal(number, self._note) for number in self._signals()}
+
+    @staticmethod
+    def _signals() -> Iterator[signal.Signals]:
+        yield from (signal.SIGTERM, signal.SIGINT)
+        # nohup has SIGHUP ignored, and Windows has none.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            yield signal.SIGHUP
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self._status is None:
-            self._status = 128 + number
+        if not self._deferred:
+            raise SystemExit(128 + number)
+        self._status = self._status or 128 + number
+
+    def defer(self) -> None:
+        """From now on there is something to save first."""
+        self._deferred = True
 
     @property
     def status(self) -> int | None:
-        if self._status is None and self._launcher is not None and os.getppid() != self._launcher:
+        if self._status is None and self._launcher is not None and self._launcher.gone:
             self._status = 128 + signal.SIGTERM
         return self._status
+
+    def close(self) -> None:
+        """Give the signals back to whoever had them."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

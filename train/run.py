@@ -1,5 +1,6 @@
 """A training run from its plan to its exit status."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import itertools
@@ -18,7 +19,7 @@ from train.feed import Feed
 from train.loop import Loop, write_whole, writing
 from train.options import Options, PrecisionName
 from train.plan import Plan, check_resumed, choose_preset, find_run, make_plan
-from train.processes import Processes, fast_bf16, launched_precision, lost_processes
+from train.processes import Processes, fast_bf16
 from train.reports import Reporter
 from train.snapshots import Snapshots
 from train.trainer import Labels, Trainer
@@ -38,24 +39,42 @@ def run(architecture: str, options: Options, reparse: Callable[[Options], Option
         options = reparse(stored.options)
         check_resumed(stored, options)
     check_tracker(options.log_with)
-    processes = Processes(None if options.log_with == "none" else options.log_with)
-    dataset = processes.together(lambda: open_data(options, stored, quiet=not processes.is_main))
+    with Processes(None if options.log_with == "none" else options.log_with) as processes:
+        dataset = processes.machine_by_machine(lambda: open_data(options, stored, quiet=not processes.is_main))
+        plan, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes))
+        processes.together(lambda: check_data(plan, dataset))
+        if options.dry_run:
+            return processes.on_main(lambda: dry_run(plan, processes))
+        folder = processes.on_main(lambda: folder or create_run(plan))
+        with contextlib.closing(Reporter(folder if processes.is_main else None)) as reporter:
+            for line in said:
+                reporter.say(line)
+            return train(plan, folder, dataset, processes, reporter, resumed=stored is not None)
+
+
+def decide(
+    architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
+) -> tuple[Plan, list[str]]:
+    """The plan, which is the main process's for all of them, and what there is to say about it."""
     precision, remark = choose_precision(options, stored, dataset, processes)
     if stored is None:
         plan = make_plan(architecture, options, dataset, processes.count, precision)
     else:
         plan = resumed_plan(stored, dataclasses.replace(options, mixed_precision=precision), processes.count)
-    if options.dry_run:
-        return processes.on_main(lambda: dry_run(plan, processes))
-    folder = processes.on_main(lambda: folder or create_run(plan))
-    reporter = Reporter(folder if processes.is_main else None)
-    try:
-        for line in remarks(plan, stored, dataset, remark):
-            reporter.say(line)
-        return train(plan, folder, dataset, processes, reporter, resumed=stored is not None)
-    finally:
-        reporter.close()
-        processes.accelerator.end_training()
+    return plan, list(remarks(plan, stored, dataset, processes, remark))
+
+
+def check_data(plan: Plan, dataset: Dataset) -> None:
+    """OptionError where the pictures of this machine are not those that the plan was made for."""
+    training, held_out = dataset.split(plan.options.holdout)
+    there = [dataset.names[int(index)] for index in held_out]
+    shape = (dataset.resolution, dataset.channels, len(training), there)
+    wanted = (plan.generator["resolution"], plan.generator["image_channels"], plan.data["pictures"])
+    if shape != (*wanted, list(plan.data["held_out"])):
+        raise OptionError(
+            f"{dataset.source}: {len(training)} pictures of {dataset.resolution} px that are not the "
+            f"{plan.data['pictures']} of this run; every machine needs the same"
+        )
 
 
 def open_data(options: Options, stored: Plan | None, quiet: bool) -> Dataset:
@@ -81,7 +100,7 @@ def choose_precision(
     """The precision to train in, and what there is to say about it."""
     before = stored.options.mixed_precision if stored else None
     given = options.mixed_precision if options.mixed_precision != before else None
-    asked: PrecisionName | None = given or launched_precision() or before
+    asked: PrecisionName | None = given or processes.launched_precision or before
     if processes.device.type == "mps":
         return "no", "Apple's GPU trains in float32" if asked == "bf16" else None
     if asked is not None:
@@ -102,12 +121,14 @@ def resumed_plan(stored: Plan, options: Options, processes: int) -> Plan:
     return dataclasses.replace(stored, options=options, processes=processes)
 
 
-def remarks(plan: Plan, stored: Plan | None, dataset: Dataset, remark: str | None) -> Iterator[str]:
+def remarks(
+    plan: Plan, stored: Plan | None, dataset: Dataset, processes: Processes, remark: str | None
+) -> Iterator[str]:
     """What there is to say before training starts."""
     yield reports.description(plan)
     if remark:
         yield f"note: {remark}"
-    if lost_processes():
+    if processes.lost_others:
         yield (
             "note: accelerate launch started only this process; for several on a CPU use "
             "torchrun --nproc-per-node N train/progan.py"

@@ -49,8 +49,8 @@ class Labels:
 class Trainer:
     """Two networks in training, the generator's average, and their optimizers.
 
-    A step is a pure function of their state, of the batch and of `draws`. `images` counts the reals shown to the
-    critic.
+    A step is a pure function of their state, of the batch and of `draws`, in the precision of their weights. `images`
+    counts the reals shown to the critic.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class Trainer:
     ) -> None:
         self.generator = generator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.discriminator = discriminator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        peers.agree([*self.generator.parameters(), *self.discriminator.parameters()])
+        self.dtype = next(self.generator.parameters()).dtype
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         for network in (self.generator, self.discriminator, self.average):
             network.compute_dtype = torch.bfloat16 if recipe.mixed_precision == "bf16" else None
@@ -79,12 +81,13 @@ class Trainer:
     def step(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
         """A critic step on each of n_critic batches, then a generator step; returns what they measured, by name."""
         measured: dict[str, Tensor] = {}
-        skipped = self.skipped
+        images, skipped = self.images, self.skipped
         for batch in batches:
             stage = self.enter(batch.images)
             measured |= {f"D/{name}": value for name, value in self.critic_step(batch, stage).items()}
             self.images += stage.batch
         measured |= {f"G/{name}": value for name, value in self.generator_step(stage).items()}
+        self.update_average(self.images - images)
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if self.skipped > skipped else 0
         return measured
 
@@ -103,9 +106,10 @@ class Trainer:
         mirrored = None
         if self.recipe.mirror:
             mirrored = self.share(self.draws.uniform("mirror", batch.images, stage.batch)) < 0.5
-        reals = to_reals(batch.pictures.to(self.peers.device, non_blocking=True), mirrored, stage.alpha)
+        pictures = batch.pictures.to(self.peers.device, non_blocking=True).to(self.dtype)
+        reals = to_reals(pictures, mirrored, stage.alpha)
         reals = reals.contiguous(memory_format=torch.channels_last)
-        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.peers.device)
+        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.peers.device, self.dtype)
         latents = self.share(self.draws.latents("critic", batch.images, stage.batch, self.generator.z_dim))
         mix = self.share(self.draws.uniform("mix", batch.images, stage.batch))
         critic = partial(self.discriminator, alpha=stage.alpha)
@@ -122,7 +126,7 @@ class Trainer:
         return self.descend(self.discriminator, self.d_adam, loss, len(reals))
 
     def generator_step(self, stage: Stage) -> dict[str, Tensor]:
-        """One step of the generator, and of its average."""
+        """One step of the generator, on as many fakes as the critic's batch had."""
         latents = self.share(self.draws.latents("generator", self.images, stage.batch, self.generator.z_dim))
         labels = None
         if self.labels is not None:
@@ -137,9 +141,7 @@ class Trainer:
             return adversarial[self.recipe.loss](critic, fakes, some_labels)
 
         self.discriminator.requires_grad_(False)
-        measured = self.descend(self.generator, self.g_adam, loss, len(latents))
-        self.update_average(stage.batch * self.recipe.n_critic)
-        return measured
+        return self.descend(self.generator, self.g_adam, loss, len(latents))
 
     def share(self, whole: Tensor) -> Tensor:
         """This process's part of what was drawn for the whole batch.
@@ -147,7 +149,7 @@ class Trainer:
         Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
         they when a share is accumulated in parts (see `parts`).
         """
-        return whole[self.peers.rank :: self.peers.count].to(self.peers.device, non_blocking=True)
+        return whole[self.peers.rank :: self.peers.count].to(self.peers.device, self.dtype, non_blocking=True)
 
     def parts(self, count: int) -> list[slice]:
         """A share of `count` samples as equal, strided parts of at most batch_per_device."""
