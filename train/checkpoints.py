@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,12 @@ from torch import Tensor, nn
 
 from progan import Discriminator, Generator
 from train.errors import RunError
+from train.folders import write_synced
 from train.trainer import Trainer
 
 FORMAT_VERSION = 1
+FACTS = {"images", "phase", "skipped", "networks", "sha256"}
+ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class BadCheckpointError(ValueError):
@@ -73,20 +75,27 @@ def save(folder: Path, trainer: Trainer, keep: int) -> Path:
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     partial.mkdir(parents=True)
     try:
-        for name, part in (("state.safetensors", content), ("state.json", json.dumps(facts, indent=2).encode())):
-            with (partial / name).open("wb") as file:
-                file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-        if path.exists():  # the same moment of the same run, perhaps damaged since
+        write_synced(partial / "state.safetensors", content)
+        write_synced(partial / "state.json", json.dumps(facts, indent=2).encode())
+        if path.exists():  # one that was not usable, or this training would not have come here again
             shutil.rmtree(path)
         partial.rename(path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    for old in checkpoints_in(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    prune(folder, path, keep)
     return path
+
+
+def prune(folder: Path, newest: Path, keep: int) -> None:
+    """Remove all checkpoints but `newest` and the keep - 1 before it.
+
+    Those with more images than the newest are removed too: this run took one before them, since they are not usable.
+    """
+    before = [path for path in checkpoints_in(folder) if path.name < newest.name]
+    for path in checkpoints_in(folder):
+        if path != newest and path not in before[: keep - 1]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
@@ -103,9 +112,9 @@ def read(path: Path) -> Checkpoint:
         raise BadCheckpointError(f"{Path(error.filename or path).name} cannot be read ({error.strerror})") from None
     except ValueError:
         raise BadCheckpointError("state.json is damaged") from None
-    if not isinstance(facts, dict) or facts.get("format_version") != FORMAT_VERSION:
+    if not isinstance(facts, dict) or facts.get("format_version") != FORMAT_VERSION or FACTS - facts.keys():
         raise BadCheckpointError("state.json is damaged or of another version")
-    if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
         raise BadCheckpointError("state.safetensors is truncated or damaged")
     try:
         return Checkpoint(path, facts, load_tensors(content))
@@ -119,38 +128,44 @@ def read_newest(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
         try:
             return read(path)
         except BadCheckpointError as error:
-            say(f"checkpoint {path} is not usable: {error}; taking the one before")
+            say(f"checkpoint {path} is not usable: {error}; trying the one before")
+    say(f"there is no usable checkpoint in {folder}: starting at image 0")
     return None
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Put the trainer into the checkpoint's state. RunError when it is that of other networks."""
     for name, network in networks_of(trainer).items():
-        if (saved := checkpoint.facts["networks"][name]) != network.config:
-            key = next(key for key, value in network.config.items() if saved.get(key) != value)
-            raise RunError(
-                f"{checkpoint.path}: is of another configuration, {key} is {saved.get(key)} there and "
-                f"{network.config[key]} in this run; put back the run's own checkpoints"
-            )
-        network.load_state_dict(
-            {
-                key.removeprefix(f"{name}."): value
-                for key, value in checkpoint.tensors.items()
-                if key.startswith(f"{name}.")
-            }
-        )
+        check_network(network, checkpoint, name)
+        start = f"{name}."
+        tensors = checkpoint.tensors.items()
+        network.load_state_dict({key.removeprefix(start): value for key, value in tensors if key.startswith(start)})
     for name, owner, adam in optimizers_of(trainer):
         adam.state.clear()
         for key, parameter in owner.named_parameters():
-            slots = {slot: checkpoint.tensors.get(f"{name}.{key}.{slot}") for slot in ("step", "exp_avg", "exp_avg_sq")}
-            if slots["step"] is not None:
-                # The moments must lie in memory as the parameter does: the fused optimizer walks them side by side.
-                adam.state[parameter] = {
-                    slot: (
-                        torch.empty_like(parameter) if value.ndim else torch.empty_like(value, device=parameter.device)
-                    ).copy_(value)
-                    for slot, value in slots.items()
-                    if value is not None
-                }
+            if slots := slots_of(parameter, f"{name}.{key}", checkpoint.tensors):
+                adam.state[parameter] = slots
     trainer.images, trainer.phase = checkpoint.facts["images"], checkpoint.facts["phase"]
     trainer.skipped = checkpoint.facts["skipped"]
+
+
+def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Adam's state of one parameter; nothing for one that has not been trained since Adam was reset."""
+    slots = {}
+    for slot in ADAM_SLOTS:
+        if (value := tensors.get(f"{name}.{slot}")) is not None:
+            # The moments must lie in memory as the parameter does: the fused optimizer walks them side by side.
+            empty = torch.empty_like(parameter) if value.ndim else torch.empty_like(value, device=parameter.device)
+            slots[slot] = empty.copy_(value)
+    return slots
+
+
+def check_network(network: Generator | Discriminator, checkpoint: Checkpoint, name: str) -> None:
+    """RunError that names the first argument in which the checkpoint's network is another."""
+    saved = checkpoint.facts["networks"][name]
+    for key, value in network.config.items():
+        if saved.get(key) != value:
+            raise RunError(
+                f"{checkpoint.path}: is of another configuration, the {name}'s {key} is {saved.get(key)} there and "
+                f"{value} in this run; put back the run's own checkpoints"
+            )

@@ -29,8 +29,10 @@ def main(architecture: str, description: str) -> int:
         return fail(error, 2, speaks)
     except (RunError, OSError) as error:
         return fail(error, 1, speaks)
-    except KeyboardInterrupt:
-        return 130
+    except SystemExit as ending:  # of a signal that came when there was nothing to save yet
+        if speaks:
+            print("stopped before training began", file=sys.stderr, flush=True)
+        return int(ending.code or 0)
     except Exception:
         # A mistake of ours: the whole story helps, whichever process it comes from.
         traceback.print_exc()

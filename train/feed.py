@@ -5,7 +5,7 @@ epoch's own order. So a batch is a pure function of where it starts, and nothing
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,7 +54,7 @@ class Feed:
         pictures = torch.from_numpy(self._dataset.read(indices, stage.resolution))
         return Batch(images, pictures.pin_memory() if pin else pictures, indices)
 
-    def batches(self, images: int, pin: bool = False) -> Iterator[Batch]:
+    def batches(self, images: int, pin: bool = False) -> Generator[Batch, None, None]:
         """Batches without end from `images` seen on, in page-locked memory if `pin`.
 
         An error of the reading thread is raised here, in its batch's turn; the thread ends when the iterator is closed.

@@ -1,10 +1,9 @@
 """The loop around the training step: when to report, to show, to save and to stop."""
 
 import itertools
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -12,10 +11,11 @@ from torch import Tensor
 
 from train import checkpoints, forecast, reports
 from train.errors import RunError
-from train.feed import Feed
+from train.feed import Batch, Feed
 from train.plan import Plan
 from train.processes import Processes
 from train.reports import Meter, Reporter, duration
+from train.schedule import Stage, to_images
 from train.snapshots import Snapshots
 from train.trainer import Trainer
 
@@ -51,89 +51,93 @@ class Loop:
         self.reporter.say(reports.schedule_table(plan.schedule, plan.images / 1000, self.seconds))
         self.reporter.say(f"this will take about {duration(left)}; Ctrl-C stops it, --resume continues it")
         self.reporter.say(reports.LEGEND)
-        if self.processes.accelerator.log_with:
-            settings = {
-                name: value for name, value in vars(plan.options).items() if isinstance(value, int | float | str)
-            }
-            self.processes.accelerator.project_configuration.set_directories(str(self.folder))
-            self.processes.accelerator.init_trackers(self.folder.name, config=settings)
+        reports.start_trackers(self.processes.accelerator, plan, self.folder)
 
     def run(self, feed: Feed) -> int:
         """Train to the end of the plan, or until a stop is asked for; returns the exit status."""
-        trainer, every = self.trainer, self.plan.options
-        assert every.snapshot_kimg is not None
-        assert every.checkpoint_kimg is not None
         self.processes.stop.defer()
-        if trainer.images == 0:
+        if self.trainer.images == 0:
             self.show()
-        batches = feed.batches(trainer.images, pin=self.processes.device.type == "cuda")
-        self.reporter.start_bar(trainer.images, self.plan.images)
+        self.reporter.start_bar(self.trainer.images, self.plan.images)
         self.started = self.ticked = time.monotonic()
+        with closing(feed.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
+            stop = self.train(batches)
+        self.finish(stop)
+        return stop or 0
+
+    def train(self, batches: Iterator[Batch]) -> int | None:
+        """Step after step, with all that is due in between; returns the exit status of a stop."""
+        trainer, every = self.trainer, self.plan.options
         stop = None
         while trainer.images < self.plan.images and stop is None:
-            before, phase = trainer.images, trainer.phase
+            before, stage = trainer.images, trainer.schedule.at(trainer.images)
             self.meter.add(self.step(itertools.islice(batches, every.n_critic)))
             self.reporter.advance(trainer.images - before)
             stop = self.processes.stop_status()
             ended = trainer.images >= self.plan.images
-            if time.monotonic() - self.ticked > SECONDS_A_TICK or trainer.phase != phase or ended or stop is not None:
-                self.tick()
+            new_phase = trainer.schedule.at(trainer.images).phase != stage.phase
+            if ended or stop is not None or new_phase or time.monotonic() - self.ticked > SECONDS_A_TICK:
+                self.tick(stage)
             if ended or crossed(before, trainer.images, every.snapshot_kimg):
                 self.show()
+            # Last, so that a run whose last checkpoint is there has its last model too.
             if ended or stop is not None or crossed(before, trainer.images, every.checkpoint_kimg):
                 self.save()
-        self.finish(stop)
-        return stop or 0
+        return stop
 
-    def step(self, batches: Iterator) -> dict[str, Tensor]:
+    def step(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
         """One step. RunError where it cannot go on: out of memory, or no finite gradient for many steps."""
         trainer = self.trainer
         try:
             measured = trainer.step(batches)
         except torch.OutOfMemoryError as error:
-            stage = trainer.schedule.at(trainer.images)
-            share = max(stage.batch // self.processes.count // 2, 1)
-            raise RunError(
-                f"out of memory at {stage.resolution} px with a batch of {stage.batch}: continue with --resume and "
-                f"--batch-per-device {min(share, (self.plan.options.batch_per_device or share + 1) - 1) or 1}"
-            ) from error
+            raise RunError(f"out of memory {self.smaller_batch()}") from error
         if trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
+            precision = self.plan.options.mixed_precision
+            advice = "continue with --resume --mixed-precision no, or " if precision != "no" else ""
             raise RunError(
                 f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {trainer.images / 1000:g} kimg; "
-                "continue with --resume --mixed-precision no, or start a run with a lower --lr"
+                f"{advice}start a run with a lower --lr"
             )
         return measured
 
-    def tick(self) -> None:
-        """A line of progress, with the means since the last one."""
+    def smaller_batch(self) -> str:
+        """Where memory did not do, and what to do about it."""
+        stage = self.trainer.schedule.at(self.trainer.images)
+        share = stage.batch // self.processes.count
+        at_once = min(share, self.plan.options.batch_per_device or share)
+        where = f"at {stage.resolution} px with {at_once} pictures at once"
+        if at_once == 1:
+            return f"{where}: start a run with a lower --fmap-base or --resolution"
+        return f"{where}: continue with --resume --batch-per-device {at_once // 2}"
+
+    def tick(self, stage: Stage) -> None:
+        """A line of progress, with the means since the last one, which were taken in this stage."""
         means = self.meter.take()
         now, trainer = time.monotonic(), self.trainer
         shown, seconds = trainer.images - self.ticked_images, now - self.ticked
         self.ticked, self.ticked_images = now, trainer.images
         if not self.processes.is_main:
             return
-        stage = trainer.schedule.at(max(trainer.images - 1, 0))
         if seconds > 1:
             self.seconds[stage.resolution] = seconds / max(shown, 1)
         left = forecast.seconds_left(trainer.schedule, trainer.images, self.plan.images, self.seconds)
         stats = reports.statistics(
             trainer.images, stage, shown, seconds, now - self.started, left, means, trainer.skipped
         )
-        with writing(self.folder):
-            self.reporter.tick(stats)
+        self.reporter.tick(stats)
         self.processes.accelerator.log({**means, "resolution": stage.resolution, "alpha": stage.alpha}, trainer.images)
 
     def show(self) -> None:
         """A snapshot, on the main process."""
         if self.processes.is_main:
-            with writing(self.folder):
-                self.snapshots.write(self.trainer)
+            grid = self.snapshots.write(self.trainer)
+            reports.track_grid(self.processes.accelerator, grid, self.trainer.images)
 
     def save(self) -> None:
         """A checkpoint, on the main process."""
         if self.processes.is_main:
-            with writing(self.folder):
-                checkpoints.save(self.folder / "checkpoints", self.trainer, self.plan.options.keep)
+            checkpoints.save(self.folder / "checkpoints", self.trainer, self.plan.options.keep)
 
     def finish(self, stop: int | None) -> None:
         """The last line."""
@@ -144,29 +148,9 @@ class Loop:
             self.reporter.say(f"stopped at {kimg:g} kimg, all is saved; --resume {self.folder} continues")
 
 
-def crossed(before: int, after: int, kimg: float) -> bool:
-    """Whether a multiple of so many thousand images lies in (before, after]."""
-    images = max(round(kimg * 1000), 1)
+def crossed(before: int, after: int, kimg: float | None) -> bool:
+    """Whether a multiple of so many thousand images lies in (before, after]; None stands for never."""
+    if kimg is None:
+        return False
+    images = max(to_images(kimg), 1)
     return before // images != after // images
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file at once."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turns a failure to write into one line that says what is still whole."""
-    try:
-        yield
-    except OSError as error:
-        good = next(iter(checkpoints.checkpoints_in(folder / "checkpoints")), None)
-        saved = f"{good} is whole" if good else "no checkpoint was written yet"
-        where = error.filename or folder
-        raise RunError(f"{where}: cannot be written ({error.strerror}); {saved}; make room and use --resume") from error

@@ -5,12 +5,14 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from train.errors import OptionError
+from train.schedule import PRESETS
 
 Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
@@ -98,13 +100,24 @@ class Options:
     """check the data, print the plan and stop"""
 
 
+# The least that whole numbers may be; what has to be above 0, and what may be 0.
+LEAST = {
+    "batch": 1, "batch_per_device": 1, "fmap_base": 1, "fmap_max": 1, "z_dim": 1, "n_critic": 1,
+    "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
+}  # fmt: skip
+ABOVE_ZERO = ("kimg", "lr", "snapshot_kimg", "checkpoint_kimg")
+FROM_ZERO = ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg")
+LARGEST_SEED = 2**63 - 1  # what torch's generators take
+LEAST_KIMG = 0.001  # one picture
+
+
 def parse(argv: Sequence[str], program: str, description: str, default: Options | None = None) -> Options:
     """Options from the command line; what it does not name is taken from `default`. OptionError in one line."""
     arguments: list[str] = []
     for position, word in enumerate(argv):
         arguments.append(word)
         following = argv[position + 1 : position + 2]
-        if word in BARE and (not following or following[0].startswith("--")):
+        if word in BARE and (not following or following[0].startswith("-")):
             arguments.append(BARE[word])
     said = io.StringIO()
     try:
@@ -117,44 +130,69 @@ def parse(argv: Sequence[str], program: str, description: str, default: Options 
             raise
         raise OptionError(one_line(said.getvalue(), program)) from None
     check(options)
-    return options
+    return absolute(options)
 
 
 def one_line(message: str, program: str) -> str:
     """What the command line's library says in a box of several lines, as one."""
     lines = [line.strip(" │╭╰╮╯─") for line in message.splitlines()]
     lines = [line for line in lines if line and not line.startswith("For full helptext")][1:]
-    text = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines))[0]
+    text, *more = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines), maxsplit=1)
     if unfit := re.match(r"Error parsing (--\S+): .*from \['(.*)'\]", text):
         text = f"{unfit[1]} cannot be {unfit[2]!r}"
-    text = text.replace(", 'None'", "")
-    return f"{text.rstrip('.')}; {program} --help lists the options"
+    text = re.sub("'None', |, 'None'", "", text).replace("Expected 1 values", "Give one").rstrip(".")
+    if more and (meant := re.match(r"\s*(--\S+)", more[0])):
+        text += f", perhaps {meant[1]} was meant"
+    return f"{text}; {program} --help lists the options"
 
 
 def check(options: Options) -> None:
     """OptionError that names the first option whose value makes no sense."""
-    least = {
-        "batch": 1, "batch_per_device": 1, "fmap_base": 1, "fmap_max": 1, "z_dim": 1, "n_critic": 1,
-        "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
-    }  # fmt: skip
-    for name, bound in least.items():
-        value = getattr(options, name)
-        if value is not None and value < bound:
-            raise OptionError(f"{flag(name)} {value}: give a whole number of at least {bound}")
-    for name in ("kimg", "lr", "snapshot_kimg", "checkpoint_kimg"):
-        value = getattr(options, name)
-        if value is not None and not 0 < value < math.inf:
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    for name, value in given.items():
+        if value == "":
+            raise OptionError(f"{flag(name)} '': is empty; give it a value or leave it out")
+        if name in LEAST and value < LEAST[name]:
+            raise OptionError(f"{flag(name)} {value}: give a whole number of at least {LEAST[name]}")
+        if name in ABOVE_ZERO and not 0 < value < math.inf:
             raise OptionError(f"{flag(name)} {value:g}: give a number above 0")
-    for name in ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg"):
-        value = getattr(options, name)
-        if value is not None and not 0 <= value < math.inf:
+        if name in FROM_ZERO and not 0 <= value < math.inf:
             raise OptionError(f"{flag(name)} {value:g}: give a number of at least 0")
-    for name in ("resolution", "start_resolution"):
-        value = getattr(options, name)
-        if value is not None and not (4 <= value <= 1024 and value & (value - 1) == 0):
+        if name in ("resolution", "start_resolution") and not (4 <= value <= 1024 and value & (value - 1) == 0):
             raise OptionError(f"{flag(name)} {value}: give a power of two from 4 to 1024")
+    if given.get("kimg", LEAST_KIMG) < LEAST_KIMG:
+        raise OptionError(f"--kimg {options.kimg:g}: give at least {LEAST_KIMG}, which is one picture")
+    if options.seed > LARGEST_SEED:
+        raise OptionError(f"--seed {options.seed}: give a whole number below 2^63")
+    if options.preset is not None and options.preset not in PRESETS:
+        raise OptionError(f"--preset {options.preset}: there is none of this name; use one of {', '.join(PRESETS)}")
     if options.desc is not None and not re.fullmatch(r"[\w.+-]{1,64}", options.desc):
         raise OptionError(f"--desc {options.desc!r}: give one word of letters, digits, '.', '_', '+' and '-'")
+
+
+def absolute(options: Options) -> Options:
+    """The options with paths that mean the same from every working directory; "toonhead" is no --data at all."""
+    return replace(
+        options,
+        data=None if options.data in (None, "toonhead") else whole_path(options.data),
+        cache=None if options.cache is None else whole_path(options.cache),
+        out=whole_path(options.out),
+        init_from=None if options.init_from is None else model_path(options.init_from),
+    )
+
+
+def whole_path(path: str) -> str:
+    """The path from the root, "~" and symbolic links resolved. OptionError where that cannot be."""
+    try:
+        return str(Path(path).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OptionError(f"{path!r}: is no path ({error}); give another") from None
+
+
+def model_path(text: str) -> str:
+    """The path from the root where this is one; else it is the name of a model that comes with the project."""
+    is_path = text.startswith("~") or Path(text).is_absolute() or Path(text).exists()
+    return whole_path(text) if is_path else text
 
 
 def flag(name: str) -> str:

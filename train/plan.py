@@ -3,15 +3,15 @@
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import zoo
 from data import Dataset
 from train.errors import OptionError
-from train.options import Options, PrecisionName, flag
-from train.schedule import Preset, Schedule, preset, preset_for
+from train.options import Options, PrecisionName, check, flag
+from train.schedule import Preset, Schedule, preset, preset_for, to_images
 from train.trainer import Recipe
 
 FORMAT_VERSION = 1
@@ -21,6 +21,13 @@ RESUMABLE = {
     "kimg", "snapshot_kimg", "checkpoint_kimg", "keep", "log_with", "batch_per_device", "mixed_precision",
 }  # fmt: skip
 OUTSIDE = {"out", "resume", "dry_run"}
+
+# What a model to start from has to have in common with the data, and what to do where it has not.
+SHARED = {
+    "resolution": "give the model's --resolution",
+    "label_dim": "--cond decides about labels",
+    "image_channels": "take a model of pictures with as many channels",
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,7 @@ class Plan:
     @property
     def images(self) -> int:
         """The length of the run in real pictures shown."""
-        assert self.options.kimg is not None
-        return round(self.options.kimg * 1000)
+        return to_images(self.options.kimg or 0)
 
     @property
     def recipe(self) -> Recipe:
@@ -49,10 +55,8 @@ class Plan:
 
     def to_json(self) -> str:
         """The text of options.json."""
-        return (
-            json.dumps({"format_version": FORMAT_VERSION} | dataclasses.asdict(self), indent=2, ensure_ascii=False)
-            + "\n"
-        )
+        content = {"format_version": FORMAT_VERSION} | dataclasses.asdict(self)
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, run: Path) -> "Plan":
@@ -60,76 +64,50 @@ class Plan:
         path = run / "options.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise OptionError(f"--resume {run}: is not a run folder, options.json is missing") from None
         except (OSError, ValueError) as error:
-            raise OptionError(f"--resume: {path} cannot be read ({error})") from None
-        if content.pop("format_version", None) != FORMAT_VERSION:
-            raise OptionError(f"--resume: {path} was written by another version of this program")
+            raise OptionError(f"--resume: {path} cannot be read ({error}); put back the run's own") from None
+        if not isinstance(content, dict) or content.pop("format_version", None) != FORMAT_VERSION:
+            raise OptionError(f"--resume: {path} was written by another version of this program; continue it with that")
         try:
             tables: dict[str, Callable[[str], float]] = {"batch": int, "lr": float}
             for name in tables:
                 content["schedule"][name] = {int(r): value for r, value in content["schedule"][name].items()}
             content |= {"options": Options(**content["options"]), "schedule": Schedule(**content["schedule"])}
+            check(content["options"])
             return cls(**content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise OptionError(f"--resume: {path} is damaged ({error})") from None
+            raise OptionError(f"--resume: {path} is damaged ({error}); put back the run's own") from None
 
 
 def make_plan(architecture: str, options: Options, dataset: Dataset, processes: int, precision: PrecisionName) -> Plan:
     """Fill the gaps of the options from preset, data and --init-from's model. OptionError if they clash."""
     chosen = choose_preset(options, dataset, processes)
     model = zoo.read_config(options.init_from) if options.init_from else None
-    options = dataclasses.replace(
+    options = replace(
         options,
-        data=None if options.data is None else dataset.source,
         preset=chosen.name,
         resolution=dataset.resolution,
         start_resolution=options.start_resolution or start_of(chosen, dataset.resolution, model),
         ema_kimg=chosen.ema_kimg if options.ema_kimg is None else options.ema_kimg,
         mixed_precision=precision,
-        **{name: getattr(options, name) or getattr(chosen, name) for name in ("fmap_base", "fmap_max", "z_dim")},
+        **widths(options, chosen, model),
     )
     schedule = make_schedule(options, chosen, processes)
-    options = dataclasses.replace(options, stable_kimg=schedule.stable_kimg, fade_kimg=schedule.fade_kimg)
-    kimg = options.kimg or max(chosen.total_kimg, schedule.growing_kimg + schedule.stable_kimg + schedule.fade_kimg)
-    snapshot = options.snapshot_kimg or min(kimg / 20, 50.0)
-    options = dataclasses.replace(
-        options, kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot
-    )
-    classes = classes_of(options, dataset)
-    shared = {
-        "resolution": dataset.resolution,
-        "label_dim": len(classes),
-        "image_channels": dataset.channels,
-        "fmap_base": options.fmap_base,
-        "fmap_max": options.fmap_max,
-    }
-    generator, discriminator = shared | {"z_dim": options.z_dim}, shared | {"mbstd_group": chosen.mbstd_group}
-    if model is not None:
-        generator, discriminator = adopt(model, generator, discriminator, options)
-    training, held_out = dataset.split(options.holdout)
-    data = {
-        "name": dataset.name,
-        "source": dataset.source,
-        "prepared": str(dataset.path),
-        "pictures": len(training),
-        "credit": dataset.credit,
-        "classes": classes,
-        "held_out": [dataset.names[int(index)] for index in held_out],
-    }
-    return Plan(architecture, options, schedule, generator, discriminator, data, processes)
+    options = with_lengths(options, chosen, schedule)
+    facts = facts_of(dataset, options)
+    generator, discriminator = networks(options, chosen, len(facts["classes"]), dataset, model)
+    return Plan(architecture, options, schedule, generator, discriminator, facts, processes)
 
 
 def choose_preset(options: Options, dataset: Dataset, processes: int) -> Preset:
     """The preset asked for, or that of the embedded faces, of small pictures, or of so many processes."""
-    default = (
-        "toonhead" if dataset.name == "toonhead" else "small" if dataset.resolution <= 64 else preset_for(processes)
-    )
-    try:
-        return preset(options.preset or default, dataset.resolution)
-    except ValueError as error:
-        raise OptionError(f"--preset: {error}") from None
+    if dataset.name == "toonhead":
+        default = "toonhead"
+    else:
+        default = "small" if dataset.resolution <= 64 else preset_for(processes)
+    return preset(options.preset or default, dataset.resolution)
 
 
 def start_of(chosen: Preset, resolution: int, model: Mapping[str, Any] | None) -> int:
@@ -138,15 +116,31 @@ def start_of(chosen: Preset, resolution: int, model: Mapping[str, Any] | None) -
     return min(start, resolution)
 
 
+def widths(options: Options, chosen: Preset, model: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How wide the networks are: as the model to start from, as the options say, or as the preset does."""
+    found = {}
+    for name in ("fmap_base", "fmap_max", "z_dim"):
+        given = getattr(options, name)
+        found[name] = given or getattr(chosen, name)
+        if model is not None:
+            found[name] = model["generator"][name]
+            if given not in (None, found[name]):
+                raise OptionError(
+                    f"{flag(name)} {given}: the model of --init-from has {found[name]}; leave the option out"
+                )
+    return found
+
+
 def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:
     """The schedule. The preset's batches are made divisible by the process count, a given one must be."""
     if options.batch is not None and options.batch % processes:
         raise OptionError(
             f"--batch {options.batch}: {processes} processes cannot share it; give a multiple of {processes}"
         )
+    assert options.resolution is not None
     try:
         schedule = chosen.schedule(
-            options.resolution or 0,
+            options.resolution,
             start_resolution=options.start_resolution,
             stable_kimg=options.stable_kimg,
             fade_kimg=options.fade_kimg,
@@ -154,50 +148,116 @@ def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:
             lr=options.lr,
         )
     except ValueError as error:
-        raise OptionError(f"--start-resolution {options.start_resolution}: {error}") from None
+        raise OptionError(f"--start-resolution {options.start_resolution}: {error}; give a lower one") from None
     return schedule.for_processes(processes)
 
 
-def classes_of(options: Options, dataset: Dataset) -> list[str]:
-    """The names of the classes to train with; none without --cond. OptionError where the data has no such labels."""
-    if options.cond is None:
-        return []
-    attribute = options.cond
-    if attribute not in dataset.attributes:
-        there = ", ".join(dataset.attributes) or "none"
-        raise OptionError(f"--cond {attribute}: the data has no such labels (there: {there})")
-    return list(dataset.classes(attribute))
+def with_lengths(options: Options, chosen: Preset, schedule: Schedule) -> Options:
+    """The options with all lengths: of the stages, of the run, and between two snapshots and checkpoints."""
+    kimg = options.kimg or max(chosen.total_kimg, schedule.growing_kimg + schedule.stable_kimg + schedule.fade_kimg)
+    snapshot = options.snapshot_kimg or min(kimg / 20, 50.0)
+    return replace(
+        options,
+        stable_kimg=schedule.stable_kimg,
+        fade_kimg=schedule.fade_kimg,
+        kimg=kimg,
+        snapshot_kimg=snapshot,
+        checkpoint_kimg=options.checkpoint_kimg or snapshot,
+    )
 
 
-def adopt(
-    model: Mapping[str, Any], generator: dict[str, Any], discriminator: dict[str, Any], options: Options
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of the model to start from. OptionError where the data or an option asks for others."""
-    for name in ("resolution", "label_dim", "image_channels"):
-        if model["generator"][name] != generator[name]:
-            raise OptionError(
-                f"--init-from {options.init_from}: the model's {name} is {model['generator'][name]}, "
-                f"the data's {generator[name]}"
-            )
-    return model["generator"], model.get("discriminator") or discriminator | {
-        name: model["generator"][name] for name in ("fmap_base", "fmap_max")
+def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
+    """What a run notes of its data. OptionError where the data has no such labels as --cond asks for."""
+    training, held_out = dataset.split(options.holdout)
+    classes: list[str] = []
+    if options.cond is not None:
+        if options.cond not in dataset.attributes:
+            there = f"choose from {', '.join(dataset.attributes)}" if dataset.attributes else "it has no labels"
+            raise OptionError(f"--cond {options.cond}: the data has no such labels; {there}")
+        classes = list(dataset.classes(options.cond))
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "prepared": str(dataset.path),
+        "pictures": len(training),
+        "credit": dataset.credit,
+        "classes": classes,
+        "held_out": [dataset.names[int(index)] for index in held_out],
     }
 
 
-def check_resumed(stored: Plan, options: Options, dataset: Dataset | None = None) -> None:
+def networks(
+    options: Options, chosen: Preset, label_dim: int, dataset: Dataset, model: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of generator and discriminator. OptionError where the model to start from does not fit the data."""
+    assert options.resolution is not None
+    assert options.fmap_base is not None
+    shared: dict[str, Any] = {
+        "resolution": options.resolution,
+        "label_dim": label_dim,
+        "image_channels": dataset.channels,
+    }
+    if model is not None:
+        for name, advice in SHARED.items():
+            if model["generator"][name] != shared[name]:
+                raise OptionError(
+                    f"--init-from {options.init_from}: the model's {name} is {model['generator'][name]}, "
+                    f"the data's {shared[name]}; {advice}"
+                )
+    elif options.fmap_base < options.resolution // 2:
+        raise OptionError(
+            f"--fmap-base {options.fmap_base}: leaves no feature map at {options.resolution} px; "
+            f"give at least {options.resolution // 2}"
+        )
+    shared |= {"fmap_base": options.fmap_base, "fmap_max": options.fmap_max}
+    generator, discriminator = shared | {"z_dim": options.z_dim}, shared | {"mbstd_group": chosen.mbstd_group}
+    if model is None:
+        return generator, discriminator
+    return model["generator"], model.get("discriminator") or discriminator
+
+
+def check_resumed(stored: Plan, options: Options) -> None:
     """OptionError that names an option, and both values, in which a resumed run may not differ."""
     for field in dataclasses.fields(Options):
         before, now = getattr(stored.options, field.name), getattr(options, field.name)
         if before != now and field.name not in RESUMABLE | OUTSIDE:
-            raise OptionError(f"{flag(field.name)} {now}: the run was started with {before}; leave the option out")
+            raise OptionError(
+                f"{as_given(field.name, now)}: the run was started {was_given(field.name, before)}; "
+                "leave the option out, or start a new run"
+            )
 
 
-def find_run(resume: str, out: str) -> Path:
-    """The run folder to continue: the one named, or the newest under --out. OptionError when there is none."""
-    if resume != "newest":
-        return Path(resume).expanduser()
-    folder = Path(out).expanduser()
-    runs = sorted(path.parent for path in folder.glob("[0-9]*-*/options.json"))
-    if not runs:
-        raise OptionError(f"--resume: there is no run in {folder}; leave the option out to start one")
-    return max(runs, key=lambda run: int(run.name.split("-")[0]))
+def as_given(name: str, value: Any) -> str:
+    """An option and its value as on the command line."""
+    if isinstance(value, bool):
+        return flag(name) if value else f"--no{flag(name)[1:]}"
+    return f"{flag(name)} {value}"
+
+
+def was_given(name: str, value: Any) -> str:
+    """How a run was started as to this option."""
+    return f"without {flag(name)}" if value is None else f"with {as_given(name, value)}"
+
+
+def resumed_plan(stored: Plan, options: Options, processes: int) -> Plan:
+    """The stored plan with what may differ. OptionError when the processes cannot share its batches."""
+    for resolution, batch in stored.schedule.batch.items():
+        if batch % processes:
+            raise OptionError(
+                f"--resume: the run's batch of {batch} at {resolution} px cannot be shared by {processes} processes; "
+                f"start as many as divide it (it was started with {stored.processes})"
+            )
+    options = replace(options, out=stored.options.out, resume=None, dry_run=False)
+    return replace(stored, options=options, processes=processes)
+
+
+def differences(stored: Plan, plan: Plan) -> list[str]:
+    """What a resumed run does differently from here on, a line each."""
+    lines = []
+    for field in dataclasses.fields(Options):
+        before, now = getattr(stored.options, field.name), getattr(plan.options, field.name)
+        if before != now:
+            lines.append(f"{flag(field.name)} is now {now}; it was {before}")
+    if stored.processes != plan.processes:
+        lines.append(f"{plan.processes} processes; there were {stored.processes}")
+    return lines

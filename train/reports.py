@@ -1,14 +1,19 @@
 """What a run says while it trains: lines on the terminal and in log.txt, stats.jsonl, and trackers."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import numpy as np
 import psutil
 import torch
+from accelerate import Accelerator
+from accelerate.tracking import filter_trackers
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -23,24 +28,27 @@ LEGEND = (
 
 
 class Meter:
-    """Means over the steps since the last look. Sums stay on the device until then."""
+    """Means over the steps since the last look. Sums stay on the device until then; what is not finite counts not."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._steps = 0
 
     def add(self, measured: Mapping[str, Tensor]) -> None:
-        """Note what one step measured; steps that were not finite count as nothing."""
-        clean = {name: value.detach().nan_to_num(0.0, 0.0, 0.0) for name, value in measured.items()}
-        self._sums = {name: self._sums.get(name, 0) + value for name, value in clean.items()}
-        self._steps += 1
+        """Note what one step measured."""
+        for name, value in measured.items():
+            value = value.detach().float()
+            finite = value.isfinite()
+            counted = torch.stack([torch.where(finite, value, 0.0), finite.float()])
+            self._sums[name] = self._sums[name] + counted if name in self._sums else counted
 
     def take(self) -> dict[str, float]:
         """The means, and start again."""
-        names, count = list(self._sums), max(self._steps, 1)
-        values = (torch.stack([self._sums[name].float() for name in names]) / count).tolist() if names else []
-        self._sums, self._steps = {}, 0
-        return dict(zip(names, values, strict=True))
+        if not self._sums:
+            return {}
+        totals, counts = torch.stack(list(self._sums.values())).unbind(1)
+        means = dict(zip(self._sums, (totals / counts.clamp(min=1)).tolist(), strict=True))
+        self._sums = {}
+        return means
 
 
 class Reporter:
@@ -56,10 +64,13 @@ class Reporter:
         if self._log is None:
             return
         self._log.write(text + "\n")
-        if self.bar is None:
-            print(text, flush=True)
-        else:
-            self.bar.write(text)
+        try:
+            if self.bar is None:
+                print(text, flush=True)
+            else:
+                self.bar.write(text)
+        except OSError:
+            silence(sys.stdout)
 
     def start_bar(self, images: int, total: int) -> None:
         """One progress bar where there is a terminal; lines alone do elsewhere."""
@@ -67,6 +78,7 @@ class Reporter:
             self.bar = tqdm(total=total, initial=min(images, total), unit="img", dynamic_ncols=True, smoothing=0.05)
 
     def advance(self, images: int) -> None:
+        """Move the bar."""
         if self.bar is not None:
             self.bar.update(images)
 
@@ -79,11 +91,40 @@ class Reporter:
         self.say(progress_line(stats))
 
     def close(self) -> None:
+        """End the bar and the log."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
         if self._log is not None:
             self._log.close()
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is written there to nowhere: whoever read it has gone, and log.txt has it all."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def start_trackers(accelerator: Accelerator, plan: Plan, run: Path) -> None:
+    """Start the tracker of --log-with: files in the run folder, or a run of the folder's name elsewhere."""
+    tracker = plan.options.log_with
+    if tracker == "none":
+        return
+    # Only now, since accelerate wants to know the folder before the tracker.
+    accelerator.project_configuration.logging_dir = str(run)
+    accelerator.log_with = filter_trackers(tracker, run)
+    settings = {name: value for name, value in vars(plan.options).items() if isinstance(value, int | float | str)}
+    names = {"wandb": {"name": run.name, "dir": str(run)}, "trackio": {"name": run.name}}
+    project = tracker if tracker == "tensorboard" else "stylegrow"
+    accelerator.init_trackers(project, config=settings, init_kwargs=names)
+
+
+def track_grid(accelerator: Accelerator, grid: Image.Image, images: int) -> None:
+    """Show a snapshot grid in the trackers that take pictures."""
+    pixels = np.asarray(grid.convert("RGB"))[None]
+    for tracker in accelerator.trackers:
+        if hasattr(tracker, "log_images"):
+            layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+            tracker.log_images({"fakes": pixels}, step=images, **layout)
 
 
 def statistics(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 import zoo
@@ -40,28 +41,40 @@ class Snapshots:
         text = {"Source": self.plan.data["credit"]} if self.plan.data["credit"] else {}
         pictures.save_png(pictures.grid(images, self.columns), self.run / "reals.png", text)
 
-    def write(self, trainer: Trainer) -> None:
+    def write(self, trainer: Trainer) -> Image.Image:
         """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
         stage = trainer.schedule.at(trainer.images)
         kimg = f"{trainer.images // 1000:06d}"
         images = pictures.to_uint8(self.sample(trainer, stage))
         grid = pictures.grid(images, self.columns, size=self.plan.generator["resolution"])
-        pictures.save_png(
-            grid, self.run / f"fakes{kimg}.png", {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"}
-        )
-        folders = [self.run / "model"]
+        facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"}
+        pictures.save_png(grid, self.run / f"fakes{kimg}.png", facts)
+        self.save_model(self.run / "model", trainer, stage)
         if self.plan.options.keep_models:
-            folders.append(self.run / "models" / kimg)
-        for folder in folders:
-            zoo.save_model(
-                folder,
-                trainer.average,
-                trainer.discriminator,
-                training=self.facts(trainer, stage),
-                classes=self.plan.data["classes"],
-            )
-        for old in sorted((self.run / "models").glob("[0-9]*"), reverse=True)[self.plan.options.keep_models :]:
-            shutil.rmtree(old, ignore_errors=True)
+            self.save_model(self.run / "models" / kimg, trainer, stage)
+        self.prune(kimg)
+        return grid
+
+    def save_model(self, folder: Path, trainer: Trainer, stage: Stage) -> None:
+        """The averaged generator and the critic as a model folder."""
+        zoo.save_model(
+            folder,
+            trainer.average,
+            trainer.discriminator,
+            training=self.facts(trainer, stage),
+            classes=self.plan.data["classes"],
+        )
+
+    def prune(self, newest: str) -> None:
+        """Remove the models of all snapshots but the newest and the keep_models - 1 before it.
+
+        Those with more images go too: the run went back to a checkpoint before them.
+        """
+        there = sorted(path for path in (self.run / "models").glob("[0-9]*") if path.name != newest)
+        before = [path for path in reversed(there) if path.name < newest]
+        for path in there:
+            if path not in before[: max(self.plan.options.keep_models - 1, 0)]:
+                shutil.rmtree(path, ignore_errors=True)
 
     @torch.inference_mode()
     def sample(self, trainer: Trainer, stage: Stage) -> Tensor:
