@@ -23,6 +23,7 @@ from train.options import Options, PrecisionName, flag
 from train.plan import Plan, check_resumed, choose_preset, differences, make_plan, resumed_plan
 from train.processes import Processes, fast_bf16
 from train.reports import Reporter
+from train.schedule import to_images
 from train.snapshots import Snapshots
 from train.trainer import Labels, Trainer
 
@@ -125,6 +126,13 @@ def notes_on(plan: Plan, dataset: Dataset, processes: Processes) -> Iterator[str
         )
     if not plan.data["classes"] and dataset.attributes and plan.data["source"] != "toonhead":
         yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
+    if plan.images < to_images(plan.schedule.growing_kimg):
+        # Half the run to grow, half at full resolution, as in the presets.
+        length = plan.images / 1000 / len(plan.schedule.phases(plan.schedule.growing_kimg)) / 2
+        yield (
+            f"{plan.images / 1000:g} kimg end at {plan.schedule.at(plan.images).resolution} px; "
+            f"--stable-kimg {length:.3g} --fade-kimg {length:.3g} would reach {plan.options.resolution} px"
+        )
 
 
 def check_data(plan: Plan, dataset: Dataset) -> None:
