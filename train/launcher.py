@@ -91,7 +91,8 @@ def threads(launcher: Launcher | None) -> int | None:
     """How many threads this process should compute with on a CPU: its share of the machine, None for what was said."""
     if launcher is None or launcher.said_threads:
         return None
-    return max(available_cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    cores = min(available_cpus(), psutil.cpu_count(logical=False) or available_cpus())
+    return max(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
 def lost_processes(launcher: Launcher | None) -> bool:

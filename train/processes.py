@@ -20,6 +20,7 @@ from torch import Tensor
 
 from train.errors import RunError
 from train.launcher import Launcher, launched_precision, lost_processes, threads
+from train.options import PrecisionName
 
 T = TypeVar("T")
 FAILURE = "stylegrow/failure"  # where the process that fails first leaves its message
@@ -47,16 +48,14 @@ class Processes(Alone):
     """
 
     def __init__(self, tracker: str | None = None) -> None:
-        launcher = Launcher.find()
-        self.launched_precision = launched_precision(launcher)
+        self.launcher = Launcher.find()
         # The networks choose their precision themselves, layer by layer (see progan.layers), so accelerate need not.
         self.accelerator = accelerate.Accelerator(cpu=use_cpu(), mixed_precision="no", log_with=tracker)
         super().__init__(self.accelerator.device)
         self.rank, self.count = self.accelerator.process_index, self.accelerator.num_processes
-        self.lost_others = lost_processes(launcher)
-        if self.device.type == "cpu" and (number := threads(launcher)):
+        if self.device.type == "cpu" and (number := threads(self.launcher)):
             torch.set_num_threads(number)
-        self.stop = StopRequest(launcher)
+        self.stop = StopRequest(self.launcher)
         self._asked = torch.zeros(1)
         if self.count > 1:
             # For what takes as long as it takes, such as preparing pictures; a death among the processes still ends
@@ -88,6 +87,16 @@ class Processes(Alone):
     def is_main(self) -> bool:
         """Whether this is the process that prints and writes."""
         return self.rank == 0
+
+    @property
+    def launched_precision(self) -> PrecisionName | None:
+        """The precision that accelerate was launched with; OptionError for one that is not supported."""
+        return launched_precision(self.launcher)
+
+    @property
+    def lost_others(self) -> bool:
+        """Whether accelerate was to launch others besides this process, and did not."""
+        return lost_processes(self.launcher)
 
     def average(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
         """Average the tensors in place over all processes, and return the average of the scalars.

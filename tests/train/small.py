@@ -1,0 +1,90 @@
+"""Trainings small enough for a test."""
+
+from itertools import islice
+
+import numpy as np
+import torch
+
+from progan import Discriminator, Generator
+from train.draws import Draws
+from train.feed import Feed
+from train.processes import Alone
+from train.schedule import Schedule, resolutions
+from train.trainer import Labels, Recipe, Trainer
+
+CLASSES = 3
+
+
+class Pictures:
+    """Random pictures at every resolution up to 16, as a prepared data set gives them."""
+
+    def __init__(self, count=60, channels=3):
+        numbers = np.random.RandomState(0)
+        self.levels = {r: numbers.randint(0, 256, (count, channels, r, r)).astype(np.uint8) for r in (4, 8, 16)}
+        self.labels = torch.eye(CLASSES)[numbers.randint(0, CLASSES, count)]
+        self.training = np.flatnonzero(np.arange(count) % 10)
+
+    def read(self, indices, resolution):
+        return self.levels[resolution][indices]
+
+
+def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.002):
+    """20 images a stage and 20 a fade."""
+    table = resolutions(start, resolution)
+    return Schedule(resolution, start, stable, fade, dict.fromkeys(table, batch), dict.fromkeys(table, lr))
+
+
+def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0):
+    torch.manual_seed(seed)
+    shared = {"resolution": 16, "fmap_base": 32, "fmap_max": 8, "label_dim": CLASSES if labels else 0}
+    generator = Generator(z_dim=8, **shared)
+    discriminator = Discriminator(mbstd_group=max(mbstd, 1), mbstd_features=int(mbstd > 0), **shared)
+    return generator.to(dtype), discriminator.to(dtype)
+
+
+def a_trainer(
+    peers=None, schedule=None, data=None, dtype=torch.float64, labels=False, mbstd=4, seed=0, draws=0, **recipe
+):
+    """A trainer of tiny networks, and the feed of its pictures."""
+    peers, schedule, data = peers or Alone(), schedule or a_schedule(), data or Pictures()
+    known = Labels(data.labels, data.training) if labels else None
+    trainer = Trainer(*networks(dtype, labels, mbstd, seed), schedule, Recipe(**recipe), Draws(draws), peers, known)
+    return trainer, Feed(data, data.training, schedule, trainer.draws, peers.rank, peers.count)
+
+
+def step(trainer, feed):
+    """One step from where the trainer stands; what it measured."""
+    images, batches = trainer.images, []
+    for _ in range(trainer.recipe.n_critic):
+        batches.append(feed.read(images))
+        images += trainer.schedule.at(images).batch
+    return trainer.step(batches)
+
+
+def train(trainer, feed, steps):
+    """Several steps on batches that are read ahead."""
+    batches = feed.batches(trainer.images)
+    for _ in range(steps):
+        trainer.step(islice(batches, trainer.recipe.n_critic))
+    batches.close()
+    return trainer
+
+
+def weights(trainer):
+    """All weights by name, those of the average too."""
+    parts = {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.average}
+    return {
+        f"{part}.{name}": value.detach().clone()
+        for part, net in parts.items()
+        for name, value in net.state_dict().items()
+    }
+
+
+def gradients(trainer):
+    """All gradients by name, None for those of parameters that the stage does not use."""
+    parts = {"generator": trainer.generator, "discriminator": trainer.discriminator}
+    return {
+        f"{part}.{name}": None if parameter.grad is None else parameter.grad.clone()
+        for part, net in parts.items()
+        for name, parameter in net.named_parameters()
+    }
