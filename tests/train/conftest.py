@@ -1,14 +1,123 @@
+"""A folder of small pictures, and training on it in this process, a second or less a run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from data import open_dataset
+from train import forecast
+from train.command import main
+
+ROOT = Path(__file__).parents[2]
+COUNT, HOLDOUT, SIZE = 48, 8, 8
+
+# Growing from 4 to 8 px; phases change after 112, 208 and 304 images, and a run of 0.4 kimg takes 25 steps.
+SMALL = (
+    "--fmap-max 8 --fmap-base 32 --z-dim 8 --batch 16 --kimg 0.4 --stable-kimg 0.1 --fade-kimg 0.1 "
+    f"--snapshot-kimg 0.2 --checkpoint-kimg 0.1 --mixed-precision no --holdout {HOLDOUT}"
+).split()
+STOPPING = {getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGHUP")}
 
 
 @pytest.fixture(autouse=True, scope="package")
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Tiny networks gain nothing from threads, and lose much where other tests run at the same time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of an error."""
+        (line,) = self.err.splitlines()
+        assert line.startswith("error: ")
+        return line.removeprefix("error: ")
+
+
+Train = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise of 8 px in two folders, a and b, prepared in the cache beside it."""
+    folder = tmp_path_factory.mktemp("data") / "noise"
+    random = np.random.default_rng(0)
+    for index in range(COUNT):
+        path = folder / "ab"[index % 2] / f"{index:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)).save(path)
+    open_dataset(folder, cache=folder.parent / "cache", quiet=True)
+    return folder
+
+
+@pytest.fixture
+def environment(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A working directory of its own, the cache of the pictures, no launcher, and the signals as they were."""
+    monkeypatch.setenv("STYLEGROW_CACHE", str(pictures.parent / "cache"))
+    for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals() if number in STOPPING}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def train(
+    environment: None, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Train:
+    """train/progan.py in this process, with the given words as its command line; SMALL unless it resumes."""
+    monkeypatch.setattr(forecast, "seconds_per_image", lambda plan, device: dict.fromkeys(plan.schedule.batch, 0.001))
+
+    def call(*words: object) -> Ended:
+        given = [str(word) for word in words]
+        if "--resume" not in given:
+            given = [*SMALL, *(() if "--data" in given else ("--data", str(pictures))), *given]
+        monkeypatch.setattr(sys, "argv", ["progan.py", *given])
+        capsys.readouterr()
+        status = main("progan", "Train.")
+        said = capsys.readouterr()
+        return Ended(status, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of SMALL from start to end, not to be written to."""
+    out = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STYLEGROW_CACHE", str(pictures.parent / "cache"))
+        patch.setattr(sys, "argv", ["progan.py", *SMALL, "--data", str(pictures), "--out", str(out)])
+        assert main("progan", "Train.") == 0
+    return next(out.iterdir())
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that run."""
+    return Path(shutil.copytree(finished, tmp_path / "runs" / finished.name))
 
 
 @pytest.fixture
