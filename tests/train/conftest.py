@@ -57,7 +57,7 @@ class Ended:
 Train = Callable[..., Ended]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Noise of 8 px in two folders, a and b, prepared in the cache beside it."""
     folder = tmp_path_factory.mktemp("data") / "noise"
@@ -103,8 +103,8 @@ def train(
     return call
 
 
-@pytest.fixture(scope="session")
-def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="package")
+def finished(one_thread: None, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of SMALL from start to end, not to be written to."""
     out = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
