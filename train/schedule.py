@@ -275,7 +275,7 @@ PRESETS: Mapping[str, Preset] = {
             fmap_base=1024,
             fmap_max=128,
             z_dim=128,
-            ema_kimg=4,
+            ema_kimg=1,  # in so short a run the weights move too fast for a longer average
         ),
         # One's own pictures at low resolution on one modest machine.
         Preset(
