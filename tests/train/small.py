@@ -34,21 +34,21 @@ def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.00
     return Schedule(resolution, start, stable, fade, dict.fromkeys(table, batch), dict.fromkeys(table, lr))
 
 
-def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0):
+def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8):
     torch.manual_seed(seed)
-    shared = {"resolution": 16, "fmap_base": 32, "fmap_max": 8, "label_dim": CLASSES if labels else 0}
+    shared = {"resolution": 16, "fmap_base": 4 * maps, "fmap_max": maps, "label_dim": CLASSES if labels else 0}
     generator = Generator(z_dim=8, **shared)
     discriminator = Discriminator(mbstd_group=max(mbstd, 1), mbstd_features=int(mbstd > 0), **shared)
     return generator.to(dtype), discriminator.to(dtype)
 
 
 def a_trainer(
-    peers=None, schedule=None, data=None, dtype=torch.float64, labels=False, mbstd=4, seed=0, draws=0, **recipe
+    peers=None, schedule=None, data=None, dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, **recipe
 ):
     """A trainer of tiny networks, and the feed of its pictures."""
     peers, schedule, data = peers or Alone(), schedule or a_schedule(), data or Pictures()
     known = Labels(data.labels, data.training) if labels else None
-    trainer = Trainer(*networks(dtype, labels, mbstd, seed), schedule, Recipe(**recipe), Draws(draws), peers, known)
+    trainer = Trainer(*networks(dtype, labels, mbstd, seed, maps), schedule, Recipe(**recipe), Draws(0), peers, known)
     return trainer, Feed(data, data.training, schedule, trainer.draws, peers.rank, peers.count)
 
 

@@ -1,0 +1,291 @@
+"""The training step in one process: what is stepped, reset, averaged, skipped and accumulated."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, train, weights
+from train import trainer as module
+from train.objectives import Objective
+from train.processes import Alone
+from train.schedule import Schedule
+
+PLACES = {"4 px": 0, "fade to 8 px": 32, "8 px": 48, "fade to 16 px": 72, "16 px": 96}
+
+
+def adam_steps(adam):
+    """How many steps the optimizer has behind it since it was reset, by parameter's place."""
+    parameters = adam.param_groups[0]["params"]
+    return {place: int(adam.state[p]["step"]) for place, p in enumerate(parameters) if p in adam.state}
+
+
+def test_adam_is_reset_at_both_ends_of_every_fade_and_nowhere_else():
+    trainer, feed = a_trainer(schedule=a_schedule(batch=4, stable=0.02, fade=0.02))
+    phase, steps = None, 0
+    for _ in range(25):
+        now = trainer.schedule.at(trainer.images).phase
+        phase, steps = now, steps + 1 if now == phase else 1
+        step(trainer, feed)
+        for adam in (trainer.g_adam, trainer.d_adam):
+            assert set(adam_steps(adam).values()) == {steps}
+    assert phase == 4
+
+
+def test_parameters_outside_the_stage_are_left_alone():
+    trainer, feed = a_trainer()
+    before = weights(trainer)
+    step(trainer, feed)
+    changed = {name for name, value in weights(trainer).items() if not torch.equal(value, before[name])}
+    assert changed
+    assert not any("8x8" in name or "16x16" in name for name in changed)
+    assert {"generator.to_image.4x4.weight", "discriminator.from_image.4x4.weight"} <= changed
+
+
+def test_the_learning_rate_is_the_stages():
+    schedule = Schedule(16, 4, 0.02, 0.02, dict.fromkeys((4, 8, 16), 10), {4: 0.1, 8: 0.01, 16: 0.001})
+    trainer, feed = a_trainer(schedule=schedule)
+    rates = []
+    for _ in range(10):
+        step(trainer, feed)
+        (rate,) = {adam.param_groups[0]["lr"] for adam in (trainer.g_adam, trainer.d_adam)}
+        rates.append(rate)
+    assert rates == [0.1] * 3 + [0.01] * 4 + [0.001] * 3  # a fade begins after its first 10 images
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_adam_is_that_of_the_paper(dtype):
+    """Against Kingma & Ba 2015, algorithm 1, with beta1 0, beta2 0.99 and epsilon 1e-8, in float64 and plain numpy."""
+    trainer, _ = a_trainer(dtype=dtype)
+    trainer.enter(0)
+    random = np.random.RandomState(0)
+    network, adam = trainer.discriminator, trainer.d_adam
+    reference = [p.detach().double().numpy().copy() for p in network.parameters()]
+    moments = [np.zeros_like(value) for value in reference]
+    for time in range(1, 6):
+        slopes = [random.standard_normal(p.shape) * 10.0 ** random.randint(-6, 2) for p in network.parameters()]
+
+        def loss(_part, slopes=slopes):
+            terms = [(p * torch.from_numpy(s).to(p)).sum() for p, s in zip(network.parameters(), slopes, strict=True)]
+            return Objective(torch.stack(terms).sum(), {"loss": torch.zeros(())})
+
+        trainer.descend(network, adam, loss, 4)
+        for value, moment, slope in zip(reference, moments, slopes, strict=True):
+            moment += 0.01 * (slope**2 - moment)
+            value -= 0.002 * slope / (np.sqrt(moment / (1 - 0.99**time)) + 1e-8)
+    for parameter, value in zip(network.parameters(), reference, strict=True):
+        tolerance = 1e-12 if dtype == torch.float64 else 2e-6
+        torch.testing.assert_close(parameter.detach().double().numpy(), value, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("cut", [[1000], [250] * 4, [16] * 60 + [40], [1, 999]])
+def test_the_average_has_its_half_life_in_images(cut):
+    trainer, _ = a_trainer(ema_kimg=1.0)
+    with torch.no_grad():
+        for parameter in trainer.average.parameters():
+            parameter.fill_(3.0)
+        for parameter in trainer.generator.parameters():
+            parameter.fill_(1.0)
+    for images in cut:
+        trainer.update_average(images)
+    for parameter in trainer.average.parameters():
+        torch.testing.assert_close(parameter, torch.full_like(parameter, 2.0), rtol=0, atol=1e-12)
+
+
+def test_an_average_without_half_life_is_the_generator():
+    trainer = train(*a_trainer(ema_kimg=0), 3)
+    found = weights(trainer)
+    for name, value in trainer.generator.state_dict().items():
+        assert torch.equal(found[f"average.{name}"], value)
+
+
+def test_the_average_counts_the_images_of_the_step():
+    """Two batches of different size for one step of the generator."""
+    schedule = Schedule(8, 4, 0.02, 0.02, {4: 21, 8: 8}, {4: 0.001, 8: 0.001})
+    trainer, feed = a_trainer(schedule=schedule, n_critic=2, ema_kimg=0.029)
+    before = weights(trainer)
+    step(trainer, feed)
+    assert trainer.images == 29
+    for name, value in trainer.generator.state_dict().items():
+        middle = (before[f"average.{name}"] + value) / 2
+        torch.testing.assert_close(trainer.average.state_dict()[name], middle, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_the_critic_steps_n_times_as_often(n_critic):
+    trainer, feed = a_trainer(schedule=a_schedule(stable=1), n_critic=n_critic)
+    train(trainer, feed, 2)
+    assert trainer.images == 2 * n_critic * 16
+    assert set(adam_steps(trainer.d_adam).values()) == {2 * n_critic}
+    assert set(adam_steps(trainer.g_adam).values()) == {2}
+
+
+def test_each_network_is_stepped_by_its_own_objective():
+    trainer, feed = a_trainer()
+    stage = trainer.enter(0)
+    start = weights(trainer)
+    trainer.critic_step(feed.read(0), stage)
+    between = weights(trainer)
+    critics_gradients = gradients(trainer)
+    trainer.generator_step(stage)
+    end = weights(trainer)
+    for first, second, part in ((start, between, "discriminator"), (between, end, "generator")):
+        changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
+        assert changed == {part}
+    for name, gradient in gradients(trainer).items():
+        if name.startswith("discriminator") and gradient is not None:
+            assert torch.equal(gradient, critics_gradients[name])
+
+
+def test_half_of_the_pictures_are_mirrored(monkeypatch):
+    seen = []
+
+    def noting(pictures, mirrored, alpha):
+        seen.append(mirrored)
+        return original(pictures, mirrored, alpha)
+
+    original = module.to_reals
+    monkeypatch.setattr(module, "to_reals", noting)
+    train(*a_trainer(schedule=a_schedule(stable=9)), 3)
+    assert seen == [None] * 3
+    seen.clear()
+    train(*a_trainer(schedule=a_schedule(stable=9, batch=32), mirror=True), 30)
+    shares = torch.stack(seen).flatten(1).float()
+    assert shares.shape == (30, 32)
+    assert shares.mean() == pytest.approx(0.5, abs=0.05)
+    assert len({tuple(row.tolist()) for row in shares}) == 30
+
+
+def test_mirrored_pictures_change_what_the_critic_learns():
+    symmetric = Pictures()
+    for images in symmetric.levels.values():
+        images[:] = np.maximum(images, images[..., ::-1])
+    for data, same in ((Pictures(), False), (symmetric, True)):
+        plain, mirrored = (train(*a_trainer(data=data, mirror=mirror), 1) for mirror in (False, True))
+        weight = "discriminator.conv.weight"
+        assert torch.equal(weights(plain)[weight], weights(mirrored)[weight]) == same
+
+
+def test_labels_are_those_of_the_reals_and_for_the_generator_random_ones_of_the_data():
+    trainer, feed = a_trainer(labels=True, schedule=a_schedule(stable=9))
+    trainer.labels.values[~np.isin(np.arange(60), trainer.labels.training)] = np.nan  # of pictures that are held out
+    given = []
+    trainer.generator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[1]))
+    drawn = []
+    for batch in islice(feed.batches(0), 20):
+        trainer.step([batch])
+        critics, generators = given[-2:]
+        assert torch.equal(critics, trainer.labels.of(batch.indices).double())
+        drawn.append(generators)
+    counts = torch.cat(drawn).sum(0)
+    assert counts.sum() == 320
+    share = trainer.labels.values[torch.from_numpy(trainer.labels.training)].mean(0)
+    torch.testing.assert_close(counts / 320, share.double(), rtol=0, atol=0.08)
+
+
+def test_critic_and_generator_draw_latents_of_their_own():
+    trainer, feed = a_trainer()
+    given = []
+    trainer.generator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    for _ in range(3):
+        step(trainer, feed)
+    assert len(given) == 6
+    assert len({float(latents[0, 0]) for latents in given}) == 6
+
+
+def broken(name):
+    """That objective with a gradient that is not finite in one place, though its value is."""
+    whole = getattr(module.objectives, name)
+
+    def objective(critic, *arguments):
+        result = whole(critic, *arguments)
+        place = critic.func.conv.bias[0] if name == "wgan_gp_critic" else arguments[0].flatten()[0]
+        return Objective(result.loss + (place * 0).sqrt(), result.statistics)
+
+    return objective
+
+
+@pytest.mark.parametrize(("name", "left"), [("wgan_gp_critic", "discriminator"), ("wgan_generator", "generator")])
+def test_a_gradient_that_is_not_finite_skips_the_step(monkeypatch, name, left):
+    trainer, feed = a_trainer(schedule=a_schedule(stable=9))
+    train(trainer, feed, 2)
+    adam = {"generator": trainer.g_adam, "discriminator": trainer.d_adam}[left]
+    before, moments = weights(trainer), [value.clone() for p in adam.state for value in adam.state[p].values()]
+    with monkeypatch.context() as patch:
+        patch.setattr(module.objectives, name, broken(name))
+        for number in (1, 2):
+            measured = step(trainer, feed)
+            assert not measured["D/gradient" if left == "discriminator" else "G/gradient"].isfinite()
+            assert (trainer.skipped, trainer.skipped_in_a_row) == (number, number)
+    after = weights(trainer)
+    assert all(torch.equal(after[key], value) for key, value in before.items() if key.startswith(left))
+    assert not all(torch.equal(after[key], value) for key, value in before.items())
+    now = [value for p in adam.state for value in adam.state[p].values()]
+    assert all(torch.equal(first, second) for first, second in zip(moments, now, strict=True))
+    assert trainer.images == 4 * 16
+    step(trainer, feed)
+    assert (trainer.skipped, trainer.skipped_in_a_row) == (2, 0)
+    assert all(value.isfinite().all() for value in weights(trainer).values())
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("labels", [False, True], ids=["plain", "labels"])
+@pytest.mark.parametrize("loss", ["wgan-gp", "ns-r1"])
+def test_accumulated_gradients_are_those_of_one_pass(loss, labels, place):
+    for mbstd, most in ((0, 3), (4, 8), (4, 4)):
+        found = []
+        for batch_per_device in (None, most):
+            trainer, feed = a_trainer(loss=loss, labels=labels, mbstd=mbstd, batch_per_device=batch_per_device)
+            trainer.images = PLACES[place]
+            found.append((step(trainer, feed), gradients(trainer)))
+        torch.testing.assert_close(found[1][1], found[0][1], rtol=0, atol=1e-10)
+        torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("share", "most", "sizes"), [(16, None, [16]), (16, 16, [16]), (16, 5, [4] * 4), (6, 4, [3, 3]), (5, 2, [1] * 5)]
+)
+def test_a_share_is_cut_into_equal_strided_parts(share, most, sizes):
+    trainer, _ = a_trainer(batch_per_device=most)
+    parts = [torch.arange(share)[part] for part in trainer.parts(share)]
+    assert [len(part) for part in parts] == sizes
+    assert all(torch.equal(part, torch.arange(start, share, len(sizes))) for start, part in enumerate(parts))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("loss", ["wgan-gp", "ns-r1"])
+def test_bfloat16_is_close_to_float32(loss, place):
+    found = []
+    for mixed_precision in ("no", "bf16"):
+        trainer, feed = a_trainer(dtype=torch.float32, maps=64, loss=loss, mixed_precision=mixed_precision)
+        trainer.images = PLACES[place]
+        measured = step(trainer, feed)
+        given = gradients(trainer)
+        for part in ("discriminator", "generator"):
+            flat = torch.cat([g.flatten() for name, g in given.items() if name.startswith(part) and g is not None])
+            found.append((flat, measured["D/loss"], measured["D/wasserstein"]))
+    for exact, rounded in zip(found[:2], found[2:], strict=True):
+        assert rounded[0].dtype == torch.float32
+        assert not torch.equal(exact[0], rounded[0])
+        assert torch.cosine_similarity(exact[0], rounded[0], dim=0) > 0.99
+        torch.testing.assert_close(rounded[1:], exact[1:], rtol=0.05, atol=0.02)
+
+
+def test_networks_are_used_as_they_are_by_one_process():
+    """Nothing is wrapped or copied: tensors handed to be averaged are neither read nor written."""
+    scalars = torch.ones(2)
+    assert Alone().average([torch.empty(0, device="meta")], scalars) is scalars
+
+
+def test_it_learns_a_colour():
+    """Both objectives have the right sign: the generator comes to draw what it is shown."""
+    data = Pictures()
+    for images in data.levels.values():
+        images[:] = np.array([255, 64, 128], np.uint8).reshape(1, 3, 1, 1)
+    for loss in ("wgan-gp", "ns-r1"):
+        schedule = a_schedule(resolution=4, lr=0.01)
+        trainer, feed = a_trainer(schedule=schedule, data=data, dtype=torch.float32, loss=loss, ema_kimg=0.5)
+        train(trainer, feed, 150)
+        drawn = trainer.average(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), None, 4)
+        torch.testing.assert_close(drawn.mean((0, 2, 3)), torch.tensor([1.0, -0.5, 0.0]), rtol=0, atol=0.2)
