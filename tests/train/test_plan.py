@@ -1,0 +1,190 @@
+"""Options and data become a plan without gaps."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from train.errors import OptionError
+from train.options import Options
+from train.plan import Plan, make_plan
+
+
+class Pictures:
+    """As much of a data set as a plan asks for."""
+
+    def __init__(self, resolution=64, name="mine", count=400, channels=3, classes=()):
+        self.resolution, self.name, self.channels = resolution, name, channels
+        self.source, self.path, self.credit = f"/pictures/{name}", f"/cache/{name}", None
+        self.attributes = ("class",) if classes else ()
+        self.names, self._classes = [f"{i}.png" for i in range(count)], classes
+
+    def classes(self, attribute):
+        return self._classes
+
+    def split(self, holdout):
+        out = 20 if holdout is None else holdout
+        return range(out, len(self.names)), range(out)
+
+
+def plan_for(pictures=None, processes=1, precision="no", **options):
+    return make_plan("progan", Options(**options), pictures or Pictures(), processes, precision)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "processes", "preset"),
+    [
+        (Pictures(name="toonhead"), 1, "toonhead"),
+        (Pictures(64), 8, "small"),
+        (Pictures(256), 1, "v2-1gpu"),
+        (Pictures(1024), 8, "v2-8gpus"),
+        (Pictures(128), 3, "v2-2gpus"),
+    ],
+)
+def test_the_preset_is_that_of_the_data_or_the_processes(pictures, processes, preset):
+    assert plan_for(pictures, processes).options.preset == preset
+
+
+def test_no_option_that_a_preset_knows_is_left_open():
+    options = plan_for(Pictures(256)).options
+    open_ones = {name for name, value in vars(options).items() if value is None}
+    tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from"}
+    assert open_ones == tables | choices | {"batch_per_device"}
+    assert options.snapshot_kimg == options.checkpoint_kimg == 50
+    assert plan_for(Pictures(256), kimg=10).options.snapshot_kimg == 0.5
+
+
+def test_options_win_over_the_preset():
+    given = {"kimg": 3.0, "stable_kimg": 0.5, "fade_kimg": 0.0, "fmap_base": 256, "fmap_max": 16, "z_dim": 24}
+    plan = plan_for(batch=6, lr=0.01, start_resolution=16, snapshot_kimg=1.0, ema_kimg=0.0, **given)
+    assert {name: getattr(plan.options, name) for name in given} == given
+    assert plan.options.ema_kimg == 0
+    assert plan.options.checkpoint_kimg == 1
+    assert plan.schedule.batch == {16: 6, 32: 6, 64: 6}
+    assert set(plan.schedule.lr.values()) == {0.01}
+    assert plan.generator == {
+        "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 256, "fmap_max": 16, "z_dim": 24,
+    }  # fmt: skip
+    assert plan.discriminator == {
+        "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 256, "fmap_max": 16, "mbstd_group": 4,
+    }  # fmt: skip
+    assert plan.images == 3000
+
+
+def test_a_plan_is_read_as_it_was_written(tmp_path):
+    plan = plan_for(Pictures(classes=("a", "b")), cond="class", kimg=1.5)
+    (tmp_path / "options.json").write_text(plan.to_json())
+    assert Plan.read(tmp_path) == plan
+
+
+def test_the_plan_knows_the_data():
+    data = plan_for(Pictures(classes=("a", "ü")), cond="class", holdout=2).data
+    assert data["classes"] == ["a", "ü"]
+    assert data["held_out"] == ["0.png", "1.png"]
+    assert data["pictures"] == 398
+
+
+@pytest.mark.parametrize(
+    ("options", "pictures", "words"),
+    [
+        ({"start_resolution": 128}, Pictures(64), ["--start-resolution 128", "above resolution 64"]),
+        ({"fmap_base": 31}, Pictures(64), ["--fmap-base 31", "at least 32"]),
+        ({"cond": "class"}, Pictures(), ["--cond class", "no labels"]),
+        ({"cond": "hair"}, Pictures(classes=("a",)), ["--cond hair", "choose from class"]),
+    ],
+)
+def test_what_does_not_fit_the_data_is_refused(options, pictures, words):
+    with pytest.raises(OptionError) as caught:
+        plan_for(pictures, **options)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_batch_has_to_be_shared_evenly():
+    assert plan_for(processes=2, batch=6).schedule.batch[64] == 6
+    with pytest.raises(OptionError, match=r"^--batch 5: 2 processes cannot share it; give a multiple of 2$"):
+        plan_for(processes=2, batch=5)
+    assert all(batch % 3 == 0 for batch in plan_for(Pictures(256), processes=3).schedule.batch.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "cannot be read"),
+        ("[]", "another version"),
+        ("{", "cannot be read"),
+        ('{"format_version": 2}', "another version"),
+        ('{"format_version": 1}', "is damaged"),
+        ('{"format_version": 1, "options": {}, "schedule": {"batch": {}, "lr": {}}}', "is damaged"),
+    ],
+)
+def test_an_unreadable_plan_is_one_line(tmp_path, text, words):
+    (tmp_path / "options.json").write_text(text)
+    with pytest.raises(OptionError, match=words) as caught:
+        Plan.read(tmp_path)
+    assert str(tmp_path / "options.json") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("kimg", "many"), ("kimg", -1), ("colour", 3), ("seed", None)])
+def test_options_edited_to_nonsense_are_refused(tmp_path, name, value):
+    content = json.loads(plan_for().to_json())
+    content["options"][name] = value
+    (tmp_path / "options.json").write_text(json.dumps(content))
+    with pytest.raises(OptionError, match="is damaged"):
+        Plan.read(tmp_path)
+
+
+def test_a_folder_without_options_is_no_run(tmp_path):
+    with pytest.raises(OptionError, match="is not a run folder"):
+        Plan.read(tmp_path)
+
+
+MODEL = {
+    "generator": {
+        "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 128, "fmap_max": 12, "z_dim": 20,
+        "fused_scale": False,
+    },
+    "discriminator": {"resolution": 64, "fmap_base": 128, "fmap_max": 12, "mbstd_group": 8},
+    "training": {"resolution": 32},
+}  # fmt: skip
+
+
+class TestInitFrom:
+    """A plan that starts from a model takes its networks' arguments."""
+
+    @pytest.fixture(autouse=True)
+    def model(self, monkeypatch):
+        monkeypatch.setattr("zoo.read_config", lambda name: MODEL)
+
+    def test_networks_and_stage_are_the_model_s(self):
+        plan = plan_for(init_from="model")
+        assert plan.generator == MODEL["generator"]
+        assert plan.discriminator == MODEL["discriminator"]
+        options = plan.options
+        assert (options.fmap_base, options.fmap_max, options.z_dim, options.start_resolution) == (128, 12, 20, 32)
+        assert plan_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
+
+    @pytest.mark.parametrize(
+        ("options", "pictures", "words"),
+        [
+            ({"z_dim": 512}, Pictures(64), ["--z-dim 512", "has 20"]),
+            ({}, Pictures(32), ["--init-from model", "resolution is 64", "32"]),
+            ({}, Pictures(64, channels=1), ["--init-from model", "image_channels is 3", "1"]),
+            ({"cond": "class"}, Pictures(64, classes=("a", "b")), ["--init-from model", "label_dim is 0", "2"]),
+        ],
+    )
+    def test_what_does_not_fit_it_is_refused(self, options, pictures, words):
+        with pytest.raises(OptionError) as caught:
+            plan_for(pictures, init_from="model", **options)
+        for word in words:
+            assert word in str(caught.value)
+
+
+def test_the_recipe_has_the_options_that_the_step_needs():
+    plan = plan_for(loss="ns-r1", gamma=2.0, n_critic=3, mirror=True, batch_per_device=2)
+    recipe = plan.recipe
+    assert (recipe.loss, recipe.gamma, recipe.n_critic, recipe.mirror) == ("ns-r1", 2.0, 3, True)
+    assert recipe.batch_per_device == 2
+    assert replace(plan, options=replace(plan.options, mixed_precision="bf16")).recipe.mixed_precision == "bf16"
