@@ -86,8 +86,7 @@ class Reporter:
         """A line of progress, and the same in stats.jsonl."""
         if self.run is None:
             return
-        with (self.run / "stats.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(stats) + "\n")
+        append_line(self.run / "stats.jsonl", json.dumps(stats))
         self.say(progress_line(stats))
 
     def close(self) -> None:
@@ -97,6 +96,16 @@ class Reporter:
             self.bar = None
         if self._log is not None:
             self._log.close()
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, after ending one that a full disk or a kill has cut short."""
+    with path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                line = "\n" + line
+        file.write(line.encode() + b"\n")
 
 
 def silence(stream: TextIO) -> None:

@@ -160,7 +160,7 @@ def dry_run(plan: Plan, said: list[str], processes: Processes) -> int:
     print(f"generator {forecast.parameters(generator):,} parameters, critic {forecast.parameters(discriminator):,}")
     memory = forecast.memory(plan)
     print(
-        f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['state']:.2f} networks, "
+        f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['networks']:.2f} networks, "
         f"{memory['activations']:.2f} activations at {plan.options.resolution} px), on {processes.device}"
     )
     return 0

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,10 @@ import torch
 from PIL import Image
 
 from data import open_dataset
+from tests.train.runs import COUNT, ROOT, SIZE, SMALL, Ended, Train
 from train import forecast
 from train.command import main
 
-ROOT = Path(__file__).parents[2]
-COUNT, HOLDOUT, SIZE = 48, 8, 8
-
-# Growing from 4 to 8 px; phases change after 112, 208 and 304 images, and a run of 0.4 kimg takes 25 steps.
-SMALL = (
-    "--fmap-max 8 --fmap-base 32 --z-dim 8 --batch 16 --kimg 0.4 --stable-kimg 0.1 --fade-kimg 0.1 "
-    f"--snapshot-kimg 0.2 --checkpoint-kimg 0.1 --mixed-precision no --holdout {HOLDOUT}"
-).split()
 STOPPING = {getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGHUP")}
 
 
@@ -36,25 +28,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it said."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The one line of an error."""
-        (line,) = self.err.splitlines()
-        assert line.startswith("error: ")
-        return line.removeprefix("error: ")
-
-
-Train = Callable[..., Ended]
 
 
 @pytest.fixture(scope="package")

@@ -14,10 +14,10 @@ def read(text: str, default: Options | None = None) -> Options:
 
 
 NAMES = """
-    --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg --batch
-    --batch-per-device --lr --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --n-critic --mirror --ema-kimg
-    --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep --keep-models --resume --init-from
-    --preset --log-with --dry-run
+    --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
+    --batch --batch-per-device --lr --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --n-critic --mirror
+    --ema-kimg --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep --keep-models --resume
+    --init-from --preset --log-with --dry-run
 """
 
 

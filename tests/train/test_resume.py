@@ -5,25 +5,16 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import zoo
-from tests.train.conftest import SMALL, Train
+from tests.train.runs import SMALL, Train, last_state, only, options, statistics
 from train import checkpoints
 from train.checkpoints import checkpoints_in
 from train.trainer import Trainer
-
-
-def newest(run: Path) -> bytes:
-    """The full state of a run, as bytes."""
-    return (checkpoints_in(run / "checkpoints")[0] / "state.safetensors").read_bytes()
-
-
-def only(folder: Path) -> Path:
-    (path,) = folder.iterdir()
-    return path
 
 
 @pytest.fixture
@@ -50,7 +41,7 @@ def signal_at(monkeypatch):
 def test_stopping_and_going_on_gives_the_same_bits(train: Train, finished, kimg):
     train("--kimg", kimg)
     assert train("--resume", "--kimg", 0.4).status == 0
-    assert newest(only(Path("runs"))) == newest(finished)
+    assert last_state(only("runs")) == last_state(finished)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +56,9 @@ def test_so_it_does_with_other_options(train: Train, words):
     """Stopped twice, once in a fade."""
     for out, stops in (("straight", []), ("stopped", [0.048, 0.16])):
         for kimg, resume in zip([*stops, 0.24], [None, *stops], strict=False):
-            options = ["--resume"] if resume else words.split()
-            assert train(*options, "--out", out, "--kimg", kimg).status == 0
-    assert newest(only(Path("straight"))) == newest(only(Path("stopped")))
+            given = ["--resume"] if resume else words.split()
+            assert train(*given, "--out", out, "--kimg", kimg).status == 0
+    assert last_state(only("straight")) == last_state(only("stopped"))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -75,11 +66,11 @@ def test_a_signal_saves_and_ends(train: Train, finished, signal_at, number, stat
     signal_at(number, 10)
     ended = train()
     assert ended.status == status
-    run = only(Path("runs"))
+    run = only("runs")
     assert ended.out.endswith(f"stopped at 0.16 kimg, all is saved; --resume {run.absolute()} continues\n")
     assert ended.err == ""
     assert train("--resume").status == 0
-    assert newest(run) == newest(finished)
+    assert last_state(run) == last_state(finished)
 
 
 class Moments:
@@ -92,7 +83,8 @@ class Moments:
     listening: "Moments | None" = None
 
     def __init__(self, folder: Path, copies: Path) -> None:
-        self.folder, self.copies, self.seen = folder, copies, None
+        self.folder, self.copies = folder, copies
+        self.seen: list[tuple[Path, int, int]] | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -155,7 +147,7 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(
         else:
             assert ended.status == 0
             assert "not usable" not in ended.out
-            assert newest(only(out)) == newest(finished)
+            assert last_state(only(out)) == last_state(finished)
 
 
 def test_killed_for_real(train: Train, finished, pictures, run_python):
@@ -179,12 +171,12 @@ main("progan", "")
 """
     ended = run_python("-c", kill, *SMALL, "--data", pictures)
     assert ended.returncode == -signal.SIGKILL
-    run = only(Path("runs"))
+    run = only("runs")
     assert [path.name for path in checkpoints_in(run / "checkpoints")] == ["000000000112"]
     assert [path.name for path in (run / "checkpoints" / ".partial").iterdir()] == ["state.safetensors"]
     ended = train("--resume")
     assert "from 0.112 kimg" in ended.out
-    assert newest(run) == newest(finished)
+    assert last_state(run) == last_state(finished)
     assert not (run / "checkpoints" / ".partial").exists()
 
 
@@ -198,7 +190,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-DAMAGE = {
+DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "cut": ("state.safetensors", cut),
     "one bit": ("state.safetensors", flip),
     "gone": ("state.safetensors", Path.unlink),
@@ -218,7 +210,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(train: Train,
     assert ended.status == 0
     assert f"checkpoint {last} is not usable: {name} " in ended.out
     assert f"from {int(before.name) / 1000:g} kimg" in ended.out
-    assert newest(copy) == newest(finished)
+    assert last_state(copy) == last_state(finished)
 
 
 def test_with_one_checkpoint_kept_a_damaged_newer_one_does_not_displace_it(train: Train, copy):
@@ -237,7 +229,7 @@ def test_without_a_usable_checkpoint_a_run_starts_over_in_its_own_folder(train: 
     ended = train("--resume", copy)
     assert "starting at image 0" in ended.out
     assert only(copy.parent) == copy
-    assert newest(copy) == newest(finished)
+    assert last_state(copy) == last_state(finished)
 
 
 def test_a_finished_run_says_so(train: Train, copy):
@@ -277,7 +269,7 @@ def test_what_may_differ_is_noted(train: Train, copy, words, note):
     assert ended.out.count("note: -") == 1
     assert f"note: {note}\n" in (copy / "log.txt").read_text()
     name = words.split()[0].removeprefix("--").replace("-", "_")
-    assert str(json.loads((copy / "options.json").read_text())["options"][name]) == words.split()[1]
+    assert str(options(copy)[name]) == words.split()[1]
     assert train("--resume").out.splitlines()[-1].startswith(f"{copy} is finished")
 
 
@@ -321,7 +313,7 @@ def test_other_pictures_are_refused(train: Train, copy, pictures, tmp_path):
 
 def test_a_checkpoint_of_other_networks_is_refused(train: Train, copy):
     train("--fmap-max", 4, "--kimg", 0.016, "--out", "other")
-    other = checkpoints_in(only(Path("other")) / "checkpoints")[0]
+    other = checkpoints_in(only("other") / "checkpoints")[0]
     shutil.copytree(other, copy / "checkpoints" / "000000009999")
     ended = train("--resume", copy, "--kimg", 100)
     assert ended.status == 1
@@ -342,27 +334,26 @@ class TestPlaces:
         return only(home / "here")
 
     def test_options_hold_whole_paths(self, run, tmp_path):
-        options = json.loads((run / "options.json").read_text())["options"]
         home = tmp_path / "home"
-        assert [options[name] for name in ("data", "out", "cache")] == [
+        assert [options(run)[name] for name in ("data", "out", "cache")] == [
             str(home / n) for n in ("noise", "here", "cache")
         ]
 
     def test_from_another_directory(self, train: Train, finished, run):
         assert train("--resume", os.path.relpath(run), "--kimg", 0.4).status == 0
-        assert newest(run) == newest(finished)
+        assert last_state(run) == last_state(finished)
 
     def test_the_cache_is_made_again(self, train: Train, finished, run):
         cache = run.parents[1] / "cache"
         shutil.rmtree(cache)
         assert train("--resume", run, "--kimg", 0.4).status == 0
-        assert newest(run) == newest(finished)
+        assert last_state(run) == last_state(finished)
         assert cache.exists()
 
     def test_the_cache_does_without_the_pictures(self, train: Train, finished, run):
         shutil.rmtree(run.parents[1] / "noise")
         assert train("--resume", run, "--kimg", 0.4).status == 0
-        assert newest(run) == newest(finished)
+        assert last_state(run) == last_state(finished)
 
     def test_changed_pictures_are_refused_when_the_cache_has_gone(self, train: Train, run):
         shutil.rmtree(run.parents[1] / "cache")
@@ -391,4 +382,4 @@ def test_statistics_are_appended(train: Train, copy):
     assert train("--resume").status == 0
     after = (copy / "stats.jsonl").read_text()
     assert after.startswith(before)
-    assert [json.loads(line)["kimg"] for line in after.splitlines()] == [0.112, 0.208, 0.4, 0.4]
+    assert [line["kimg"] for line in statistics(copy)] == [0.112, 0.208, 0.4, 0.4]

@@ -1,0 +1,86 @@
+"""How long a run takes and how much memory, before it begins."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.train.test_plan import Pictures
+from train import forecast
+from train.options import Options
+from train.plan import make_plan
+from train.schedule import Schedule
+
+
+def plan_for(processes=1, precision="no", **options):
+    words = {"fmap_base": 64, "fmap_max": 8, "z_dim": 8, "batch": 4, "stable_kimg": 1.0, "fade_kimg": 0.5} | options
+    return make_plan("progan", Options(**words), Pictures(resolution=16), processes, precision)
+
+
+def test_every_stage_is_measured():
+    seconds = forecast.seconds_per_image(plan_for(), torch.device("cpu"))
+    assert list(seconds) == [4, 8, 16]
+    assert all(0 < value < 1 for value in seconds.values())
+
+
+def test_labels_and_n_critic_are_measured_too():
+    plan = make_plan(
+        "progan",
+        Options(fmap_base=16, fmap_max=4, z_dim=4, batch=4, cond="class", n_critic=2, loss="ns-r1"),
+        Pictures(resolution=4, classes=("a", "b")),
+        1,
+        "bf16",
+    )
+    assert list(forecast.seconds_per_image(plan, torch.device("cpu"))) == [4]
+
+
+def test_measuring_ends_in_time(monkeypatch):
+    """A stage for which there is no time left is guessed from the one before."""
+    monkeypatch.setattr(forecast, "PATIENCE", 0.0)
+    seconds = forecast.seconds_per_image(plan_for(), torch.device("cpu"))
+    assert seconds[8] == 4 * seconds[4]
+    assert seconds[16] == 16 * seconds[4]
+
+
+def test_processes_share_the_time(monkeypatch):
+    monkeypatch.setattr(forecast, "PATIENCE", 1000.0)
+    monkeypatch.setattr(forecast, "seconds_per_step", lambda trainer, resolution, batch, channels: 1.0 * batch)
+    assert set(forecast.seconds_per_image(plan_for(), torch.device("cpu")).values()) == {1.0}
+    assert set(forecast.seconds_per_image(plan_for(processes=2), torch.device("cpu")).values()) == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("images", "left"),
+    [(0, 1000 * 1 + 500 * 10 + 500 * 10), (500, 500 + 10_000), (1250, 2500 + 5000), (1999, 10), (2000, 0), (2050, 0)],
+)
+def test_the_rest_of_a_run(images, left):
+    schedule = Schedule(8, 4, 1.0, 0.5, {4: 10, 8: 10}, {4: 1.0, 8: 1.0})
+    assert forecast.seconds_left(schedule, images, 2000, {4: 1.0, 8: 10.0}) == pytest.approx(left)
+
+
+def test_parameters_of_the_paper_s_networks():
+    from progan import Generator
+
+    with torch.device("meta"):
+        assert forecast.parameters(Generator()) == 23_079_115
+
+
+def test_memory_grows_as_the_step_does():
+    """The activations with the pictures that a process takes at once, in half the space with half the precision."""
+    plan = plan_for(batch=8)
+    whole = forecast.memory(plan)
+    assert set(whole) == {"networks", "activations"}
+    for other, share in (
+        (plan_for(batch=16), 2),
+        (plan_for(batch=8, batch_per_device=2), 1 / 4),
+        (plan_for(batch=8, batch_per_device=9), 1),
+        (plan_for(batch=8, precision="bf16"), 1 / 2),
+        (replace(plan_for(batch=8), processes=2), 1 / 2),
+    ):
+        assert forecast.memory(other)["activations"] == pytest.approx(share * whole["activations"])
+
+
+def test_activations_of_a_known_network():
+    """Two layers of 2 maps of 4 x 4 for one picture, each counted before and after its nonlinearity."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.Conv2d(2, 2, 3, padding=1))
+    assert forecast.activations(network, torch.zeros(1, 3, 4, 4)) == 2 * 2 * 2 * 16

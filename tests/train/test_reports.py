@@ -1,0 +1,143 @@
+"""What a run says: means, lines, tables, trackers, and a terminal that has gone."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+from tests.train.runs import Train, only, statistics
+from train import reports
+from train.reports import Meter, Reporter, duration, progress_line, schedule_table
+from train.schedule import Schedule, Stage
+
+
+def test_a_meter_gives_the_means_since_the_last_look():
+    meter = Meter()
+    assert meter.take() == {}
+    for value in (1.0, 2.0, 6.0):
+        meter.add({"D/loss": torch.tensor(value), "G/loss": torch.tensor(-value, dtype=torch.float64)})
+    assert meter.take() == {"D/loss": 3.0, "G/loss": -3.0}
+    assert meter.take() == {}
+
+
+def test_a_meter_leaves_out_what_is_not_finite():
+    meter = Meter()
+    for value in (1.0, float("nan"), float("inf"), 3.0):
+        meter.add({"D/loss": torch.tensor(value), "G/loss": torch.tensor(float("nan"))})
+    assert meter.take() == {"D/loss": 2.0, "G/loss": 0.0}
+
+
+STATS = reports.statistics(
+    images=12345,
+    stage=Stage(resolution=32, alpha=0.5, batch=16, lr=0.001, phase=3),
+    shown=2000,
+    seconds=10.0,
+    elapsed=100.0,
+    left=3700.0,
+    means={"D/loss": 1.25, "G/loss": -0.5, "D/wasserstein": 2.0, "D/gradient": 0.1, "G/gradient": 0.2},
+    skipped=0,
+)
+
+
+def test_a_line_of_progress_has_all_that_the_legend_explains():
+    line = progress_line(STATS)
+    for words in (
+        *("res 32", "alpha 0.50", "kimg 12.3", "img/s 200.0", "sec/kimg 5.00", "lossD 1.25", "lossG -0.5", "W 2"),
+        *("gradD 0.1", "gradG 0.2", "mem ", "left 1h 01m"),
+    ):
+        assert words in line
+    assert "skipped" not in line
+    assert "skipped 2 steps" in progress_line(STATS | {"skipped_steps": 2})
+    for title in ("res", "alpha", "kimg", "lossD", "lossG", "W", "gradD", "gradG", "mem", "left"):
+        assert f"{title}:" in reports.LEGEND or f"{title}," in reports.LEGEND
+
+
+def test_the_legend_is_printed_once(train: Train):
+    ended = train("--kimg", 0.3)
+    assert ended.out.count(reports.LEGEND) == 1
+    assert ended.out.count("\nres ") == 3
+    assert (only("runs") / "log.txt").read_text() == ended.out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"), (59.4, "59s"), (59.6, "1m 00s"), (200, "3m 20s"), (3900, "1h 05m"), (47 * 3600, "47h 00m"),
+        (51 * 3600 + 59, "2d 03h"),
+    ],
+)  # fmt: skip
+def test_durations_for_people(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_table_shows_every_phase():
+    schedule = Schedule(8, 4, 1.0, 0.5, {4: 100, 8: 50}, {4: 0.001, 8: 0.002})
+    lines = [line.split() for line in schedule_table(schedule, 3.0, {4: 0.01, 8: 0.1}).splitlines()]
+    assert lines[0] == ["from", "kimg", "to", "kimg", "resolution", "batch", "lr", "steps", "takes", "about"]
+    assert lines[1][:8] == ["0", "1", "4", "stable", "100", "0.001", "11", "11s"]
+    assert lines[2][:4] == ["1", "1.5", "8", "fade"]
+    assert lines[3][:4] == ["1.5", "3", "8", "stable"]
+    assert lines[3][-2:] == ["2m", "30s"]
+
+
+def test_other_processes_are_silent(capsys):
+    reporter = Reporter(None)
+    reporter.say("x")
+    reporter.start_bar(0, 10)
+    reporter.advance(1)
+    reporter.tick(STATS)
+    reporter.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_torn_line_of_statistics_spoils_no_other(tmp_path):
+    (tmp_path / "stats.jsonl").write_text('{"kimg": 1}\n{"kim')
+    reporter = Reporter(tmp_path)
+    reporter.tick(STATS)
+    reporter.close()
+    first, torn, last = (tmp_path / "stats.jsonl").read_text().splitlines()
+    assert (json.loads(first), torn, json.loads(last)) == ({"kimg": 1}, '{"kim', STATS)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
+def test_output_that_cannot_be_written_is_only_logged(tmp_path, monkeypatch):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", full)
+        reporter = Reporter(tmp_path)
+        for text in ("one", "two"):
+            reporter.say(text)
+        reporter.close()
+    assert (tmp_path / "log.txt").read_text() == "one\ntwo\n"
+
+
+def test_tensorboard_gets_scalars_and_grids(train: Train):
+    ended = train("--log-with", "tensorboard")
+    assert ended.status == 0
+    assert ended.err == ""
+    run = only("runs")
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    losses = [(event.step, event.value) for event in events.Scalars("D/loss")]
+    lines = statistics(run)
+    assert losses == [(round(1000 * line["kimg"]), pytest.approx(line["D/loss"])) for line in lines]
+    assert {"G/loss", "D/wasserstein", "D/gradient", "G/gradient", "resolution", "alpha"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert [event.step for event in events.Images("fakes")] == [0, 208, 400]
+    shown = Image.open(io.BytesIO(events.Images("fakes")[-1].encoded_image_string))
+    assert np.array_equal(np.asarray(shown), np.asarray(Image.open(run / "fakes000000.png")))
+
+
+def test_a_tracker_that_is_not_installed_is_one_line(train: Train, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ended = train("--log-with", "wandb")
+    assert ended.status == 2
+    assert ended.error == "--log-with wandb: its package is not installed; pip install wandb"
+    assert not Path("runs").exists()

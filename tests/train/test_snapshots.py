@@ -1,0 +1,106 @@
+"""Grids of samples and model folders: what they show, and that equal weights are equal bytes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from data import pictures as pixels
+from tests.train.runs import Train, last_checkpoint, only
+from train import checkpoints
+from train.draws import Draws
+from train.snapshots import grid_shape
+
+FILES = ("model.safetensors", "discriminator.safetensors", "config.json", "README.md")
+
+
+@pytest.mark.parametrize(
+    ("resolution", "columns", "rows"), [(4, 12, 8), (64, 12, 8), (128, 7, 5), (256, 3, 2), (1024, 3, 2)]
+)
+def test_grids_hold_as_many_as_fit(resolution, columns, rows):
+    assert grid_shape(resolution) == (columns, rows)
+
+
+def test_the_model_is_the_averaged_generator(finished: Path):
+    state = last_checkpoint(finished).tensors
+    generator, discriminator = zoo.load_generator(finished), zoo.load_discriminator(finished)
+    for network, name in ((generator, "average"), (discriminator, "discriminator")):
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, state[f"{name}.{key}"])
+    assert any(not torch.equal(value, state[f"generator.{key}"]) for key, value in generator.state_dict().items())
+
+
+def test_the_last_grid_is_what_the_model_draws(finished: Path):
+    latents = Draws(0).latents("snapshot", 0, 96, 8)
+    with torch.inference_mode():
+        images = zoo.load_generator(finished)(latents)
+    shown = np.asarray(Image.open(finished / "fakes000000.png"))
+    assert np.array_equal(shown, np.asarray(pixels.grid(pixels.to_uint8(images), 12)))
+
+
+def test_reals_are_pictures_of_the_data(finished: Path, pictures: Path):
+    shown = np.asarray(Image.open(finished / "reals.png"))
+    tiles = {shown[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].tobytes() for y in range(4) for x in range(12)}
+    files = {np.asarray(Image.open(path)).tobytes() for path in pictures.rglob("*.png")}
+    assert len(tiles & files) == 40
+
+
+def test_the_config_tells_of_the_training(finished: Path):
+    config = zoo.read_config(finished)
+    facts = config["training"]
+    assert (facts["resolution"], facts["alpha"], facts["kimg"]) == (8, 1.0, 0.4)
+    assert (facts["objective"], facts["precision"], facts["seed"]) == ("wgan-gp", "no", 0)
+    assert len(facts["held_out"]) == 8
+    assert facts["data"] == "noise, 40 pictures"
+
+
+def test_equal_weights_are_equal_bytes(train: Train, finished, copy):
+    """Of a run in another folder, stopped and gone on with, in which everything else was the same."""
+    shutil.rmtree(checkpoints.checkpoints_in(copy / "checkpoints")[0])
+    for name in FILES:
+        (copy / "model" / name).write_bytes((copy / "models" / "000000" / name).read_bytes())
+    assert train("--resume").status == 0
+    for name in FILES:
+        assert (copy / "model" / name).read_bytes() == (finished / "model" / name).read_bytes()
+
+
+def test_snapshots_and_models_are_kept_as_told(train: Train):
+    """Every 2,000 images, with steps of 500."""
+    words = ["--batch", "500", "--kimg", "9", "--snapshot-kimg", "2", "--checkpoint-kimg", "3"]
+    assert train(*words, "--keep-models", 2, "--out", "two").status == 0
+    run = only("two")
+    assert sorted(path.name for path in (run / "models").iterdir()) == ["000008", "000009"]
+    assert sorted(path.name for path in run.glob("fakes*")) == [f"fakes{n:06d}.png" for n in (0, 2, 4, 6, 8, 9)]
+    assert len({Image.open(path).size for path in run.glob("fakes*")}) == 1
+    assert [path.name for path in checkpoints.checkpoints_in(run / "checkpoints")] == ["000000009000", "000000006000"]
+    kimg = [zoo.read_config(run / "models" / name)["training"]["kimg"] for name in ("000008", "000009")]
+    assert kimg == [8, 9]
+    assert zoo.read_config(run)["training"]["kimg"] == 9
+
+    # Back to 6,000: what was kept of the time after it is not counted as newer.
+    (checkpoints.checkpoints_in(run / "checkpoints")[0] / "state.json").unlink()
+    assert train("--resume", run, "--kimg", 8).status == 0
+    assert [path.name for path in (run / "models").iterdir()] == ["000008"]
+
+
+def test_no_models_are_kept_where_none_are_wanted(train: Train):
+    assert train("--keep-models", 0, "--kimg", 0.032).status == 0
+    run = only("runs")
+    assert not (run / "models").exists()
+    zoo.load_generator(run)
+
+
+def test_labelled_samples_keep_their_labels(train: Train):
+    assert train("--cond", "--kimg", 0.032).status == 0
+    run = only("runs")
+    config = zoo.read_config(run)
+    assert config["classes"] == ["a", "b"]
+    assert config["training"]["labels"] == "class"
+    assert config["generator"]["label_dim"] == config["discriminator"]["label_dim"] == 2
+    assert json.loads((run / "options.json").read_text())["data"]["classes"] == ["a", "b"]
+    assert "class" in (run / "model" / "README.md").read_text()
