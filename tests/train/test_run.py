@@ -1,0 +1,298 @@
+"""Whole runs: what options do, where they start from, and the one line about what cannot be used."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from data import open_dataset
+from tests.train.runs import COUNT, HOLDOUT, Train, last_checkpoint, last_state, only, options, statistics
+
+
+def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
+    return {key: value for key, value in last_checkpoint(run).tensors.items() if key.startswith(name)}
+
+
+def test_a_run_folder_holds_what_it_should(finished: Path):
+    assert finished.name == "00000-progan-noise8"
+    assert sorted(path.name for path in finished.iterdir()) == sorted(
+        ["options.json", "stats.jsonl", "log.txt", "reals.png", "fakes000000.png", "checkpoints", "model", "models"]
+    )
+    files = ["config.json", "model.safetensors", "discriminator.safetensors", "README.md"]
+    assert sorted(path.name for path in (finished / "model").iterdir()) == sorted(files)
+
+
+def test_runs_are_numbered(train: Train):
+    for _ in range(2):
+        train("--kimg", 0.016, "--desc", "try")
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "00000-progan-noise8-try",
+        "00001-progan-noise8-try",
+    ]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_another(train: Train):
+    runs = []
+    for out, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train("--kimg", 0.032, "--seed", seed, "--out", out)
+        runs.append(only(out))
+    states = [last_state(run) for run in runs]
+    assert states[0] == states[1] != states[2]
+
+
+class TestLabels:
+    def test_folder_classes(self, train: Train):
+        ended = train("--cond", "--kimg", 0.3)
+        assert ended.status == 0
+        assert "labels: class, 2 classes" in ended.out
+        run = only("runs")
+        assert statistics(run)[-1]["D/label_loss"] > 0
+        assert statistics(run)[-1]["G/label_loss"] > 0
+        generator = zoo.load_generator(run)
+        z = torch.randn(2, 8)
+        first, second = (generator(z, torch.eye(2)[[label, label]]) for label in (0, 1))
+        assert not torch.equal(first, second)
+
+    def test_an_attribute_of_the_embedded_faces(self, train: Train, tmp_path):
+        faces = open_dataset("toonhead", resolution=8, count=40, cache=tmp_path / "cache", quiet=True)
+        ended = train("--data", faces.path, "--cond", "hair", "--kimg", 0.032)
+        assert ended.status == 0
+        run = only("runs")
+        assert run.name == "00000-progan-toonhead8"
+        assert zoo.read_config(run)["classes"] == list(faces.classes("hair"))
+        assert options(run)["preset"] == "toonhead"
+        assert str(faces.credit) in (run / "model" / "README.md").read_text()
+        assert Image.open(run / "reals.png").text["Source"] == faces.credit  # type: ignore[attr-defined]
+
+    def test_labels_that_are_not_used_are_mentioned(self, train: Train):
+        assert "note: the data has labels (class); --cond trains with them" in train("--kimg", 0.016).out
+
+    def test_none_of_that_name(self, train: Train):
+        assert train("--cond", "hair").error == "--cond hair: the data has no such labels; choose from class"
+
+
+class TestWhatOptionsDo:
+    def test_kimg_counts_the_reals_that_the_critic_sees(self, train: Train):
+        """Two batches of 16 a step, so 4 steps to pass 100 images."""
+        train("--n-critic", 2, "--kimg", 0.1)
+        run = only("runs")
+        assert last_checkpoint(run).facts["images"] == 128
+        assert last_checkpoint(run).tensors["g_adam.to_image.4x4.bias.step"] == 1  # reset after 112
+        train("--n-critic", 1, "--kimg", 0.1, "--out", "one")
+        assert last_checkpoint(only("one")).facts["images"] == 112
+
+    def test_accumulated_batches_give_the_same_weights(self, train: Train):
+        """But for rounding: gradients of parts of a batch average to those of the whole."""
+        for out, most in (("whole", 16), ("parts", 4), ("uneven", 7)):
+            assert train("--batch-per-device", most, "--kimg", 0.096, "--out", out).status == 0
+        whole = weights(only("whole"), "generator")
+        for out in ("parts", "uneven"):
+            for name, value in weights(only(out), "generator").items():
+                torch.testing.assert_close(value, whole[name], rtol=1e-3, atol=1e-4)
+
+    def test_mirroring_shows_other_pictures(self, train: Train):
+        for out, words in (("as it is", []), ("mirrored", ["--mirror"])):
+            train("--kimg", 0.016, "--out", out, *words)
+        first, second = (weights(only(out), "discriminator") for out in ("as it is", "mirrored"))
+        assert any(not torch.equal(first[name], second[name]) for name in first)
+
+    @pytest.mark.parametrize(
+        ("words", "name"), [("--gp-weight 0", "D/penalty"), ("--loss ns-r1 --gamma 0", "D/penalty")]
+    )
+    def test_penalties_can_be_switched_off(self, train: Train, words, name):
+        assert train(*words.split(), "--kimg", 0.016).status == 0
+        assert statistics(only("runs"))[0][name] == 0
+
+    def test_a_run_that_does_not_grow(self, train: Train):
+        assert train("--start-resolution", 8, "--kimg", 0.032).status == 0
+        assert [line["resolution"] for line in statistics(only("runs"))] == [8]
+
+    def test_one_that_stops_growing_early_says_how_far_it_comes(self, train: Train):
+        ended = train("--kimg", 0.05)
+        assert "note: 0.05 kimg end at 4 px; --stable-kimg" in ended.out
+
+
+class TestDryRun:
+    def test_it_prints_the_plan_and_makes_no_run(self, train: Train):
+        ended = train("--dry-run", "--cond")
+        assert ended.status == 0
+        for words in (
+            f"data: noise, {COUNT - HOLDOUT} pictures, {HOLDOUT} held out, labels: class, 2 classes",
+            "  --kimg: 0.4\n",
+            "  --preset: small\n",
+            "  --batch-per-device: -\n",
+            "from kimg  to kimg  resolution",
+            "fade in     16  0.001",
+            " parameters, critic ",
+            "memory of a process, estimated: 0.00 GB",
+        ):
+            assert words in ended.out
+        assert not Path("runs").exists()
+
+    def test_a_run_to_resume_is_left_as_it_is(self, train: Train, copy):
+        before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+        ended = train("--resume", "--kimg", 3, "--dry-run")
+        assert "note: --kimg is now 3.0; it was 0.4" in ended.out
+        assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+
+
+class TestInitFrom:
+    STILL = ("--lr", 1e-30, "--kimg", 0.016)
+
+    @pytest.mark.parametrize("where", [".", "model", "models/000000"])
+    def test_training_starts_from_the_model_s_weights(self, train: Train, copy, monkeypatch, tmp_path, where):
+        monkeypatch.chdir(copy)
+        assert train("--init-from", where, *self.STILL, "--out", tmp_path / "new").status == 0
+        run = only(tmp_path / "new")
+        for load in (zoo.load_generator, zoo.load_discriminator):
+            begun, ended = load(where).state_dict(), load(run).state_dict()
+            assert all(torch.equal(ended[name], begun[name]) for name in begun)
+        assert options(run)["init_from"] == str(copy / where)
+        # Growing goes on where the model had got.
+        assert [line["resolution"] for line in statistics(run)] == [8]
+
+    def test_the_model_is_needed_no_more_once_there_is_a_checkpoint(self, train: Train, copy):
+        for out, stops in (("straight", [0.064]), ("stopped", [0.032, 0.064])):
+            for kimg in stops:
+                words = ["--resume"] if kimg != stops[0] else ["--init-from", copy]
+                assert train(*words, "--kimg", kimg, "--out", out).status == 0
+                if out == "stopped":
+                    shutil.rmtree(copy, ignore_errors=True)
+        assert last_state(only("straight")) == last_state(only("stopped"))
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            (["--init-from", "no-such-model"], "no-such-model: there is no such folder, and no model of that name"),
+            (["--init-from", "/"], "/: holds neither config.json nor model/config.json"),
+            (["--init-from", "COPY", "--cond"], "label_dim is 0, the data's 2; --cond decides about labels"),
+            (
+                ["--init-from", "COPY", "--resolution", 4],
+                "resolution is 8, the data's 4; give the model's --resolution",
+            ),
+            (["--init-from", "COPY", "--z-dim", 9], "--z-dim 9: the model of --init-from has 8; leave the option out"),
+        ],
+    )
+    def test_what_does_not_fit_is_one_line(self, train: Train, copy, words, complaint):
+        ended = train(*(str(copy) if word == "COPY" else word for word in words), "--out", "new")
+        assert ended.status == 2
+        assert complaint in ended.err.splitlines()[-1]
+        assert not Path("new").exists()
+
+    def test_damaged_weights_are_one_line(self, train: Train, copy):
+        (copy / "model" / "model.safetensors").write_bytes(b"nothing")
+        ended = train("--init-from", copy, "--out", "new")
+        assert ended.status == 2
+        assert f"{copy / 'model' / 'model.safetensors'}: is damaged" in ended.error
+
+
+class TestBadInput:
+    def test_bad_files_are_skipped_listed_and_the_rest_is_used(self, train: Train, pictures, tmp_path):
+        folder = Path(shutil.copytree(pictures, tmp_path / "mixed"))
+        (folder / "a" / "text.png").write_text("not a picture")
+        (folder / "b" / "cut.png").write_bytes((folder / "b" / "01.png").read_bytes()[:60])
+        ended = train("--data", folder, "--kimg", 0.016)
+        assert ended.status == 0
+        for words in (f"2 of {COUNT + 2} files", "a/text.png: ", "b/cut.png: "):
+            assert words in ended.err
+        assert f"data: mixed, {COUNT - HOLDOUT} pictures" in ended.out
+
+    def test_duplicates_are_reported_and_kept(self, train: Train, pictures, tmp_path):
+        folder = Path(shutil.copytree(pictures, tmp_path / "twice"))
+        shutil.copy(folder / "a" / "00.png", folder / "a" / "again.png")
+        ended = train("--data", folder, "--kimg", 0.016)
+        assert "a/again.png equals a/00.png" in ended.err
+        assert f"{COUNT + 1 - HOLDOUT} pictures" in ended.out
+
+    def test_grey_among_colours_and_small_ones_are_used(self, train: Train, pictures, tmp_path):
+        folder = Path(shutil.copytree(pictures, tmp_path / "mixed"))
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "a" / "grey.png")
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(folder / "a" / "small.png")
+        ended = train("--data", folder, "--kimg", 0.016)
+        assert f"{COUNT + 2 - HOLDOUT} pictures" in ended.out
+        assert "enlarged: 1, smaller than 8 px" in ended.err
+
+    @pytest.fixture
+    def bad(self, tmp_path) -> dict[str, Path]:
+        """Things that are no data."""
+        places = {name: tmp_path / name for name in ("empty", "text", "archive.zip", "file", "nothing")}
+        places["empty"].mkdir()
+        places["text"].mkdir()
+        (places["text"] / "a.png").write_text("not a picture")
+        with zipfile.ZipFile(places["archive.zip"], "w") as archive:
+            archive.writestr("../a.png", b"")
+        places["file"].write_text("neither")
+        return places
+
+    @pytest.mark.parametrize(
+        ("place", "complaint"),
+        [
+            ("empty", "holds no images: give a folder"),
+            ("text", "none of its 1 files is usable (a.png: "),
+            ("archive.zip", "'../a.png', a name outside the archive"),
+            ("file", "neither a folder nor a zip file"),
+            ("nothing", "No such file or directory: give a folder"),
+        ],
+    )
+    def test_data_that_cannot_be_used_is_one_line(self, train: Train, bad, place, complaint):
+        ended = train("--data", bad[place])
+        assert ended.status == 2
+        line = ended.err.splitlines()[-1]
+        assert line.startswith("error: ")
+        assert str(bad[place]) in line
+        assert complaint in line
+        assert not Path("runs").exists()
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            ("--resolution 48", "--resolution 48: give a power of two from 4 to 1024"),
+            ("--resolution 2048", "--resolution 2048: give a power of two from 4 to 1024"),
+            ("--batch 0", "--batch 0: give a whole number of at least 1"),
+            ("--kimg -1", "--kimg -1: give a number above 0"),
+            ("--bogus", "Unrecognized options: --bogus"),
+            ("--loss gan", "invalid choice 'gan' for argument '--loss'"),
+            ("--holdout 25", "--holdout 25: give a number from 0 to 24"),
+            ("--start-resolution 16", "--start-resolution 16: start_resolution 16 is above resolution 8"),
+            ("--fmap-base 3", "--fmap-base 3: leaves no feature map at 8 px; give at least 4"),
+            ("--out file", "/file: "),
+            ("--out file/deeper", "/file is not a folder; give another folder"),
+            ("--out /proc/nowhere", "--out /proc/nowhere: "),
+            ("--resume nowhere", "/nowhere: is not a run folder"),
+            ("--resume file", "/file: is not a run folder"),
+            ("--resume", "--resume: there is no run in "),
+        ],
+    )
+    def test_options_that_cannot_be_used_are_one_line(self, train: Train, words, complaint):
+        Path("file").write_text("x")
+        ended = train(*words.split())
+        assert ended.status == 2
+        assert complaint in ended.error
+        assert not Path("runs").exists()
+        assert Path("file").read_text() == "x"
+
+    def test_a_cache_that_cannot_be_written(self, train: Train, pictures, tmp_path):
+        Path("file").write_text("x")
+        folder = shutil.copytree(pictures, tmp_path / "other")
+        ended = train("--data", folder, "--cache", "file")
+        assert ended.status == 2
+        assert f"the cache folder {Path('file').absolute()} cannot be written" in ended.error
+
+    def test_a_run_of_another_program(self, train: Train, copy):
+        plan = json.loads((copy / "options.json").read_text())
+        (copy / "options.json").write_text(json.dumps(plan | {"architecture": "stylegan"}))
+        ended = train("--resume")
+        assert ended.error == f"--resume {copy}: is a run of train/stylegan.py; continue it with that"
+
+    def test_a_run_folder_that_cannot_be_written(self, train: Train, copy):
+        (copy / "log.txt").unlink()
+        (copy / "log.txt").mkdir()
+        ended = train("--resume")
+        assert ended.status == 1
+        assert ended.error.startswith(f"{copy / 'log.txt'}: cannot be written (Is a directory); ")
