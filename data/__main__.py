@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
+from data.commandline import parsed
 from data.errors import DataError, printable
 
 
@@ -43,7 +42,13 @@ def main() -> int:
     """The command line; returns the exit status."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # file names may hold anything
     try:
-        prepare(_parsed())
+        prepare(
+            parsed(
+                lambda: tyro.extras.subcommand_cli_from_dict({"prepare": Prepare}, prog="python -m data"),
+                "python -m data prepare",
+                DataError,
+            )
+        )
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -76,24 +81,6 @@ def prepare(options: Prepare) -> None:
         print(dataset.credit)
     print(f"prepared folder: {printable(dataset.path)}")
     print(f"train on it: accelerate launch train/progan.py --data {printable(dataset.path)}")
-
-
-def _parsed() -> Prepare:
-    """The options; one line for what is wrong with them. Raises DataError."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.extras.subcommand_cli_from_dict({"prepare": Prepare}, prog="python -m data")
-    except SystemExit as end:
-        if end.code in (0, None):
-            raise
-    message = []
-    for line in said.getvalue().splitlines()[1:]:  # tyro says it in a box: the message, then its details
-        line = line.strip("│| ")
-        if not line or line.startswith(("───", "---")):
-            break
-        message.append(line)
-    raise DataError(f"{' '.join(message).rstrip('.')}: see python -m data prepare --help")
 
 
 if __name__ == "__main__":

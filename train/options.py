@@ -1,7 +1,5 @@
 """The options of the training commands: one dataclass that is the command line, options.json and the Python API."""
 
-import contextlib
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from data.commandline import parsed
 from train.errors import OptionError
 from train.schedule import PRESETS
 
@@ -119,31 +118,14 @@ def parse(argv: Sequence[str], program: str, description: str, default: Options 
         following = argv[position + 1 : position + 2]
         if word in BARE and (not following or following[0].startswith("-")):
             arguments.append(BARE[word])
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            options = tyro.cli(
-                Options, prog=program, description=description, args=arguments, default=default or Options()
-            )
-    except SystemExit as ending:
-        if not ending.code:
-            raise
-        raise OptionError(one_line(said.getvalue(), program)) from None
+    default = default or Options()
+    options = parsed(
+        lambda: tyro.cli(Options, prog=program, description=description, args=arguments, default=default),
+        program,
+        OptionError,
+    )
     check(options)
     return absolute(options)
-
-
-def one_line(message: str, program: str) -> str:
-    """What the command line's library says in a box of several lines, as one."""
-    lines = [line.strip(" │╭╰╮╯─") for line in message.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("For full helptext")][1:]
-    text, *more = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines), maxsplit=1)
-    if unfit := re.match(r"Error parsing (--\S+): .*from \['(.*)'\]", text):
-        text = f"{unfit[1]} cannot be {unfit[2]!r}"
-    text = re.sub("'None', |, 'None'", "", text).replace("Expected 1 values", "Give one").rstrip(".")
-    if more and (meant := re.match(r"\s*(--\S+)", more[0])):
-        text += f", perhaps {meant[1]} was meant"
-    return f"{text}; {program} --help lists the options"
 
 
 def check(options: Options) -> None:

@@ -1,0 +1,34 @@
+"""One line for what is wrong with a command line, in place of its library's box of many."""
+
+import contextlib
+import io
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def parsed(read: Callable[[], T], program: str, error: type[Exception]) -> T:
+    """What `read` gets from tyro. Raises `error`, with one line, where tyro would print its own and exit."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return read()
+    except SystemExit as ending:
+        if not ending.code:
+            raise
+    raise error(one_line(said.getvalue(), program))
+
+
+def one_line(message: str, program: str) -> str:
+    """The text in tyro's box as one sentence."""
+    lines = [line.strip(" │╭╰╮╯─") for line in message.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("For full helptext")][1:]
+    text, *more = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines), maxsplit=1)
+    if unfit := re.match(r"Error parsing (\S+): .*from \['(.*)'\]", text):
+        text = f"{unfit[1]} cannot be {unfit[2]!r}"
+    text = re.sub("'None', |, 'None'", "", text).replace("Expected 1 values", "Give one").rstrip(".")
+    if more and (meant := re.match(r"\s*(--\S+)", more[0])):
+        text += f", perhaps {meant[1]} was meant"
+    return f"{text}; {program} --help lists the options"
