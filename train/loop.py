@@ -72,7 +72,7 @@ class Loop:
         while trainer.images < self.plan.images and stop is None:
             before, stage = trainer.images, trainer.schedule.at(trainer.images)
             self.meter.add(self.step(itertools.islice(batches, every.n_critic)))
-            self.reporter.advance(trainer.images - before)
+            self.reporter.advance(trainer.images)
             stop = self.processes.stop_status()
             ended = trainer.images >= self.plan.images
             new_phase = trainer.schedule.at(trainer.images).phase != stage.phase

@@ -78,9 +78,9 @@ class Reporter:
             self.bar = tqdm(total=total, initial=min(images, total), unit="img", dynamic_ncols=True, smoothing=0.05)
 
     def advance(self, images: int) -> None:
-        """Move the bar."""
+        """Move the bar to so many images; the last batch may go beyond its end."""
         if self.bar is not None:
-            self.bar.update(images)
+            self.bar.update(min(images, self.bar.total) - self.bar.n)
 
     def tick(self, stats: Mapping[str, Any]) -> None:
         """A line of progress, and the same in stats.jsonl."""

@@ -97,6 +97,37 @@ def test_other_processes_are_silent(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_one_bar(tmp_path, monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    reporter = Reporter(tmp_path)
+    reporter.start_bar(100, 500)
+    for images in (300, 512):
+        reporter.advance(images)
+        reporter.bar.refresh()
+    reporter.say("a line")
+    assert reporter.bar.n == reporter.bar.total == 500
+    reporter.close()
+    assert "100/500" in terminal.getvalue()
+    assert "300/500" in terminal.getvalue()
+    assert terminal.getvalue().count("\n") == 1
+    assert "a line\n" in capsys.readouterr().out
+    assert (tmp_path / "log.txt").read_text() == "a line\n"
+
+
+def test_without_a_terminal_there_is_none(tmp_path, capsys):
+    reporter = Reporter(tmp_path)
+    reporter.start_bar(0, 500)
+    reporter.advance(16)
+    reporter.close()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_torn_line_of_statistics_spoils_no_other(tmp_path):
     (tmp_path / "stats.jsonl").write_text('{"kimg": 1}\n{"kim')
     reporter = Reporter(tmp_path)
