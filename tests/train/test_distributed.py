@@ -113,6 +113,20 @@ def stopped(processes):
     return before, early, processes.stop_status()
 
 
+def left_last(processes, folder):
+    """Whether the main process had finished its work when this one came out of the block."""
+    processes.accelerator.state.destroy_process_group = lambda: None  # they have more to do
+    marker, going = folder / "written", torch.zeros(1)
+    with processes:
+        if processes.rank == 1:
+            torch.distributed.send(going, 0)
+        else:
+            torch.distributed.recv(going, 1)
+            torch.randn(1000, 1000).sort()
+            marker.touch()
+    return marker.exists()
+
+
 def lost(processes):
     """What the first process hears of the second one's failure."""
     try:
@@ -144,6 +158,7 @@ def one_of_two(rank, port, folder):
         "agreements": agreements(processes),
         "prepared first": prepared_first(processes, folder),
         "stopped": stopped(processes),
+        "left last": left_last(processes, folder),
         "lost": lost(processes),
     }
     torch.save(found, folder / f"{rank}.pt")
@@ -236,6 +251,11 @@ def test_one_process_of_a_machine_prepares_before_the_others(both):
 def test_all_stop_together_when_one_is_told_to(both):
     assert both.first["stopped"] == (None, None, 128 + signal.SIGTERM)
     assert both.second["stopped"] == (None, None, 128 + signal.SIGINT)  # the signal that came first
+
+
+def test_none_ends_while_the_main_process_writes(both):
+    assert both.first["left last"]
+    assert both.second["left last"]
 
 
 def test_the_main_process_hears_why_another_failed(both):
