@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from functools import partial
+from io import TextIOWrapper
 
 from train.errors import OptionError, RunError
 from train.options import parse
@@ -11,6 +12,9 @@ from train.options import parse
 
 def main(architecture: str, description: str) -> int:
     """Train as sys.argv says. Returns 0, 2 for bad input, 1 for a failure, 130 or 143 when stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # paths may hold what no terminal can show
     speaks = os.environ.get("RANK", "0") == "0"
     read = partial(parse, sys.argv[1:], f"train/{architecture}.py", description)
     try:
@@ -42,5 +46,5 @@ def main(architecture: str, description: str) -> int:
 def fail(error: Exception, status: int, speaks: bool) -> int:
     """The error as one line of the process that speaks."""
     if speaks:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print("error:", " ".join(str(error).splitlines()), file=sys.stderr, flush=True)
     return status

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from train.errors import OptionError, RunError
+from train.options import whole_path
 
 
 def create_run(out: str, name: str) -> Path:
@@ -25,7 +26,7 @@ def create_run(out: str, name: str) -> Path:
 def find_run(resume: str, out: str) -> Path:
     """The run folder to continue: the one named, or the newest under `out`. OptionError when there is none."""
     if resume != "newest":
-        return Path(resume).expanduser().absolute()
+        return Path(whole_path(resume))
     numbered = {run_number(path.parent): path.parent for path in Path(out).glob("*/options.json")}
     runs = {number: path for number, path in numbered.items() if number is not None}
     if not runs:

@@ -1,7 +1,7 @@
 """How long a run will take, and how much memory: measured on throwaway networks, stage by stage."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -27,8 +27,8 @@ WEIGHT_COPIES = 4.5
 EVALUATIONS = 2.4
 
 
-def seconds_per_image(plan: Plan, device: torch.device) -> dict[int, float]:
-    """Seconds a real picture at each resolution of the schedule, on one process."""
+def seconds_per_image(plan: Plan, device: torch.device, say: Callable[[str], None] = print) -> dict[int, float]:
+    """Seconds a real picture at each resolution of the schedule, on one process. Says where memory may not do."""
     torch.manual_seed(0)
     generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
     labels = None
@@ -38,14 +38,22 @@ def seconds_per_image(plan: Plan, device: torch.device) -> dict[int, float]:
     measured: dict[int, float] = {}
     deadline = time.perf_counter() + PATIENCE
     for r in resolutions(plan.schedule.start_resolution, plan.schedule.resolution):
-        previous = measured.get(r // 2, 0.0)
+        guess = GROWTH * measured.get(r // 2, 0.0)
         batch = max(plan.schedule.batch[r] // plan.processes, 1)
-        if measured and time.perf_counter() + 2 * GROWTH * previous * batch > deadline:
-            measured[r] = GROWTH * previous
+        if measured and time.perf_counter() + 2 * guess * plan.schedule.batch[r] > deadline:
+            measured[r] = guess
             continue
         still = Schedule(plan.schedule.resolution, r, 1e9, 0, dict(plan.schedule.batch) | {r: batch}, plan.schedule.lr)
         trainer = Trainer(generator, discriminator, still, recipe, Draws(0), Alone(device), labels)
-        measured[r] = seconds_per_step(trainer, r, batch, plan.generator["image_channels"]) / batch / plan.processes
+        try:
+            seconds = seconds_per_step(trainer, r, batch, plan.generator["image_channels"])
+        except (MemoryError, RuntimeError) as error:
+            if not (measured and lacks_memory(error)):
+                raise
+            say(f"note: memory did not do to measure {r} px; should it not do to train, {less_memory(plan, r)}")
+            measured[r] = guess
+        else:
+            measured[r] = seconds / batch / plan.processes
     return measured
 
 
@@ -86,12 +94,23 @@ def memory(plan: Plan) -> dict[str, float]:
         labels = torch.zeros(1, plan.generator["label_dim"]) if plan.generator["label_dim"] else None
         outputs = activations(generator, latents, labels) + activations(discriminator, images)
     width = 2 if plan.options.mixed_precision == "bf16" else 4
-    share = max(plan.schedule.batch[r] // plan.processes, 1)
-    at_once = min(share, plan.options.batch_per_device or share)
     # Weights, gradients and two moments of both networks, and the averaged generator, in float32.
     state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))
     copies = WEIGHT_COPIES * (parameters(generator) + parameters(discriminator)) * width
-    return {"networks": (state + copies) / 1e9, "activations": EVALUATIONS * outputs * at_once * width / 1e9}
+    return {"networks": (state + copies) / 1e9, "activations": EVALUATIONS * outputs * plan.at_once(r) * width / 1e9}
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether this is what PyTorch raises when there is no memory left, on a GPU or a CPU."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def less_memory(plan: Plan, resolution: int) -> str:
+    """How the stage of this resolution gets by with less."""
+    at_once = plan.at_once(resolution)
+    if at_once == 1:
+        return "start a run with a lower --fmap-base or --resolution"
+    return f"continue with --resume --batch-per-device {at_once // 2}"
 
 
 def activations(network: nn.Module, *inputs: Tensor | None) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from train import checkpoints, forecast, reports
@@ -46,7 +45,7 @@ class Loop:
         """Say what is to come and how long it will take, which is measured first."""
         trainer, plan = self.trainer, self.plan
         self.reporter.say(f"{self.folder}: from {trainer.images / 1000:g} kimg; measuring this machine ...")
-        self.seconds = forecast.seconds_per_image(plan, self.processes.device)
+        self.seconds = forecast.seconds_per_image(plan, self.processes.device, self.reporter.say)
         left = forecast.seconds_left(plan.schedule, trainer.images, plan.images, self.seconds)
         self.reporter.say(reports.schedule_table(plan.schedule, plan.images / 1000, self.seconds))
         self.reporter.say(f"this will take about {duration(left)}; Ctrl-C stops it, --resume continues it")
@@ -90,8 +89,14 @@ class Loop:
         trainer = self.trainer
         try:
             measured = trainer.step(batches)
-        except torch.OutOfMemoryError as error:
-            raise RunError(f"out of memory {self.smaller_batch()}") from error
+        except (MemoryError, RuntimeError) as error:
+            if not forecast.lacks_memory(error):
+                raise
+            resolution = trainer.schedule.at(trainer.images).resolution
+            raise RunError(
+                f"out of memory at {resolution} px with {self.plan.at_once(resolution)} pictures at once; "
+                f"{forecast.less_memory(self.plan, resolution)}"
+            ) from error
         if trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
             precision = self.plan.options.mixed_precision
             advice = "continue with --resume --mixed-precision no, or " if precision != "no" else ""
@@ -100,16 +105,6 @@ class Loop:
                 f"{advice}start a run with a lower --lr"
             )
         return measured
-
-    def smaller_batch(self) -> str:
-        """Where memory did not do, and what to do about it."""
-        stage = self.trainer.schedule.at(self.trainer.images)
-        share = stage.batch // self.processes.count
-        at_once = min(share, self.plan.options.batch_per_device or share)
-        where = f"at {stage.resolution} px with {at_once} pictures at once"
-        if at_once == 1:
-            return f"{where}: start a run with a lower --fmap-base or --resolution"
-        return f"{where}: continue with --resume --batch-per-device {at_once // 2}"
 
     def tick(self, stage: Stage) -> None:
         """A line of progress, with the means since the last one, which were taken in this stage."""

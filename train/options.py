@@ -1,6 +1,7 @@
 """The options of the training commands: one dataclass that is the command line, options.json and the Python API."""
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -173,7 +174,7 @@ def whole_path(path: str) -> str:
 
 def model_path(text: str) -> str:
     """The path from the root where this is one; else it is the name of a model that comes with the project."""
-    is_path = text.startswith("~") or Path(text).is_absolute() or Path(text).exists()
+    is_path = text.startswith("~") or Path(text).is_absolute() or os.path.exists(text)  # noqa: PTH110 (never raises)
     return whole_path(text) if is_path else text
 
 

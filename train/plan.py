@@ -9,6 +9,7 @@ from typing import Any
 
 import zoo
 from data import Dataset
+from data.errors import printable
 from train.errors import OptionError
 from train.options import Options, PrecisionName, check, flag
 from train.schedule import Preset, Schedule, preset, preset_for, to_images
@@ -53,10 +54,15 @@ class Plan:
         names = [field.name for field in dataclasses.fields(Recipe)]
         return Recipe(**{name: getattr(self.options, name) for name in names})
 
+    def at_once(self, resolution: int) -> int:
+        """How many pictures a process takes at once at this resolution."""
+        share = max(self.schedule.batch[resolution] // self.processes, 1)
+        return min(share, self.options.batch_per_device or share)
+
     def to_json(self) -> str:
         """The text of options.json."""
-        content = {"format_version": FORMAT_VERSION} | dataclasses.asdict(self)
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        # In ASCII, since file names may hold what no encoding can write.
+        return json.dumps({"format_version": FORMAT_VERSION} | dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def read(cls, run: Path) -> "Plan":
@@ -174,7 +180,7 @@ def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
         if options.cond not in dataset.attributes:
             there = f"choose from {', '.join(dataset.attributes)}" if dataset.attributes else "it has no labels"
             raise OptionError(f"--cond {options.cond}: the data has no such labels; {there}")
-        classes = list(dataset.classes(options.cond))
+        classes = [printable(name) for name in dataset.classes(options.cond)]
     return {
         "name": dataset.name,
         "source": dataset.source,

@@ -57,7 +57,9 @@ class Reporter:
     def __init__(self, run: Path | None) -> None:
         self.run = run
         self.bar: tqdm | None = None
-        self._log = (run / "log.txt").open("a", encoding="utf-8", buffering=1) if run else None
+        self._log: TextIO | None = None
+        if run is not None:
+            self._log = (run / "log.txt").open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
 
     def say(self, text: str) -> None:
         """A line for the user, and for log.txt."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import zoo
 from data import Dataset, pictures
+from data.errors import printable
 from train.draws import Draws
 from train.plan import Plan
 from train.schedule import Stage
@@ -100,7 +101,7 @@ class Snapshots:
             "precision": options.mixed_precision,
             "seed": options.seed,
             "labels": options.cond,
-            "held_out": data["held_out"],
+            "held_out": [printable(name) for name in data["held_out"]],
         }
         if data["credit"]:
             facts["license"] = "cc-by-4.0"

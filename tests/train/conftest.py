@@ -61,7 +61,7 @@ def train(
     environment: None, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Train:
     """train/progan.py in this process, with the given words as its command line; SMALL unless it resumes."""
-    monkeypatch.setattr(forecast, "seconds_per_image", lambda plan, device: dict.fromkeys(plan.schedule.batch, 0.001))
+    monkeypatch.setattr(forecast, "seconds_per_image", lambda plan, *_: dict.fromkeys(plan.schedule.batch, 0.001))
 
     def call(*words: object) -> Ended:
         given = [str(word) for word in words]

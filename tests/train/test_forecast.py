@@ -42,6 +42,21 @@ def test_measuring_ends_in_time(monkeypatch):
     assert seconds[16] == 16 * seconds[4]
 
 
+def test_measuring_goes_on_where_memory_does_not_do(monkeypatch):
+    def seconds(trainer, resolution, batch, channels):
+        if resolution == 16:
+            raise torch.OutOfMemoryError("no memory")
+        return 0.004
+
+    said = []
+    monkeypatch.setattr(forecast, "seconds_per_step", seconds)
+    found = forecast.seconds_per_image(plan_for(), torch.device("cpu"), said.append)
+    assert found == {4: 0.001, 8: 0.001, 16: 0.004}
+    (line,) = said
+    assert "16 px" in line
+    assert "--batch-per-device 2" in line
+
+
 def test_processes_share_the_time(monkeypatch):
     monkeypatch.setattr(forecast, "PATIENCE", 1000.0)
     monkeypatch.setattr(forecast, "seconds_per_step", lambda trainer, resolution, batch, channels: 1.0 * batch)

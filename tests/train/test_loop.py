@@ -91,19 +91,39 @@ def test_weights_that_run_away_end_the_run(train: Train):
 @pytest.mark.parametrize(
     ("given", "advice"),
     [
-        ([], "at 4 px with 16 pictures at once: continue with --resume --batch-per-device 8"),
-        (["--batch-per-device", 4], "at 4 px with 4 pictures at once: continue with --resume --batch-per-device 2"),
-        (["--batch-per-device", 1], "at 4 px with 1 pictures at once: start a run with a lower --fmap-base or"),
+        ([], "at 4 px with 16 pictures at once; continue with --resume --batch-per-device 8"),
+        (["--batch-per-device", 4], "at 4 px with 4 pictures at once; continue with --resume --batch-per-device 2"),
+        (["--batch-per-device", 1], "at 4 px with 1 pictures at once; start a run with a lower --fmap-base or"),
     ],
 )
-def test_a_lack_of_memory_says_what_to_do(train: Train, monkeypatch, given, advice):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...\n"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: ..."),
+        MemoryError(),
+    ],
+    ids=["GPU", "CPU", "Python"],
+)
+def test_a_lack_of_memory_says_what_to_do(train: Train, monkeypatch, given, advice, error):
     def step(*arguments):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...\n")
+        raise error
 
     monkeypatch.setattr(Trainer, "step", step)
     ended = train(*given)
     assert ended.status == 1
     assert ended.error.startswith(f"out of memory {advice}")
+
+
+def test_other_errors_are_mistakes_of_ours(train: Train, monkeypatch):
+    def step(*arguments):
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Trainer, "step", step)
+    ended = train()
+    assert ended.status == 1
+    assert ended.err.startswith("Traceback")
+    assert ended.err.endswith("RuntimeError: a mistake\n")
 
 
 def full_disk(monkeypatch, call):

@@ -1,7 +1,9 @@
 """Whole runs: what options do, where they start from, and the one line about what cannot be used."""
 
 import json
+import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -203,6 +205,19 @@ class TestBadInput:
             assert words in ended.err
         assert f"data: mixed, {COUNT - HOLDOUT} pictures" in ended.out
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="file names that are no text are there on Linux")
+    def test_names_that_are_no_text(self, train: Train, pictures, tmp_path):
+        folder = Path(shutil.copytree(pictures, tmp_path / "odd"))
+        for path in sorted(folder.rglob("*.png")):
+            path.rename(os.fsdecode(os.fsencode(path).replace(b".png", b"\xe9\n.png")))
+        (folder / "a").rename(os.fsdecode(os.fsencode(folder) + b"/\xe4"))
+        out = os.fsdecode(b"\xfc")
+        assert train("--data", folder, "--cond", "--kimg", 0.016, "--out", out).status == 0
+        config = zoo.read_config(only(out))
+        assert config["classes"] == ["b", "\\udce4"]
+        assert len(config["training"]["held_out"]) == HOLDOUT
+        assert train("--resume", "--kimg", 0.032, "--out", out).status == 0
+
     def test_duplicates_are_reported_and_kept(self, train: Train, pictures, tmp_path):
         folder = Path(shutil.copytree(pictures, tmp_path / "twice"))
         shutil.copy(folder / "a" / "00.png", folder / "a" / "again.png")
@@ -267,6 +282,9 @@ class TestBadInput:
             ("--resume nowhere", "/nowhere: is not a run folder"),
             ("--resume file", "/file: is not a run folder"),
             ("--resume", "--resume: there is no run in "),
+            ("--resume ~nobody-of-this-name", "~nobody-of-this-name"),
+            ("--init-from " + 300 * "x", "xxx"),
+            ("--data " + 300 * "x", "xxx"),
         ],
     )
     def test_options_that_cannot_be_used_are_one_line(self, train: Train, words, complaint):
