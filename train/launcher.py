@@ -81,7 +81,7 @@ def launched_precision(launcher: Launcher | None) -> PrecisionName | None:
     """
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "").lower()
     if precision in ("fp16", "fp8"):
-        raise OptionError(f"mixed precision {precision} is not supported: launch with --mixed_precision bf16 or no")
+        raise OptionError(f"mixed precision {precision} is not supported: give --mixed-precision bf16 or no")
     if precision == "no" and (launcher is None or launcher.said_precision):
         return "no"
     return "bf16" if precision == "bf16" else None

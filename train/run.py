@@ -43,6 +43,7 @@ def run(architecture: str, options: Options, reparse: Callable[[Options], Option
         else:
             processes.on_main(lambda: folders.check_writable(options.out))
         check_tracker(options.log_with)
+        options = replace(options, mixed_precision=options.mixed_precision or processes.launched_precision)
         dataset = processes.machine_by_machine(lambda: open_data(options, stored, quiet=not processes.is_main))
         plan, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes))
         processes.together(lambda: check_data(plan, dataset))
@@ -108,7 +109,7 @@ def choose_precision(
 ) -> tuple[PrecisionName, str | None]:
     """The precision to train in, and what there is to say about it."""
     before = stored.options.mixed_precision if stored else None
-    asked: PrecisionName | None = options.mixed_precision or processes.launched_precision or before
+    asked: PrecisionName | None = options.mixed_precision or before
     if processes.device.type == "mps":
         return "no", "Apple's GPU trains in float32" if asked == "bf16" else None
     if asked is not None:
