@@ -4,10 +4,12 @@ Networks are not wrapped: a growing network leaves parameters unused at every st
 twice, so gradients are averaged once a step, by hand, in one message (see `Processes.average`).
 """
 
+import _thread
 import contextlib
 import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType, TracebackType
@@ -23,6 +25,7 @@ from train.launcher import Launcher, launched_precision, lost_processes, threads
 from train.options import PrecisionName
 
 T = TypeVar("T")
+SECONDS_BETWEEN_LOOKS = 0.5  # at the launcher
 FAILURE = "stylegrow/failure"  # where the process that fails first leaves its message
 
 
@@ -229,16 +232,19 @@ def fast_bf16(device: torch.device) -> bool:
 class StopRequest:
     """Notices that this process should end: SIGTERM, Ctrl-C, a closed terminal, or a launcher that has gone.
 
-    At first a signal ends the process where it stands. After `defer` it is only noted: `status` is then the exit status
-    that belongs to the reason, None while there is none. The loop looks at it after every step, so that the state is
-    saved whole; a signal that comes twice changes nothing.
+    At first any of these ends the process where it stands. After `defer` it is only noted: `status` is then the exit
+    status that belongs to the reason, None while there is none. The loop looks at it after every step, so that the
+    state is saved whole; a signal that comes twice changes nothing.
     """
 
     def __init__(self, launcher: Launcher | None) -> None:
-        self._launcher = launcher
-        self._status: int | None = None
+        self.status: int | None = None
         self._deferred = False
         self._before = {number: signal.signal(number, self._note) for number in self._signals()}
+        self._closed = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, args=(launcher,), name="launcher", daemon=True)
+        if launcher is not None:
+            self._watcher.start()
 
     @staticmethod
     def _signals() -> Iterator[signal.Signals]:
@@ -250,19 +256,20 @@ class StopRequest:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if not self._deferred:
             raise SystemExit(128 + number)
-        self._status = self._status or 128 + number
+        self.status = self.status or 128 + number
+
+    def _watch(self, launcher: Launcher) -> None:
+        """In a thread of its own: when the launcher has gone, do as if it had passed SIGTERM on."""
+        while not self._closed.wait(SECONDS_BETWEEN_LOOKS):
+            if launcher.gone:
+                return _thread.interrupt_main(signal.SIGTERM)
 
     def defer(self) -> None:
         """From now on there is something to save first."""
         self._deferred = True
 
-    @property
-    def status(self) -> int | None:
-        if self._status is None and self._launcher is not None and self._launcher.gone:
-            self._status = 128 + signal.SIGTERM
-        return self._status
-
     def close(self) -> None:
         """Give the signals back to whoever had them."""
+        self._closed.set()
         for number, handler in self._before.items():
             signal.signal(number, handler)

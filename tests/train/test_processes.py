@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from types import SimpleNamespace
 
 import psutil
@@ -200,12 +201,29 @@ def test_a_closed_terminal_stops_a_training_unless_nohup_is_used():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_launcher_that_has_gone_is_a_request_to_stop():
-    launcher = SimpleNamespace(gone=False)
-    request = StopRequest(launcher)
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_launcher_that_goes_is_a_request_to_stop(monkeypatch, deferred):
+    monkeypatch.setattr(processes, "SECONDS_BETWEEN_LOOKS", 0.001)
+    goes = threading.Event()
+
+    class Launched:
+        @property
+        def gone(self):
+            return goes.is_set()
+
+    def after_it_has_gone():
+        goes.set()
+        request._watcher.join()
+        return request.status
+
+    request = StopRequest(Launched())
     assert request.status is None
-    launcher.gone = True
-    assert request.status == 143
+    if deferred:
+        request.defer()
+        assert after_it_has_gone() == 143
+    else:
+        with pytest.raises(SystemExit, match="143"):
+            after_it_has_gone()
     request.close()
 
 
