@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from train.errors import OptionError
 from train.plan import Plan
 from train.schedule import Schedule, Stage
 
@@ -126,7 +127,11 @@ def start_trackers(accelerator: Accelerator, plan: Plan, run: Path) -> None:
     settings = {name: value for name, value in vars(plan.options).items() if isinstance(value, int | float | str)}
     names = {"wandb": {"name": run.name, "dir": str(run)}, "trackio": {"name": run.name}}
     project = tracker if tracker == "tensorboard" else "stylegrow"
-    accelerator.init_trackers(project, config=settings, init_kwargs=names)
+    try:
+        accelerator.init_trackers(project, config=settings, init_kwargs=names)
+    except Exception as error:  # whatever the tracker's own package raises, such as that nobody is logged in
+        accelerator.trackers.clear()
+        raise OptionError(f"--log-with {tracker}: cannot be started ({error}); set it up or leave it out") from error
 
 
 def track_grid(accelerator: Accelerator, grid: Image.Image, images: int) -> None:

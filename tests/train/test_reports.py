@@ -172,3 +172,14 @@ def test_a_tracker_that_is_not_installed_is_one_line(train: Train, monkeypatch):
     assert ended.status == 2
     assert ended.error == "--log-with wandb: its package is not installed; pip install wandb"
     assert not Path("runs").exists()
+
+
+def test_so_is_one_that_cannot_be_started(train: Train, monkeypatch):
+    def start(tracker):
+        raise ValueError("no key:\nlog in")
+
+    monkeypatch.setattr("accelerate.tracking.TensorBoardTracker.start", start)
+    ended = train("--log-with", "tensorboard")
+    assert ended.status == 2
+    assert ended.error == "--log-with tensorboard: cannot be started (no key: log in); set it up or leave it out"
+    assert train("--resume", "--log-with", "none", "--kimg", 0.016).status == 0

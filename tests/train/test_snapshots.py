@@ -14,7 +14,9 @@ from data import pictures as pixels
 from tests.train.runs import Train, last_checkpoint, only
 from train import checkpoints
 from train.draws import Draws
+from train.errors import RunError
 from train.snapshots import grid_shape
+from train.trainer import Trainer
 
 FILES = ("model.safetensors", "discriminator.safetensors", "config.json", "README.md")
 
@@ -86,6 +88,19 @@ def test_snapshots_and_models_are_kept_as_told(train: Train):
     (checkpoints.checkpoints_in(run / "checkpoints")[0] / "state.json").unlink()
     assert train("--resume", run, "--kimg", 8).status == 0
     assert [path.name for path in (run / "models").iterdir()] == ["000008"]
+
+
+def test_the_model_is_there_before_the_first_step(train: Train, monkeypatch):
+    def step(*arguments):
+        raise RunError("no step")
+
+    monkeypatch.setattr(Trainer, "step", step)
+    assert train().error == "no step"
+    run = only("runs")
+    assert zoo.read_config(run)["training"]["kimg"] == 0
+    assert zoo.read_config(run)["training"]["resolution"] == 4
+    assert zoo.load_generator(run)(torch.zeros(1, 8), resolution=4).shape == (1, 3, 4, 4)
+    assert (run / "fakes000000.png").exists()
 
 
 def test_no_models_are_kept_where_none_are_wanted(train: Train):
