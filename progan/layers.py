@@ -42,8 +42,8 @@ def largest_group(batch: int, group: int) -> int:
 def minibatch_stddev(x: Tensor, group: int = 4, features: int = 1) -> Tensor:
     """Append `features` maps with the standard deviation over groups of samples (Karras 2018, section 3).
 
-    [N, C, H, W] -> [N, C + features, H, W]. With M = N / group, sample i belongs to group i mod M; the variance is biased
-    and is computed in float32 at least. A batch that `group` does not divide uses the largest divisor not above it.
+    [N, C, H, W] -> [N, C + features, H, W]. With M = N / group, sample i belongs to group i mod M; the variance is
+    biased and computed in float32 at least. A batch that `group` does not divide uses the largest divisor not above it.
     """
     n, c, h, w = x.shape
     group = largest_group(n, group)
