@@ -6,9 +6,11 @@ twice, so gradients are averaged once a step, by hand, in one message (see `Proc
 
 import _thread
 import contextlib
+import ipaddress
 import os
 import pickle
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -16,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 import accelerate
+import psutil
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -50,10 +53,12 @@ class Processes(Alone):
     To be used in a `with` block: at its end each waits for the last, and an error is told to the main one.
     """
 
-    def __init__(self, tracker: str | None = None) -> None:
+    def __init__(self) -> None:
         self.launcher = Launcher.find()
+        if interface := interface_between_machines():
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
         # The networks choose their precision themselves, layer by layer (see progan.layers), so accelerate need not.
-        self.accelerator = accelerate.Accelerator(cpu=use_cpu(), mixed_precision="no", log_with=tracker)
+        self.accelerator = accelerate.Accelerator(cpu=use_cpu(), mixed_precision="no")
         super().__init__(self.accelerator.device)
         self.rank, self.count = self.accelerator.process_index, self.accelerator.num_processes
         if self.device.type == "cpu" and (number := threads(self.launcher)):
@@ -77,7 +82,8 @@ class Processes(Alone):
                 # A launcher ends all when the first has ended, so none may do so while the main one still writes.
                 self.together(lambda: None)
             elif self.count > 1 and isinstance(error, Exception) and not isinstance(error, LostError):
-                self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
+                with contextlib.suppress(RuntimeError):  # where the board has gone
+                    self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
         finally:
             for tracker in self.accelerator.trackers:
                 tracker.finish()
@@ -181,7 +187,7 @@ class Processes(Alone):
             yield
         except RuntimeError as error:
             cause = "another process of this training has ended; continue with --resume"
-            with contextlib.suppress(RuntimeError):  # where the board has gone as well
+            with contextlib.suppress(RuntimeError):
                 if self._board.check([FAILURE]):
                     cause = self._board.get(FAILURE).decode()
             raise LostError(cause) from error
@@ -217,6 +223,26 @@ def use_cpu() -> bool:
         return True
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return not (torch.cuda.is_available() or (torch.backends.mps.is_available() and not several))
+
+
+def interface_between_machines() -> str | None:
+    """The network interface that leads to the main machine, None where one machine is all.
+
+    Gloo goes by the machine's own name otherwise, which many systems give a loopback address.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
+        return None
+    try:
+        family, kind, protocol, _, main = socket.getaddrinfo(os.environ["MASTER_ADDR"], 1, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(main)  # which sends nothing
+            own = probe.getsockname()[0]
+    except OSError:
+        return None
+    if ipaddress.ip_address(own).is_loopback:
+        return None
+    interfaces = psutil.net_if_addrs()
+    return next((name for name in interfaces if any(own == known.address for known in interfaces[name])), None)
 
 
 def fast_bf16(device: torch.device) -> bool:

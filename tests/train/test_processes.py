@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -247,6 +248,25 @@ def test_the_processor_is_used_where_there_is_nothing_better(monkeypatch, cuda, 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert use_cpu() == expected
+
+
+def own_addresses():
+    """(interface, address) of this machine, as other machines see it."""
+    return [
+        (name, known.address)
+        for name, addresses in psutil.net_if_addrs().items()
+        for known in addresses
+        if known.family == socket.AF_INET and not known.address.startswith("127.")
+    ]
+
+
+@pytest.mark.parametrize(("name", "address"), [*own_addresses()[:1], (None, "127.0.0.1")])
+def test_machines_meet_over_the_network_that_leads_to_the_main_one(monkeypatch, name, address):
+    for variable, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": address}.items():
+        monkeypatch.setenv(variable, value)
+    assert processes.interface_between_machines() == name
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # one machine needs none
+    assert processes.interface_between_machines() is None
 
 
 def test_bfloat16_is_fast_where_the_processor_has_instructions_for_it(monkeypatch):
