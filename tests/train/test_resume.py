@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from tests.train.runs import SMALL, Train, last_state, only, options, statistics
+from tests.train.runs import SMALL, Train, last_checkpoint, last_state, only, options, statistics
 from train import checkpoints
 from train.checkpoints import checkpoints_in
 from train.trainer import Trainer
@@ -69,6 +69,7 @@ def test_a_signal_saves_and_ends(train: Train, finished, signal_at, number, stat
     run = only("runs")
     assert ended.out.endswith(f"stopped at 0.16 kimg, all is saved; --resume {run.absolute()} continues\n")
     assert ended.err == ""
+    assert last_checkpoint(run).facts["images"] == 160
     assert train("--resume").status == 0
     assert last_state(run) == last_state(finished)
 
