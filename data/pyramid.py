@@ -140,7 +140,11 @@ def report_lines(dataset: Dataset, shown: int = SHOWN_FILES) -> list[str]:
             lines.append(f"  and {len(skipped) - shown:,} more: see {printable(dataset.path / 'report.json')}")
     if report["duplicates"]:
         name, first = map(printable, report["duplicates"][0])
-        what = "left out" if dataset.settings["drop_duplicates"] else "kept, --drop-duplicates leaves them out"
+        what = (
+            "left out"
+            if dataset.settings["drop_duplicates"]
+            else "kept, python -m data prepare --drop-duplicates leaves them out"
+        )
         lines.append(f"duplicates: {len(report['duplicates']):,}, {what} (the first: {name} equals {first})")
     if report["enlarged"]:
         lines.append(f"enlarged: {report['enlarged']:,}, smaller than {dataset.resolution} px")

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from train.errors import OptionError, RunError
 from train.options import whole_path
 
@@ -32,6 +34,16 @@ def find_run(resume: str, out: str) -> Path:
     if not runs:
         raise OptionError(f"--resume: there is no run in {out}; leave the option out to start one")
     return runs[max(runs)]
+
+
+def claim(run: Path) -> FileLock:
+    """The right to train in a run folder, for as long as the result lives. OptionError where another process has it."""
+    lock = FileLock(run / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OptionError(f"{run}: another process is training there; let it end or stop it first") from None
+    return lock
 
 
 def run_number(folder: Path) -> int | None:

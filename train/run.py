@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 import zoo
 from data import Dataset, open_dataset
@@ -50,6 +51,8 @@ def run(architecture: str, options: Options, reparse: Callable[[Options], Option
         if options.dry_run:
             return processes.on_main(lambda: dry_run(plan, said, processes))
         folder = processes.on_main(lambda: folder or create_run(plan))
+        claims: list[FileLock] = []
+        processes.on_main(lambda: claims.append(folders.claim(folder)))
         with folders.writing(folder), closing(Reporter(folder if processes.is_main else None)) as reporter:
             for line in said:
                 reporter.say(line)

@@ -12,7 +12,7 @@ import pytest
 
 import zoo
 from tests.train.runs import SMALL, Train, last_checkpoint, last_state, only, options, statistics
-from train import checkpoints
+from train import checkpoints, folders
 from train.checkpoints import checkpoints_in
 from train.trainer import Trainer
 
@@ -158,7 +158,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from train import checkpoints
+from train import checkpoints, folders
 from train.command import main
 write, count = checkpoints.write_synced, 0
 def killing(path, content):
@@ -384,3 +384,15 @@ def test_statistics_are_appended(train: Train, copy):
     after = (copy / "stats.jsonl").read_text()
     assert after.startswith(before)
     assert [line["kimg"] for line in statistics(copy)] == [0.112, 0.208, 0.4, 0.4]
+
+
+def test_a_run_is_for_one_training_at_a_time(train: Train):
+    assert train("--kimg", "0.1").status == 0
+    run = only("runs")
+    before = last_state(run)
+    with folders.claim(run):
+        refused = train("--resume", "--kimg", "0.2")
+    assert refused.status == 2
+    assert refused.err == f"error: {run.absolute()}: another process is training there; let it end or stop it first\n"
+    assert last_state(run) == before
+    assert train("--resume", "--kimg", "0.2").status == 0

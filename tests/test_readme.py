@@ -1,0 +1,52 @@
+"""The README is true: what it names exists."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from data.__main__ import Prepare
+from train.options import Options, flag
+from train.schedule import PRESETS
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.strip() for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S) for line in block.splitlines()]
+
+
+def options(kind: type) -> set[str]:
+    return {flag(field.name) for field in dataclasses.fields(kind)}
+
+
+def test_options_in_the_table_exist():
+    table = TEXT.split("## Options that matter")[1].split("##")[0]
+    named = set(re.findall(r"--[a-z][a-z-]+", table)) - {"--help"}
+    assert len(named) > 10
+    assert named <= options(Options)
+
+
+@pytest.mark.parametrize(("program", "kind"), [("train/progan.py", Options), ("data prepare", Prepare)])
+def test_options_in_commands_exist(program, kind):
+    commands = [line for line in COMMANDS if program in line]
+    assert commands
+    for line in commands:
+        given = set(re.findall(r"--[a-z][a-z-]+", line.split(program)[1].split("#")[0]))
+        assert given <= options(kind) | {"--help"}, line
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {word for line in COMMANDS for word in re.findall(r"^make ([a-z]+)", line)}
+    assert {"train", "test"} <= named <= targets
+
+
+def test_files_and_folders_exist():
+    for name in re.findall(r"!\[.*?\]\((.*?)\)", TEXT) + re.findall(r"`([a-z]+/)`", TEXT):
+        if name not in ("model/", "models/", "checkpoints/"):
+            assert (ROOT / name).exists(), name
+
+
+def test_presets_are_those_there_are():
+    named = {name for name in re.findall(r"`(v\d-\w+|toonhead|small)`", TEXT) if name != "toon-head"}
+    assert named <= set(PRESETS)
