@@ -30,6 +30,7 @@ class Snapshots:
         self.run, self.plan = run, plan
         self.columns, rows = grid_shape(plan.generator["resolution"])
         self.latents = draws.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
+        self.credit = {"Source": plan.data["credit"]} if plan.data["credit"] else {}
         self.labels: Tensor | None = None
         if labels is not None:
             places = draws.choices("snapshot labels", 0, len(self.latents), len(labels.training))
@@ -39,8 +40,7 @@ class Snapshots:
         """reals.png: as many pictures of the data at full resolution as the other grids have."""
         shown = training[: len(self.latents)]
         images = dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1)
-        text = {"Source": self.plan.data["credit"]} if self.plan.data["credit"] else {}
-        pictures.save_png(pictures.grid(images, self.columns), self.run / "reals.png", text)
+        pictures.save_png(pictures.grid(images, self.columns), self.run / "reals.png", self.credit)
 
     def write(self, trainer: Trainer) -> Image.Image:
         """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
@@ -48,7 +48,7 @@ class Snapshots:
         kimg = f"{trainer.images // 1000:06d}"
         images = pictures.to_uint8(self.sample(trainer, stage))
         grid = pictures.grid(images, self.columns, size=self.plan.generator["resolution"])
-        facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"}
+        facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
         pictures.save_png(grid, self.run / f"fakes{kimg}.png", facts)
         self.save_model(self.run / "model", trainer, stage)
         if self.plan.options.keep_models:
