@@ -44,14 +44,8 @@ def wgan_gp_critic(
     fake_scores, fake_logits = scores_and_logits(critic, fakes)
     penalty = gp_weight / target**2 * (gradient_norms(critic, torch.lerp(reals, fakes, mix)) - target).square().mean()
     loss = fake_scores.mean() - real_scores.mean() + penalty + drift * real_scores.square().mean()
-    return objective(
-        loss,
-        critic_statistics(real_scores, fake_scores, penalty),
-        label_weight,
-        labels,
-        real_logits,
-        fake_logits,
-    )
+    statistics = critic_statistics(real_scores, fake_scores, penalty)
+    return objective(loss, statistics, label_weight, labels, real_logits, fake_logits)
 
 
 def wgan_generator(critic: Critic, fakes: Tensor, labels: Tensor | None = None, label_weight: float = 1.0) -> Objective:
@@ -78,14 +72,8 @@ def logistic_r1_critic(
     fake_scores, fake_logits = scores_and_logits(critic, fakes)
     penalty = gamma / 2 * image_gradients(real_scores, reals).square().sum(dim=(1, 2, 3)).mean()
     loss = F.softplus(fake_scores).mean() + F.softplus(-real_scores).mean() + penalty
-    return objective(
-        loss,
-        critic_statistics(real_scores, fake_scores, penalty),
-        label_weight,
-        labels,
-        real_logits,
-        fake_logits,
-    )
+    statistics = critic_statistics(real_scores, fake_scores, penalty)
+    return objective(loss, statistics, label_weight, labels, real_logits, fake_logits)
 
 
 def nonsaturating_generator(
