@@ -65,6 +65,7 @@ class Processes(Alone):
             torch.set_num_threads(number)
         self.stop = StopRequest(self.launcher)
         self._asked = torch.zeros(1)
+        self._shared: Exception | None = None
         if self.count > 1:
             # For what takes as long as it takes, such as preparing pictures; a death among the processes still ends
             # the wait.
@@ -81,7 +82,7 @@ class Processes(Alone):
             if error is None:
                 # A launcher ends all when the first has ended, so none may do so while the main one still writes.
                 self.together(lambda: None)
-            elif self.count > 1 and isinstance(error, Exception) and not isinstance(error, LostError):
+            elif self.count > 1 and isinstance(error, Exception) and self.is_news(error):
                 with contextlib.suppress(RuntimeError):  # where the board has gone
                     self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
         finally:
@@ -91,6 +92,10 @@ class Processes(Alone):
                 self.accelerator.state.destroy_process_group()
             if self.stop.status is None:  # one that was told to stop is not to be interrupted while it ends
                 self.stop.close()
+
+    def is_news(self, error: Exception) -> bool:
+        """Whether the other processes do not know of this error yet."""
+        return error is not self._shared and not isinstance(error, LostError)
 
     @property
     def is_main(self) -> bool:
@@ -159,6 +164,7 @@ class Processes(Alone):
             # One's own, where there is one, still has its traceback.
             error = error or next((one for one in errors if one is not None), None)
         if error is not None:
+            self._shared = error
             raise error
         return result  # type: ignore[return-value]
 
@@ -177,6 +183,7 @@ class Processes(Alone):
                 dist.broadcast_object_list(outcome, group=self._patient)
             result, error = outcome[0], error or outcome[1]
         if error is not None:
+            self._shared = error
             raise error
         return result  # type: ignore[return-value]
 

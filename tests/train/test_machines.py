@@ -85,7 +85,8 @@ class Process:
     def silent(self):
         """Whether it said nothing, but for what torch says of sockets that have gone and of host names."""
         return all(
-            line.startswith(("[", "Exception raised from", "frame #")) or not line.strip() for line in self.lines
+            line.startswith(("[", "Exception raised from", "frame #", "<omitting")) or not line.strip()
+            for line in self.lines
         )
 
 
