@@ -14,6 +14,7 @@ import os
 import re
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -118,7 +119,7 @@ def safe_name(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Files:
+class _Files(ABC):
     """What the two sources of image files share."""
 
     path: str
@@ -129,8 +130,9 @@ class _Files:
     known: None = None
     credit: None = None
 
+    @abstractmethod
     def _open(self, index: int) -> BinaryIO:
-        raise NotImplementedError
+        """The bytes of one file. Raises UnusableError."""
 
     def picture(self, index: int, shape: Shape) -> Picture:
         with self._open(index) as file:

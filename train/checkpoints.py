@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from progan import Discriminator, Generator
 from train.errors import RunError
-from train.folders import write_synced
 from train.trainer import Trainer
+from zoo.folders import write_synced
 
 FORMAT_VERSION = 1
 FACTS = {"images", "phase", "skipped", "networks", "sha256"}
@@ -49,10 +49,12 @@ def state_of(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def networks_of(trainer: Trainer) -> dict[str, Generator | Discriminator]:
+    """The networks of a training, by the names that their tensors begin with."""
     return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.average}
 
 
 def optimizers_of(trainer: Trainer) -> list[tuple[str, nn.Module, torch.optim.Adam]]:
+    """(name, network, optimizer) of both, by the names that their tensors begin with."""
     return [
         ("g_adam", trainer.generator, trainer.g_adam),
         ("d_adam", trainer.discriminator, trainer.d_adam),

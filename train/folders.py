@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from train.errors import OptionError, RunError
 from train.options import whole_path
+from zoo.folders import write_synced
 
 
 def create_run(out: str, name: str) -> Path:
@@ -58,14 +59,6 @@ def check_writable(out: str) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         reason = "cannot be written" if there.is_dir() else "is not a folder"
         raise OptionError(f"--out {out}: {there} {reason}; give another folder")
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and have it reach the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def write_whole(path: Path, text: str) -> None:

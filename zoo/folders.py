@@ -82,7 +82,7 @@ def _create(folder: Path, files: Mapping[str, bytes]) -> None:
     partial.mkdir(parents=True)
     try:
         for name, content in files.items():
-            _write(partial / name, content)
+            write_synced(partial / name, content)
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -104,7 +104,7 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         partial = folder / f".{name}.tmp"
         try:
-            _write(partial, content)
+            write_synced(partial, content)
             partial.replace(folder / name)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -113,7 +113,8 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
         (folder / WEIGHTS["discriminator"]).unlink(missing_ok=True)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and have it reach the disk."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
