@@ -4,7 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-TITLES = {"progan": ("ProGAN", "the progressively growing GAN of Karras, Aila, Laine and Lehtinen (2018)")}
+TITLES = {
+    "progan": ("ProGAN", "the progressively growing GAN of Karras, Aila, Laine and Lehtinen (2018)"),
+    "stylegan": ("StyleGAN", "the style-based generator of Karras, Laine and Aila (2019)"),
+}
 LONGEST_LIST = 12
 
 
@@ -49,6 +52,8 @@ def _example(config: Mapping[str, Any]) -> str:
     if generator["label_dim"]:
         lines.append(f"labels = torch.eye({generator['label_dim']})[[0, 0, 0, 0]]")
         arguments += ", labels"
+    if config["architecture"] == "stylegan":
+        arguments += ", psi=0.7"  # its usual trade of variety for quality, which nobody finds without being told
     # A model saved while it was growing is good only up to where it had got.
     if size != generator["resolution"] or facts.get("alpha", 1) != 1:
         arguments += f", resolution={size}, alpha={facts.get('alpha', 1)}"

@@ -1,7 +1,8 @@
 """Model folders in the Hugging Face Hub's layout: config.json, model and discriminator.safetensors, and README.md.
 
-config.json holds `architecture` ("progan"), `format_version`, `generator` and, where there is one, `discriminator`
-(every constructor argument), `classes` (the labels' names, in order) and `training` (facts). Nothing is ever pickled.
+config.json holds `architecture` ("progan" or "stylegan"), `format_version`, `generator` and, where there is one,
+`discriminator` (every constructor argument), `classes` (the labels' names, in order) and `training` (facts). Nothing
+is ever pickled.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +22,15 @@ from zoo.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from progan import Discriminator, Generator
+    import progan
+    import stylegan
+
+    Generator = progan.Generator | stylegan.Generator
+    Discriminator = progan.Discriminator | stylegan.Discriminator
 
 ZOO = Path(__file__).parent
 FORMAT_VERSION = 1
-ARCHITECTURES = ("progan",)
+ARCHITECTURES = ("progan", "stylegan")
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
 KEYS = {"format_version": int, "architecture": str, "generator": dict, "classes": list, "training": dict}
 
@@ -206,7 +212,8 @@ def _load(name_or_path: str | os.PathLike[str], role: str) -> Any:
 
 
 def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
-    network, arguments = _network_class(config["architecture"], role), config[role]
+    network = network_classes(config["architecture"])[list(WEIGHTS).index(role)]
+    arguments = config[role]
     known = inspect.signature(network).parameters
     if known.keys() != arguments.keys():
         name = min(known.keys() ^ arguments.keys())
@@ -217,10 +224,10 @@ def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
         raise ModelError(f"{path}: the arguments of {role} make no network ({_one_line(error)})") from error
 
 
-def _network_class(architecture: str, role: str) -> type[nn.Module]:
-    import progan
-
-    return {"progan": {"generator": progan.Generator, "discriminator": progan.Discriminator}}[architecture][role]
+def network_classes(architecture: str) -> tuple[type[nn.Module], type[nn.Module]]:
+    """The classes (Generator, Discriminator) of one of ARCHITECTURES, each of which is a package of that name."""
+    package = import_module(architecture)
+    return package.Generator, package.Discriminator
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
