@@ -1,6 +1,8 @@
 """The discriminator ("critic") of the progressively growing GAN (Karras et al. 2018, table 2)."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,22 +57,14 @@ class Discriminator(nn.Module):
         super().__init__()
         check_choice("nonlinearity", nonlinearity, ("lrelu", "relu"))
         self.config: dict[str, Any] = arguments
-        self.resolution, self.label_dim, self.nonlinearity = resolution, label_dim, nonlinearity
-        self.mbstd_group, self.mbstd_features = mbstd_group, mbstd_features
+        self.resolution, self.label_dim = resolution, label_dim
         self.compute_dtype: torch.dtype | None = None  # of the convolutions; None: that of the images
-        self.from_image = nn.ModuleDict()
-        self.blocks = nn.ModuleDict()
-        for r in reversed(stages(resolution)):
-            maps = feature_maps(r, fmap_base, fmap_decay, fmap_max)
-            self.from_image[f"{r}x{r}"] = Conv2d(image_channels, maps, 1, equalized=equalized_lr)
-            if r > 4:
-                outputs = feature_maps(r // 2, fmap_base, fmap_decay, fmap_max)
-                self.blocks[f"{r}x{r}"] = Block(maps, outputs, fused_scale, equalized_lr, nonlinearity)
-        maps = feature_maps(4, fmap_base, fmap_decay, fmap_max)
-        hidden = feature_maps(2, fmap_base, fmap_decay, fmap_max)
-        self.conv = Conv2d(maps + mbstd_features, maps, 3, equalized=equalized_lr)
-        self.dense = Linear(maps * 16, hidden, equalized=equalized_lr)
-        self.output = Linear(hidden, 1 + label_dim, gain=1.0, equalized=equalized_lr)
+        add_tower(
+            self,
+            lambda inputs, outputs: Block(inputs, outputs, fused_scale, equalized_lr, nonlinearity),
+            partial(feature_maps, fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_max=fmap_max),
+            outputs=1 + label_dim,
+        )
 
     def forward(
         self, images: Tensor, labels: Tensor | None = None, alpha: float = 1.0
@@ -81,27 +75,51 @@ class Discriminator(nn.Module):
         to score and are ignored. ValueError for images that are not square or of a resolution the network does not
         have.
         """
-        resolution = images.shape[-1]
-        if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in self.from_image:
-            size = f"{images.shape[-1]}x{images.shape[-2]}"
-            raise ValueError(
-                f"images of {size} do not fit: squares of {', '.join(map(str, stages(self.resolution)))} do"
-            )
-        trunk = self.compute_dtype or images.dtype
-        x = self.features(images.to(trunk), resolution)
-        for r in reversed(stages(resolution)[1:]):
-            x = self.blocks[f"{r}x{r}"](x)
-            if r == resolution and alpha < 1.0:
-                x = fade(self.features(downscale2x(images).to(trunk), r // 2), x, alpha)
-        if self.mbstd_features:
-            x = minibatch_stddev(x, self.mbstd_group, self.mbstd_features)
-        x = activation(self.conv(x), self.nonlinearity).flatten(1).to(images.dtype)
-        x = self.output(activation(self.dense(x), self.nonlinearity))
+        x = judge(self, images, alpha)
         return (x[:, :1], x[:, 1:]) if self.label_dim else x
 
-    def features(self, images: Tensor, resolution: int) -> Tensor:
-        """The image's first feature maps [N, maps, r, r]."""
-        return activation(self.from_image[f"{resolution}x{resolution}"](images), self.nonlinearity)
+
+def add_tower(critic: Any, block: Callable[[int, int], nn.Module], maps: Callable[[int], int], outputs: int) -> None:
+    """Give a critic its layers: `block` makes those of a resolution, `maps` says how many maps it has.
+
+    Here rather than in a class, since ProGAN's and StyleGAN's critics share all but the blocks and the labels.
+    """
+    arguments = critic.config
+    equalized = arguments["equalized_lr"]
+    critic.from_image = nn.ModuleDict()
+    critic.blocks = nn.ModuleDict()
+    for r in reversed(stages(arguments["resolution"])):
+        critic.from_image[f"{r}x{r}"] = Conv2d(arguments["image_channels"], maps(r), 1, equalized=equalized)
+        if r > 4:
+            critic.blocks[f"{r}x{r}"] = block(maps(r), maps(r // 2))
+    critic.conv = Conv2d(maps(4) + arguments["mbstd_features"], maps(4), 3, equalized=equalized)
+    critic.dense = Linear(maps(4) * 16, maps(2), equalized=equalized)
+    critic.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
+
+
+def judge(critic: Any, images: Tensor, alpha: float) -> Tensor:
+    """What the last layer of a critic says of images [N, C, r, r]: [N, outputs], in the images' precision."""
+    resolution, arguments = images.shape[-1], critic.config
+    if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in critic.from_image:
+        size = f"{images.shape[-1]}x{images.shape[-2]}"
+        raise ValueError(
+            f"images of {size} do not fit: squares of {', '.join(map(str, stages(arguments['resolution'])))} do"
+        )
+    trunk, nonlinearity = critic.compute_dtype or images.dtype, arguments["nonlinearity"]
+
+    def features(images: Tensor) -> Tensor:
+        r = images.shape[-1]
+        return activation(critic.from_image[f"{r}x{r}"](images.to(trunk)), nonlinearity)
+
+    x = features(images)
+    for r in reversed(stages(resolution)[1:]):
+        x = critic.blocks[f"{r}x{r}"](x)
+        if r == resolution and alpha < 1.0:
+            x = fade(features(downscale2x(images)), x, alpha)
+    if arguments["mbstd_features"]:
+        x = minibatch_stddev(x, arguments["mbstd_group"], arguments["mbstd_features"])
+    x = activation(critic.conv(x), nonlinearity).flatten(1).to(images.dtype)
+    return cast(Tensor, critic.output(activation(critic.dense(x), nonlinearity)))
 
 
 class Block(nn.Module):

@@ -85,20 +85,11 @@ class Generator(nn.Module):
         missing or not expected.
         """
         resolution = resolution or self.resolution
-        trunk = self.compute_dtype or z.dtype
-        x = self.normalized(z, labels).to(trunk)
+        x = self.normalized(z, labels).to(self.compute_dtype or z.dtype)
         x_previous = x
-        sizes = [r for r in stages(resolution) if r <= self.resolution]
-        if sizes[-1] != resolution:
-            raise ValueError(f"resolution {resolution} is above the network's own, {self.resolution}")
-        for r in sizes:
+        for r in stages_up_to(resolution, self.resolution):
             x_previous, x = x, self.blocks[f"{r}x{r}"](x)
-        images = self.to_image[f"{resolution}x{resolution}"](x).to(z.dtype)
-        if alpha >= 1.0 or resolution == 4:
-            return images
-        half = resolution // 2
-        previous = self.to_image[f"{half}x{half}"](x_previous).to(z.dtype)
-        return fade(upscale2x(previous), images, alpha)
+        return faded_images(self.to_image, x_previous, x, alpha, z.dtype)
 
     def normalized(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Latents and labels side by side [N, z_dim + label_dim], normalised together where the network does so."""
@@ -108,6 +99,24 @@ class Generator(nn.Module):
             )
         x = z if labels is None else torch.cat([z, labels.to(z.dtype)], dim=1)
         return pixel_norm(x) if self.normalize_latents else x
+
+
+def stages_up_to(resolution: int, full: int) -> list[int]:
+    """The resolutions 4, 8, ..., `resolution`. ValueError when that is no stage of a network with this full one."""
+    sizes = stages(resolution)
+    if resolution > full:
+        raise ValueError(f"resolution {resolution} is above the network's own, {full}")
+    return sizes
+
+
+def faded_images(to_image: nn.ModuleDict, x_previous: Tensor, x: Tensor, alpha: float, dtype: torch.dtype) -> Tensor:
+    """Images from a stage's maps x [N, maps, r, r], the newest block faded in over those before it by `alpha`."""
+    resolution = x.shape[-1]
+    images = to_image[f"{resolution}x{resolution}"](x).to(dtype)
+    if alpha >= 1.0 or resolution == 4:
+        return images
+    half = resolution // 2
+    return fade(upscale2x(to_image[f"{half}x{half}"](x_previous).to(dtype)), images, alpha)
 
 
 class Block(nn.Module):

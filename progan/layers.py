@@ -5,6 +5,8 @@ float64 in gives float64 out and a bfloat16 trunk needs no autocast.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -64,28 +66,36 @@ def kernel_4x4(weight: Tensor) -> Tensor:
 
 
 class EqualizedWeight(nn.Module):
-    """A weight drawn from N(0, 1) and scaled at run time by gain / sqrt(fan_in), with a zero bias.
+    """A weight drawn from N(0, 1) and scaled at run time by gain / sqrt(fan_in), with a zero bias (`bias` 0: none).
 
     The equalized learning rate of Karras 2018, section 4.1. With `equalized` False the scale is in the initial values.
+    `lrmul` multiplies the learning rate of weight and bias: both are so much larger in memory and scaled back here.
     """
 
-    def __init__(self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool, lrmul: float = 1.0
+    ) -> None:
         super().__init__()
         scale = gain / math.sqrt(fan_in)
-        self.scale = scale if equalized else 1.0
-        self.weight = nn.Parameter(torch.randn(shape) * (1.0 if equalized else scale))
-        self.bias = nn.Parameter(torch.zeros(bias))
+        self.scale = scale * lrmul if equalized else lrmul
+        self.lrmul = lrmul
+        self.weight = nn.Parameter(torch.randn(shape) * ((1.0 if equalized else scale) / lrmul))
+        self.bias = nn.Parameter(torch.zeros(bias)) if bias else None
 
-    def scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         """The scaled weight and the bias in the precision of the computation."""
-        return (self.weight * self.scale).to(dtype), self.bias.to(dtype)
+        bias = self.bias if self.bias is None or self.lrmul == 1.0 else self.bias * self.lrmul
+        return (self.weight * self.scale).to(dtype), None if bias is None else bias.to(dtype)
 
 
 class Conv2d(EqualizedWeight):
     """Convolution that keeps the size: [N, in, H, W] -> [N, out, H, W], weight [out, in, k, k]."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = SQRT2, equalized: bool = True) -> None:
-        super().__init__((outputs, inputs, kernel, kernel), outputs, inputs * kernel * kernel, gain, equalized)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, gain: float = SQRT2, equalized: bool = True, bias: bool = True
+    ) -> None:
+        shape = (outputs, inputs, kernel, kernel)
+        super().__init__(shape, outputs * bias, inputs * kernel * kernel, gain, equalized)
         self.padding = kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,8 +110,10 @@ class UpConv2d(EqualizedWeight):
     that convolution itself, False is "repeat pixels, then convolve", which is the same with the kernel flipped.
     """
 
-    def __init__(self, inputs: int, outputs: int, fused: bool = True, equalized: bool = True) -> None:
-        super().__init__((outputs, inputs, 3, 3), outputs, inputs * 9, SQRT2, equalized)
+    def __init__(
+        self, inputs: int, outputs: int, fused: bool = True, equalized: bool = True, bias: bool = True
+    ) -> None:
+        super().__init__((outputs, inputs, 3, 3), outputs * bias, inputs * 9, SQRT2, equalized)
         self.fused = fused
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,8 +140,10 @@ class DownConv2d(EqualizedWeight):
 class Linear(EqualizedWeight):
     """Fully connected layer [N, in] -> [N, out], weight [out, in]."""
 
-    def __init__(self, inputs: int, outputs: int, gain: float = SQRT2, equalized: bool = True) -> None:
-        super().__init__((outputs, inputs), outputs, inputs, gain, equalized)
+    def __init__(
+        self, inputs: int, outputs: int, gain: float = SQRT2, equalized: bool = True, lrmul: float = 1.0
+    ) -> None:
+        super().__init__((outputs, inputs), outputs, inputs, gain, equalized, lrmul)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
@@ -142,12 +156,64 @@ class LatentTo4x4(EqualizedWeight):
     Its gain is a quarter of sqrt(2), as in the official program; the bias is one value a map.
     """
 
-    def __init__(self, inputs: int, outputs: int, equalized: bool = True) -> None:
-        super().__init__((outputs * 16, inputs), outputs, inputs, SQRT2 / 4, equalized)
+    def __init__(self, inputs: int, outputs: int, equalized: bool = True, bias: bool = True) -> None:
+        super().__init__((outputs * 16, inputs), outputs * bias, inputs, SQRT2 / 4, equalized)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        return F.linear(x, weight).reshape(len(x), -1, 4, 4) + bias.reshape(1, -1, 1, 1)
+        maps = F.linear(x, weight).reshape(len(x), -1, 4, 4)
+        return maps if bias is None else maps + bias.reshape(1, -1, 1, 1)
+
+
+def blur_kernel(taps: Any) -> list[list[float]]:
+    """The rows of a blur's kernel, of sum 1, from its numbers in one direction or in both. ValueError for others."""
+    try:
+        both = isinstance(taps[0], Sequence)
+        rows = [[float(tap) for tap in row] for row in taps] if both else [[float(a) * b for b in taps] for a in taps]
+        total = math.fsum(math.fsum(row) for row in rows)
+        if len({len(row) for row in rows}) == 1 and math.isfinite(1 / total):
+            return [[value / total for value in row] for row in rows]
+    except (TypeError, ValueError, LookupError, ArithmeticError):
+        pass
+    raise ValueError(f"blur_filter {taps!r} is not a list of numbers with a sum other than 0")
+
+
+class Blur(nn.Module):
+    """Low-pass filter of every map, which keeps the size and takes what lies outside as zero (Karras 2019, section 2).
+
+    `taps` are the filter's numbers, of both directions if in one list and [rows, columns] if in a list of lists; they
+    are normalised to a sum of 1. ValueError for what is no filter.
+    """
+
+    def __init__(self, taps: Sequence[float] | Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        self.kernel: Tensor
+        self.register_buffer("kernel", torch.tensor(blur_kernel(taps)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = self.kernel.shape
+        before = ((height - 1) // 2, (width - 1) // 2)
+        return cast(Tensor, Filter.apply(x, self.kernel.to(x.dtype), before))
+
+
+class Filter(torch.autograd.Function):
+    """The same small filter on every map, which has itself, turned round, as gradient, however often it is derived."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, before: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.before = before
+        after = (kernel.shape[0] - 1 - before[0], kernel.shape[1] - 1 - before[1])
+        if before != after:
+            x = F.pad(x, (before[1], after[1], before[0], after[0]))
+        weight = kernel.expand(x.shape[1], 1, *kernel.shape)
+        return F.conv2d(x, weight, padding=before if before == after else 0, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (kernel,) = ctx.saved_tensors
+        after = (kernel.shape[0] - 1 - ctx.before[0], kernel.shape[1] - 1 - ctx.before[1])
+        return Filter.apply(gradients[0], kernel.flip(0, 1), after), None, None
 
 
 def activation(x: Tensor, nonlinearity: str) -> Tensor:
