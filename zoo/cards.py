@@ -12,7 +12,11 @@ LONGEST_LIST = 12
 
 
 def model_card(config: Mapping[str, Any]) -> str:
-    """The card of the model with this config.json: what it is, its data and credit, training facts, how to load it."""
+    """The card of the model with this config.json: what it is, its data and credit, training facts, how to load it.
+
+    Facts that it knows: `data`, `credit`, `license`, `resolution` and `alpha` as for save_model, and `source`, the file
+    that a model trained elsewhere was converted from.
+    """
     facts = dict(config["training"])
     data, credit, licence = (facts.pop(key, None) for key in ("data", "credit", "license"))
     title, description = TITLES[config["architecture"]]
@@ -25,10 +29,11 @@ def model_card(config: Mapping[str, Any]) -> str:
         "tags:",
         *(f"- {tag}" for tag in (config["architecture"], "gan", "image-generation", "stylegrow")),
     ]
+    origin = f"converted from {_inline(source)}" if (source := facts.get("source")) else "trained with Stylegrow"
     parts = [
         "\n".join(["---", *header, "---"]),
         f"# {title}, {size} x {size} px{f': {_inline(data)}' if data else ''}",
-        f"An image generator trained with Stylegrow: {description}. It draws {kind} images of {size} x {size} pixels.",
+        f"An image generator {origin}: {description}. It draws {kind} images of {size} x {size} pixels.",
         "## Data",
         "\n\n".join(
             [f"Trained on {_inline(data or 'data that the training facts do not name')}.", *filter(None, [credit])]
@@ -47,7 +52,12 @@ def _example(config: Mapping[str, Any]) -> str:
     generator, facts = config["generator"], config["training"]
     size = facts.get("resolution", generator["resolution"])
     arguments = "z"
-    lines = ["import torch", "from zoo import load_generator", "", 'g = load_generator("path/of/this/folder")']
+    lines = [
+        "import torch",
+        "from zoo import load_generator",
+        "",
+        'g = load_generator("path/of/this/folder")  # or "hf://user/repo"',
+    ]
     lines.append(f"z = torch.randn(4, {generator['z_dim']})")
     if generator["label_dim"]:
         lines.append(f"labels = torch.eye({generator['label_dim']})[[0, 0, 0, 0]]")
@@ -62,10 +72,15 @@ def _example(config: Mapping[str, Any]) -> str:
     return "\n".join(["From a checkout of Stylegrow:", "", "```python", *lines, "```"])
 
 
-def _inline(value: Any, longest: int = LONGEST_LIST) -> str:
-    """A fact as one line that a table cell can hold; long lists only as their length."""
+def fact_text(value: Any, longest: int = LONGEST_LIST) -> str:
+    """A fact as one line; long lists only as their length."""
     if isinstance(value, list | tuple):
         text = ", ".join(map(str, value)) if len(value) <= longest else f"{len(value)}, listed in config.json"
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split())
+
+
+def _inline(value: Any, longest: int = LONGEST_LIST) -> str:
+    """A fact that a table cell can hold."""
+    return fact_text(value, longest).replace("|", "\\|")

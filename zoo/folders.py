@@ -10,14 +10,16 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import reprlib
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import hub
 from zoo.cards import model_card
-from zoo.errors import ModelError
+from zoo.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,6 +34,8 @@ ZOO = Path(__file__).parent
 FORMAT_VERSION = 1
 ARCHITECTURES = ("progan", "stylegan")
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
+FILES = ("config.json", *WEIGHTS.values(), "README.md")
+LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only be slow to refuse it
 KEYS = {"format_version": int, "architecture": str, "generator": dict, "classes": list, "training": dict}
 
 
@@ -128,7 +132,7 @@ def write_synced(path: Path, content: bytes) -> None:
 
 
 def load_generator(name_or_path: str | os.PathLike[str]) -> Generator:
-    """The generator of a model: a name in zoo/, a model folder or a run folder. In eval mode, float32, on the CPU.
+    """The generator of a model, found as find_model does. In eval mode, float32, on the CPU.
 
     Its constructor arguments are its `config`. ModelError, in one line, for whatever cannot be found or read or does
     not fit.
@@ -142,7 +146,22 @@ def load_discriminator(name_or_path: str | os.PathLike[str]) -> Discriminator:
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
-    """The folder of a model: the one given, that in a run folder, or that of this name in zoo/. ModelError if none."""
+    """The folder of a model: the one given, that in a run folder, that of this name in zoo/, or one from the Hub.
+
+    `hf://user/repo` and `hf://user/repo@revision` are downloaded, once. ModelError, in one line, if there is none.
+    """
+    return _find(name_or_path, FILES)
+
+
+def read_config(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A model's config.json, checked as far as that goes without its weights. ModelError as for load_generator."""
+    return _read_config(_find(name_or_path, ["config.json"]))
+
+
+def _find(name_or_path: str | os.PathLike[str], files: Sequence[str]) -> Path:
+    """find_model, downloading no other files than these."""
+    if hub.is_reference(name_or_path):
+        return hub.fetch(name_or_path, files)
     path = Path(name_or_path).expanduser()
     candidates = [path, path / "model"]
     if len(path.parts) == 1 and not path.is_absolute():
@@ -151,21 +170,23 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
         for folder in candidates:
             if (folder / "config.json").is_file():
                 return folder
-        if path.is_dir():
-            raise ModelError(
-                f"{path}: holds neither config.json nor model/config.json, so it is no model or run folder"
-            )
-        if path.exists():
-            raise ModelError(f"{path}: is a file; give the folder that holds config.json and the weights")
+        raise ModelError(f"{path}: {_why_no_model(path)}")
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _why_no_model(path: Path) -> str:
+    if path.is_dir():
+        return "holds neither config.json nor model/config.json, so it is no model or run folder"
+    if path.suffix == ".pkl" and path.exists():
+        return f"is no model folder; make one of it with python -m zoo import-official {path} FOLDER"
+    if path.exists():
+        whole = (path.parent / "config.json").is_file()
+        return f"is a file; give {f'its folder, {path.parent}' if whole else 'the folder of config.json and weights'}"
+    if hub.NAME.fullmatch(path.as_posix()):
+        return f"there is no such folder; if you mean the model of that name on the Hub, write hf://{path.as_posix()}"
     names = ", ".join(sorted(found.parent.name for found in ZOO.glob("*/config.json"))) or "none yet"
-    raise ModelError(f"{path}: there is no such folder, and no model of that name in zoo/ (there: {names})")
-
-
-def read_config(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A model's config.json, checked as far as that goes without its weights. ModelError as for load_generator."""
-    return _read_config(find_model(name_or_path))
+    return f"there is no such folder, and no model of that name in zoo/ (there: {names})"
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -175,7 +196,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: is not JSON ({_one_line(error)})") from error
+        raise ModelError(f"{path}: is not JSON ({one_line(error)})") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path}: is not a JSON object")
     for key, kind in KEYS.items():
@@ -195,7 +216,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _load(name_or_path: str | os.PathLike[str], role: str) -> Any:
     import torch
 
-    folder = find_model(name_or_path)
+    folder = _find(name_or_path, ["config.json", WEIGHTS[role]])
     config = _read_config(folder)
     if not isinstance(config.get(role), dict):
         raise ModelError(f"{folder / 'config.json'}: the model has no {role}; it was saved without one")
@@ -218,10 +239,24 @@ def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
     if known.keys() != arguments.keys():
         name = min(known.keys() ^ arguments.keys())
         raise ModelError(f"{path}: {role} {'lacks the' if name in known else 'has the unknown'} argument {name!r}")
+    for name, value in arguments.items():
+        if not _plausible(value, known[name].default):
+            problem = f"{name} cannot be {reprlib.repr(value)}"
+            raise ModelError(f"{path}: the arguments of {role} make no network ({problem})")
     try:
         return network(**arguments)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ModelError(f"{path}: the arguments of {role} make no network ({_one_line(error)})") from error
+        raise ModelError(f"{path}: the arguments of {role} make no network ({one_line(error)})") from error
+
+
+def _plausible(value: Any, default: Any) -> bool:
+    """Whether an argument is worth a try; networks check the values they know, and no more than that."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int | float):
+        # A comparison with NaN is false.
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+    return not isinstance(value, str | list | dict) or len(value) <= LONGEST_VALUE
 
 
 def network_classes(architecture: str) -> tuple[type[nn.Module], type[nn.Module]]:
@@ -239,7 +274,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: is missing") from error
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: is damaged or no safetensors file ({_one_line(error)})") from error
+        raise ModelError(f"{path}: is damaged or no safetensors file ({one_line(error)})") from error
 
 
 def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
@@ -256,7 +291,3 @@ def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Ten
             raise ModelError(f"{path}: {name} of shape {shapes}")
         if found[name].dtype != tensor.dtype:
             raise ModelError(f"{path}: {name} holds {found[name].dtype}, not {tensor.dtype}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

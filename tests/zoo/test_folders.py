@@ -334,7 +334,7 @@ def test_weights_of_another_type_are_named(folder):
     assert one_line(raised, str(path), "int32, not torch.float32")
 
 
-@pytest.mark.parametrize("path", ["missing", "file", "empty", "hf://user/repo", "x" * 5000, "a\0b", ""])
+@pytest.mark.parametrize("path", ["missing", "file", "empty", "x" * 5000, "a\0b", ""])
 def test_what_is_no_model_is_named(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
