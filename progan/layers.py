@@ -168,8 +168,8 @@ class LatentTo4x4(EqualizedWeight):
 def blur_kernel(taps: Any) -> list[list[float]]:
     """The rows of a blur's kernel, of sum 1, from its numbers in one direction or in both. ValueError for others."""
     try:
-        both = isinstance(taps[0], Sequence)
-        rows = [[float(tap) for tap in row] for row in taps] if both else [[float(a) * b for b in taps] for a in taps]
+        both = isinstance(taps[0], list | tuple)
+        rows = [[float(tap) for tap in row] for row in taps] if both else [[float(a * b) for b in taps] for a in taps]
         total = math.fsum(math.fsum(row) for row in rows)
         if len({len(row) for row in rows}) == 1 and math.isfinite(1 / total):
             return [[value / total for value in row] for row in rows]
