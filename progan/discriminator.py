@@ -39,6 +39,12 @@ class Discriminator(nn.Module):
         nonlinearity: "lrelu" or "relu".
     """
 
+    from_image: nn.ModuleDict
+    blocks: nn.ModuleDict
+    conv: Conv2d
+    dense: Linear
+    output: Linear
+
     def __init__(
         self,
         resolution: int = 1024,

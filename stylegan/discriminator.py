@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from progan.discriminator import add_tower, judge
-from progan.layers import Blur, Conv2d, DownConv2d, activation, check_choice, feature_maps
+from progan.layers import Blur, Conv2d, DownConv2d, Linear, activation, check_choice, feature_maps
 
 
 class Discriminator(nn.Module):
@@ -27,6 +27,12 @@ class Discriminator(nn.Module):
         nonlinearity: "lrelu" or "relu".
         blur_filter: the low-pass filter before downscaling; None for none.
     """
+
+    from_image: nn.ModuleDict
+    blocks: nn.ModuleDict
+    conv: Conv2d
+    dense: Linear
+    output: Linear
 
     def __init__(
         self,
