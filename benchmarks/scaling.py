@@ -48,13 +48,14 @@ def measure(options: Options) -> None:
     from train.draws import Draws
     from train.feed import Batch
     from train.forecast import parameters
+    from train.presets import preset
     from train.processes import Processes
-    from train.schedule import Schedule, preset
+    from train.schedule import Schedule
     from train.trainer import Recipe, Trainer
 
     torch.manual_seed(0)
     r = options.resolution
-    table = preset(options.preset, r)
+    table = preset("progan", options.preset, r)
     base, most = table.fmap_base, table.fmap_max
     generator = Generator(r, table.z_dim, fmap_base=base, fmap_max=most)
     discriminator = Discriminator(r, fmap_base=base, fmap_max=most, mbstd_group=table.mbstd_group)

@@ -14,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from progan import Discriminator, Generator
+from train.architectures import Discriminator, Generator
 from train.errors import RunError
 from train.trainer import Trainer
 from zoo.folders import write_synced

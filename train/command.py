@@ -16,7 +16,7 @@ def main(architecture: str, description: str) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # paths may hold what no terminal can show
     speaks = os.environ.get("RANK", "0") == "0"
-    read = partial(parse, sys.argv[1:], f"train/{architecture}.py", description)
+    read = partial(parse, sys.argv[1:], architecture, description)
     try:
         options = read()
         # Late, so that --help and a misspelt option answer at once.

@@ -1,15 +1,19 @@
 """Every random number of a training, as a pure function of (seed, purpose, images seen).
 
 A step draws for the whole batch on the processor, and each process takes its share. So a resumed run continues with the
-same numbers without any saved generator state, several processes draw what one would, and no device changes them.
+same numbers without any saved generator state, several processes draw what one would, and no device changes them. The
+exception is StyleGAN's noise on a GPU (see architectures.noise_maps).
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+MIXING_PROBABILITY = 0.9  # of style mixing (Karras 2019, appendix C)
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,10 @@ class Draws:
 
     seed: int
 
-    def generator(self, purpose: str, images: int) -> torch.Generator:
+    def generator(self, purpose: str, images: int, device: torch.device | str = "cpu") -> torch.Generator:
         """A generator of its own for this purpose at this moment."""
         digest = hashlib.blake2b(f"{self.seed} {purpose} {images}".encode(), digest_size=8).digest()
-        return torch.Generator("cpu").manual_seed(int.from_bytes(digest, "little") >> 1)
+        return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
     def latents(self, purpose: str, images: int, count: int, z_dim: int) -> Tensor:
         """Normal latents [count, z_dim]."""
@@ -38,3 +42,17 @@ class Draws:
     def order(self, epoch: int, pictures: int) -> np.ndarray:
         """The order [pictures] in which an epoch shows the pictures."""
         return torch.randperm(pictures, generator=self.generator("order", epoch)).numpy()
+
+    def crossover(self, purpose: str, images: int, layers: int) -> int:
+        """Style mixing's crossover: uniform from 1 to layers - 1 with probability 0.9, else `layers`, for no mixing."""
+        generator = self.generator(purpose, images)
+        mixing = torch.rand((), generator=generator) < MIXING_PROBABILITY
+        layer = torch.randint(1, max(layers, 2), (), generator=generator)
+        return int(layer) if mixing else layers
+
+    def noise(
+        self, purpose: str, images: int, count: int, sizes: Sequence[int], device: torch.device | str = "cpu"
+    ) -> list[Tensor]:
+        """Normal noise maps [count, 1, size, size], one for each size, drawn on the device, on which they depend."""
+        generator = self.generator(purpose, images, device)
+        return [torch.randn(count, 1, size, size, generator=generator, device=device) for size in sizes]

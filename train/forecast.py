@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from progan import Discriminator, Generator
 from train.draws import Draws
 from train.feed import Batch
 from train.plan import Plan
@@ -30,7 +29,7 @@ EVALUATIONS = 2.4
 def seconds_per_image(plan: Plan, device: torch.device, say: Callable[[str], None] = print) -> dict[int, float]:
     """Seconds a real picture at each resolution of the schedule, on one process. Says where memory may not do."""
     torch.manual_seed(0)
-    generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
+    generator, discriminator = plan.build()
     labels = None
     if plan.generator["label_dim"]:
         labels = Labels(torch.eye(plan.generator["label_dim"]), np.arange(plan.generator["label_dim"]))
@@ -87,7 +86,7 @@ def parameters(network: nn.Module) -> int:
 def memory(plan: Plan) -> dict[str, float]:
     """A process's memory at the last stage, estimated in gigabytes: the networks with their state, and activations."""
     with torch.device("meta"):
-        generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
+        generator, discriminator = plan.build()
         r = plan.schedule.resolution
         images = torch.zeros(1, plan.generator["image_channels"], r, r)
         latents = torch.zeros(1, plan.generator["z_dim"])

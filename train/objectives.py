@@ -2,9 +2,9 @@
 
 A critic is any function of images [N, C, H, W] that returns scores [N, 1], or (scores, label logits [N, L]) where it
 also classifies, as the auxiliary classifier of the 2018 program does. Losses are means over the batch, so that the
-gradients of equal parts of a batch average to those of the whole. Where labels [N, L] are given, label_weight times the
-cross-entropy of the label logits is added. An objective's `statistics` are detached scalars under the names that the
-reports use.
+gradients of equal parts of a batch average to those of the whole. Where labels [N, L] are given to a critic that
+classifies, label_weight times the cross-entropy of the label logits is added. An objective's `statistics` are detached
+scalars under the names that the reports use.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +22,10 @@ class Objective(NamedTuple):
 
     loss: Tensor
     statistics: Mapping[str, Tensor]
+
+    def noting(self, more: Mapping[str, Tensor]) -> "Objective":
+        """The same with more statistics."""
+        return Objective(self.loss, {**self.statistics, **more})
 
 
 def wgan_gp_critic(
@@ -114,8 +118,9 @@ def objective(
 ) -> Objective:
     """The loss plus the label term (Odena et al. 2017), summed over the batches of logits."""
     statistics = dict(statistics)
-    if labels is not None:
-        label_loss = torch.stack([F.cross_entropy(batch, labels) for batch in logits if batch is not None]).sum()
+    entropies = [F.cross_entropy(batch, labels) for batch in logits if batch is not None and labels is not None]
+    if entropies:
+        label_loss = torch.stack(entropies).sum()
         loss = loss + label_weight * label_loss
         statistics["label_loss"] = label_loss
     return Objective(loss, {"loss": loss.detach()} | {name: value.detach() for name, value in statistics.items()})

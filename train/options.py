@@ -12,7 +12,7 @@ import tyro
 
 from data.commandline import parsed
 from train.errors import OptionError
-from train.schedule import PRESETS
+from train.presets import PRESETS
 
 Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
@@ -61,7 +61,7 @@ class Options:
     fmap_max: Integer = None
     """most feature maps of a layer"""
     z_dim: Integer = None
-    """length of the latent vector"""
+    """length of the latent vector, and of StyleGAN's w"""
     loss: Literal["wgan-gp", "ns-r1"] = "wgan-gp"
     """objective: WGAN with gradient penalty, or non-saturating logistic with R1"""
     gp_weight: float = 10.0
@@ -93,7 +93,7 @@ class Options:
     init_from: Text = None
     """start from the weights of a model folder, a run, or a model that comes with the project"""
     preset: Text = None
-    """table of defaults: toonhead, small, v1-1gpu, v2-1gpu, v2-2gpus, v2-4gpus, v2-8gpus"""
+    """table of defaults, one of those named above (default: that of the data, or for so many processes)"""
     log_with: Literal["none", "tensorboard", "wandb", "trackio"] = "none"
     """also log to this tracker, through accelerate"""
     dry_run: bool = False
@@ -111,8 +111,10 @@ LARGEST_SEED = 2**63 - 1  # what torch's generators take
 LEAST_KIMG = 0.001  # one picture
 
 
-def parse(argv: Sequence[str], program: str, description: str, default: Options | None = None) -> Options:
+def parse(argv: Sequence[str], architecture: str, description: str, default: Options | None = None) -> Options:
     """Options from the command line; what it does not name is taken from `default`. OptionError in one line."""
+    program = f"train/{architecture}.py"
+    description = f"{description} Presets: {', '.join(PRESETS[architecture])}."
     arguments: list[str] = []
     for position, word in enumerate(argv):
         arguments.append(word)
@@ -125,11 +127,11 @@ def parse(argv: Sequence[str], program: str, description: str, default: Options 
         program,
         OptionError,
     )
-    check(options)
+    check(options, architecture)
     return absolute(options)
 
 
-def check(options: Options) -> None:
+def check(options: Options, architecture: str) -> None:
     """OptionError that names the first option whose value makes no sense."""
     given = {name: value for name, value in vars(options).items() if value is not None}
     for name, value in given.items():
@@ -147,8 +149,9 @@ def check(options: Options) -> None:
         raise OptionError(f"--kimg {options.kimg:g}: give at least {LEAST_KIMG}, which is one picture")
     if options.seed > LARGEST_SEED:
         raise OptionError(f"--seed {options.seed}: give a whole number below 2^63")
-    if options.preset is not None and options.preset not in PRESETS:
-        raise OptionError(f"--preset {options.preset}: there is none of this name; use one of {', '.join(PRESETS)}")
+    presets = PRESETS[architecture]
+    if options.preset is not None and options.preset not in presets:
+        raise OptionError(f"--preset {options.preset}: there is none of this name; use one of {', '.join(presets)}")
     if options.desc is not None and not re.fullmatch(r"[\w.+-]{1,64}", options.desc):
         raise OptionError(f"--desc {options.desc!r}: give one word of letters, digits, '.', '_', '+' and '-'")
 

@@ -10,10 +10,13 @@ from typing import Any
 import zoo
 from data import Dataset
 from data.errors import printable
+from train.architectures import Discriminator, Generator
 from train.errors import OptionError
 from train.options import Options, PrecisionName, check, flag
-from train.schedule import Preset, Schedule, preset, preset_for, to_images
+from train.presets import Preset, preset, preset_for
+from train.schedule import Schedule, to_images
 from train.trainer import Recipe
+from zoo.folders import network_classes
 
 FORMAT_VERSION = 1
 
@@ -54,6 +57,11 @@ class Plan:
         names = [field.name for field in dataclasses.fields(Recipe)]
         return Recipe(**{name: getattr(self.options, name) for name in names})
 
+    def build(self) -> tuple[Generator, Discriminator]:
+        """The run's networks, with new weights."""
+        generator, discriminator = network_classes(self.architecture)
+        return generator(**self.generator), discriminator(**self.discriminator)  # type: ignore[return-value]
+
     def at_once(self, resolution: int) -> int:
         """How many pictures a process takes at once at this resolution."""
         share = max(self.schedule.batch[resolution] // self.processes, 1)
@@ -81,7 +89,7 @@ class Plan:
             for name in tables:
                 content["schedule"][name] = {int(r): value for r, value in content["schedule"][name].items()}
             content |= {"options": Options(**content["options"]), "schedule": Schedule(**content["schedule"])}
-            check(content["options"])
+            check(content["options"], content["architecture"])
             return cls(**content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise OptionError(f"--resume: {path} is damaged ({error}); put back the run's own") from None
@@ -89,8 +97,12 @@ class Plan:
 
 def make_plan(architecture: str, options: Options, dataset: Dataset, processes: int, precision: PrecisionName) -> Plan:
     """Fill the gaps of the options from preset, data and --init-from's model. OptionError if they clash."""
-    chosen = choose_preset(options, dataset, processes)
+    chosen = choose_preset(architecture, options, dataset, processes)
     model = zoo.read_config(options.init_from) if options.init_from else None
+    if model is not None and model["architecture"] != architecture:
+        raise OptionError(
+            f"--init-from {options.init_from}: is a model of {model['architecture']}; take one of {architecture}"
+        )
     options = replace(
         options,
         preset=chosen.name,
@@ -103,17 +115,17 @@ def make_plan(architecture: str, options: Options, dataset: Dataset, processes: 
     schedule = make_schedule(options, chosen, processes)
     options = with_lengths(options, chosen, schedule)
     facts = facts_of(dataset, options)
-    generator, discriminator = networks(options, chosen, len(facts["classes"]), dataset, model)
+    generator, discriminator = networks(architecture, options, chosen, len(facts["classes"]), dataset, model)
     return Plan(architecture, options, schedule, generator, discriminator, facts, processes)
 
 
-def choose_preset(options: Options, dataset: Dataset, processes: int) -> Preset:
+def choose_preset(architecture: str, options: Options, dataset: Dataset, processes: int) -> Preset:
     """The preset asked for, or that of the embedded faces, of small pictures, or of so many processes."""
     if dataset.name == "toonhead":
         default = "toonhead"
     else:
-        default = "small" if dataset.resolution <= 64 else preset_for(processes)
-    return preset(options.preset or default, dataset.resolution)
+        default = "small" if dataset.resolution <= 64 else preset_for(architecture, processes)
+    return preset(architecture, options.preset or default, dataset.resolution).for_loss(options.loss)
 
 
 def start_of(chosen: Preset, resolution: int, model: Mapping[str, Any] | None) -> int:
@@ -193,7 +205,12 @@ def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
 
 
 def networks(
-    options: Options, chosen: Preset, label_dim: int, dataset: Dataset, model: Mapping[str, Any] | None
+    architecture: str,
+    options: Options,
+    chosen: Preset,
+    label_dim: int,
+    dataset: Dataset,
+    model: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of generator and discriminator. OptionError where the model to start from does not fit the data."""
     assert options.resolution is not None
@@ -217,6 +234,8 @@ def networks(
         )
     shared |= {"fmap_base": options.fmap_base, "fmap_max": options.fmap_max}
     generator, discriminator = shared | {"z_dim": options.z_dim}, shared | {"mbstd_group": chosen.mbstd_group}
+    if architecture == "stylegan":
+        generator |= {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim}
     if model is None:
         return generator, discriminator
     return model["generator"], model.get("discriminator") or discriminator

@@ -46,6 +46,14 @@ class Alone:
     def agree(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's tensors, in place."""
 
+    def share(self, whole: Tensor, dtype: torch.dtype) -> Tensor:
+        """This process's part of what was drawn for the whole batch, on its device.
+
+        Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
+        they when a share is accumulated in parts (see Trainer.parts).
+        """
+        return whole[self.rank :: self.count].to(self.device, dtype, non_blocking=True)
+
 
 class Processes(Alone):
     """This process among those that train together, on the device that accelerate gives it.

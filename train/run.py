@@ -14,7 +14,6 @@ from filelock import FileLock
 import zoo
 from data import Dataset, open_dataset
 from data.dataset import is_prepared
-from progan import Discriminator, Generator
 from train import checkpoints, folders, forecast, reports
 from train.draws import Draws
 from train.errors import OptionError
@@ -96,7 +95,7 @@ def decide(
     architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
 ) -> tuple[Plan, list[str]]:
     """The plan, which is the main process's for all of them, and what there is to say about it."""
-    precision, remark = choose_precision(options, stored, dataset, processes)
+    precision, remark = choose_precision(architecture, options, stored, dataset, processes)
     if stored is None:
         plan = make_plan(architecture, options, dataset, processes.count, precision)
     else:
@@ -108,7 +107,7 @@ def decide(
 
 
 def choose_precision(
-    options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
+    architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
 ) -> tuple[PrecisionName, str | None]:
     """The precision to train in, and what there is to say about it."""
     before = stored.options.mixed_precision if stored else None
@@ -117,7 +116,7 @@ def choose_precision(
         return "no", "Apple's GPU trains in float32" if asked == "bf16" else None
     if asked is not None:
         return asked, None
-    wanted = choose_preset(options, dataset, processes.count).mixed_precision
+    wanted = choose_preset(architecture, options, dataset, processes.count).mixed_precision
     return ("bf16" if wanted == "bf16" and fast_bf16(processes.device) else "no"), None
 
 
@@ -126,7 +125,7 @@ def notes_on(plan: Plan, dataset: Dataset, processes: Processes) -> Iterator[str
     if processes.lost_others:
         yield (
             "accelerate launch started only this process; for several on a CPU use "
-            "torchrun --nproc-per-node N train/progan.py"
+            f"torchrun --nproc-per-node N train/{plan.architecture}.py"
         )
     if not plan.data["classes"] and dataset.attributes and plan.data["source"] != "toonhead":
         yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
@@ -155,7 +154,7 @@ def check_data(plan: Plan, dataset: Dataset) -> None:
 def dry_run(plan: Plan, said: list[str], processes: Processes) -> int:
     """Print the plan."""
     with torch.device("meta"):
-        generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
+        generator, discriminator = plan.build()
     for line in said:
         print(line)
     for name, value in dataclasses.asdict(plan.options).items():
@@ -209,7 +208,7 @@ def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, repo
 def build(plan: Plan, dataset: Dataset, training: np.ndarray, processes: Processes, fresh: bool) -> Trainer:
     """The networks and what trains them; with `fresh`, the networks begin as the model of --init-from, if any."""
     torch.manual_seed(plan.options.seed)
-    generator, discriminator = Generator(**plan.generator), Discriminator(**plan.discriminator)
+    generator, discriminator = plan.build()
     if fresh and plan.options.init_from:
         generator.load_state_dict(zoo.load_generator(plan.options.init_from).state_dict())
         if zoo.read_config(plan.options.init_from).get("discriminator"):

@@ -1,4 +1,4 @@
-"""Progressive growing as a pure function of the reals shown to the critic, and the tables of values that go with it.
+"""Progressive growing as a pure function of the reals shown to the critic.
 
 Karras et al. 2018 ("Progressive Growing of GANs"), section 2 and appendix A: every resolution is first trained alone
 for `stable_kimg` thousand images, then the next one is faded in over `fade_kimg`, and so on until the full
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 
 def to_images(kimg: float) -> int:
@@ -148,147 +147,3 @@ class Schedule:
 def resolutions(start_resolution: int, resolution: int) -> list[int]:
     """The powers of two from `start_resolution` to `resolution`."""
     return [1 << k for k in range(start_resolution.bit_length() - 1, resolution.bit_length())]
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Default values of a training.
-
-    Batches are totals over all processes. Resolutions that `batch` or `lr` does not name have the base value.
-    `ema_kimg` is the half-life of the averaged generator in thousands of images.
-    """
-
-    name: str
-    total_kimg: float
-    batch_base: int
-    batch: Mapping[int, int]
-    lr: Mapping[int, float] = field(default_factory=dict)
-    lr_base: float = 0.001
-    start_resolution: int = 4
-    stable_kimg: float = 600
-    fade_kimg: float = 600
-    mbstd_group: int = 4
-    fmap_base: int = 8192
-    fmap_max: int = 512
-    z_dim: int = 512
-    # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
-    ema_kimg: float = 10
-    mixed_precision: Literal["no", "bf16"] = "bf16"
-
-    def schedule(
-        self,
-        resolution: int,
-        *,
-        start_resolution: int | None = None,
-        stable_kimg: float | None = None,
-        fade_kimg: float | None = None,
-        batch: int | None = None,
-        lr: float | None = None,
-    ) -> Schedule:
-        """The schedule to `resolution`, with values given in place of its own (`batch`, `lr`: at all stages)."""
-        start = min(self.start_resolution, resolution) if start_resolution is None else start_resolution
-        return Schedule(
-            resolution=resolution,
-            start_resolution=start,
-            stable_kimg=self.stable_kimg if stable_kimg is None else stable_kimg,
-            fade_kimg=self.fade_kimg if fade_kimg is None else fade_kimg,
-            batch={
-                r: self.batch.get(r, self.batch_base) if batch is None else batch
-                for r in resolutions(start, resolution)
-            },
-            lr={r: self.lr.get(r, self.lr_base) if lr is None else lr for r in resolutions(start, resolution)},
-        )
-
-
-def preset(name: str, resolution: int) -> Preset:
-    """The preset of that name for training at `resolution`. ValueError, naming those that exist, for an unknown name.
-
-    `total_kimg` is the table's, or more where growing to `resolution` would leave less than one stable and one fade
-    length.
-    """
-    if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}: use one of {', '.join(PRESETS)}")
-    found = PRESETS[name]
-    least = found.schedule(resolution).growing_kimg + found.stable_kimg + found.fade_kimg
-    start = min(found.start_resolution, resolution)
-    return replace(found, total_kimg=max(found.total_kimg, least), start_resolution=start)
-
-
-def preset_for(processes: int) -> str:
-    """Name of the official preset for that many processes: the one for the largest GPU count that is not above it."""
-    return max((count, name) for count, name in GPU_PRESETS.items() if count <= processes)[1]
-
-
-GPU_PRESETS = {1: "v2-1gpu", 2: "v2-2gpus", 4: "v2-4gpus", 8: "v2-8gpus"}
-
-# The values of the official program (v1: those of the paper), then this project's own.
-PRESETS: Mapping[str, Preset] = {
-    entry.name: entry
-    for entry in (
-        Preset(
-            name="v1-1gpu",
-            total_kimg=19000,
-            stable_kimg=800,
-            fade_kimg=800,
-            batch_base=16,
-            batch={256: 14, 512: 6, 1024: 3},
-            mbstd_group=16,
-            mixed_precision="no",
-        ),
-        Preset(
-            name="v2-1gpu",
-            total_kimg=12000,
-            batch_base=4,
-            batch={4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4},
-            lr={1024: 0.0015},
-        ),
-        Preset(
-            name="v2-2gpus",
-            total_kimg=12000,
-            batch_base=8,
-            batch={4: 256, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8},
-            lr={512: 0.0015, 1024: 0.002},
-        ),
-        Preset(
-            name="v2-4gpus",
-            total_kimg=12000,
-            batch_base=16,
-            batch={4: 512, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16},
-            lr={256: 0.0015, 512: 0.002, 1024: 0.003},
-        ),
-        Preset(
-            name="v2-8gpus",
-            total_kimg=12000,
-            batch_base=32,
-            batch={4: 512, 8: 256, 16: 128, 32: 64, 64: 32},
-            lr={128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
-        ),
-        # The embedded faces to 64 px on two processor cores.
-        Preset(
-            name="toonhead",
-            total_kimg=150,
-            stable_kimg=8,
-            fade_kimg=8,
-            batch_base=8,
-            batch={4: 16, 8: 16},
-            lr_base=0.0015,
-            fmap_base=1024,
-            fmap_max=128,
-            z_dim=128,
-            ema_kimg=1,  # in so short a run the weights move too fast for a longer average
-        ),
-        # One's own pictures at low resolution on one modest machine.
-        Preset(
-            name="small",
-            total_kimg=1200,
-            stable_kimg=100,
-            fade_kimg=100,
-            batch_base=16,
-            batch={4: 64, 8: 64, 16: 64, 32: 32},
-            fmap_base=4096,
-            fmap_max=256,
-            z_dim=256,
-            ema_kimg=5,
-        ),
-    )
-}

@@ -12,6 +12,7 @@ from torch import Tensor
 import zoo
 from data import Dataset, pictures
 from data.errors import printable
+from train.architectures import samples
 from train.draws import Draws
 from train.plan import Plan
 from train.schedule import Stage
@@ -84,7 +85,7 @@ class Snapshots:
         for part in torch.arange(len(self.latents)).split(32):
             latents = self.latents[part].to(trainer.peers.device)
             labels = None if self.labels is None else self.labels[part].to(trainer.peers.device)
-            images.append(trainer.average(latents, labels, stage.resolution, stage.alpha).cpu())
+            images.append(samples(trainer.average, latents, labels, stage).cpu())
         return torch.cat(images)
 
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from progan import Discriminator, Generator
-from train import objectives
+import stylegan
+from train import architectures, objectives
+from train.architectures import Discriminator, Fakes, Generator
 from train.draws import Draws
 from train.feed import Batch, to_reals
 from train.objectives import Objective
@@ -18,6 +19,7 @@ from train.processes import Alone
 from train.schedule import Schedule, Stage
 
 ADAM = {"betas": (0.0, 0.99), "eps": 1e-8}  # Karras 2018, appendix A.1
+W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Trainer:
     ) -> None:
         self.generator = generator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.discriminator = discriminator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        peers.agree([*self.generator.parameters(), *self.discriminator.parameters()])
+        peers.agree([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
         self.dtype = next(self.generator.parameters()).dtype
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         for network in (self.generator, self.discriminator, self.average):
@@ -110,46 +112,50 @@ class Trainer:
         reals = to_reals(pictures, mirrored, stage.alpha)
         reals = reals.contiguous(memory_format=torch.channels_last)
         labels = None if self.labels is None else self.labels.of(batch.indices).to(self.peers.device, self.dtype)
-        latents = self.share(self.draws.latents("critic", batch.images, stage.batch, self.generator.z_dim))
         mix = self.share(self.draws.uniform("mix", batch.images, stage.batch))
-        critic = partial(self.discriminator, alpha=stage.alpha)
+        fakes = self.fakes("critic", batch.images, stage, labels)
 
         def loss(part: slice) -> Objective:
             some_labels = None if labels is None else labels[part]
+            critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             with torch.no_grad():
-                fakes = self.generator(latents[part], some_labels, stage.resolution, stage.alpha)
+                drawn, means = fakes(part)
             if self.recipe.loss == "ns-r1":
-                return objectives.logistic_r1_critic(critic, reals[part], fakes, some_labels, self.recipe.gamma)
-            return objectives.wgan_gp_critic(critic, reals[part], fakes, mix[part], some_labels, self.recipe.gp_weight)
+                weight = self.recipe.gamma
+                result = objectives.logistic_r1_critic(critic, reals[part], drawn, some_labels, weight)
+            else:
+                weight = self.recipe.gp_weight
+                result = objectives.wgan_gp_critic(critic, reals[part], drawn, mix[part], some_labels, weight)
+            return result.noting(means)
 
         self.discriminator.requires_grad_(True)
         return self.descend(self.discriminator, self.d_adam, loss, len(reals))
 
     def generator_step(self, stage: Stage) -> dict[str, Tensor]:
         """One step of the generator, on as many fakes as the critic's batch had."""
-        latents = self.share(self.draws.latents("generator", self.images, stage.batch, self.generator.z_dim))
         labels = None
         if self.labels is not None:
             places = self.draws.choices("labels", self.images, stage.batch, len(self.labels.training))
             labels = self.share(self.labels.of(self.labels.training[places]))
-        critic = partial(self.discriminator, alpha=stage.alpha)
+        fakes = self.fakes("generator", self.images, stage, labels)
         adversarial = {"wgan-gp": objectives.wgan_generator, "ns-r1": objectives.nonsaturating_generator}
 
         def loss(part: slice) -> Objective:
             some_labels = None if labels is None else labels[part]
-            fakes = self.generator(latents[part], some_labels, stage.resolution, stage.alpha)
-            return adversarial[self.recipe.loss](critic, fakes, some_labels)
+            critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
+            drawn, means = fakes(part)
+            return adversarial[self.recipe.loss](critic, drawn, some_labels).noting(means)
 
         self.discriminator.requires_grad_(False)
-        return self.descend(self.generator, self.g_adam, loss, len(latents))
+        return self.descend(self.generator, self.g_adam, loss, stage.batch // self.peers.count)
+
+    def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Fakes]:
+        """What makes the fakes of a part of this process's share, drawn for this purpose at this moment."""
+        return architectures.fakes(self.generator, stage, self.draws, purpose, images, self.peers, labels)
 
     def share(self, whole: Tensor) -> Tensor:
-        """This process's part of what was drawn for the whole batch.
-
-        Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
-        they when a share is accumulated in parts (see `parts`).
-        """
-        return whole[self.peers.rank :: self.peers.count].to(self.peers.device, self.dtype, non_blocking=True)
+        """This process's part of what was drawn for the whole batch, in the precision of the weights."""
+        return self.peers.share(whole, self.dtype)
 
     def parts(self, count: int) -> list[slice]:
         """A share of `count` samples as equal, strided parts of at most batch_per_device."""
@@ -166,7 +172,7 @@ class Trainer:
     ) -> dict[str, Tensor]:
         """One step of a network's optimizer on the loss's mean over this share and over all processes.
 
-        A gradient that is not finite skips the step and is counted.
+        A gradient that is not finite skips the step and is counted. Returns the mean statistics.
         """
         network.zero_grad(set_to_none=True)
         parts = self.parts(count)
@@ -174,20 +180,33 @@ class Trainer:
         for part in parts:
             result = loss(part)
             (result.loss / len(parts)).backward()
-            sums = {name: sums.get(name, 0) + value.float() for name, value in result.statistics.items()}
+            sums = {name: sums.get(name, 0) + value for name, value in result.statistics.items()}
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        means = self.peers.average(gradients, torch.stack(list(sums.values())) / len(parts))
+        flat = torch.cat([value.flatten() for value in sums.values()]) / len(parts)
+        means = self.peers.average(gradients, flat).split([value.numel() for value in sums.values()])
         norm = torch.nn.utils.get_total_norm(gradients)
         if norm.isfinite():
             adam.step()
         else:
             self.skipped += 1
-        return dict(zip(sums, means, strict=True)) | {"gradient": norm}
+        measured = {name: mean.view_as(value) for (name, value), mean in zip(sums.items(), means, strict=True)}
+        if (w := measured.pop("w", None)) is not None:
+            self.update_w_avg(w)
+        return measured | {"gradient": norm}
+
+    @torch.no_grad()
+    def update_w_avg(self, w: Tensor) -> None:
+        """Move StyleGAN's mean w towards that of a batch [w_dim]; one that is not finite changes nothing."""
+        assert isinstance(self.generator, stylegan.Generator)
+        w_avg = self.generator.w_avg
+        w_avg.copy_(torch.where(w.isfinite().all(), w.lerp(w_avg, W_AVG_BETA), w_avg))
 
     @torch.no_grad()
     def update_average(self, images: int) -> None:
-        """Move the averaged generator towards the generator, with the recipe's half-life in images."""
+        """Move the averaged generator towards the generator, with the recipe's half-life in images; buffers follow."""
         half_life = self.recipe.ema_kimg * 1000
         keep = 0.5 ** (images / half_life) if half_life else 0.0
         for averaged, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             averaged.lerp_(current, 1 - keep)
+        for averaged, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            averaged.copy_(current)

@@ -10,7 +10,7 @@ from train.options import Options, flag, parse
 
 
 def read(text: str, default: Options | None = None) -> Options:
-    return parse(text.split(), "train/progan.py", "Train.", default)
+    return parse(text.split(), "progan", "Train.", default)
 
 
 NAMES = """
@@ -124,4 +124,4 @@ def test_what_makes_no_sense_is_one_line_that_names_it(text, words):
 @pytest.mark.parametrize("name", ["--data", "--out", "--cache", "--resume", "--init-from", "--cond"])
 def test_an_empty_text_is_refused(name):
     with pytest.raises(OptionError, match=f"^{name} '': is empty"):
-        parse([name, ""], "train/progan.py", "Train.")
+        parse([name, ""], "progan", "Train.")

@@ -142,6 +142,7 @@ def test_a_folder_without_options_is_no_run(tmp_path):
 
 
 MODEL = {
+    "architecture": "progan",
     "generator": {
         "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 128, "fmap_max": 12, "z_dim": 20,
         "fused_scale": False,

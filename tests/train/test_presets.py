@@ -1,0 +1,63 @@
+"""Tables of default values: those of the official programs, and that each makes a training that grows to its end."""
+
+import pytest
+
+from train.presets import PRESETS, preset, preset_for
+from train.schedule import Schedule, resolutions, to_images
+
+
+def values(table):
+    return [table[r] for r in (4, 8, 16, 32, 64, 128, 256, 512, 1024)]
+
+
+OFFICIAL: dict[
+    str, tuple[list[int], list[float], int, int, int]
+] = {  # facts of the official config.py, written out for every resolution
+    "v1-1gpu": ([16, 16, 16, 16, 16, 16, 14, 6, 3], [1] * 9, 800, 19000, 16),
+    "v2-1gpu": ([128, 128, 128, 64, 32, 16, 8, 4, 4], [1] * 8 + [1.5], 600, 12000, 4),
+    "v2-2gpus": ([256, 256, 128, 64, 32, 16, 8, 8, 8], [1] * 7 + [1.5, 2], 600, 12000, 4),
+    "v2-4gpus": ([512, 256, 128, 64, 32, 16, 16, 16, 16], [1] * 6 + [1.5, 2, 3], 600, 12000, 4),
+    "v2-8gpus": ([512, 256, 128, 64, 32, 32, 32, 32, 32], [1] * 5 + [1.5, 2, 3, 3], 600, 12000, 4),
+}
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_official_presets(name):
+    batches, rates, kimg, total, group = OFFICIAL[name]
+    found = preset("progan", name, 1024)
+    schedule = found.schedule(1024)
+    assert values(schedule.batch) == batches
+    assert values(schedule.lr) == pytest.approx([rate / 1000 for rate in rates])
+    assert (schedule.stable_kimg, schedule.fade_kimg, schedule.start_resolution) == (kimg, kimg, 4)
+    assert (found.total_kimg, found.mbstd_group, found.ema_kimg) == (total, group, 10)
+    assert (found.fmap_base, found.fmap_max, found.z_dim) == (8192, 512, 512)
+    assert found.mixed_precision == ("no" if name == "v1-1gpu" else "bf16")
+
+
+@pytest.mark.parametrize("resolution", resolutions(4, 1024))
+@pytest.mark.parametrize("name", PRESETS["progan"])
+def test_every_preset_reaches_every_resolution(name, resolution):
+    found = preset("progan", name, resolution)
+    schedule = found.schedule(resolution)
+    assert schedule.at(to_images(found.total_kimg)).alpha == 1
+    assert schedule.at(to_images(found.total_kimg)).resolution == resolution
+    assert found.total_kimg - schedule.growing_kimg >= found.stable_kimg + found.fade_kimg
+    assert found.name == name
+
+
+def test_given_values_replace_those_of_every_stage():
+    found = preset("progan", "v2-8gpus", 1024)
+    schedule = found.schedule(1024, start_resolution=8, stable_kimg=1, fade_kimg=0, batch=6, lr=0.5)
+    table = resolutions(8, 1024)
+    assert schedule == Schedule(1024, 8, 1, 0, dict.fromkeys(table, 6), dict.fromkeys(table, 0.5))
+
+
+def test_preset_for_a_number_of_processes():
+    counts = (1, 2, 3, 4, 7, 8, 64)
+    expected = ["v2-1gpu", "v2-2gpus", "v2-2gpus", "v2-4gpus", "v2-4gpus", "v2-8gpus", "v2-8gpus"]
+    assert [preset_for("progan", n) for n in counts] == expected
+
+
+def test_an_unknown_preset_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown preset 'v3': use one of v1-1gpu, "):
+        preset("progan", "v3", 64)

@@ -1,0 +1,187 @@
+"""Tables of default values for training: those of the official programs, and this project's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from train.schedule import Schedule, resolutions
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Default values of a training.
+
+    Batches are totals over all processes. Resolutions that `batch` or `lr` does not name have the base value.
+    `ema_kimg` is the half-life of the averaged generator in thousands of images. `wgan_gp_lr` is the highest learning
+    rate that WGAN-GP bears.
+    """
+
+    name: str
+    total_kimg: float
+    batch_base: int
+    batch: Mapping[int, int]
+    lr: Mapping[int, float] = field(default_factory=dict)
+    lr_base: float = 0.001
+    wgan_gp_lr: float = math.inf
+    start_resolution: int = 4
+    stable_kimg: float = 600
+    fade_kimg: float = 600
+    mbstd_group: int = 4
+    fmap_base: int = 8192
+    fmap_max: int = 512
+    z_dim: int = 512
+    # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
+    ema_kimg: float = 10
+    mixed_precision: Literal["no", "bf16"] = "bf16"
+
+    def schedule(
+        self,
+        resolution: int,
+        *,
+        start_resolution: int | None = None,
+        stable_kimg: float | None = None,
+        fade_kimg: float | None = None,
+        batch: int | None = None,
+        lr: float | None = None,
+    ) -> Schedule:
+        """The schedule to `resolution`, with values given in place of its own (`batch`, `lr`: at all stages)."""
+        start = min(self.start_resolution, resolution) if start_resolution is None else start_resolution
+        return Schedule(
+            resolution=resolution,
+            start_resolution=start,
+            stable_kimg=self.stable_kimg if stable_kimg is None else stable_kimg,
+            fade_kimg=self.fade_kimg if fade_kimg is None else fade_kimg,
+            batch={
+                r: self.batch.get(r, self.batch_base) if batch is None else batch
+                for r in resolutions(start, resolution)
+            },
+            lr={r: self.lr.get(r, self.lr_base) if lr is None else lr for r in resolutions(start, resolution)},
+        )
+
+    def for_loss(self, loss: str) -> Preset:
+        """The same with the learning rates that this objective bears."""
+        if loss != "wgan-gp":
+            return self
+        lr = {r: min(rate, self.wgan_gp_lr) for r, rate in self.lr.items()}
+        return replace(self, lr=lr, lr_base=min(self.lr_base, self.wgan_gp_lr))
+
+
+def preset(architecture: str, name: str, resolution: int) -> Preset:
+    """The architecture's preset of that name for training at `resolution`.
+
+    ValueError, naming those that exist, for an unknown name. `total_kimg` is the table's, or more where growing to
+    `resolution` would leave less than one stable and one fade length.
+    """
+    presets = PRESETS[architecture]
+    if name not in presets:
+        raise ValueError(f"unknown preset {name!r}: use one of {', '.join(presets)}")
+    found = presets[name]
+    least = found.schedule(resolution).growing_kimg + found.stable_kimg + found.fade_kimg
+    start = min(found.start_resolution, resolution)
+    return replace(found, total_kimg=max(found.total_kimg, least), start_resolution=start)
+
+
+def preset_for(architecture: str, processes: int) -> str:
+    """Name of the official preset for that many processes: the one for the largest GPU count that is not above it."""
+    count = max(count for count in OFFICIAL_BATCHES if count <= processes)
+    return f"{OFFICIAL_PREFIXES[architecture]}-{count}gpu{'s' if count > 1 else ''}"
+
+
+# Both official programs', by the number of GPUs: the batch at the resolutions with one of their own, and at all others.
+OFFICIAL_BATCHES: Mapping[int, tuple[Mapping[int, int], int]] = {
+    1: ({4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4}, 4),
+    2: ({4: 256, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}, 8),
+    4: ({4: 512, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16}, 16),
+    8: ({4: 512, 8: 256, 16: 128, 32: 64, 64: 32}, 32),
+}
+OFFICIAL_PREFIXES = {"progan": "v2", "stylegan": "stylegan"}
+PROGAN_LR: Mapping[int, Mapping[int, float]] = {
+    1: {1024: 0.0015},
+    2: {512: 0.0015, 1024: 0.002},
+    4: {256: 0.0015, 512: 0.002, 1024: 0.003},
+    8: {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
+}
+STYLEGAN_LR = PROGAN_LR[8]  # with any number of GPUs
+
+
+def named(presets: Iterable[Preset]) -> dict[str, Preset]:
+    """The presets by their names."""
+    return {entry.name: entry for entry in presets}
+
+
+PROGAN = named(
+    [
+        # The paper's own program.
+        Preset(
+            name="v1-1gpu",
+            total_kimg=19000,
+            stable_kimg=800,
+            fade_kimg=800,
+            batch_base=16,
+            batch={256: 14, 512: 6, 1024: 3},
+            mbstd_group=16,
+            mixed_precision="no",
+        ),
+        *(
+            Preset(
+                name=preset_for("progan", count),
+                total_kimg=12000,
+                batch_base=base,
+                batch=batch,
+                lr=PROGAN_LR[count],
+            )
+            for count, (batch, base) in OFFICIAL_BATCHES.items()
+        ),
+        # The embedded faces to 64 px on two processor cores.
+        Preset(
+            name="toonhead",
+            total_kimg=150,
+            stable_kimg=8,
+            fade_kimg=8,
+            batch_base=8,
+            batch={4: 16, 8: 16},
+            lr_base=0.0015,
+            fmap_base=1024,
+            fmap_max=128,
+            z_dim=128,
+            ema_kimg=1,  # in so short a run the weights move too fast for a longer average
+        ),
+        # One's own pictures at low resolution on one modest machine.
+        Preset(
+            name="small",
+            total_kimg=1200,
+            stable_kimg=100,
+            fade_kimg=100,
+            batch_base=16,
+            batch={4: 64, 8: 64, 16: 64, 32: 32},
+            fmap_base=4096,
+            fmap_max=256,
+            z_dim=256,
+            ema_kimg=5,
+        ),
+    ]
+)
+
+STYLEGAN = named(
+    [
+        *(
+            Preset(
+                name=preset_for("stylegan", count),
+                total_kimg=25000,
+                batch_base=base,
+                batch=batch,
+                lr=STYLEGAN_LR,
+                wgan_gp_lr=0.002,
+                start_resolution=8,
+            )
+            for count, (batch, base) in OFFICIAL_BATCHES.items()
+        ),
+        replace(PROGAN["toonhead"], stable_kimg=10, fade_kimg=10, start_resolution=8),
+        replace(PROGAN["small"], start_resolution=8),
+    ]
+)
+
+PRESETS: Mapping[str, Mapping[str, Preset]] = {"progan": PROGAN, "stylegan": STYLEGAN}
