@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         status: int = options.command(options)
-        sys.stdout.flush()
+        print(end="", flush=True)  # so that what cannot be written is known here
         return status
     except ModelError as error:
         return fail(error, 2)
@@ -126,7 +126,7 @@ def row(config: dict[str, Any]) -> tuple[str, str, str, str]:
 
 def value(fact: Any) -> str:
     """A fact in one line that a terminal can show."""
-    return printable(fact_text(fact))
+    return f"{fact:.10g}" if isinstance(fact, float) else printable(fact_text(fact))
 
 
 def show(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from zoo.errors import ModelError, one_line
 
@@ -35,8 +36,15 @@ def fetch(reference: str | os.PathLike[str], files: Sequence[str]) -> Path:
         raise ModelError(f"{reference}: is no model on the Hub; write hf://user/repo or hf://user/repo@revision")
     repo, revision = match.groups()
     hub = _library()
+
+    class Progress(hub.utils.tqdm):  # type: ignore[name-defined]
+        """The library's own progress bar, unless the files are there already."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **({"delay": 1} | options))
+
     try:
-        folder = Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files)))
+        folder = Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), tqdm_class=Progress))
     except Exception as error:  # those of the libraries below it have no base in common
         raise ModelError(f"{reference}: {_reason(error, repo, revision)}") from error
     if not (folder / "config.json").is_file():
@@ -90,7 +98,7 @@ def check_repo(repo: str) -> None:
 
 def _library() -> ModuleType:
     try:
-        import huggingface_hub
+        import huggingface_hub.utils
     except ImportError as error:
         raise ModelError("the Hub needs the package huggingface_hub: python -m pip install huggingface_hub") from error
     return huggingface_hub

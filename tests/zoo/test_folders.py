@@ -10,7 +10,9 @@ import torch
 from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
+import stylegan
 import zoo.folders
 from progan import Discriminator, Generator
 from zoo import ModelError, load_discriminator, load_generator, read_config, save_model
@@ -23,6 +25,15 @@ repeatable = settings(derandomize=True, deadline=None)
 def networks(seed=0, **arguments):
     torch.manual_seed(seed)
     return Generator(z_dim=6, **SMALL, **arguments), Discriminator(**SMALL, **arguments)
+
+
+def style_networks(seed=0, **arguments):
+    torch.manual_seed(seed)
+    g = stylegan.Generator(z_dim=6, w_dim=5, mapping_layers=2, mapping_fmaps=7, **SMALL, **arguments)
+    shared = {name: arguments[name] for name in ("label_dim", "image_channels", "blur_filter") if name in arguments}
+    for tensor in (*g.parameters(), g.w_avg):
+        torch.nn.init.normal_(tensor)  # of which many begin as zeros
+    return g, stylegan.Discriminator(**SMALL, **shared)
 
 
 def names(folder):
@@ -83,6 +94,33 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
         "classes": ["a", "b"],
         "training": {"kimg": 1.5},
     }
+
+
+@pytest.mark.parametrize("blur_filter", [(1, 2, 1), [1, 3, 3, 1], [[0, 1, 0], [1, 2, 1], [0, 1, 0]], None])
+def test_a_stylegan_comes_back_with_its_average_and_its_noise(tmp_path, blur_filter):
+    g, d = style_networks(label_dim=2, blur_filter=blur_filter)
+    for _ in range(2):  # an update compares what JSON made of the arguments
+        save_model(tmp_path / "m", g, d, training={"kimg": 1}, classes=["a", "b"])
+    loaded_g, loaded_d = load_generator(tmp_path / "m"), load_discriminator(tmp_path / "m")
+    assert (type(loaded_g), type(loaded_d)) == (stylegan.Generator, stylegan.Discriminator)
+    assert (loaded_g.config, loaded_d.config) == (g.config, d.config)
+    assert same(loaded_g, g)
+    assert torch.equal(loaded_g.w_avg, g.w_avg)
+    z, labels = torch.randn(3, 6), torch.eye(2)[[0, 1, 1]]
+    images = g(z, labels, psi=0.5, noise="const")
+    assert torch.equal(loaded_g(z, labels, psi=0.5, noise="const"), images)
+    assert torch.equal(loaded_d(images, labels), d(images, labels))
+    assert read_config(tmp_path / "m")["architecture"] == "stylegan"
+    with pytest.raises(ModelError) as raised:
+        save_model(tmp_path / "m", style_networks(label_dim=2, blur_filter=[1, 1])[0], classes=["a", "b"])
+    assert one_line(raised, "another generator")
+
+
+def test_a_stylegans_folder_takes_no_progan(tmp_path):
+    save_model(tmp_path / "m", *style_networks())
+    with pytest.raises(ModelError) as raised:
+        save_model(tmp_path / "m", *networks())
+    assert one_line(raised, "another architecture")
 
 
 def test_loads_in_eval_mode_as_float32_on_the_cpu(shared):
@@ -266,7 +304,7 @@ def test_a_model_without_a_discriminator_says_so(tmp_path):
         ({"format_version": None}, ["'format_version' is missing"]),
         ({"format_version": "1"}, ["'format_version' is not of type int"]),
         ({"format_version": 2, "generator": None}, ["format_version 2 is unknown"]),
-        ({"architecture": "biggan"}, ["architecture 'biggan' is unknown", "progan"]),
+        ({"architecture": "biggan"}, ["architecture 'biggan' is unknown", "progan", "stylegan"]),
         ({"architecture": None}, ["'architecture' is missing"]),
         ({"generator": None}, ["'generator' is missing"]),
         ({"generator": []}, ["'generator' is not of type dict"]),
@@ -289,7 +327,10 @@ def test_a_config_that_cannot_be_used_is_named(folder, values, words):
         ({"resolution": 48}, "config.json", ["arguments of generator", "48"]),
         ({"resolution": "8"}, "config.json", ["arguments of generator"]),
         ({"z_dim": -1}, "config.json", ["arguments of generator"]),
-        ({"z_dim": 10**30}, "config.json", ["arguments of generator"]),
+        ({"z_dim": 10**30}, "config.json", ["arguments of generator", "z_dim"]),
+        ({"z_dim": True}, "config.json", ["arguments of generator", "z_dim cannot be True"]),
+        ({"pixelnorm": "no"}, "config.json", ["arguments of generator", "pixelnorm cannot be 'no'"]),
+        ({"pixelnorm_eps": float("nan")}, "config.json", ["arguments of generator", "pixelnorm_eps cannot be nan"]),
         ({"fmap_base": float("inf")}, "config.json", ["arguments of generator"]),
         ({"nonlinearity": "swish"}, "config.json", ["arguments of generator", "swish"]),
         ({"nonlinearity": None}, "config.json", ["arguments of generator"]),
@@ -306,6 +347,53 @@ def test_arguments_that_do_not_fit_are_named(folder, values, file, words):
     with pytest.raises(ModelError) as raised:
         load_generator(folder)
     assert one_line(raised, str(folder / file), *words)
+
+
+@pytest.mark.parametrize(
+    ("values", "file", "words"),
+    [
+        ({"blur_filter": "smooth"}, "config.json", ["arguments of generator", "blur_filter"]),
+        ({"blur_filter": []}, "config.json", ["arguments of generator", "blur_filter"]),
+        ({"blur_filter": [[1, 2], [1]]}, "config.json", ["arguments of generator", "blur_filter"]),
+        ({"blur_filter": [1, -1]}, "config.json", ["arguments of generator", "blur_filter"]),
+        ({"blur_filter": {"taps": 3}}, "config.json", ["arguments of generator", "blur_filter"]),
+        ({"blur_filter": [1] * 10**6}, "config.json", ["arguments of generator", "blur_filter"]),  # 8 TB
+        ({"fused_scale": "maybe"}, "config.json", ["arguments of generator", "fused_scale", "maybe"]),
+        ({"mapping_layers": 10**9}, "config.json", ["arguments of generator", "mapping_layers", "1000000000"]),
+        ({"mapping_layers": -1}, "config.json", ["arguments of generator", "mapping_layers"]),
+        ({"mapping_lrmul": 0}, "config.json", ["arguments of generator"]),
+        ({"mapping_nonlinearity": "x" * 10**6}, "config.json", ["arguments of generator", "mapping_nonlinearity"]),
+        ({"use_noise": 1}, "config.json", ["arguments of generator", "use_noise cannot be 1"]),
+        ({"resolution": 2**30}, "config.json", ["arguments of generator"]),
+        ({"resolution": 16}, "model.safetensors", ["lacks", "16x16"]),
+        ({"mapping_layers": 3}, "model.safetensors", ["lacks mapping.layers.2.bias"]),
+        ({"use_noise": False}, "model.safetensors", ["unexpected", "noise_strength"]),
+        ({"w_dim": 6}, "model.safetensors", ["of shape"]),
+    ],
+)
+def test_arguments_of_a_stylegan_that_do_not_fit_are_named(tmp_path, values, file, words):
+    save_model(tmp_path / "m", style_networks()[0])
+    change(tmp_path / "m", generator=read_config(tmp_path / "m")["generator"] | values)
+    with pytest.raises(ModelError) as raised:
+        load_generator(tmp_path / "m")
+    assert one_line(raised, str(tmp_path / "m" / file), *words)
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("tensor", ["w_avg", "synthesis.noise0", "synthesis.blocks.8x8.first.style.weight"])
+def test_weights_that_a_stylegan_lacks_are_named(tmp_path, tensor):
+    save_model(tmp_path / "m", style_networks()[0])
+    path = tmp_path / "m" / "model.safetensors"
+    tensors = load_file(path)
+    shape = list(tensors[tensor].shape)
+    save_file({name: value for name, value in tensors.items() if name != tensor}, path)
+    with pytest.raises(ModelError) as raised:
+        load_generator(tmp_path / "m")
+    assert one_line(raised, str(path), f"lacks {tensor};")
+    save_file(tensors | {tensor: torch.zeros(1, 2, 3)}, path)
+    with pytest.raises(ModelError) as raised:
+        load_generator(tmp_path / "m")
+    assert one_line(raised, str(path), f"{tensor} of shape [1, 2, 3]", str(shape))
 
 
 @pytest.mark.parametrize("argument", list(networks()[0].config))
@@ -342,6 +430,23 @@ def test_what_is_no_model_is_named(tmp_path, monkeypatch, path):
     with pytest.raises(ModelError) as raised:
         load_generator(path)
     assert one_line(raised, str(Path(path)))
+
+
+def test_what_is_nearly_a_model_says_what_to_give(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "network.pkl").write_text("")
+    for path, words in (
+        ("m/model.safetensors", ["is a file; give its folder, m"]),
+        ("network.pkl", ["import-official network.pkl"]),
+        ("someone/faces", ["no such folder", "hf://someone/faces"]),
+    ):
+        with pytest.raises(ModelError) as raised:
+            load_generator(path)
+        assert one_line(raised, path, *words)
+    for path in ("../faces", "/someone/faces", "a/b/c"):
+        with pytest.raises(ModelError) as raised:
+            load_generator(path)
+        assert "hf://" not in str(raised.value)
 
 
 @repeatable
@@ -424,12 +529,22 @@ def test_a_card_without_facts_is_still_a_card(shared):
     assert "## Classes" not in text
 
 
+def test_the_card_of_a_converted_model_says_so(tmp_path):
+    save_model(tmp_path / "m", style_networks()[0], training={"source": "faces.pkl", "license": "cc-by-nc-4.0"})
+    header, text = header_and_text(tmp_path / "m")
+    assert header["license"] == "cc-by-nc-4.0"
+    assert "stylegan" in header["tags"]
+    assert "converted from faces.pkl" in text
+    assert "trained with Stylegrow" not in text
+
+
+@pytest.mark.parametrize("make", [networks, style_networks])
 @pytest.mark.parametrize("labels", [0, 3])
 @pytest.mark.parametrize(
     ("stage", "size"), [({}, 8), ({"resolution": 4, "alpha": 1.0}, 4), ({"resolution": 8, "alpha": 0.25}, 8)]
 )
-def test_the_cards_example_runs(tmp_path, labels, stage, size):
-    save_model(tmp_path / "m", networks(label_dim=labels)[0], training=stage)
+def test_the_cards_example_runs(tmp_path, make, labels, stage, size):
+    save_model(tmp_path / "m", make(label_dim=labels)[0], training=stage)
     _, text = header_and_text(tmp_path / "m")
     example = text.split("```python\n")[1].split("```")[0]
     scope = dict[str, torch.Tensor]()
@@ -437,6 +552,7 @@ def test_the_cards_example_runs(tmp_path, labels, stage, size):
     assert scope["images"].shape == (4, 3, size, size)
     assert f"[4, 3, {size}, {size}]" in example
     assert ("alpha=0.25" in example) == (stage.get("alpha") == 0.25)
+    assert ("psi=" in example) == (make is style_networks)
 
 
 def test_a_card_of_ones_own(tmp_path):
