@@ -144,7 +144,7 @@ def show(options: argparse.Namespace) -> int:
         count = sum(parameter.numel() for parameter in network.parameters())
         print_facts(f"{role}: {count:,} trainable parameters", config[role])
     print(f"classes: {value(config['classes']) if config['classes'] else 'none'}")
-    print_facts("training:", facts)
+    print_facts("training:" if facts else "training: nothing is known", facts)
     sizes = {name: (folder / name).stat().st_size for name in folders.FILES if (folder / name).is_file()}
     print_facts("files:", {name: f"{size:,} bytes" for name, size in sizes.items()})
     return 0
@@ -164,7 +164,7 @@ def import_official(options: argparse.Namespace) -> int:
 
     official.import_official(options.file, options.out)
     config = folders.read_config(options.out)
-    print(f"{options.out}: {config['architecture']} of {config['generator']['resolution']} px")
+    print(f"{printable(options.out)}: {config['architecture']} of {config['generator']['resolution']} px")
     return 0
 
 
