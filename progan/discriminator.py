@@ -92,6 +92,10 @@ def add_tower(critic: Any, block: Callable[[int, int], nn.Module], maps: Callabl
     """
     arguments = critic.config
     equalized = arguments["equalized_lr"]
+    if arguments["mbstd_group"] < 1:
+        raise ValueError(
+            f"mbstd_group {arguments['mbstd_group']} is no number of samples; mbstd_features 0 does without"
+        )
     critic.from_image = nn.ModuleDict()
     critic.blocks = nn.ModuleDict()
     for r in reversed(stages(arguments["resolution"])):

@@ -222,9 +222,12 @@ def activation(x: Tensor, nonlinearity: str) -> Tensor:
 
 
 def feature_maps(resolution: int, fmap_base: int, fmap_decay: float, fmap_max: int) -> int:
-    """How many feature maps a block at this resolution has (Karras 2018, table 2)."""
+    """How many feature maps a block at this resolution has (Karras 2018, table 2). ValueError for none."""
     stage = int(math.log2(resolution)) - 1
-    return min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+    maps = min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+    if maps < 1:
+        raise ValueError(f"fmap_base {fmap_base} and fmap_max {fmap_max} leave no feature map at {resolution} px")
+    return maps
 
 
 def stages(resolution: int) -> list[int]:

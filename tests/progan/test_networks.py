@@ -140,6 +140,19 @@ def test_images_of_another_size_are_refused(size):
         d(torch.zeros(1, *size))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"fmap_base": 7}, "fmap_base 7 .* at 16 px"),
+        ({"fmap_max": 0}, "fmap_max 0"),
+        ({"mbstd_group": 0}, "mbstd_group 0"),
+    ],
+)
+def test_arguments_that_make_no_network_are_named(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        Discriminator(**SMALL | arguments)
+
+
 @pytest.mark.parametrize("resolution", [2, 6, 48, 32])
 def test_stages_that_are_not_there_are_refused(resolution):
     with pytest.raises(ValueError, match=f"resolution {resolution}"):
