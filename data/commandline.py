@@ -26,8 +26,8 @@ def one_line(message: str, program: str) -> str:
     lines = [line.strip(" │╭╰╮╯─") for line in message.splitlines()]
     lines = [line for line in lines if line and not line.startswith("For full helptext")][1:]
     text, *more = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines), maxsplit=1)
-    if unfit := re.match(r"Error parsing (\S+): .*from \['(.*)'\]", text):
-        text = f"{unfit[1]} cannot be {unfit[2]!r}"
+    if unfit := re.match(r"Error parsing (\S+): .*'(.*)'\]?\.?$", text):
+        text, more = f"{unfit[1]} cannot be {unfit[2]!r}", []
     text = re.sub("'None', |, 'None'", "", text).replace("Expected 1 values", "Give one").rstrip(".")
     if more and (meant := re.match(r"\s*(--\S+)", more[0])):
         text += f", perhaps {meant[1]} was meant"

@@ -1,0 +1,51 @@
+"""`python -m app generate|grid|mix|truncation|noise|interpolate`: pictures, figures and films of a model, as files."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+from app.errors import AppError
+from app.options import parse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say. Returns 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # paths may hold what no terminal can show
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        # Late, so that --help and a misspelt option answer at once.
+        from torch import OutOfMemoryError
+
+        from app.commands import run
+        from zoo import ModelError
+    except AppError as error:
+        return _fail(error, 2)
+    except KeyboardInterrupt:
+        return 130
+    try:
+        run(options)
+        return 0
+    except (AppError, ModelError) as error:
+        return _fail(error, 2)
+    except OSError as error:
+        return _fail(f"{error.filename or options.outdir}: cannot be written ({error.strerror or error})", 1)
+    except (MemoryError, OutOfMemoryError):
+        return _fail("there is not enough memory; use --batch 1, or --device cpu", 1)
+    except KeyboardInterrupt:
+        print("interrupted: what is named above is written", file=sys.stderr)
+        return 130
+    except Exception:
+        traceback.print_exc()  # a mistake of ours: the whole story helps
+        return 1
+
+
+def _fail(error: object, status: int) -> int:
+    print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What the commands do: an engine's pictures, in files that say how they were made."""
+
+import os
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from app import figures
+from app.engine import Engine, Setting, path_length
+from app.errors import AppError
+from app.film import has_h264, write_film
+from app.inputs import read_layers, read_numbers, read_seeds
+from app.options import Command, Common, Generate, Grid, Interpolate, Mix, Noise, Noisy, Styled, Truncation
+from data import pictures
+from data.errors import printable
+
+MOST_FRAMES, MOST_FPS, MOST_DRAWS, MOST_IN_FIGURE = 20_000, 120, 10_000, 4096
+SMALLEST_FILM = 256  # px
+progress = partial(tqdm, disable=None, leave=False, unit="picture")  # only where somebody watches
+
+
+def run(options: Command) -> None:
+    """Do it, and print a line for each file.
+
+    All input is checked before anything is drawn or written. AppError or ModelError for input that cannot be used,
+    OSError for what cannot be written.
+    """
+    match options:
+        case Generate():
+            generate(options)
+        case Grid():
+            grid(options)
+        case Mix():
+            mix(options)
+        case Truncation():
+            truncation(options)
+        case Noise():
+            noise(options)
+        case Interpolate():
+            interpolate(options)
+
+
+def generate(options: Generate) -> None:
+    """seed0001.png and so on, each at its own size."""
+    seeds = read_seeds(options.seeds, "--seeds")
+    engine = _opened(options)
+    setting = _setting(engine, options, options.trunc)
+    for seed, picture in zip(seeds, engine.images(seeds, setting), strict=True):
+        _save(pictures.grid(picture[None], 1), options, f"seed{seed:04d}.png", engine.text(setting, seed=seed))
+
+
+def grid(options: Grid) -> None:
+    """grid.png, the seeds in their order."""
+    seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
+    _check("--columns", options.columns, 1, MOST_IN_FIGURE)
+    engine = _opened(options)
+    setting = _setting(engine, options, options.trunc)
+    figure = figures.sample_grid(engine, seeds, options.columns, setting, options.size, progress)
+    _save(figure.image, options, "grid.png", engine.text(setting, seeds=seeds))
+
+
+def mix(options: Mix) -> None:
+    """mix.png, all bands below each other or the layers that were asked for."""
+    rows = read_seeds(options.rows, "--rows", MOST_IN_FIGURE)
+    columns = read_seeds(options.cols, "--cols", MOST_IN_FIGURE)
+    engine = _opened(options)
+    engine.check_mixing()
+    setting = _setting(engine, options, options.trunc)
+    styles = figures.bands(engine.layers(setting))
+    if options.styles is not None:
+        layers = read_layers(options.styles, engine.layers(setting), "--styles")
+        styles = [band for band in styles if band[1] == layers] or [(f"layers {options.styles}", layers)]
+    figure = figures.mixing_grid(engine, rows, columns, styles, setting, options.size, progress)
+    text = engine.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
+    _save(figure.image, options, "mix.png", text)
+
+
+def truncation(options: Truncation) -> None:
+    """truncation.png, a row a seed and a column a psi."""
+    seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
+    psis = read_numbers(options.trunc, "--trunc", MOST_IN_FIGURE)
+    engine = _opened(options)
+    setting, *_ = [_setting(engine, options, psi) for psi in psis]
+    figure = figures.truncation_strip(engine, seeds, psis, setting, options.size, progress)
+    _save(figure.image, options, "truncation.png", engine.text(setting, seeds=seeds, psi=psis))
+
+
+def noise(options: Noise) -> None:
+    """noise.png, a row a seed."""
+    seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
+    _check("--draws", options.draws, 2, MOST_DRAWS)
+    engine = _opened(options)
+    engine.check_noise()
+    setting = _setting(engine, options, options.trunc)
+    figure = figures.noise_detail(engine, seeds, options.draws, setting, options.size, progress)
+    _save(
+        figure.image,
+        options,
+        "noise.png",
+        engine.text(replace(setting, noise="random"), seeds=seeds, draws=options.draws),
+    )
+
+
+def interpolate(options: Interpolate) -> None:
+    """interpolate.mp4, or .webp where there is no H.264."""
+    seeds = read_seeds(options.seeds, "--seeds", MOST_FRAMES)
+    if len(seeds) < 2:
+        raise AppError(f"--seeds {options.seeds}: a film goes from seed to seed; give at least two")
+    _check("--frames", options.frames, 1, MOST_FRAMES)
+    _check("--fps", options.fps, 1, MOST_FPS)
+    total = path_length(len(seeds), options.frames, options.loop)
+    if total > MOST_FRAMES:
+        raise AppError(f"--frames {options.frames}: the film would have {total:,} frames, the limit is {MOST_FRAMES:,}")
+    engine = _opened(options)
+    setting = _setting(engine, options, options.trunc)
+    space = engine.space(options.space)
+    own = setting.resolution or engine.generator.resolution
+    size = figures.cell_size(engine, setting, options.size or max(own, SMALLEST_FILM), 1)
+    if not has_h264():
+        print("note: H.264 needs the package av (pip install av); writing an animated WebP instead", file=sys.stderr)
+    frames = engine.path(seeds, options.frames, options.loop, space, setting)
+    shown = (pictures.resized(frame, size) for frame in progress(frames, total=total, unit="frame"))
+    facts = {"seeds": seeds, "frames": options.frames, "fps": options.fps, "space": space, "loop": options.loop}
+    path = write_film(_folder(options), "interpolate", shown, options.fps, engine.text(setting, **facts))
+    print(f"wrote {printable(path)}")
+
+
+def _opened(options: Common) -> Engine:
+    """The engine of the model, once the folder for the files is known to be fine."""
+    if options.batch is not None:
+        _check("--batch", options.batch, 1, 4096)
+    if not options.outdir:
+        raise AppError("--outdir '': is empty; name a folder, or leave it out for one called out")
+    folder = Path(options.outdir)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "cannot be written" if there.is_dir() else "is not a folder"
+        raise AppError(f"--outdir {printable(folder)}: {printable(there)} {reason}; give another folder")
+    return Engine(options.model, options.device, options.batch)
+
+
+def _setting(engine: Engine, options: Styled, psi: float | None) -> Setting:
+    return engine.setting(
+        psi=psi,
+        cutoff=options.cutoff,
+        noise=options.noise_mode if isinstance(options, Noisy) else None,
+        noise_seed=options.noise_seed,
+        label=options.class_,
+        resolution=options.stage,
+        alpha=options.alpha,
+    )
+
+
+def _check(option: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise AppError(f"{option} {value}: give a whole number from {least} to {most:,}")
+
+
+def _folder(options: Common) -> Path:
+    folder = Path(options.outdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _save(image: Image.Image, options: Common, name: str, text: dict[str, str]) -> None:
+    path = _folder(options) / name
+    pictures.save_png(image, path, text)
+    print(f"wrote {printable(path)}", flush=True)

@@ -1,0 +1,278 @@
+"""One model, ready to draw: what the command line and the browser app have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import stylegan
+import zoo
+from app.errors import AppError
+from app.inputs import LARGEST_SEED, shown
+from data.errors import printable
+from data.pictures import to_uint8
+from zoo import sampling
+
+DEFAULT_PSI, LARGEST_PSI = 0.7, 10.0
+MOST_CLASSES_NAMED = 50
+Space = Literal["z", "w"]
+
+
+@dataclass(frozen=True)
+class Setting(sampling.Look):
+    """What decides on a picture beside its seed; `label` is the number of a class, None for a model without labels."""
+
+    label: int | None = None
+
+
+class Engine:
+    """A model on a device. It keeps nothing of what it draws, so that several users may share it.
+
+    Attributes:
+        name: what the model is called; printable.
+        architecture: "progan" or "stylegan".
+        resolution, alpha: the stage that the model has reached: the whole network, unless it was still growing.
+        classes: the labels' names; empty for a model without labels, or whose labels have no names.
+        credit: of the data, to be kept with the pictures; may be empty.
+        generator: the network, on the device.
+    """
+
+    def __init__(self, model: str, device: str | None = None, batch: int | None = None) -> None:
+        """Load a model (see zoo.find_model). `device` is by default the GPU if there is one, `batch` what it can hold.
+
+        ModelError for the model, AppError for the device.
+        """
+        self.folder = zoo.find_model(model)
+        config = zoo.read_config(self.folder)
+        self.name = _name(model, self.folder.resolve().parts)
+        self.architecture: str = config["architecture"]
+        self.classes: list[str] = config["classes"]
+        self.credit = str(config["training"].get("credit") or "")
+        self.generator = _placed(zoo.load_generator(self.folder), device)
+        self.resolution, self.alpha = _reached(config["training"], self.generator.resolution)
+        self.batch = batch
+
+    @property
+    def styled(self) -> bool:
+        """Whether there are styles: truncation, mixing and noise."""
+        return isinstance(self.generator, stylegan.Generator)
+
+    @cached_property
+    def weights(self) -> str:
+        """The beginning of the SHA-256 of the weights' file, which tells models of the same name apart."""
+        with (self.folder / "model.safetensors").open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+    def layers(self, setting: Setting) -> int:
+        """How many layers of a StyleGAN draw at this stage: two a resolution."""
+        stage = setting.resolution or self.generator.resolution
+        return min(2 * (stage.bit_length() - 2), self.generator.num_layers)
+
+    def setting(
+        self,
+        *,
+        psi: float | None = None,
+        cutoff: int | None = None,
+        noise: sampling.NoiseMode | None = None,
+        noise_seed: int | None = None,
+        label: str | None = None,
+        resolution: int | None = None,
+        alpha: float | None = None,
+    ) -> Setting:
+        """What to draw with, checked. None stands for psi 0.7, all layers, the model's own noise, the stage reached.
+
+        `label` is the name or the number of a class. AppError for what the model does not have, a class that is
+        missing, and numbers out of range.
+        """
+        stage = self._stage(resolution, alpha)
+        number = self._label(label)
+        if not self.styled:
+            given = {"truncation": psi, "a cutoff": cutoff, "a noise mode": noise, "a noise seed": noise_seed}
+            for name, value in given.items():
+                if value is not None:
+                    raise AppError(f'{name} needs a StyleGAN model; "{self.name}" is a ProGAN')
+            return Setting(resolution=stage[0], alpha=stage[1], label=number)
+        psi = DEFAULT_PSI if psi is None else psi
+        if not (math.isfinite(psi) and abs(psi) <= LARGEST_PSI):
+            raise AppError(f"truncation {psi:g}: give a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}")
+        layers = self.generator.num_layers
+        if cutoff is not None and not 0 <= cutoff <= layers:
+            raise AppError(f'cutoff {cutoff}: "{self.name}" has {layers} layers; give 0 to {layers}')
+        if not 0 <= (noise_seed or 0) <= LARGEST_SEED:
+            raise AppError(f"noise seed {noise_seed}: give a whole number from 0 to {LARGEST_SEED}")
+        return Setting(psi, cutoff, noise or "const", noise_seed or 0, *stage, number)
+
+    def _stage(self, resolution: int | None, alpha: float | None) -> tuple[int, float]:
+        own = self.generator.resolution
+        if resolution is None:
+            resolution = self.resolution
+        if not (4 <= resolution <= own and resolution & (resolution - 1) == 0):
+            raise AppError(f'stage {resolution}: "{self.name}" has those of 4, 8, ... to {own} px')
+        if alpha is None:
+            alpha = self.alpha if resolution == self.resolution else 1.0
+        if not 0 <= alpha <= 1:
+            raise AppError(f"alpha {alpha:g}: give a number from 0 to 1")
+        return resolution, alpha
+
+    def _label(self, text: str | None) -> int | None:
+        count = self.generator.label_dim
+        if not count:
+            if text is not None:
+                raise AppError(f'class {shown(text)}: "{self.name}" was trained without classes')
+            return None
+        if text in self.classes:
+            return self.classes.index(text)
+        if text is not None and text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count:
+            return int(text)
+        names = ", ".join(printable(name) for name in self.classes[:MOST_CLASSES_NAMED])
+        if len(self.classes) > MOST_CLASSES_NAMED:
+            names += f", ... ({count} in all)"
+        known = f"give one of {names or 'them'}, or its number from 0 to {count - 1}"
+        raise AppError(f'"{self.name}" has classes: {known}' if text is None else f"class {shown(text)}: {known}")
+
+    def images(self, seeds: Sequence[int], setting: Setting) -> Iterator[np.ndarray]:
+        """The pictures [H, W, C] (uint8) of seeds, one after the other."""
+        for part in self._parts(len(seeds), setting):
+            inputs = self._inputs(sampling.latents(seeds[part], self.generator.z_dim), setting)
+            yield from self._draw(inputs, seeds[part], setting)
+
+    def mixed(
+        self, rows: Sequence[int], columns: Sequence[int], layers: Sequence[int], setting: Setting
+    ) -> Iterator[np.ndarray]:
+        """Style mixing, row by row: the seed of the row, with the styles of these layers from the column's seed.
+
+        The noise, where it is random, is the row's. AppError for a ProGAN.
+        """
+        self.check_mixing()
+        base, source = (
+            self._inputs(sampling.latents(seeds, self.generator.z_dim), setting) for seeds in (rows, columns)
+        )
+        pairs = [(row, column) for row in range(len(rows)) for column in range(len(columns))]
+        for part in self._parts(len(pairs), setting):
+            inputs = base[[row for row, _ in pairs[part]]]
+            inputs[:, layers] = source[[column for _, column in pairs[part]]][:, layers]
+            yield from self._draw(inputs, [rows[row] for row, _ in pairs[part]], setting)
+
+    def check_mixing(self) -> None:
+        """AppError unless the layers of this model have styles of their own."""
+        if not self.styled:
+            raise AppError(f'style mixing needs a StyleGAN model; "{self.name}" is a ProGAN')
+        if self.generator.num_layers == 1:
+            raise AppError(f'style mixing needs a style a layer; "{self.name}" was trained without')
+
+    def check_noise(self) -> None:
+        """AppError unless this model takes noise."""
+        if not self.styled:
+            raise AppError(f'noise needs a StyleGAN model; "{self.name}" is a ProGAN')
+        if not self.generator.config["use_noise"]:
+            raise AppError(f'"{self.name}" was trained without noise')
+
+    def space(self, wanted: Space | None) -> Space:
+        """Where a path goes, by default w in a StyleGAN and z in a ProGAN. AppError for w in a ProGAN."""
+        if wanted == "w" and not self.styled:
+            raise AppError(f'a path in w needs a StyleGAN model; "{self.name}" is a ProGAN')
+        return wanted or ("w" if self.styled else "z")
+
+    def path(
+        self, seeds: Sequence[int], frames: int, loop: bool, space: Space | None, setting: Setting
+    ) -> Iterator[np.ndarray]:
+        """The frames of a way through the seeds, `frames` from each to the next; a loop ends before its first again.
+
+        In z it keeps to the sphere (slerp), in w it is straight. Random noise is that of the first seed throughout.
+        AppError as from `space`.
+        """
+        in_w = self.space(space) == "w"
+        keys = sampling.latents(seeds, self.generator.z_dim)
+        if in_w:
+            keys = self._inputs(keys, setting)
+        total = path_length(len(seeds), frames, loop)
+        for part in self._parts(total, setting):
+            steps = [divmod(frame, frames) for frame in range(total)[part]]
+            start, end = ([(key + ahead) % len(seeds) for key, _ in steps] for ahead in (0, 1))
+            share = torch.tensor([step / frames for _, step in steps], device=keys.device)
+            if in_w:
+                inputs = torch.lerp(keys[start], keys[end], share.reshape(-1, 1, 1))
+            else:
+                inputs = self._inputs(slerp(keys[start], keys[end], share), setting)
+            yield from self._draw(inputs, [seeds[0]] * len(steps), setting)
+
+    def _parts(self, count: int, setting: Setting) -> Iterator[slice]:
+        return sampling.parts(count, self.batch or sampling.largest_batch(self.generator, setting))
+
+    def _inputs(self, z: Tensor, setting: Setting) -> Tensor:
+        """What the network draws from: the rows of a StyleGAN, the latents of a ProGAN."""
+        if isinstance(self.generator, stylegan.Generator):
+            return sampling.rows(self.generator, z, self._labels(len(z), setting))
+        return z
+
+    def _draw(self, inputs: Tensor, seeds: Sequence[int], setting: Setting) -> np.ndarray:
+        return to_uint8(sampling.draw(self.generator, inputs, setting, seeds, self._labels(len(inputs), setting)))
+
+    def _labels(self, count: int, setting: Setting) -> Tensor | None:
+        if setting.label is None:
+            return None
+        return torch.eye(self.generator.label_dim)[[setting.label] * count]
+
+    def text(self, setting: Setting, **facts: Any) -> dict[str, str]:
+        """What a file says of itself: "parameters" (JSON: model, setting, `facts` over it) and the data's credit."""
+        parameters: dict[str, Any] = {"model": self.name, "weights": self.weights}
+        if self.styled:
+            parameters |= {"psi": setting.psi, "cutoff": setting.cutoff, "noise": setting.noise}
+            if setting.noise == "random":
+                parameters["noise_seed"] = setting.noise_seed
+        if setting.label is not None:
+            parameters["class"] = self.classes[setting.label] if self.classes else setting.label
+        parameters |= {"resolution": setting.resolution, "alpha": setting.alpha}
+        text = {"Software": "Stylegrow", "parameters": json.dumps(parameters | facts, ensure_ascii=False)}
+        return text | ({"Source": self.credit} if self.credit else {})
+
+
+def path_length(keys: int, frames: int, loop: bool) -> int:
+    """How many frames a path through `keys` seeds has."""
+    return keys * frames if loop else (keys - 1) * frames + 1
+
+
+def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Spherical interpolation of latents [N, z_dim] by shares [N]: angle and length change evenly."""
+    a, b, t = start.double(), end.double(), share.double().reshape(-1, 1)
+    length_a, length_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    angle = torch.acos((a * b).sum(dim=1, keepdim=True).div(length_a * length_b).clamp(-1, 1))
+    turned = (torch.sin((1 - t) * angle) * a / length_a + torch.sin(t * angle) * b / length_b) / torch.sin(angle)
+    # Straight where there is no one plane to turn in: between equal or opposite directions.
+    found = torch.where(torch.sin(angle) > 1e-6, turned * torch.lerp(length_a, length_b, t), torch.lerp(a, b, t))
+    return found.to(start.dtype)
+
+
+def _name(model: str, parts: Sequence[str]) -> str:
+    """The Hub's reference, or the name of the model folder or of the run folder that it is in."""
+    if model.startswith("hf://"):
+        return printable(model)
+    return printable(parts[-2] if parts[-1] == "model" and len(parts) > 2 else parts[-1])
+
+
+def _placed(generator: Any, device: str | None) -> Any:
+    if device is None:
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        device = "cpu" if found is None else found.type
+    try:
+        return generator.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise AppError(f"device {shown(device)}: cannot be used ({reason})") from error
+
+
+def _reached(facts: dict[str, Any], own: int) -> tuple[int, float]:
+    """The stage that a model's training facts name; the whole network where they name none of its stages."""
+    resolution, alpha = facts.get("resolution"), facts.get("alpha", 1.0)
+    if resolution not in [1 << exponent for exponent in range(2, own.bit_length())]:
+        return own, 1.0
+    return resolution, float(alpha) if isinstance(alpha, int | float) and 0 <= alpha <= 1 else 1.0

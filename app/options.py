@@ -1,0 +1,178 @@
+"""The commands of `python -m app` and their options, as tyro reads them."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from app.errors import AppError
+from data.commandline import parsed
+
+PROGRAM = "python -m app"
+Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
+NoiseName = Literal["const", "random", "none"]
+NoiseMode = Annotated[NoiseName | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What all commands are told."""
+
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(required)")] = ""
+    """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
+    class_: Annotated[Text, tyro.conf.arg(name="class")] = None
+    """name or number of a class, for a model trained with labels"""
+    stage: Integer = None
+    """resolution to draw at (default: what the model has reached)"""
+    alpha: Number = None
+    """how far the newest block of the stage is faded in (default: as the model has reached, else 1)"""
+    outdir: str = "out"
+    """folder for the files; earlier ones of the same name are replaced"""
+    device: Text = None
+    """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
+    batch: Integer = None
+    """pictures drawn at once (default: what memory surely holds)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Styled(Common):
+    """What StyleGAN models can be told as well."""
+
+    cutoff: Integer = None
+    """truncate only the layers below this one (default: all)"""
+    noise_seed: Integer = None
+    """of random noise (default: 0)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noisy(Styled):
+    """Where the noise can be chosen."""
+
+    noise_mode: NoiseMode = None
+    """the model's own noise maps, some drawn for each seed, or none (default: const)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generate(Noisy):
+    """Single pictures: seed0001.png, ..."""
+
+    seeds: Seeds = "0-7"
+    """such as 1,5-9"""
+    trunc: Number = None
+    """truncation psi (default: 0.7; a ProGAN has none)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(Noisy):
+    """Uncurated pictures of seeds in their order, in one figure: grid.png."""
+
+    seeds: Seeds = "0-31"
+    """such as 1,5-9"""
+    columns: int = 8
+    """pictures in a row"""
+    trunc: Number = None
+    """truncation psi (default: 0.7; a ProGAN has none)"""
+    size: Integer = None
+    """px of a picture in the figure (default: its own, but 128 to 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix(Noisy):
+    """Style mixing: mix.png shows the seeds of the rows with styles copied from those of the columns."""
+
+    rows: Seeds = "0-2"
+    """seeds that give all other styles"""
+    cols: Seeds = "3-7"
+    """seeds that the styles of these layers are copied from"""
+    styles: Text = None
+    """layers copied: 0-3, or coarse (4-8 px), middle (16-32 px), fine (from 64 px) (default: all three, below each
+    other)"""
+    trunc: Number = None
+    """truncation psi (default: 0.7)"""
+    size: Integer = None
+    """px of a picture in the figure (default: its own, but 128 to 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truncation(Noisy):
+    """The same seeds at several truncations: truncation.png."""
+
+    seeds: Seeds = "0-3"
+    """such as 1,5-9"""
+    trunc: Annotated[str, tyro.conf.arg(metavar="NUMBERS")] = "1,.7,.5,0,-.5,-1"
+    """truncation psis, one a column"""
+    size: Integer = None
+    """px of a picture in the figure (default: its own, but 128 to 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise(Styled):
+    """What noise changes: noise.png shows a picture, details of several draws, and the deviation of all."""
+
+    seeds: Seeds = "0-1"
+    """such as 1,5-9"""
+    draws: int = 100
+    """draws of noise"""
+    trunc: Number = None
+    """truncation psi (default: 0.7)"""
+    size: Integer = None
+    """px of a picture in the figure (default: its own, but 128 to 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpolate(Noisy):
+    """A film of the way from seed to seed: interpolate.mp4."""
+
+    seeds: Seeds = "0-5"
+    """such as 1,5-9; at least two"""
+    frames: int = 30
+    """frames from one seed to the next"""
+    fps: int = 24
+    """frames a second"""
+    space: Annotated[Literal["z", "w"] | None, tyro.conf.arg(metavar="{z,w}", help_behavior_hint="")] = None
+    """latents z, on the sphere, or w, straight (default: w; z for a ProGAN)"""
+    loop: bool = True
+    """go back to the first seed at the end"""
+    trunc: Number = None
+    """truncation psi (default: 0.7; a ProGAN has none)"""
+    size: Integer = None
+    """px of the film (default: a picture's own, at least 256)"""
+
+
+Command = Generate | Grid | Mix | Truncation | Noise | Interpolate
+COMMANDS: dict[str, Callable[..., Command]] = {
+    "generate": Generate,
+    "grid": Grid,
+    "mix": Mix,
+    "truncation": Truncation,
+    "noise": Noise,
+    "interpolate": Interpolate,
+}
+
+
+def parse(argv: Sequence[str]) -> Command:
+    """The command and its options. AppError, in one line, for what cannot be read."""
+    arguments: list[str] = []
+    for word in argv:
+        # "--trunc -.5,-1" would be taken for two options.
+        if arguments and re.match(r"-\.?\d", word) and re.fullmatch(r"--[a-z-]+", arguments[-1]):
+            arguments[-1] += f"={word}"
+        else:
+            arguments.append(word)
+    program = " ".join([PROGRAM, *(word for word in argv[:1] if word in COMMANDS)])
+    command = parsed(
+        lambda: tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog=PROGRAM, description="Pictures, figures and films from trained models.", args=arguments
+        ),
+        program,
+        AppError,
+    )
+    # Said here, since tyro says it at length.
+    if not command.model:
+        raise AppError("--model: name one: a name in zoo/, a model folder, a run folder, or hf://user/repo")
+    return command
