@@ -221,7 +221,7 @@ def _numbers(value: Any, where: str) -> np.ndarray:
 
     if isinstance(value, Array) and value.value is not None:
         return value.value
-    if isinstance(value, np.generic | float):
+    if isinstance(value, np.generic | float | int):
         return np.asarray(value)
     raise ModelError(f"has {shown(value)} as the variable {where}, which is not numbers")
 
@@ -231,7 +231,7 @@ def _stage(part: Part) -> tuple[int, float]:
     lod = math.nan
     for name in reversed(part.function.lods):
         value = part.taken(name)
-        lod = float(value) if value.ndim == 0 and value.dtype.kind == "f" else math.nan
+        lod = float(value) if value.ndim == 0 and value.dtype.kind in "fiu" else math.nan
     if not math.isfinite(lod):
         raise ModelError(f"has a variable {part.role}/lod that is not a finite number")
     resolution: int = part.options["resolution"]
