@@ -23,8 +23,9 @@ def parsed(read: Callable[[], T], program: str, error: type[Exception]) -> T:
 
 def one_line(message: str, program: str) -> str:
     """The text in tyro's box as one sentence."""
-    lines = [line.strip(" │╭╰╮╯─") for line in message.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("For full helptext")][1:]
+    # The box is drawn in ASCII where the terminal has no more.
+    lines = [re.sub(r"^[│|]|[│|]$", "", line.strip()).strip() for line in message.splitlines()]
+    lines = [line for line in lines if not re.fullmatch(r"[╭╰╮╯─+-]*|For full helptext.*", line)][1:]
     text, *more = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines), maxsplit=1)
     if unfit := re.match(r"Error parsing (\S+): .*'(.*)'\]?\.?$", text):
         text, more = f"{unfit[1]} cannot be {unfit[2]!r}", []

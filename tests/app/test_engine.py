@@ -1,0 +1,229 @@
+"""The engine: settings of a model, and what it draws against the network itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from app.engine import Engine, path_length, slerp
+from app.errors import AppError
+from data.pictures import to_uint8
+from tests.app.conftest import CREDIT
+from zoo.sampling import latents
+
+
+def close(shown, expected):
+    """Equal within a grey level, and not all of one colour."""
+    shown, expected = np.asarray(shown).astype(int), np.asarray(expected).astype(int)
+    return shown.shape == expected.shape and np.abs(shown - expected).max() <= 1 and expected.std() > 5
+
+
+@torch.inference_mode()
+def direct(engine, seeds, **arguments):
+    return to_uint8(engine.generator(latents(seeds, 8), **arguments))
+
+
+def test_a_model_says_what_it_is(engine):
+    style, run = engine("style"), engine("run")
+    assert (style.name, style.architecture, style.styled, style.credit) == ("style", "stylegan", True, CREDIT)
+    assert (run.name, run.architecture, run.styled, run.credit) == ("run", "progan", False, "")
+    assert len(style.weights) == 16
+    assert style.weights != run.weights
+
+
+def test_the_default_setting(engine):
+    setting = engine("style").setting()
+    assert (setting.psi, setting.cutoff, setting.noise, setting.noise_seed, setting.label) == (
+        0.7,
+        None,
+        "const",
+        0,
+        None,
+    )
+    assert (setting.resolution, setting.alpha) == (64, 1.0)
+    assert engine("style").layers(setting) == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stage"),
+    [({}, (16, 0.5)), ({"resolution": 16}, (16, 0.5)), ({"resolution": 32}, (32, 1.0)), ({"alpha": 1.0}, (16, 1.0))],
+)
+def test_a_growing_model_is_drawn_as_far_as_it_has_grown(engine, arguments, stage):
+    growing = engine("growing")
+    setting = growing.setting(**arguments)
+    assert (setting.resolution, setting.alpha) == stage
+    assert growing.layers(setting) == {16: 6, 32: 8}[stage[0]]
+    expected = direct(growing, [3], psi=0.7, noise="const", resolution=stage[0], alpha=stage[1])
+    assert close(list(growing.images([3], setting)), expected)
+
+
+@pytest.mark.parametrize("facts", [{"resolution": 512}, {"resolution": "big", "alpha": "x"}, {"resolution": [4]}])
+def test_facts_that_name_no_stage_of_the_network_are_not_followed(engine, monkeypatch, facts):
+    config = {"architecture": "stylegan", "classes": [], "training": facts}
+    monkeypatch.setattr("zoo.read_config", lambda folder: config)
+    assert (engine("style").resolution, engine("style").alpha) == (64, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "words"),
+    [
+        ("style", {"psi": float("nan")}, "truncation nan"),
+        ("style", {"psi": float("inf")}, "truncation inf"),
+        ("style", {"psi": -10.5}, "from -10 to 10"),
+        ("style", {"cutoff": 11}, "has 10 layers; give 0 to 10"),
+        ("style", {"cutoff": -1}, "cutoff -1"),
+        ("style", {"noise_seed": -1}, "noise seed -1"),
+        ("style", {"noise_seed": 2**32}, "noise seed 4294967296"),
+        ("style", {"label": "cat"}, "without classes"),
+        ("style", {"resolution": 128}, "stage 128"),
+        ("style", {"resolution": 24}, "stage 24"),
+        ("style", {"resolution": 0}, "stage 0"),
+        ("style", {"alpha": 1.5}, "alpha 1.5"),
+        ("style", {"alpha": float("nan")}, "alpha nan"),
+        ("classes", {}, "has classes: give one of cat, 2, öwl, or its number from 0 to 2"),
+        ("classes", {"label": "dog"}, "class 'dog': give one of cat, 2, öwl"),
+        ("classes", {"label": "3"}, "class '3'"),
+        ("classes", {"label": "-1"}, "class '-1'"),
+        ("classes", {"label": ""}, "class ''"),
+        ("unnamed", {}, "number from 0 to 1"),
+        ("run", {"psi": 1.0}, 'truncation needs a StyleGAN model; "run" is a ProGAN'),
+        ("run", {"cutoff": 0}, "a cutoff needs"),
+        ("run", {"noise": "none"}, "a noise mode needs"),
+        ("run", {"noise_seed": 0}, "a noise seed needs"),
+    ],
+)
+def test_what_a_model_does_not_have_is_refused(engine, model, arguments, words):
+    with pytest.raises(AppError) as raised:
+        engine(model).setting(**arguments)
+    assert words in str(raised.value)
+
+
+def test_a_device_that_is_not_there_is_refused(models):
+    for device in ("cuda:99", "nonsense", ""):
+        with pytest.raises(AppError, match="cannot be used"):
+            Engine(str(models / "style"), device)
+
+
+def test_classes_have_names_and_numbers(engine):
+    classes = engine("classes")
+    assert [classes.setting(label=text).label for text in ("cat", "2", "öwl", "0", "1")] == [0, 1, 2, 0, 1]
+    for text, index in (("cat", 0), ("öwl", 2)):
+        shown = list(classes.images([5], classes.setting(label=text, psi=1)))
+        assert close(shown, direct(classes, [5], labels=torch.eye(3)[[index]], noise="const"))
+    assert engine("unnamed").setting(label="1").label == 1
+
+
+@pytest.mark.parametrize("name", ["style", "run"])
+def test_images_are_in_the_order_of_their_seeds_whatever_the_batch(engine, models, name):
+    seeds = [9, 2, 4, 2]
+    one = engine(name)
+    expected = direct(one, seeds, **({"psi": 0.7, "noise": "const"} if one.styled else {}))
+    for batch in (None, 1, 3):
+        other = Engine(str(models / name), "cpu", batch)
+        assert close(list(other.images(seeds, other.setting())), expected)
+
+
+@pytest.mark.parametrize("layers", [[0, 1, 2, 3], [4], [2, 9]])
+def test_mixing_takes_the_layers_from_the_columns(engine, layers):
+    style = engine("style")
+    setting = style.setting(psi=0.5, cutoff=6)
+    rows, columns = [3, 1], [5, 7, 3]
+    shown = list(style.mixed(rows, columns, layers, setting))
+    for index, (row, column) in enumerate((row, column) for row in rows for column in columns):
+        with torch.inference_mode():
+            base, source = style.generator.mapping(latents([row, column], 8))
+            ws = torch.stack([source if layer in layers else base for layer in range(10)])[None]
+            expected = style.generator.synthesis(style.generator.truncate(ws, 0.5, 6), noise="const")
+        assert close(shown[index][None], to_uint8(expected))
+    assert close(shown[2], next(style.images([3], setting)))  # a seed mixed with itself
+
+
+def test_all_layers_are_the_other_seed_and_the_noise_is_the_rows(engine):
+    style = engine("style")
+    assert close(next(style.mixed([1], [2], range(10), style.setting())), next(style.images([2], style.setting())))
+    random = style.setting(noise="random")
+    assert close(next(style.mixed([1], [1], [0], random)), next(style.images([1], random)))
+    assert not close(next(style.mixed([1], [2], range(10), random)), next(style.images([2], random)))
+
+
+@pytest.mark.parametrize(("model", "words"), [("run", '"run" is a ProGAN'), ("one-style", "trained without")])
+def test_models_without_styles_a_layer_cannot_be_mixed(engine, model, words):
+    with pytest.raises(AppError, match=words):
+        engine(model).check_mixing()
+
+
+@pytest.mark.parametrize(("model", "words"), [("run", "noise needs a StyleGAN"), ("silent", "without noise")])
+def test_models_without_noise_have_no_noise_figure(engine, model, words):
+    with pytest.raises(AppError, match=words):
+        engine(model).check_noise()
+
+
+@pytest.mark.parametrize(("name", "space"), [("style", None), ("style", "w"), ("style", "z"), ("run", None)])
+def test_a_path_passes_through_its_seeds(engine, name, space):
+    one = engine(name)
+    seeds, setting = [4, 1, 6], one.setting()
+    keys = list(one.images(seeds, setting))
+    loop = list(one.path(seeds, 4, True, space, setting))
+    line = list(one.path(seeds, 4, False, space, setting))
+    assert (len(loop), len(line)) == (path_length(3, 4, True), path_length(3, 4, False)) == (12, 9)
+    assert close(loop[::4], keys)
+    assert close(line[::4], keys)
+    assert close(line[:8], loop[:8])
+
+
+def test_a_path_in_w_is_straight_in_w(engine):
+    style = engine("style")
+    frame = list(style.path([4, 1], 4, False, "w", style.setting(psi=1)))[1]
+    with torch.inference_mode():
+        w = style.generator.mapping(latents([4, 1], 8))
+        expected = style.generator.synthesis(style.generator.truncate(0.75 * w[:1] + 0.25 * w[1:]), noise="const")
+    assert close(frame[None], to_uint8(expected))
+
+
+def test_random_noise_stands_still_along_a_path(engine):
+    style = engine("style")
+    setting = style.setting(noise="random", noise_seed=3)
+    start, *_, end = style.path([4, 1], 2, False, "w", setting)
+    assert close(start, next(style.images([4], setting)))
+    assert not close(end, next(style.images([1], setting)))
+
+
+def test_a_progan_has_no_path_in_w(engine):
+    with pytest.raises(AppError, match="ProGAN"):
+        engine("run").space("w")
+    assert (engine("run").space(None), engine("style").space(None), engine("style").space("z")) == ("z", "w", "z")
+
+
+def test_slerp_turns_evenly():
+    start, end = latents([1, 2], 40)
+    end = 3 * end
+    shares = torch.linspace(0, 1, 9)
+    between = slerp(start.expand(9, -1), end.expand(9, -1), shares)
+    torch.testing.assert_close(between[[0, 8]], torch.stack([start, end]))
+    torch.testing.assert_close(between.norm(dim=1), torch.lerp(start.norm(), end.norm(), shares))
+    unit = between / between.norm(dim=1, keepdim=True)
+    angles = torch.acos((unit[1:] * unit[:-1]).sum(dim=1))
+    torch.testing.assert_close(angles, angles.mean().expand(8), rtol=0, atol=1e-4)
+
+
+def test_slerp_between_equal_or_opposite_directions_is_straight():
+    z = latents([1, 2], 5)
+    shares = torch.tensor([0.25, 0.25])
+    torch.testing.assert_close(slerp(z, torch.stack([z[0], -z[1]]), shares), torch.stack([z[0], z[1] / 2]))
+
+
+def test_the_text_of_a_picture(engine):
+    import json
+
+    style, classes, run = engine("style"), engine("classes"), engine("run")
+    text = style.text(replace(style.setting(cutoff=4), psi=0.5), seed=7)
+    assert text["Source"] == CREDIT
+    assert json.loads(text["parameters"]) == {
+        "model": "style", "weights": style.weights, "psi": 0.5, "cutoff": 4, "noise": "const",
+        "resolution": 64, "alpha": 1.0, "seed": 7,
+    }  # fmt: skip
+    labelled = json.loads(classes.text(classes.setting(label="2", noise="random", noise_seed=9))["parameters"])
+    assert (labelled["class"], labelled["noise"], labelled["noise_seed"]) == ("2", "random", 9)
+    assert json.loads(run.text(run.setting())["parameters"]).keys() == {"model", "weights", "resolution", "alpha"}
+    assert "Source" not in run.text(run.setting())
