@@ -150,7 +150,7 @@ class Part:
             except ValueError as error:
                 raise ModelError(f"has {key}={shown(value)} in {where}; it can only be {error} here") from error
             if self.options.setdefault(key, read) != read:
-                raise ModelError(f"has {key}={shown(value)} in {where}, but not elsewhere in {self.role}")
+                raise ModelError(f"has {key}={shown(value)} in {where}, but {shown(self.options[key])} in others of it")
         for entry in state["variables"]:
             if not isinstance(entry, tuple | list) or len(entry) != 2 or not isinstance(entry[0], str):
                 raise ModelError(f"has a variable of {self.role} that is not a name and a value")

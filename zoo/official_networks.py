@@ -15,67 +15,67 @@ LARGEST_INTEGER, LARGEST_NUMBER, LONGEST_FILTER = 1 << 20, 1e12, 100
 # Readers give an official argument's value as ours; ValueError says what else it would have to be.
 
 
-def integer(value: Any) -> int:
+def _integer(value: Any) -> int:
     if type(value) is int and 0 <= value <= LARGEST_INTEGER:
         return value
     raise ValueError(f"an integer from 0 to {LARGEST_INTEGER}")
 
 
-def full_resolution(value: Any) -> int:
+def _full_resolution(value: Any) -> int:
     if type(value) is int and value & (value - 1) == 0 and 4 <= value <= LARGEST_INTEGER:
         return value
     raise ValueError(f"a power of two from 4 to {LARGEST_INTEGER}")
 
 
-def number(value: Any) -> float:
+def _number(value: Any) -> float:
     if type(value) in (int, float) and abs(value) < LARGEST_NUMBER:  # which NaN is not
         return value
     raise ValueError(f"a number below {LARGEST_NUMBER:g}")
 
 
-def switch(value: Any) -> bool:
+def _switch(value: Any) -> bool:
     if isinstance(value, bool | int) and value in (0, 1):
         return bool(value)
     raise ValueError("True or False")
 
 
-def fused(value: Any) -> bool | str:
-    return "auto" if isinstance(value, str) and value == "auto" else switch(value)
+def _fused(value: Any) -> bool | str:
+    return "auto" if isinstance(value, str) and value == "auto" else _switch(value)
 
 
-def nonlinearity(value: Any) -> str:
+def _nonlinearity(value: Any) -> str:
     if isinstance(value, str) and value in ("lrelu", "relu"):
         return value
     raise ValueError("'lrelu' or 'relu'")
 
 
-def leaky(value: Any) -> str:
-    return "lrelu" if switch(value) else "relu"
+def _leaky(value: Any) -> str:
+    return "lrelu" if _switch(value) else "relu"
 
 
-def precision(value: Any) -> str:
+def _precision(value: Any) -> str:
     if isinstance(value, str) and value == "float32":
         return value
     raise ValueError("'float32'")
 
 
-def low_pass(value: Any) -> list[Any] | None:
+def _low_pass(value: Any) -> list[Any] | None:
     if value is None or value == []:
         return None
     if isinstance(value, list | tuple) and 0 < len(value) <= LONGEST_FILTER:
         if isinstance(value[0], list | tuple):
-            return [low_pass_row(row) for row in value]
-        return low_pass_row(value)
+            return [_low_pass_row(row) for row in value]
+        return _low_pass_row(value)
     raise ValueError("None or a list of numbers")
 
 
-def low_pass_row(value: Any) -> list[float]:
+def _low_pass_row(value: Any) -> list[float]:
     if isinstance(value, list | tuple) and len(value) <= LONGEST_FILTER:
-        return [number(tap) for tap in value]
+        return [_number(tap) for tap in value]
     raise ValueError("None or a list of numbers")
 
 
-def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else read(value)
 
 
@@ -91,55 +91,55 @@ class Option:
 def _common(channels: int, resolution: int) -> dict[str, Option]:
     """The arguments of all official networks; the defaults of two of them differ."""
     return {
-        "num_channels": Option("image_channels", channels, integer),
-        "resolution": Option("resolution", resolution, full_resolution),
-        "label_size": Option("label_dim", 0, integer),
-        "fmap_base": Option("fmap_base", 8192, number),
-        "fmap_decay": Option("fmap_decay", 1.0, number),
-        "fmap_max": Option("fmap_max", 512, integer),
-        "use_wscale": Option("equalized_lr", True, switch),
-        "dtype": Option(None, "float32", precision),
+        "num_channels": Option("image_channels", channels, _integer),
+        "resolution": Option("resolution", resolution, _full_resolution),
+        "label_size": Option("label_dim", 0, _integer),
+        "fmap_base": Option("fmap_base", 8192, _number),
+        "fmap_decay": Option("fmap_decay", 1.0, _number),
+        "fmap_max": Option("fmap_max", 512, _integer),
+        "use_wscale": Option("equalized_lr", True, _switch),
+        "dtype": Option(None, "float32", _precision),
     }
 
 
 G_STYLE = _common(3, 1024) | {
-    "latent_size": Option("z_dim", 512, integer),
-    "dlatent_size": Option("w_dim", 512, integer),
-    "mapping_layers": Option("mapping_layers", 8, integer),
-    "mapping_fmaps": Option("mapping_fmaps", 512, integer),
-    "mapping_lrmul": Option("mapping_lrmul", 0.01, number),
-    "mapping_nonlinearity": Option("mapping_nonlinearity", "lrelu", nonlinearity),
-    "normalize_latents": Option("normalize_latents", True, switch),
-    "use_styles": Option("use_styles", True, switch),
-    "const_input_layer": Option("const_input", True, switch),
-    "use_noise": Option("use_noise", True, switch),
-    "use_pixel_norm": Option("pixelnorm", False, switch),
-    "use_instance_norm": Option("instance_norm", True, switch),
-    "nonlinearity": Option("nonlinearity", "lrelu", nonlinearity),
-    "fused_scale": Option("fused_scale", "auto", fused),
-    "blur_filter": Option("blur_filter", [1, 2, 1], low_pass),
+    "latent_size": Option("z_dim", 512, _integer),
+    "dlatent_size": Option("w_dim", 512, _integer),
+    "mapping_layers": Option("mapping_layers", 8, _integer),
+    "mapping_fmaps": Option("mapping_fmaps", 512, _integer),
+    "mapping_lrmul": Option("mapping_lrmul", 0.01, _number),
+    "mapping_nonlinearity": Option("mapping_nonlinearity", "lrelu", _nonlinearity),
+    "normalize_latents": Option("normalize_latents", True, _switch),
+    "use_styles": Option("use_styles", True, _switch),
+    "const_input_layer": Option("const_input", True, _switch),
+    "use_noise": Option("use_noise", True, _switch),
+    "use_pixel_norm": Option("pixelnorm", False, _switch),
+    "use_instance_norm": Option("instance_norm", True, _switch),
+    "nonlinearity": Option("nonlinearity", "lrelu", _nonlinearity),
+    "fused_scale": Option("fused_scale", "auto", _fused),
+    "blur_filter": Option("blur_filter", [1, 2, 1], _low_pass),
     # Of the official program's pictures, not of the network: ours truncates as it is told when it draws.
-    "truncation_psi": Option(None, 0.7, or_none(number)),
-    "truncation_cutoff": Option(None, 8, or_none(number)),
+    "truncation_psi": Option(None, 0.7, _or_none(_number)),
+    "truncation_cutoff": Option(None, 8, _or_none(_number)),
 }
 D_BASIC = _common(1, 32) | {
-    "nonlinearity": Option("nonlinearity", "lrelu", nonlinearity),
-    "mbstd_group_size": Option("mbstd_group", 4, integer),
-    "mbstd_num_features": Option("mbstd_features", 1, integer),
-    "fused_scale": Option("fused_scale", "auto", fused),
-    "blur_filter": Option("blur_filter", [1, 2, 1], low_pass),
+    "nonlinearity": Option("nonlinearity", "lrelu", _nonlinearity),
+    "mbstd_group_size": Option("mbstd_group", 4, _integer),
+    "mbstd_num_features": Option("mbstd_features", 1, _integer),
+    "fused_scale": Option("fused_scale", "auto", _fused),
+    "blur_filter": Option("blur_filter", [1, 2, 1], _low_pass),
 }
 G_PAPER = _common(1, 32) | {
-    "latent_size": Option("z_dim", None, or_none(integer)),
-    "normalize_latents": Option("normalize_latents", True, switch),
-    "use_pixelnorm": Option("pixelnorm", True, switch),
-    "pixelnorm_epsilon": Option("pixelnorm_eps", 1e-8, number),
-    "use_leakyrelu": Option("nonlinearity", True, leaky),
-    "fused_scale": Option("fused_scale", True, switch),
+    "latent_size": Option("z_dim", None, _or_none(_integer)),
+    "normalize_latents": Option("normalize_latents", True, _switch),
+    "use_pixelnorm": Option("pixelnorm", True, _switch),
+    "pixelnorm_epsilon": Option("pixelnorm_eps", 1e-8, _number),
+    "use_leakyrelu": Option("nonlinearity", True, _leaky),
+    "fused_scale": Option("fused_scale", True, _switch),
 }
 D_PAPER = _common(1, 32) | {
-    "mbstd_group_size": Option("mbstd_group", 4, integer),
-    "fused_scale": Option("fused_scale", True, switch),
+    "mbstd_group_size": Option("mbstd_group", 4, _integer),
+    "fused_scale": Option("fused_scale", True, _switch),
 }
 # Arguments that change no network: of training, of how the official program builds its graph, and remarks.
 INERT = {"structure", "is_template_graph", "is_training", "is_validation", "func_name", "func", "note"}
