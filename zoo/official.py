@@ -130,7 +130,11 @@ class Part:
             inner = state.get("components")
             if not isinstance(inner, dict) or not isinstance(inner.get(component), Network):
                 raise ModelError(f"has a {role} without the network {component!r} that {name} consists of")
-            part.add(_state(inner[component], f"{role}/{component}"), f"{component}/")
+            inner_state = _state(inner[component], f"{role}/{component}")
+            if inner_state["build_func_name"] != f"G_{component}":
+                made_by = shown(inner_state["build_func_name"])
+                raise ModelError(f"has a {role}/{component} made by {made_by}, not by G_{component}")
+            part.add(inner_state, f"{component}/")
         if sum(value.nbytes for value in part.variables.values()) > most_bytes:
             raise ModelError(f"has a {role} of more numbers than the file can hold")
         for key, option in part.function.options.items():

@@ -600,6 +600,12 @@ def test_networks_of_another_build_are_explained(key, value, said, tmp_path):
     assert said in refusal(tmp_path, networks)
 
 
+def test_components_of_another_build_are_explained(tmp_path):
+    networks = stylegan()
+    component(networks[2], "synthesis")["build_func_name"] = "G_synthesis_stylegan2"
+    assert "Gs/synthesis made by 'G_synthesis_stylegan2'" in refusal(tmp_path, networks)
+
+
 @pytest.mark.parametrize("key", ["version", "static_kwargs", "variables", "build_func_name", "components"])
 def test_networks_that_lack_something_are_explained(key, tmp_path):
     networks = stylegan()
