@@ -60,16 +60,19 @@ def environment(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def train(
     environment: None, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Train:
-    """train/progan.py in this process, with the given words as its command line; SMALL unless it resumes."""
+    """train/progan.py in this process, with the given words as its command line; SMALL unless it resumes.
+
+    Or another architecture's command.
+    """
     monkeypatch.setattr(forecast, "seconds_per_image", lambda plan, *_: dict.fromkeys(plan.schedule.batch, 0.001))
 
-    def call(*words: object) -> Ended:
+    def call(*words: object, architecture: str = "progan") -> Ended:
         given = [str(word) for word in words]
         if "--resume" not in given:
             given = [*SMALL, *(() if "--data" in given else ("--data", str(pictures))), *given]
-        monkeypatch.setattr(sys, "argv", ["progan.py", *given])
+        monkeypatch.setattr(sys, "argv", [f"{architecture}.py", *given])
         capsys.readouterr()
-        status = main("progan", "Train.")
+        status = main(architecture, "Train.")
         said = capsys.readouterr()
         return Ended(status, said.out, said.err)
 
@@ -79,18 +82,34 @@ def train(
 @pytest.fixture(scope="package")
 def finished(one_thread: None, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of SMALL from start to end, not to be written to."""
-    out = tmp_path_factory.mktemp("finished")
+    return run_to_the_end("progan", pictures, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="package")
+def finished_stylegan(one_thread: None, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of train/stylegan.py."""
+    return run_to_the_end("stylegan", pictures, tmp_path_factory.mktemp("finished_stylegan"))
+
+
+def run_to_the_end(architecture: str, pictures: Path, out: Path) -> Path:
+    """The folder of a run of SMALL."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STYLEGROW_CACHE", str(pictures.parent / "cache"))
-        patch.setattr(sys, "argv", ["progan.py", *SMALL, "--data", str(pictures), "--out", str(out)])
-        assert main("progan", "Train.") == 0
+        patch.setattr(sys, "argv", [f"{architecture}.py", *SMALL, "--data", str(pictures), "--out", str(out)])
+        assert main(architecture, "Train.") == 0
     return next(out.iterdir())
 
 
 @pytest.fixture
 def copy(finished: Path, tmp_path: Path) -> Path:
-    """A copy of that run."""
+    """A copy of the finished run."""
     return Path(shutil.copytree(finished, tmp_path / "runs" / finished.name))
+
+
+@pytest.fixture
+def copy_stylegan(finished_stylegan: Path, tmp_path: Path) -> Path:
+    """The same of train/stylegan.py."""
+    return Path(shutil.copytree(finished_stylegan, tmp_path / "runs" / finished_stylegan.name))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from itertools import islice
 import numpy as np
 import torch
 
-from progan import Discriminator, Generator
+import progan
+import stylegan
 from train.draws import Draws
 from train.feed import Feed
 from train.processes import Alone
@@ -34,21 +35,37 @@ def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.00
     return Schedule(resolution, start, stable, fade, dict.fromkeys(table, batch), dict.fromkeys(table, lr))
 
 
-def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8):
+def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, architecture="progan"):
     torch.manual_seed(seed)
     shared = {"resolution": 16, "fmap_base": 4 * maps, "fmap_max": maps, "label_dim": CLASSES if labels else 0}
-    generator = Generator(z_dim=8, **shared)
-    discriminator = Discriminator(mbstd_group=max(mbstd, 1), mbstd_features=int(mbstd > 0), **shared)
-    return generator.to(dtype), discriminator.to(dtype)
+    group = {"mbstd_group": max(mbstd, 1), "mbstd_features": int(mbstd > 0)}
+    if architecture == "progan":
+        return progan.Generator(z_dim=8, **shared).to(dtype), progan.Discriminator(**group, **shared).to(dtype)
+    generator = stylegan.Generator(z_dim=8, w_dim=8, mapping_fmaps=8, mapping_layers=2, **shared)
+    with torch.no_grad():
+        for name, parameter in generator.named_parameters():
+            if name.endswith("noise_strength"):  # zero at first, which hides what noise does
+                parameter.normal_()
+    return generator.to(dtype), stylegan.Discriminator(**group, **shared).to(dtype)
 
 
 def a_trainer(
-    peers=None, schedule=None, data=None, dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, **recipe
+    peers=None,
+    schedule=None,
+    data=None,
+    dtype=torch.float64,
+    labels=False,
+    mbstd=4,
+    seed=0,
+    maps=8,
+    architecture="progan",
+    **recipe,
 ):
     """A trainer of tiny networks, and the feed of its pictures."""
     peers, schedule, data = peers or Alone(), schedule or a_schedule(), data or Pictures()
     known = Labels(data.labels, data.training) if labels else None
-    trainer = Trainer(*networks(dtype, labels, mbstd, seed, maps), schedule, Recipe(**recipe), Draws(0), peers, known)
+    both = networks(dtype, labels, mbstd, seed, maps, architecture)
+    trainer = Trainer(*both, schedule, Recipe(**recipe), Draws(0), peers, known)
     return trainer, Feed(data, data.training, schedule, trainer.draws, peers.rank, peers.count)
 
 

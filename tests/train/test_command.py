@@ -1,4 +1,4 @@
-"""train/progan.py as a process of its own: what it answers at once, signals, and where it is started from."""
+"""The commands as processes of their own: what it answers at once, signals, and where it is started from."""
 
 import signal
 import subprocess
@@ -11,21 +11,24 @@ import pytest
 from tests.train.runs import ROOT, SMALL, Train, last_checkpoint, last_state, only
 
 SCRIPT = ROOT / "train" / "progan.py"
-QUICK = f"""
+QUICK = """
 import runpy, sys
 sys.argv = sys.argv[1:]
 try:
-    runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+    runpy.run_path(sys.argv[0], run_name="__main__")
 finally:
     assert "torch" not in sys.modules
 """
 
 
-def test_help_comes_without_torch(run_python):
-    ended = run_python("-c", QUICK, SCRIPT, "--help")
+@pytest.mark.parametrize(
+    ("script", "presets"), [(SCRIPT, "v1-1gpu, v2-1gpu"), (SCRIPT.with_name("stylegan.py"), "stylegan-1gpu")]
+)
+def test_help_comes_without_torch(run_python, script, presets):
+    ended = run_python("-c", QUICK, script, "--help")
     assert ended.returncode == 0
     assert ended.stderr == ""
-    for words in ("--data TEXT", "--resume", "--dry-run", "thousands of real pictures"):
+    for words in (f"Presets: {presets}, ", "--data TEXT", "--resume", "--dry-run", "thousands of real pictures"):
         assert words in ended.stdout
 
 

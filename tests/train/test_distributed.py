@@ -22,6 +22,11 @@ CASES = [
     dict(zip(("loss", "labels", "mbstd"), values, strict=True))
     for values in product(("wgan-gp", "ns-r1"), (False, True), (0, 4))
 ]
+CASES += [
+    {"loss": "wgan-gp", "labels": False, "mbstd": 4, "architecture": "stylegan"},
+    {"loss": "ns-r1", "labels": True, "mbstd": 4, "architecture": "stylegan"},
+]
+ARCHITECTURES = ("progan", "stylegan")
 STEPS = 8  # over all stages
 
 
@@ -32,25 +37,33 @@ class UnsendableError(Exception):
 
 
 def gradients_everywhere(peers, batch_per_device=None):
-    """For each case and place the gradients of one step, and what it measured."""
+    """For each case and place the gradients of one step, what it measured, and the mean w there is then."""
     found = {}
     for number, case in enumerate(CASES):
         trainer, feed = small.a_trainer(peers, batch_per_device=batch_per_device, **case)
         for place, trainer.images in PLACES.items():
             measured = small.step(trainer, feed)
-            found[number, place] = small.gradients(trainer), measured
+            w_avg = trainer.generator.state_dict().get("w_avg", torch.zeros(0)).clone()
+            found[number, place] = small.gradients(trainer), measured, w_avg
     return found
 
 
-def resumed(peers, folder):
+def started_apart(peers, architecture):
+    """Weights at the start and after STEPS steps, where each process had others, but for what is agreed on."""
+    trainer, feed = small.a_trainer(peers, seed=peers.rank, architecture=architecture)
+    return small.weights(trainer), small.weights(small.train(trainer, feed, STEPS))
+
+
+def resumed(peers, folder, architecture):
     """Weights after STEPS steps, and after as many with a checkpoint between them, in float32."""
-    straight = small.train(*small.a_trainer(peers, dtype=torch.float32, mirror=True), STEPS)
-    first, feed = small.a_trainer(peers, dtype=torch.float32, mirror=True)
+    settings = {"dtype": torch.float32, "mirror": True, "architecture": architecture}
+    straight = small.train(*small.a_trainer(peers, **settings), STEPS)
+    first, feed = small.a_trainer(peers, **settings)
     small.train(first, feed, STEPS // 2)
     if peers.rank == 0:
         checkpoints.save(folder, first, keep=1)
     found = peers.on_main(lambda: checkpoints.read_newest(folder, print))
-    second, feed = small.a_trainer(peers, dtype=torch.float32, mirror=True, seed=1)
+    second, feed = small.a_trainer(peers, **settings, seed=1)
     checkpoints.restore(second, found)
     return small.weights(straight), small.weights(small.train(second, feed, STEPS - STEPS // 2))
 
@@ -146,14 +159,12 @@ def one_of_two(rank, port, folder):
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     torch.set_num_threads(1)
     processes = Processes()
-    trainer, feed = small.a_trainer(processes, seed=rank)  # of different weights, but for what is agreed on
     found = {
         "count": processes.count,
         "gradients": gradients_everywhere(processes),
         "gradients in parts": gradients_everywhere(processes, batch_per_device=4),
-        "start": small.weights(trainer),
-        "end": small.weights(small.train(trainer, feed, STEPS)),
-        "resumed": resumed(processes, folder / "checkpoints"),
+        "started apart": {name: started_apart(processes, name) for name in ARCHITECTURES},
+        "resumed": {name: resumed(processes, folder / name, name) for name in ARCHITECTURES},
         "averages": averages(processes),
         "agreements": agreements(processes),
         "prepared first": prepared_first(processes, folder),
@@ -191,10 +202,11 @@ def alone():
 @pytest.mark.parametrize("case", range(len(CASES)), ids=lambda case: " ".join(map(str, CASES[case].values())))
 @pytest.mark.parametrize("how", ["gradients", "gradients in parts"])
 def test_gradients_are_those_of_the_joint_batch(both, alone, how, case, place):
-    wanted, measured = alone[case, place]
+    wanted, measured, w_avg = alone[case, place]
     for found in (both.first, both.second):
-        gradients, their_measured = found[how][case, place]
+        gradients, their_measured, their_w_avg = found[how][case, place]
         torch.testing.assert_close(gradients, wanted, rtol=0, atol=1e-10)
+        torch.testing.assert_close(their_w_avg, w_avg, rtol=0, atol=1e-12)
         torch.testing.assert_close(their_measured, measured, rtol=1e-5, atol=1e-5)
 
 
@@ -204,22 +216,28 @@ def test_stages_and_fades_use_different_parameters(alone):
     assert not unused[-1] & {"generator.to_image.16x16.weight", "discriminator.from_image.16x16.weight"}
 
 
-def test_weights_after_all_stages_are_those_of_one_process(both):
-    torch.testing.assert_close(both.first["end"], both.second["end"], rtol=0, atol=0)
-    single = small.train(*small.a_trainer(), STEPS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_weights_after_all_stages_are_those_of_one_process(both, architecture):
+    (_, first), (_, second) = (found["started apart"][architecture] for found in (both.first, both.second))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    single = small.train(*small.a_trainer(architecture=architecture), STEPS)
     assert single.schedule.at(single.images).phase == 4
-    torch.testing.assert_close(both.first["end"], small.weights(single), rtol=0, atol=1e-9)
+    torch.testing.assert_close(first, small.weights(single), rtol=0, atol=1e-9)
 
 
-def test_processes_start_with_the_weights_of_the_main_one(both):
-    expected = small.weights(small.a_trainer(seed=0)[0])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_processes_start_with_the_weights_of_the_main_one(both, architecture):
+    """With its buffers, too."""
+    expected = small.weights(small.a_trainer(seed=0, architecture=architecture)[0])
     for found in (both.first, both.second):
-        torch.testing.assert_close(found["start"], expected, rtol=0, atol=0)
+        start, _ = found["started apart"][architecture]
+        torch.testing.assert_close(start, expected, rtol=0, atol=0)
 
 
-def test_a_resumed_training_is_bit_identical(both):
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_resumed_training_is_bit_identical(both, architecture):
     for found in (both.first, both.second):
-        straight, resumed = found["resumed"]
+        straight, resumed = found["resumed"][architecture]
         torch.testing.assert_close(resumed, straight, rtol=0, atol=0)
 
 

@@ -14,6 +14,10 @@ KINDS = {
     "uniform": lambda draws, purpose, images: draws.uniform(purpose, images, 6),
     "choices": lambda draws, purpose, images: draws.choices(purpose, images, 6, 10**9),
     "order": lambda draws, purpose, images: draws.order(images, 50),
+    "crossover": lambda draws, purpose, images: [draws.crossover(f"{purpose} {n}", images, 10**9) for n in range(9)],
+    "noise": lambda draws, purpose, images: torch.cat(
+        [one.flatten() for one in draws.noise(purpose, images, 2, [2, 3])]
+    ),
 }
 
 
@@ -74,3 +78,25 @@ def test_an_order_is_a_permutation_of_its_own_epoch():
 
 def test_any_number_can_be_a_seed():
     assert Draws(2**80).latents("critic", 2**70, 1, 1).isfinite().all()
+
+
+@pytest.mark.parametrize("layers", [2, 3, 8])
+def test_nine_batches_of_ten_are_mixed_at_any_layer_but_the_first(layers):
+    counts = np.bincount([DRAWS.crossover("critic", images, layers) for images in range(5000)], minlength=layers + 1)
+    assert len(counts) == layers + 1
+    assert counts[0] == 0
+    assert counts[layers] == pytest.approx(500, abs=85)  # 4 standard deviations
+    share = 4500 / (layers - 1)
+    assert (abs(counts[1:layers] - share) < 4 * share**0.5).all()
+
+
+def test_one_layer_is_not_mixed():
+    assert {DRAWS.crossover("critic", images, 1) for images in range(50)} == {1}
+
+
+def test_noise_is_normal_and_another_in_every_map():
+    small, large = DRAWS.noise("critic", 0, 30, [4, 16])
+    assert (small.shape, large.shape) == ((30, 1, 4, 4), (30, 1, 16, 16))
+    assert large.mean().abs() < 0.04  # 3 standard errors: 0.034
+    assert (large.std() - 1).abs() < 0.03
+    assert len({*small.flatten().tolist(), *large.flatten().tolist()}) == 30 * (16 + 256)

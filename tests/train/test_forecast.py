@@ -1,6 +1,7 @@
 """How long a run takes and how much memory, before it begins."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -12,20 +13,23 @@ from train.plan import make_plan
 from train.schedule import Schedule
 
 
-def plan_for(processes=1, precision="no", **options):
+def plan_for(processes=1, precision="no", architecture="progan", **options):
     words = {"fmap_base": 64, "fmap_max": 8, "z_dim": 8, "batch": 4, "stable_kimg": 1.0, "fade_kimg": 0.5} | options
-    return make_plan("progan", Options(**words), Pictures(resolution=16), processes, precision)
+    return make_plan(architecture, Options(**words), Pictures(resolution=16), processes, precision)
 
 
-def test_every_stage_is_measured():
-    seconds = forecast.seconds_per_image(plan_for(), torch.device("cpu"))
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_every_stage_is_measured(architecture):
+    plan = plan_for(architecture=architecture, start_resolution=4)
+    seconds = forecast.seconds_per_image(plan, torch.device("cpu"))
     assert list(seconds) == [4, 8, 16]
     assert all(0 < value < 1 for value in seconds.values())
 
 
-def test_labels_and_n_critic_are_measured_too():
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_labels_and_n_critic_are_measured_too(architecture):
     plan = make_plan(
-        "progan",
+        architecture,
         Options(fmap_base=16, fmap_max=4, z_dim=4, batch=4, cond="class", n_critic=2, loss="ns-r1"),
         Pictures(resolution=4, classes=("a", "b")),
         1,
@@ -80,17 +84,19 @@ def test_parameters_of_the_paper_s_networks():
         assert forecast.parameters(Generator()) == 23_079_115
 
 
-def test_memory_grows_as_the_step_does():
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_memory_grows_as_the_step_does(architecture):
     """The activations with the pictures that a process takes at once, in half the space with half the precision."""
-    plan = plan_for(batch=8)
+    plan_with = partial(plan_for, architecture=architecture)
+    plan = plan_with(batch=8)
     whole = forecast.memory(plan)
     assert set(whole) == {"networks", "activations"}
     for other, share in (
-        (plan_for(batch=16), 2),
-        (plan_for(batch=8, batch_per_device=2), 1 / 4),
-        (plan_for(batch=8, batch_per_device=9), 1),
-        (plan_for(batch=8, precision="bf16"), 1 / 2),
-        (replace(plan_for(batch=8), processes=2), 1 / 2),
+        (plan_with(batch=16), 2),
+        (plan_with(batch=8, batch_per_device=2), 1 / 4),
+        (plan_with(batch=8, batch_per_device=9), 1),
+        (plan_with(batch=8, precision="bf16"), 1 / 2),
+        (replace(plan_with(batch=8), processes=2), 1 / 2),
     ):
         assert forecast.memory(other)["activations"] == pytest.approx(share * whole["activations"])
 

@@ -101,6 +101,7 @@ def test_a_name_that_is_no_path_stays_a_name():
         ("--mixed-precision fp16", ["--mixed-precision", "fp16", "bf16"]),
         ("--log-with mlflow", ["--log-with", "'mlflow'", "'tensorboard'"]),
         ("--preset huge", ["--preset huge", "toonhead, small"]),
+        ("--preset stylegan-1gpu", ["--preset stylegan-1gpu", "v2-1gpu"]),
         ("--desc a/b", ["--desc 'a/b'", "one word"]),
         ("--desc ../x", ["--desc '../x'", "one word"]),
         ("--bogus", ["--bogus", "--help"]),

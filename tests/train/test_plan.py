@@ -27,8 +27,8 @@ class Pictures:
         return range(out, len(self.names)), range(out)
 
 
-def plan_for(pictures=None, processes=1, precision="no", **options):
-    return make_plan("progan", Options(**options), pictures or Pictures(), processes, precision)
+def plan_for(pictures=None, processes=1, precision="no", architecture="progan", **options):
+    return make_plan(architecture, Options(**options), pictures or Pictures(), processes, precision)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,25 @@ def test_options_win_over_the_preset():
     assert plan.images == 3000
 
 
-def test_a_plan_is_read_as_it_was_written(tmp_path):
-    plan = plan_for(Pictures(classes=("a", "b")), cond="class", kimg=1.5)
+def test_stylegan_s_mapping_is_as_wide_as_its_latents():
+    plan = plan_for(architecture="stylegan", z_dim=24)
+    assert [plan.generator[name] for name in ("z_dim", "w_dim", "mapping_fmaps")] == [24] * 3
+    assert plan.schedule.start_resolution == 8
+    assert plan_for(architecture="stylegan", start_resolution=4).schedule.start_resolution == 4
+    generator, discriminator = plan.build()
+    assert (generator.z_dim, generator.w_dim, discriminator.resolution) == (24, 24, 64)
+
+
+def test_rates_are_those_that_the_objective_bears():
+    for loss, rate in (("wgan-gp", 0.002), ("ns-r1", 0.003)):
+        plan = plan_for(Pictures(512), architecture="stylegan", loss=loss)
+        assert plan.options.preset == "stylegan-1gpu"
+        assert plan.schedule.lr[512] == rate
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_a_plan_is_read_as_it_was_written(tmp_path, architecture):
+    plan = plan_for(Pictures(classes=("a", "b")), architecture=architecture, cond="class", kimg=1.5)
     (tmp_path / "options.json").write_text(plan.to_json())
     assert Plan.read(tmp_path) == plan
 

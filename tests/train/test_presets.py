@@ -34,10 +34,40 @@ def test_official_presets(name):
     assert found.mixed_precision == ("no" if name == "v1-1gpu" else "bf16")
 
 
+STYLEGAN_BATCHES = {  # at 8 px and on
+    "stylegan-1gpu": [128, 128, 64, 32, 16, 8, 4, 4],
+    "stylegan-2gpus": [256, 128, 64, 32, 16, 8, 8, 8],
+    "stylegan-4gpus": [256, 128, 64, 32, 16, 16, 16, 16],
+    "stylegan-8gpus": [256, 128, 64, 32, 32, 32, 32, 32],
+}
+
+
+@pytest.mark.parametrize("name", STYLEGAN_BATCHES)
+def test_official_presets_of_stylegan(name):
+    found = preset("stylegan", name, 1024)
+    schedule = found.schedule(1024)
+    assert list(schedule.batch) == resolutions(8, 1024)
+    assert list(schedule.batch.values()) == STYLEGAN_BATCHES[name]
+    for loss, highest in (("ns-r1", [2, 3, 3]), ("wgan-gp", [2, 2, 2])):
+        rates = list(found.for_loss(loss).schedule(1024).lr.values())
+        assert rates == pytest.approx([rate / 1000 for rate in [1, 1, 1, 1, 1.5, *highest]])
+    assert (schedule.stable_kimg, schedule.fade_kimg, schedule.start_resolution) == (600, 600, 8)
+    assert (found.total_kimg, found.mbstd_group, found.ema_kimg) == (25000, 4, 10)
+    assert (found.fmap_base, found.fmap_max, found.z_dim) == (8192, 512, 512)
+
+
+def test_the_embedded_faces_have_a_stylegan_of_their_own():
+    found = preset("stylegan", "toonhead", 64)
+    schedule = found.for_loss("wgan-gp").schedule(64)
+    assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.0015))
+    assert (found.total_kimg, found.ema_kimg) == (150, 1)
+    assert (found.fmap_base, found.fmap_max, found.z_dim) == (1024, 128, 128)
+
+
 @pytest.mark.parametrize("resolution", resolutions(4, 1024))
-@pytest.mark.parametrize("name", PRESETS["progan"])
-def test_every_preset_reaches_every_resolution(name, resolution):
-    found = preset("progan", name, resolution)
+@pytest.mark.parametrize(("architecture", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
+def test_every_preset_reaches_every_resolution(architecture, name, resolution):
+    found = preset(architecture, name, resolution)
     schedule = found.schedule(resolution)
     assert schedule.at(to_images(found.total_kimg)).alpha == 1
     assert schedule.at(to_images(found.total_kimg)).resolution == resolution
@@ -56,6 +86,7 @@ def test_preset_for_a_number_of_processes():
     counts = (1, 2, 3, 4, 7, 8, 64)
     expected = ["v2-1gpu", "v2-2gpus", "v2-2gpus", "v2-4gpus", "v2-4gpus", "v2-8gpus", "v2-8gpus"]
     assert [preset_for("progan", n) for n in counts] == expected
+    assert [preset_for("stylegan", n) for n in (1, 3, 9)] == ["stylegan-1gpu", "stylegan-2gpus", "stylegan-8gpus"]
 
 
 def test_an_unknown_preset_is_refused_by_name():
