@@ -34,7 +34,7 @@ class Generator(nn.Module):
         fused_scale: the official "fused" upscaling (see layers.UpConv2d).
         normalize_latents: pixel norm over latents and labels together.
         equalized_lr: scale the weights at run time.
-        pixelnorm, pixelnorm_eps: pixel norm after each layer, and its epsilon.
+        pixelnorm, pixelnorm_eps: pixel norm after each layer; the epsilon of it and of the latents' norm.
         nonlinearity: "lrelu" or "relu".
     """
 
@@ -59,7 +59,7 @@ class Generator(nn.Module):
         check_choice("nonlinearity", nonlinearity, ("lrelu", "relu"))
         self.config: dict[str, Any] = arguments
         self.resolution, self.z_dim, self.label_dim = resolution, z_dim, label_dim
-        self.normalize_latents = normalize_latents
+        self.normalize_latents, self.pixelnorm_eps = normalize_latents, pixelnorm_eps
         self.compute_dtype: torch.dtype | None = None  # of the convolutions; None: that of the latents
         self.blocks = nn.ModuleDict()
         self.to_image = nn.ModuleDict()
@@ -98,7 +98,7 @@ class Generator(nn.Module):
                 f"the generator takes labels [N, {self.label_dim}]" if labels is None else "no labels expected"
             )
         x = z if labels is None else torch.cat([z, labels.to(z.dtype)], dim=1)
-        return pixel_norm(x) if self.normalize_latents else x
+        return pixel_norm(x, self.pixelnorm_eps) if self.normalize_latents else x
 
 
 def stages_up_to(resolution: int, full: int) -> list[int]:

@@ -60,10 +60,11 @@ def _is_empty_folder(out: Path) -> bool:
         return True
     if out.exists() or out.is_symlink():
         raise ModelError(f"{out}: is a file; give a folder to save the model in")
-    if not out.parent.is_dir():
-        raise ModelError(f"{out}: cannot be made, since there is no folder {out.parent}")
-    if not os.access(out.parent, os.W_OK):
-        raise ModelError(f"{out}: cannot be made, since {out.parent} is not writable")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ModelError(f"{out}: cannot be made, since {above} is a file")
+    if not os.access(above, os.W_OK):
+        raise ModelError(f"{out}: cannot be made, since {above} is not writable")
     return False
 
 

@@ -138,6 +138,7 @@ G_PAPER = _common(1, 32) | {
     "fused_scale": Option("fused_scale", True, _switch),
 }
 D_PAPER = _common(1, 32) | {
+    "mbstd_num_features": Option("mbstd_features", 1, _integer),
     "mbstd_group_size": Option("mbstd_group", 4, _integer),
     "fused_scale": Option("fused_scale", True, _switch),
 }

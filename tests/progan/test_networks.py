@@ -111,6 +111,16 @@ def test_labels_are_normalised_together_with_the_latents():
         g(z)
 
 
+def test_the_epsilon_is_that_of_the_latents_too():
+    torch.manual_seed(4)
+    eps = 0.5
+    g = Generator(**SMALL, z_dim=8, pixelnorm=False, pixelnorm_eps=eps).double()
+    plain = Generator(**SMALL, z_dim=8, pixelnorm=False, normalize_latents=False).double()
+    plain.load_state_dict(g.state_dict())
+    z = torch.randn(2, 8, dtype=torch.float64)
+    torch.testing.assert_close(g(z), plain(z / (z.square().mean(1, keepdim=True) + eps).sqrt()))
+
+
 def test_labelled_critic_returns_scores_and_logits():
     torch.manual_seed(5)
     d = Discriminator(**SMALL, label_dim=3)

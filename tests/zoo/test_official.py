@@ -285,7 +285,13 @@ D_BASIC = [
     {"use_wscale": False},
     {"fmap_decay": 0.5},
 ]
-D_PAPER = [{"label_size": 3}, {"mbstd_group_size": 16}, {"fused_scale": False}, {"use_wscale": False}]
+D_PAPER = [
+    {"label_size": 3},
+    {"mbstd_group_size": 16},
+    {"mbstd_num_features": 1},
+    {"fused_scale": False},
+    {"use_wscale": False},
+]
 
 
 def ours(changes):
@@ -425,7 +431,6 @@ def test_arguments_that_are_not_supported_are_named_with_their_value(make, name,
         (stylegan, "mbstd_num_features", 5, "mbstd_num_features 5"),
         (stylegan, "mbstd_num_features", 0, "mbstd_num_features 0"),
         (stylegan, "use_styles", True, "use_styles=True"),
-        (progan, "mbstd_num_features", 1, "mbstd_num_features=1"),
     ],
 )
 def test_arguments_of_critics_that_are_not_supported_are_named(make, name, value, said, tmp_path):
@@ -633,12 +638,17 @@ def test_folder_that_is_not_empty_is_refused_before_anything_is_read(tmp_path):
 
 def test_places_that_cannot_be_a_folder_are_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
-    for out in ("file", "file/out", "missing/out"):
+    for out in ("file", "file/out", "file/above/out"):
         with pytest.raises(ModelError) as caught:
             import_official(PICKLES / "progan2018_32.pkl", tmp_path / out)
         assert str(caught.value).startswith(f"{tmp_path / out}: ")
         assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_folders_above_are_made(tmp_path):
+    import_official(PICKLES / "progan2018_32.pkl", tmp_path / "models" / "faces" / "out")
+    assert load_generator(tmp_path / "models" / "faces" / "out").resolution == 32
 
 
 def test_empty_folder_is_filled(tmp_path):
