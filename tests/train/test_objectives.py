@@ -10,35 +10,37 @@ from progan import Discriminator
 from tests import oracle
 from train import objectives
 
-META, ARRAYS = oracle.load("losses_progan_d_16")
-LODS = META["lods"]
+FILES = {name: oracle.load(name) for name in ("losses_progan_d_16", "losses_stylegan_d_16")}
+SCENES = [pytest.param(name, lod, id=f"{name}-{lod}") for name in FILES for lod in FILES[name][0]["lods"]]
 
 
-def scene(lod):
+def scene(file, lod):
     """The critic, its function at this stage, and the inputs at the stage's resolution."""
-    critic, _, _ = oracle.build(META["D_weights"])
+    meta, arrays = FILES[file]
+    critic, _, _ = oracle.build(meta["D_weights"])
     resolution, alpha = oracle.stage(lod, 16)
     pool = 16 // resolution
-    reals, fakes = (F.avg_pool2d(oracle.tensor(ARRAYS[f"in/{key}"]), pool) for key in ("reals", "fakes"))
+    reals, fakes = (F.avg_pool2d(oracle.tensor(arrays[f"in/{key}"]), pool) for key in ("reals", "fakes"))
     return critic, lambda images: critic(images, alpha=alpha), reals, fakes
 
 
-def expected(lod, term):
-    return oracle.tensor(ARRAYS[f"out/lod{lod}/D/{term}"])
+def expected(file, lod, term):
+    return oracle.tensor(FILES[file][1][f"out/lod{lod}/D/{term}"])
 
 
-def check_gradients(critic, lod, loss):
+def check_gradients(critic, file, lod, loss):
+    meta, arrays = FILES[file]
     key = f"grad/lod{lod}/D/{loss}/"
-    given = [name for name in ARRAYS if name.startswith(key)]
+    given = [name for name in arrays if name.startswith(key)]
     assert given
     parameters = dict(critic.named_parameters())
     for name in given:
         official = name.removeprefix(key)
         parameter = parameters[oracle.name_in(critic, official, 16)]
         ours = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        wanted = oracle.tensor(oracle.ours(official, ARRAYS[name])).reshape(ours.shape)
+        wanted = oracle.tensor(oracle.ours(official, arrays[name])).reshape(ours.shape)
         torch.testing.assert_close(ours, wanted, rtol=1e-8, atol=1e-10)
-    norms = META["grad_norms"][f"lod{lod}/D/{loss}"]
+    norms = meta["grad_norms"][f"lod{lod}/D/{loss}"]
     for official, norm in norms.items():
         if official == "lod":  # a parameter of theirs, an argument of ours
             continue
@@ -46,37 +48,37 @@ def check_gradients(critic, lod, loss):
         assert (0.0 if gradient is None else gradient.norm().item()) == pytest.approx(norm, rel=1e-8, abs=1e-10)
 
 
-@pytest.mark.parametrize("lod", LODS)
-def test_wgan_gp_equals_the_official_one(lod):
-    critic, function, reals, fakes = scene(lod)
-    mix = oracle.tensor(ARRAYS["in/mix_eps"])
+@pytest.mark.parametrize(("file", "lod"), SCENES)
+def test_wgan_gp_equals_the_official_one(file, lod):
+    critic, function, reals, fakes = scene(file, lod)
+    mix = oracle.tensor(FILES[file][1]["in/mix_eps"])
     loss, statistics = objectives.wgan_gp_critic(function, reals, fakes, mix)
     norms = objectives.gradient_norms(function, torch.lerp(reals, fakes, mix))
-    torch.testing.assert_close(norms, expected(lod, "mixed_norms"), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(statistics["penalty"], expected(lod, "gp"), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(-statistics["wasserstein"], expected(lod, "wgan_critic"), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(loss, expected(lod, "wgan_gp_total"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(norms, expected(file, lod, "mixed_norms"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(statistics["penalty"], expected(file, lod, "gp"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(-statistics["wasserstein"], expected(file, lod, "wgan_critic"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(loss, expected(file, lod, "wgan_gp_total"), rtol=1e-9, atol=1e-12)
     loss.backward()
-    check_gradients(critic, lod, "wgan_gp_total")
+    check_gradients(critic, file, lod, "wgan_gp_total")
 
 
-@pytest.mark.parametrize("lod", LODS)
-def test_logistic_loss_with_r1_equals_the_official_one(lod):
-    critic, function, reals, fakes = scene(lod)
+@pytest.mark.parametrize(("file", "lod"), SCENES)
+def test_logistic_loss_with_r1_equals_the_official_one(file, lod):
+    critic, function, reals, fakes = scene(file, lod)
     loss, statistics = objectives.logistic_r1_critic(function, reals, fakes)
-    torch.testing.assert_close(statistics["penalty"], expected(lod, "r1_gamma10"), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(loss, expected(lod, "logistic_d_r1_total"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(statistics["penalty"], expected(file, lod, "r1_gamma10"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(loss, expected(file, lod, "logistic_d_r1_total"), rtol=1e-9, atol=1e-12)
     loss.backward()
-    check_gradients(critic, lod, "logistic_d_r1_total")
+    check_gradients(critic, file, lod, "logistic_d_r1_total")
 
 
-@pytest.mark.parametrize("lod", LODS)
-def test_generator_losses_equal_the_official_ones(lod):
-    _, function, _, fakes = scene(lod)
+@pytest.mark.parametrize(("file", "lod"), SCENES)
+def test_generator_losses_equal_the_official_ones(file, lod):
+    _, function, _, fakes = scene(file, lod)
     wgan = objectives.wgan_generator(function, fakes).loss
-    torch.testing.assert_close(wgan, expected(lod, "wgan_g"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(wgan, expected(file, lod, "wgan_g"), rtol=1e-9, atol=1e-12)
     logistic = objectives.nonsaturating_generator(function, fakes).loss
-    torch.testing.assert_close(logistic, expected(lod, "logistic_g_nonsat"), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(logistic, expected(file, lod, "logistic_g_nonsat"), rtol=1e-9, atol=1e-12)
 
 
 def labelled_critic():
