@@ -21,8 +21,8 @@ GROWTH = 4.0  # a stage that was not measured is taken to cost this many times t
 # What a step holds at its peak beside the networks' state, fitted to real steps on a CPU from 32 to 256 px, wide and
 # narrow, in both precisions: so many times all weights, as scaled, cast and upscaled for each evaluation, and so many
 # times the outputs of one evaluation of both networks, before and after each nonlinearity. A critic step holds those of
-# reals, fakes and interpolates, and the gradient penalty's own. Fitted to ProGAN; StyleGAN's steps take 0.75 to 1.2 times
-# as much as these say.
+# reals, fakes and interpolates, and the gradient penalty's own. Fitted to ProGAN; StyleGAN's steps take 0.75 to 1.2
+# times as much as these say.
 WEIGHT_COPIES = 4.5
 EVALUATIONS = 2.4
 
