@@ -1,0 +1,37 @@
+"""What visitors get as files: pictures that say how they were made, each set in a new folder."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+QUALITY = 95  # of JPEG
+
+
+def new_folder(files: Path) -> Path:
+    """An empty folder whose name nobody can guess."""
+    folder = files / secrets.token_hex(16)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def save_picture(
+    picture: np.ndarray | Image.Image, folder: Path, name: str, text: Mapping[str, str], form: str = "png"
+) -> str:
+    """Write a picture ([H, W, C], uint8) as folder/name.png or .jpg with its `text`; returns the path."""
+    if not isinstance(picture, Image.Image):
+        picture = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    path = folder / f"{name}.{'jpg' if form == 'jpeg' else form}"
+    if form == "jpeg":
+        exif = Image.Exif()
+        exif[0x010E], exif[0x8298] = text.get("parameters", ""), text.get("Source", "")  # description, copyright
+        picture.save(path, "JPEG", quality=QUALITY, subsampling=0, exif=exif)
+    else:
+        chunks = PngInfo()
+        for key, value in text.items():
+            chunks.add_text(key, value)
+        picture.save(path, "PNG", pnginfo=chunks, compress_level=4)
+    return str(path)

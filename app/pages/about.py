@@ -1,0 +1,96 @@
+"""About: the model, the limits, the keys, and the endpoints for programs."""
+
+from html import escape
+from importlib.metadata import version
+from typing import Any
+
+import gradio as gr
+
+from app.context import Context
+from app.models import COMMANDS, Card
+
+ID = "about"
+KEYS = (
+    ("G", "generate"),
+    ("S", "random seeds"),
+    ("[ and ]", "previous and next seeds"),
+    ("?", "this list"),
+)
+USE = """### Data, and what not to use this for
+The pictures are invented, and some may come close to pictures that the model was trained with. Of a model of people,
+do not pass pictures off as photographs of somebody. A model repeats what its data favours, so do not take what it
+draws for what the world looks like.
+"""
+
+
+def build(context: Context) -> None:
+    """The tab; the last, since it lists the endpoints of the others."""
+
+    def models() -> list[dict[str, Any]]:
+        """The models that the other endpoints know, by name."""
+        return [_facts(card) for card in context.models.cards.values()]
+
+    def model_info(model: str) -> dict[str, Any]:
+        """All that is known of a model, as its config.json says it."""
+        card = context.models.card(model)
+        return _facts(card) | {"classes": list(card.classes), "generator": card.generator, "training": card.training}
+
+    with gr.Tab("About", id=ID):
+        about = gr.Markdown(_about(context.models.cards.get(context.models.first or "")))
+        context.follow([about], lambda card: [_about(card)])
+        with gr.Accordion("All that is known of it", open=False):
+            info = gr.JSON(label="Model", show_label=False)
+            show = gr.Button("Show", size="md")
+        with gr.Row(visible=False):
+            listed, every = gr.Button("List"), gr.JSON(label="Models")
+        gr.Markdown(USE)
+        gr.HTML(f"<h3>Keys</h3>{_table(('Key', 'does'), KEYS)}")
+        context.bind(show.click, model_info, [context.model], [info], name="model_info", draws=False)
+        context.bind(listed.click, models, [], [every], name="models", draws=False)
+        rows = [(f"/{one.name}({', '.join(one.parameters)})", one.summary) for one in context.endpoints]
+        gr.HTML(
+            "<h3>For programs</h3><p>All of this can be asked for by gradio_client or over HTTP; "
+            '<a href="?view=api">the page on it</a> shows how.</p>' + _table(("Endpoint", "gives"), rows)
+        )
+        gr.Markdown(
+            f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a film "
+            f"at once. What is made is deleted after two hours.\n\n"
+            f"Stylegrow with Gradio {version('gradio')} and PyTorch {version('torch')}. "
+            "It sends nothing anywhere but to your browser."
+        )
+
+
+def _facts(card: Card) -> dict[str, Any]:
+    kimg = card.training.get("kimg")
+    return {"name": card.name, "architecture": card.architecture, "resolution": card.resolution, "kimg": kimg}
+
+
+def _about(card: Card | None) -> str:
+    if card is None:
+        return "## No model is loaded\n\n" + "\n".join(f"    {command}" for command in COMMANDS)
+    facts = [
+        ("Architecture", f"{card.network}, {card.resolution} × {card.resolution} px"),
+        ("Trained on", card.training.get("data")),
+        ("Credit", card.training.get("credit")),
+        ("Licence of the data", card.training.get("license")),
+        ("Images shown to the critic", _thousands(card.training.get("kimg"))),
+        ("Objective", card.training.get("objective")),
+        ("FID", card.training.get("fid")),
+        ("Classes", ", ".join(card.classes[:50])),
+    ]
+    rows = [f"| {name} | {_cell(value)} |" for name, value in facts if value]
+    return "\n".join([f"## {_cell(card.name)}", "", "| | |", "|---|---|", *rows])
+
+
+def _thousands(kimg: Any) -> str:
+    return f"{kimg * 1000:,.0f}" if isinstance(kimg, int | float) else ""
+
+
+def _cell(value: Any) -> str:
+    """Text for a Markdown table, without markup or line ends of its own."""
+    return escape(" ".join(str(value).split())).replace("|", "&#124;")
+
+
+def _table(head: tuple[str, str], rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
+    cells = "".join(f"<tr><td><code>{escape(left)}</code></td><td>{escape(right)}</td></tr>" for left, right in rows)
+    return f"<table class='list'><tr><th>{head[0]}</th><th>{head[1]}</th></tr>{cells}</table>"

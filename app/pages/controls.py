@@ -1,0 +1,86 @@
+"""Controls that several tabs have, and what their values mean to a model."""
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from app import checks
+from app.context import Context
+from app.engine import Engine, Setting
+from app.errors import AppError
+from app.models import Card
+
+NOISE_MODES = ("const", "random", "none")
+# Reads aloud what was drawn, and describes the pictures to those who do not see them.
+SAY = "(drawn) => window.stylegrow.drawn(drawn)"
+
+
+def psi(context: Context, **more: Any) -> gr.Slider:
+    """Truncation; hidden for models that have none."""
+    slider = context.checked(
+        gr.Slider(
+            checks.LEAST_PSI,
+            checks.MOST_PSI,
+            0.7,
+            step=0.05,
+            label="Truncation (psi)",
+            info="0 = average face, 1 = untruncated",
+            **more,
+        ),
+        checks.psi,
+    )
+    context.follow([slider], lambda card: [gr.update(visible=card is None or card.styled)])
+    return slider
+
+
+def label(context: Context) -> gr.Dropdown:
+    """The class menu of labelled models; hidden for others."""
+
+    def choices(card: Card | None) -> dict[str, Any]:
+        labels = card.labels if card else []
+        return {"choices": labels, "value": labels[0][1] if labels else None, "visible": bool(labels)}
+
+    first = context.models.cards.get(context.models.first or "")
+    menu = gr.Dropdown(label="Class", allow_custom_value=True, interactive=True, **choices(first))
+    context.follow([menu], lambda card: [gr.update(**choices(card))])
+    return context.checked(menu, checks.label)
+
+
+def drawn(tab: str) -> gr.JSON:
+    """What a function says of what it drew; not seen, but read aloud through SAY."""
+    return gr.JSON(label="How it was made", visible="hidden", elem_id=f"drawn-{tab}")
+
+
+def opened(context: Context, model: str) -> tuple[Card, Engine]:
+    """A model, ready to draw. AppError."""
+    return context.models.card(model), context.models.engine(model)
+
+
+def setting(engine: Engine, card: Card, **wanted: Any) -> Setting:
+    """The engine's setting, leaving out what a ProGAN does not have and the class of a model that has none."""
+    if not card.styled:
+        wanted = {key: value for key, value in wanted.items() if key in ("label", "resolution", "alpha")}
+    if (cutoff := wanted.get("cutoff")) is not None and cutoff >= engine.generator.num_layers:
+        wanted["cutoff"] = None
+    if not card.labels:
+        wanted["label"] = None
+    elif wanted.get("label") is None:
+        wanted["label"] = card.labels[0][1]
+    return engine.setting(**wanted)
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 image", "2 images"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def needs_styles(card: Card, what: str) -> None:
+    """AppError for a ProGAN."""
+    if not card.styled:
+        raise AppError(f'{what} needs a StyleGAN model; "{card.name}" is a ProGAN.')
+
+
+def note(text: str) -> str:
+    """A sentence in place of what a model does not have."""
+    return f'<p class="note">{escape(text)}</p>'

@@ -1,0 +1,317 @@
+"""Generate: pictures of seeds, and one of them in detail."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+import numpy as np
+
+from app import checks
+from app.context import Context
+from app.engine import Engine, Setting
+from app.errors import AppError
+from app.files import new_folder, save_picture
+from app.models import Card
+from app.pages import controls
+from data.pictures import resized
+
+ID = "generate"
+OWN_SIZE = "own"
+SIZES = (OWN_SIZE, "128", "256", "512", "1024")
+FORMATS = ("png", "jpeg")
+COUNT_ON_CPU, COUNT_ON_GPU = 4, 9
+MOST_SENT = 6  # faces in a row
+QUICK = 2.0  # seconds: pictures are drawn for whoever opens the page if they take no longer
+
+# The seeds' text is what counts; these write it. In: the first seed and how many, out: the first seed and the text.
+_SEEDS = "(first, count) => window.stylegrow.range(%s, count)"
+_RANDOM, _PREVIOUS, _NEXT, _TYPED = (
+    _SEEDS % place for place in ("Math.random() * 2 ** 32", "first - count", "first + count", "first")
+)
+_COPY = "(chosen) => window.stylegrow.copy(chosen.link)"
+
+
+def build(context: Context) -> Callable[[], None]:
+    """The tab; what it returns connects it with the others."""
+    on_cpu = context.models.device() == "cpu"
+    count_default = COUNT_ON_CPU if on_cpu else COUNT_ON_GPU
+    with gr.Tab("Generate", id=ID), gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=280):
+            seeds = context.checked(
+                gr.Textbox(
+                    f"0-{count_default - 1}",
+                    label="Seeds",
+                    info="each number is a picture: 4, or 0-8, or 1,5-9",
+                    max_lines=1,
+                    elem_id="seeds",
+                ),
+                checks.seeds,
+            )
+            with gr.Row():
+                first = gr.Number(0, label="First seed", precision=0, min_width=100)
+                count = gr.Slider(1, context.limits.images, count_default, step=1, label="How many", min_width=140)
+            with gr.Row(elem_classes="buttons"):
+                draw = gr.Button("Generate", variant="primary", elem_id="generate", scale=2, min_width=120)
+                random = gr.Button("Random seeds", elem_id="random", scale=2, min_width=120)
+                previous = gr.Button("‹ Previous", elem_id="previous", scale=1, min_width=100)
+                following = gr.Button("Next ›", elem_id="next", scale=1, min_width=100)
+            psi = controls.psi(context)
+            label = controls.label(context)
+            with gr.Accordion("Advanced", open=False):
+                cutoff = context.checked(
+                    gr.Slider(
+                        0,
+                        checks.MOST_LAYERS,
+                        checks.MOST_LAYERS,
+                        step=1,
+                        label="Truncate the first layers",
+                        info="the rest is drawn untruncated; the highest value truncates all",
+                    ),
+                    checks.whole(0, checks.MOST_LAYERS, "Cutoff"),
+                )
+                noise = context.checked(
+                    gr.Radio(controls.NOISE_MODES, value="const", label="Noise", info="const: the model's own maps"),
+                    checks.one_of(controls.NOISE_MODES, "Noise"),
+                )
+                noise_seed = context.checked(gr.Number(0, label="Noise seed", precision=0), checks.seed)
+                size = context.checked(
+                    gr.Dropdown(
+                        [("the model's own", OWN_SIZE), *((f"{px} px", px) for px in SIZES[1:])],
+                        value=OWN_SIZE,
+                        label="Size of the files",
+                    ),
+                    checks.one_of(SIZES, "Size"),
+                )
+                form = context.checked(
+                    gr.Radio([("PNG", "png"), ("JPEG", "jpeg")], value="png", label="Format of the files"),
+                    checks.one_of(FORMATS, "Format"),
+                )
+        with gr.Column(scale=5, min_width=280):
+            gallery = gr.Gallery(
+                label="Pictures",
+                show_label=False,
+                format="png",
+                columns=4,
+                height="auto",
+                object_fit="contain",
+                allow_preview=False,
+                interactive=False,
+                buttons=["download_all"],
+                elem_id="pictures",
+                elem_classes="pixels",
+            )
+            drawn = context.checked(controls.drawn(ID), _pictures)
+            with gr.Group(visible=False, elem_id="detail") as detail, gr.Row(equal_height=False):
+                picture = gr.Image(
+                    label="Chosen picture",
+                    format="png",
+                    type="filepath",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    elem_classes="pixels large",
+                    scale=3,
+                    min_width=260,
+                )
+                with gr.Column(scale=2, min_width=240):
+                    facts = gr.Markdown()
+                    chosen = context.checked(gr.JSON(label="Chosen", visible="hidden"), _chosen)
+                    save = gr.DownloadButton("Download the picture", elem_id="save", size="md")
+                    copy = gr.Button("Copy a link to it", size="md")
+                    with gr.Row(elem_classes="send"):
+                        to_rows = gr.Button("To mixing: face", size="md", min_width=100)
+                        to_columns = gr.Button("To mixing: style", size="md", min_width=100)
+                        to_film = gr.Button("To the film", size="md", min_width=100)
+    # The fields of other tabs that a picture can be sent to, and the tabs.
+    targets = {("rows", "a"): (to_rows, "mix"), ("cols", "b"): (to_columns, "mix"), ("keys",): (to_film, "film")}
+    model_layers = [cutoff, noise, noise_seed]
+    context.follow(
+        model_layers,
+        lambda card: [
+            gr.update(
+                visible=card is None or card.styled,
+                maximum=card.layers if card and card.styled else checks.MOST_LAYERS,
+                value=card.layers if card and card.styled else checks.MOST_LAYERS,
+            ),
+            gr.update(visible=card is None or card.noisy),
+            gr.update(visible=card is None or card.noisy),
+        ],
+    )
+    context.follow([to_rows, to_columns], lambda card: [gr.update(visible=bool(card and card.mixable))] * 2)
+    context.fields |= {
+        "seeds": seeds, "psi": psi, "cutoff": cutoff, "noise": noise, "noise_seed": noise_seed, "class": label,
+    }  # fmt: skip
+
+    def generate(
+        seeds: list[int],
+        psi: float,
+        cutoff: int,
+        noise_mode: str,
+        noise_seed: int,
+        label: str | None,
+        size: str,
+        format: str,
+        model: str,
+    ) -> tuple[list[tuple[str, str]], dict[str, Any], Any]:
+        """Pictures of seeds, as files that say how they were made, and the same as JSON.
+
+        A PNG says it in its text chunks, a JPEG in its description. What a ProGAN lacks is ignored.
+        """
+        start = time.perf_counter()
+        made = Look(model, psi, cutoff, noise_mode, noise_seed, label, size, format)
+        card, engine = controls.opened(context, model)
+        setting = made.setting(engine, card)
+        folder = new_folder(context.files)
+        shown = []
+        for seed, image in zip(seeds, engine.images(seeds, setting), strict=True):
+            path = save_picture(made.sized(image), folder, f"seed{seed:04d}", engine.text(setting, seed=seed), format)
+            shown.append((path, f"seed {seed}"))
+        message = f"Generated {controls.counted(len(seeds), 'image')} in {time.perf_counter() - start:.2g} s."
+        pictures = [vars(made) | {"seed": seed, "alt": made.alt(card, seed)} for seed in seeds]
+        return shown, {"message": message, "gallery": "pictures", "pictures": pictures}, gr.update(visible=False)
+
+    inputs = [seeds, psi, cutoff, noise, noise_seed, label, size, form, context.model]
+    outputs = [gallery, drawn, detail]
+
+    def choose(drawn: list[tuple[int, Look]], event: gr.SelectData) -> list[Any]:
+        if not isinstance(event.index, int) or not 0 <= event.index < len(drawn):
+            raise AppError("That picture is not here any more; press Generate.")
+        seed, made = drawn[event.index]
+        card, engine = controls.opened(context, made.model)
+        setting = made.setting(engine, card)
+        folder = new_folder(context.files)
+        text = engine.text(setting, seed=seed)
+        image = made.sized(next(engine.images([seed], setting)))
+        path = save_picture(image, folder, f"seed{seed:04d}", text, made.format)
+        return [
+            gr.update(visible=True),
+            gr.update(value=path, alt_text=made.alt(card, seed)),
+            made.facts(card, seed),
+            {"seed": seed, "link": made.link(seed)},
+            path,
+        ]
+
+    say = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
+    context.bind(
+        [draw.click, seeds.submit, psi.release], generate, inputs, outputs, name="generate", trigger_mode="always_last"
+    ).success(inputs=drawn, **say)
+    for button, script in ((random, _RANDOM), (previous, _PREVIOUS), (following, _NEXT)):
+        moved = button.click(None, [first, count], [first, seeds], js=script, api_visibility="private")
+        context.bind(moved.then, generate, inputs, outputs).success(inputs=drawn, **say)
+    for typed in (first.input, count.input):
+        typed(None, [first, count], [first, seeds], js=_TYPED, api_visibility="private")
+    context.bind(gallery.select, choose, [drawn], [detail, picture, facts, chosen, save])
+    copy.click(None, [chosen], js=_COPY, api_visibility="private")
+
+    def finish() -> None:
+        for (text, *single), (button, tab) in targets.items():
+            if text not in context.fields:
+                continue
+            fields = [context.fields[text], *(context.fields[one] for one in single)]
+            work = partial(send, tab) if single else partial(send_one, tab)
+            context.bind(button.click, work, [chosen, fields[0]], [context.tabs, *fields], draws=False)
+        context.bind(context.loaded.success, greet, inputs, outputs).success(inputs=drawn, **say)
+
+    def send(tab: str, chosen: int, seeds: list[int]) -> list[Any]:
+        """Add the picture to a row of faces and choose it there."""
+        kept = [seed for seed in seeds if seed != chosen][1 - MOST_SENT :]
+        return [gr.update(selected=tab), ",".join(map(str, [*kept, chosen])), chosen]
+
+    def send_one(tab: str, chosen: int, seeds: list[int]) -> list[Any]:
+        """Add the picture to a list."""
+        return send(tab, chosen, seeds)[:2]
+
+    def greet(*values: Any) -> Any:
+        """Draw at once for whoever opens the page, where that takes no time."""
+        seconds = context.models.seconds(values[-1])
+        if seconds is None or seconds * len(values[0]) > QUICK:
+            return [gr.skip()] * 3
+        return generate(*values)
+
+    return finish
+
+
+@dataclass(frozen=True)
+class Look:
+    """What decides on a picture and its file beside the seed; as the page keeps it, and links name it."""
+
+    model: str
+    psi: float
+    cutoff: int
+    noise: str
+    noise_seed: int
+    label: str | None
+    size: str
+    format: str
+
+    def setting(self, engine: Engine, card: Card) -> Setting:
+        """For the engine."""
+        noise: Any = self.noise if card.noisy else "const"
+        return controls.setting(
+            engine, card, psi=self.psi, cutoff=self.cutoff, noise=noise, noise_seed=self.noise_seed, label=self.label
+        )
+
+    def sized(self, image: np.ndarray) -> np.ndarray:
+        """An image as large as its file."""
+        return image if self.size == OWN_SIZE else resized(image, int(self.size))
+
+    def alt(self, card: Card, seed: int) -> str:
+        """What a picture shows, in words."""
+        truncation = f", truncation {self.psi:g}" if card.styled else ""
+        return f"Generated image, seed {seed}{truncation}, model {card.name}"
+
+    def link(self, seed: int) -> str:
+        """The query of a link to this picture."""
+        query = {"tab": ID, "model": self.model, "seeds": seed, "psi": self.psi, "cutoff": self.cutoff}
+        query |= {"noise": self.noise, "noise_seed": self.noise_seed}
+        return "?" + urlencode(query | ({"class": self.label} if self.label is not None else {}))
+
+    def facts(self, card: Card, seed: int) -> str:
+        """In Markdown."""
+        lines = [f"### Seed {seed}"]
+        if card.styled:
+            lines.append(f"Truncation {self.psi:g}")
+            if self.cutoff < card.layers:
+                lines.append(f"in the first {self.cutoff} of {card.layers} layers")
+            if self.noise != "const" and card.noisy:
+                lines.append("No noise" if self.noise == "none" else f"Noise seed {self.noise_seed}")
+        if card.labels and self.label is not None:
+            names = {value: name for name, value in card.labels}
+            lines.append(f"Class {escape(names.get(self.label, self.label))}")
+        return "\n\n".join(lines)
+
+
+CHECKS: dict[str, checks.Check] = {
+    "psi": checks.psi,
+    "cutoff": checks.whole(0, checks.MOST_LAYERS, "Cutoff"),
+    "noise": checks.one_of(controls.NOISE_MODES, "Noise"),
+    "noise_seed": checks.seed,
+    "label": checks.label,
+    "size": checks.one_of(SIZES, "Size"),
+    "format": checks.one_of(FORMATS, "Format"),
+}
+
+
+def _pictures(value: Any) -> list[tuple[int, Look]]:
+    """What `generate` said of its pictures, as a browser sends it back."""
+    gone = "Those pictures are not here any more; press Generate."
+    pictures = value.get("pictures") if isinstance(value, dict) else None
+    if not isinstance(pictures, list) or len(pictures) > checks.MOST_SEEDS:
+        raise AppError(gone)
+    found = []
+    for picture in pictures:
+        if not isinstance(picture, dict) or not CHECKS.keys() | {"seed", "model"} <= picture.keys():
+            raise AppError(gone)
+        values = {name: check(picture[name]) for name, check in CHECKS.items()}
+        found.append((checks.seed(picture["seed"]), Look(model=str(picture["model"]), **values)))
+    return found
+
+
+def _chosen(value: Any) -> int:
+    if not isinstance(value, dict):
+        raise AppError("Choose a picture first.")
+    return checks.seed(value.get("seed"))
