@@ -1,0 +1,79 @@
+"""A game without networks: pictures that say what they are, chance and time in the test's hands."""
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+
+from app.dealer import Dealer
+from app.reals import Reals
+
+REAL, FAKE = 200, 50  # grey levels
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class StubEngine:
+    """Draws grey pictures, and notes the seeds and settings that it is asked for."""
+
+    def __init__(self, styled=True, resolution=8, name="stub", classes=()) -> None:
+        self.styled, self.resolution, self.alpha, self.name, self.weights = styled, resolution, 1.0, name, f"w-{name}"
+        self.classes, self.credit = list(classes), ""
+        self.generator = SimpleNamespace(label_dim=len(classes))
+        self.asked: list[tuple[int, dict]] = []
+
+    def setting(self, **given):
+        return given
+
+    def images(self, seeds, setting):
+        for seed in seeds:
+            self.asked.append((seed, setting))
+            yield np.full((self.resolution, self.resolution, 3), FAKE, np.uint8)
+
+
+class StubCritic:
+    """Takes the darkest picture for real: it is always wrong."""
+
+    def score(self, picture, label):
+        return -float(picture.mean())
+
+
+def a_dealer(count=30, critic=True, noun="picture", labels=None, **engine) -> Dealer:
+    engine = StubEngine(**engine)
+    picture = np.full((engine.resolution, engine.resolution, 3), REAL, np.uint8)
+    dealer = Dealer(engine, Reals(count, lambda index: picture, noun, labels=labels))
+    dealer.critic = StubCritic() if critic else None
+    return dealer
+
+
+def truth_of(shown) -> str:
+    """The right answer, read off the files: the brighter picture is the real one."""
+    from PIL import Image
+
+    levels = []
+    for path in shown.pictures:
+        with Image.open(path) as image:
+            levels.append(np.asarray(image).mean())
+    if len(levels) == 1:
+        return "real" if levels[0] > 128 else "generated"
+    return "ABCD"[int(np.argmax(levels))]
+
+
+def wrong_of(shown) -> str:
+    truth = truth_of(shown)
+    return next(choice for choice in shown.choices if choice != truth)
+
+
+def chance(seed=0) -> random.Random:
+    return random.Random(seed)

@@ -1,0 +1,141 @@
+"""Games of real networks: of every kind of model, with the model's own critic."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import progan
+import stylegan
+from app.critic import Critic, find_critic
+from app.dealer import Dealer
+from app.engine import Engine
+from app.game import Game
+from app.reals import Reals, find_reals
+from tests.app.conftest import CLASSES, style
+from tests.app.stubs import chance
+from zoo import save_model
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(20):
+        pixels = np.random.RandomState(number).randint(0, 256, (20, 20, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["style", "classes", "unnamed", "growing", "silent", "run"])
+@pytest.mark.parametrize("mode", ["pair", "single", "odd"])
+def test_every_kind_of_model_can_be_played(tmp_path, photos, engine, name, mode):
+    model = engine(name)
+    game, dealer = Game(tmp_path, rng=chance(3)), Dealer(model, find_reals(model, photos))
+    shown = game.new_round("me", dealer, mode)
+    for path in shown.pictures:
+        with Image.open(path) as image:
+            assert image.size == (512, 512)
+    result = game.answer("me", shown.id, shown.choices[0])
+    assert result.critic is None  # saved without
+    for caption, drawn in zip(result.captions, result.generated, strict=True):
+        if drawn is not None and model.classes:
+            assert CLASSES[drawn.label] in caption
+        if drawn is not None and not model.styled:
+            assert drawn.psi is None
+    game.close()
+
+
+def test_generated_pictures_are_those_of_their_seeds(photos, engine):
+    """What "Open in Generate" will show, also of a class whose name is another's number."""
+    for name in ("classes", "growing"):
+        model = engine(name)
+        pictures, deal = Dealer(model, find_reals(model, photos)).deal(4, "hard", set(), chance())
+        for picture, drawn in zip(pictures, deal.drawn, strict=True):
+            if drawn is not None:
+                label = CLASSES[drawn.label] if model.classes else None
+                (expected,) = model.images([drawn.seed], model.setting(psi=0.7, label=label))
+                np.testing.assert_array_equal(picture, expected)
+            assert picture.shape == (16, 16, 1 if name == "classes" else 3)
+
+
+def critic_of(architecture, resolution=16, labels=0):
+    torch.manual_seed(2)
+    network = {"progan": progan, "stylegan": stylegan}[architecture].Discriminator
+    return network(resolution, label_dim=labels, fmap_base=64, fmap_max=8)
+
+
+def saved(folder, architecture, labels=0, critic=None, **training):
+    generator = style(16, label_dim=labels)
+    if architecture == "progan":
+        generator = progan.Generator(16, z_dim=8, fmap_base=64, fmap_max=8, label_dim=labels)
+    save_model(folder, generator, critic or critic_of(architecture, labels=labels), training=training)
+    return Engine(str(folder), "cpu")
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+@pytest.mark.parametrize("labels", [0, 3])
+def test_the_critic_is_the_models_own(tmp_path, architecture, labels):
+    model = saved(tmp_path / "model", architecture, labels, resolution=8, alpha=0.25)
+    critic, network = find_critic(model), critic_of(architecture, labels=labels).eval()
+    picture = np.random.RandomState(0).randint(0, 256, (8, 8, 3)).astype(np.uint8)
+    image = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None] / 127.5 - 1
+    with torch.inference_mode():
+        if architecture == "progan":
+            scores = network(image, alpha=0.25)
+            expected = [float(scores[0] if labels else scores)] * 3
+        elif labels:
+            expected = [float(network(image, torch.eye(3)[[label]], 0.25)) for label in range(3)]
+        else:
+            expected = [float(network(image, alpha=0.25))] * 3
+    assert [critic.score(picture, label) for label in range(3)] == pytest.approx(expected)
+    assert critic.score(picture, None) == pytest.approx(max(expected))
+
+
+def test_a_critic_for_other_pictures_is_none(tmp_path):
+    assert find_critic(saved(tmp_path / "larger", "progan", critic=critic_of("progan", 32))) is None
+    model = saved(tmp_path / "damaged", "progan")
+    (tmp_path / "damaged" / "discriminator.safetensors").write_bytes(b"no")
+    assert find_critic(model) is None
+
+
+def test_the_critic_is_told_classes_of_all_pictures_or_of_none(tmp_path, photos):
+    """Else it would score those of known classes by another measure."""
+    model, told = saved(tmp_path / "model", "stylegan", 3), []
+
+    class Listening(Critic):
+        def score(self, picture, label):
+            told.append(label)
+            return super().score(picture, label)
+
+    for labels in (None, [1] * 20):
+        dealer = Dealer(model, find_reals(model, photos))
+        dealer.reals = Reals(20, dealer.reals.read, labels=labels)
+        dealer.critic = Listening(model, critic_of("stylegan", labels=3).eval())
+        told.clear()
+        for count in (1, 2, 4):
+            dealer.deal(count, "normal", set(), chance())
+        assert len(told) == 1 + 2 + 4 + 2 * 12
+        assert set(told) == ({None} if labels is None else {1})
+
+
+def test_the_critics_choice_is_its_highest_score(tmp_path, photos):
+    model = saved(tmp_path / "model", "stylegan")
+    game, dealer = Game(tmp_path, rng=chance()), Dealer(model, find_reals(model, photos))
+    for _ in range(5):
+        shown = game.new_round("me", dealer, "odd")
+        critic = game.answer("me", shown.id, "A").critic
+        assert critic.scores["ABCD".index(critic.choice)] == max(critic.scores)
+        assert critic.right == (critic.choice == game.answer("me", shown.id, "A").truth)
+    game.close()
+
+
+def test_the_bundled_model_is_ready_to_play(tmp_path):
+    model = Engine("progan-toonhead64", "cpu")
+    game, dealer = Game(tmp_path, rng=chance()), Dealer(model, find_reals(model))
+    assert (dealer.title, dealer.reals.count) == ("Which face is real?", 100)
+    shown = game.new_round("me", dealer, "critic")
+    result = game.answer("me", shown.id, "A")
+    assert result.critic is not None
+    assert sorted(caption[:9] for caption in result.captions) == ["generated", "real face"]
+    game.close()
