@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+import weakref
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,7 +17,7 @@ from app.critic import Critic, find_critic
 from app.engine import Engine
 from app.errors import AppError
 from app.inputs import LARGEST_SEED, shown
-from app.reals import Reals
+from app.reals import Reals, find_reals
 
 # Truncation: the closer to the average, the fewer mistakes.
 DIFFICULTIES = {"easy": 1.2, "normal": 1.0, "hard": 0.7}
@@ -44,6 +48,25 @@ class Deal:
     real: int | None
     scores: tuple[float, ...] | None
     threshold: float | None
+
+
+class Dealers:
+    """The dealers of the engines in memory; thread-safe.
+
+    A dealer goes when its engine does, which it does not keep: hold on to the engine while a round is dealt.
+    """
+
+    def __init__(self, real_images: str | os.PathLike[str] | None = None) -> None:
+        self._real_images = real_images
+        self._dealers: WeakKeyDictionary[Engine, Dealer] = WeakKeyDictionary()
+        self._lock = Lock()
+
+    def of(self, engine: Engine) -> Dealer:
+        """The dealer of an engine, made when it is first asked for. AppError where there are no real pictures."""
+        with self._lock:
+            if engine not in self._dealers:
+                self._dealers[engine] = Dealer(weakref.proxy(engine), find_reals(engine, self._real_images))
+            return self._dealers[engine]
 
 
 class Dealer:

@@ -97,17 +97,11 @@ def _faces(engine: Engine, numbers: Sequence[int], attribute: object) -> Reals:
     from data import toonhead
     from data.sources import find_source
 
-    source, shape = find_source(TOONHEAD), _shape(engine)
     labels = None
     if attribute in toonhead.ATTRIBUTES and engine.classes == list(toonhead.classes(str(attribute))):
         labels = [engine.classes.index(toonhead.attributes(number)[str(attribute)]) for number in numbers]
-    return Reals(
-        len(numbers),
-        lambda index: at_stage(source.picture(numbers[index], shape).pixels, engine.resolution, engine.alpha),
-        "face",
-        toonhead.CREDIT,
-        labels,
-    )
+    read = _read_files(engine, find_source(TOONHEAD), numbers)
+    return Reals(len(numbers), read, "face", toonhead.CREDIT, labels)
 
 
 def _from_run(engine: Engine, held_out: Sequence[str], attribute: object) -> Reals:
@@ -128,7 +122,8 @@ def _from_run(engine: Engine, held_out: Sequence[str], attribute: object) -> Rea
         _fits(engine, dataset.resolution, dataset.channels)
     except (DataError, KeyError, TypeError) as error:
         raise AppError(MISSING) from error
-    return _read_from(engine, dataset, indices, labels)
+    read = _read_prepared(engine, dataset, indices)
+    return Reals(len(indices), read, credit=dataset.credit or "", labels=labels)
 
 
 def _run_data(folder: Path) -> dict[str, Any]:
@@ -154,11 +149,11 @@ def _given(engine: Engine, path: Path) -> Reals:
             dataset = Dataset(path.expanduser())
             _fits(engine, dataset.resolution, dataset.channels)
             chosen = _some(len(dataset))
-            reals = _read_from(engine, dataset, chosen, None)
+            reals = Reals(len(chosen), _read_prepared(engine, dataset, chosen), credit=dataset.credit or "")
         else:
             source = find_source(path)
             chosen = _some(len(source.names))
-            reals = _read_files(engine, source, chosen)
+            reals = Reals(len(chosen), _read_files(engine, source, chosen))
     except DataError as error:
         raise AppError(f"{MISSING} --real-images: {error}") from error
     usable = 0
@@ -175,20 +170,16 @@ def _some(count: int) -> list[int]:
     return list(range(count)) if count <= MOST else sorted(random.Random(count).sample(range(count), MOST))
 
 
-def _read_files(engine: Engine, source: Source, chosen: Sequence[int]) -> Reals:
-    shape = _shape(engine)
-    return Reals(
-        len(chosen),
-        lambda index: at_stage(source.picture(chosen[index], shape).pixels, engine.resolution, engine.alpha),
-    )
+def _read_files(engine: Engine, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
+    """A function that keeps nothing of the engine, which may be gone from memory before the pictures are."""
+    shape, resolution, alpha = _shape(engine), engine.resolution, engine.alpha
+    return lambda index: at_stage(source.picture(chosen[index], shape).pixels, resolution, alpha)
 
 
-def _read_from(engine: Engine, dataset: Any, indices: Sequence[int], labels: Sequence[int] | None) -> Reals:
-    def read(index: int) -> np.ndarray:
-        pixels = dataset.read(np.array([indices[index]]), engine.resolution)[0]
-        return at_stage(pixels, engine.resolution, engine.alpha)
-
-    return Reals(len(indices), read, credit=dataset.credit or "", labels=labels)
+def _read_prepared(engine: Engine, dataset: Any, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
+    """As `_read_files`."""
+    resolution, alpha = engine.resolution, engine.alpha
+    return lambda index: at_stage(dataset.read(np.array([chosen[index]]), resolution)[0], resolution, alpha)
 
 
 def _fits(engine: Engine, resolution: int, channels: int) -> None:

@@ -49,8 +49,8 @@ class StubCritic:
         return -float(picture.mean())
 
 
-def a_dealer(count=30, critic=True, noun="picture", labels=None, **engine) -> Dealer:
-    engine = StubEngine(**engine)
+def a_dealer(count=30, critic=True, noun="picture", labels=None, **facts):
+    engine = StubEngine(**facts)
     picture = np.full((engine.resolution, engine.resolution, 3), REAL, np.uint8)
     dealer = Dealer(engine, Reals(count, lambda index: picture, noun, labels=labels))
     dealer.critic = StubCritic() if critic else None

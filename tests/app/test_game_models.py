@@ -1,5 +1,8 @@
 """Games of real networks: of every kind of model, with the model's own critic."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +11,9 @@ from PIL import Image
 import progan
 import stylegan
 from app.critic import Critic, find_critic
-from app.dealer import Dealer
+from app.dealer import Dealer, Dealers
 from app.engine import Engine
+from app.errors import AppError
 from app.game import Game
 from app.reals import Reals, find_reals
 from tests.app.conftest import CLASSES, style
@@ -127,6 +131,22 @@ def test_the_critics_choice_is_its_highest_score(tmp_path, photos):
         critic = game.answer("me", shown.id, "A").critic
         assert critic.scores["ABCD".index(critic.choice)] == max(critic.scores)
         assert critic.right == (critic.choice == game.answer("me", shown.id, "A").truth)
+    game.close()
+
+
+def test_dealers_are_made_once_and_go_with_their_engine(tmp_path, photos, engine):
+    model, dealers, game = engine("growing"), Dealers(photos), Game(tmp_path, rng=chance())
+    dealer = dealers.of(model)
+    assert dealers.of(model) is dealer
+    assert dealers.of(engine("growing")) is not dealer
+    shown = game.new_round("me", dealer)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert game.answer("me", shown.id, "A").truth in "AB"
+    with pytest.raises(AppError, match="The game needs real photos"):
+        Dealers().of(engine("growing"))
     game.close()
 
 
