@@ -127,8 +127,10 @@ def flag(value: Any) -> bool:
 
 
 def layers(value: Any) -> str:
-    """Layers as text: "coarse", "0-3" or "0,2,5"; whether the network has them shows when it draws."""
+    """Layers as text: "coarse", "0-3" or "0,2,5", empty for none; whether the network has them shows when it draws."""
     text = "" if value is None else str(value).strip()[:LONGEST_TEXT]
+    if not text:
+        return text
     try:
         read_layers(text, MOST_LAYERS)
     except AppError:

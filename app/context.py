@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from app.checks import Check
+from app.engine import is_out_of_memory
 from app.errors import AppError
 from app.models import Card, Models
 from zoo import ModelError
 
 DRAWS = {"concurrency_id": "gpu", "concurrency_limit": 1}
 FREE = {"concurrency_limit": None}
+QUICK = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,11 @@ class Context:
     leaderboard: Path | None = None
     model: gr.Dropdown = None  # type: ignore[assignment]  # these three are set while the page is built
     tabs: gr.Tabs = None  # type: ignore[assignment]
-    loaded: Dependency = None  # type: ignore[assignment]  # the page was opened, and its link has been followed
+    here: gr.Textbox = None  # type: ignore[assignment]  # the tab that the visitor sees
     fields: dict[str, Component] = field(default_factory=dict)
     followers: list[tuple[Sequence[Block], Callable[[Card | None], Sequence[Any]]]] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
+    shows: list[tuple[str, Callable[..., Any], Sequence[Component], Sequence[Block], str]] = field(default_factory=list)
     _checks: dict[int, Check] = field(default_factory=dict)
 
     def checked(self, component: Any, check: Check) -> Any:
@@ -75,6 +79,20 @@ class Context:
     def follow(self, components: Sequence[Block], update: Callable[[Card | None], Sequence[Any]]) -> None:
         """Have components updated whenever another model is chosen: `update` gives a value or gr.update for each."""
         self.followers.append((components, update))
+
+    def show(
+        self, tab: str, work: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Block], js: str
+    ) -> None:
+        """Have `work` fill a tab when it is opened, and when the model changes while it is. `js` gets the last output.
+
+        It should leave what takes long to a button: see `quick`.
+        """
+        self.shows.append((tab, work, inputs, outputs, js))
+
+    def quick(self, model: Any, pictures: int) -> bool:
+        """Whether drawing so many pictures takes no time, so that it may be done without being asked for."""
+        seconds = self.models.seconds(model)
+        return seconds is not None and seconds * pictures < QUICK
 
     def bind(
         self,
@@ -143,24 +161,33 @@ def _told(work: Callable[..., Any], checks: Sequence[Check]) -> Callable[..., An
 
         @functools.wraps(work)
         def stream(*values: Any) -> Any:
-            try:
+            with _shown():
                 yield from work(*read(values))
-            except (AppError, ModelError) as error:
-                raise _shown(error) from None
 
         return stream
 
     @functools.wraps(work)
     def call(*values: Any) -> Any:
-        try:
+        with _shown():
             return work(*read(values))
-        except (AppError, ModelError) as error:
-            raise _shown(error) from None
 
     return call
 
 
-def _shown(error: Exception) -> gr.Error:
+@contextlib.contextmanager
+def _shown() -> Iterator[None]:
+    """Errors that are no mistake of ours become messages."""
+    try:
+        yield
+    except (AppError, ModelError) as error:
+        raise _message(error) from None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _message(AppError("There is not enough memory for this model here, even for one image.")) from None
+
+
+def _message(error: Exception) -> gr.Error:
     text = str(error).replace("<", "‹")  # Gradio shows errors as HTML
     text = text[:1].upper() + text[1:] + ("" if text.endswith((".", ")")) else ".")
     return gr.Error(text, title="That did not work", print_exception=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from zoo import sampling
 DEFAULT_PSI, LARGEST_PSI = 0.7, 10.0
 MOST_CLASSES_NAMED = 50
 Space = Literal["z", "w"]
+Easing = Literal["linear", "smoothstep", "cubic", "spline"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ class Engine:
         self.generator = _placed(zoo.load_generator(self.folder), device)
         self.resolution, self.alpha = _reached(config["training"], self.generator.resolution)
         self.batch = batch
+        self._split: Callable[[int, int], None] = lambda images, smaller: None
+
+    def telling(self, split: Callable[[int, int], None]) -> Engine:
+        """The same engine, which calls `split` with a batch that did not fit and the smaller one that is tried."""
+        told = copy(self)
+        told._split = split
+        return told
 
     @property
     def styled(self) -> bool:
@@ -145,6 +154,30 @@ class Engine:
             inputs = self._inputs(sampling.latents(seeds[part], self.generator.z_dim), setting)
             yield from self._draw(inputs, seeds[part], setting)
 
+    def latent(self, seed: int, setting: Setting) -> dict[str, np.ndarray]:
+        """What a seed's picture is drawn from: a StyleGAN's truncated styles "w" [1, num_layers, w_dim], else "z"."""
+        inputs = self._inputs(sampling.latents([seed], self.generator.z_dim), setting)
+        if not isinstance(self.generator, stylegan.Generator):
+            return {"z": inputs.numpy()}
+        with torch.inference_mode():
+            return {"w": self.generator.truncate(inputs, setting.psi, setting.cutoff).float().cpu().numpy()}
+
+    @torch.inference_mode()
+    def noise_parts(
+        self, seeds: Sequence[int], parts: Sequence[Sequence[int]], setting: Setting
+    ) -> Iterator[np.ndarray]:
+        """Pictures with the random noise of some layers only, the others' being 0: for each seed one of each part."""
+        self.check_noise()
+        device = self.generator.w_avg.device
+        for seed in seeds:
+            inputs = self._inputs(sampling.latents([seed], self.generator.z_dim), setting)
+            ws = self.generator.truncate(inputs, setting.psi, setting.cutoff)
+            maps = [noise.to(device) for noise in sampling.noise_maps(self.generator, [seed], setting)]
+            for part in parts:
+                noise = [one * (layer in part) for layer, one in enumerate(maps)]
+                images = self.generator.synthesis(ws, setting.resolution, setting.alpha, noise)
+                yield to_uint8(images)[0]
+
     def mixed(
         self, rows: Sequence[int], columns: Sequence[int], layers: Sequence[int], setting: Setting
     ) -> Iterator[np.ndarray]:
@@ -183,27 +216,40 @@ class Engine:
         return wanted or ("w" if self.styled else "z")
 
     def path(
-        self, seeds: Sequence[int], frames: int, loop: bool, space: Space | None, setting: Setting
+        self,
+        seeds: Sequence[int],
+        frames: int,
+        loop: bool,
+        space: Space | None,
+        setting: Setting,
+        easing: Easing = "linear",
+        ping_pong: bool = False,
     ) -> Iterator[np.ndarray]:
         """The frames of a way through the seeds, `frames` from each to the next; a loop ends before its first again.
 
-        In z it keeps to the sphere (slerp), in w it is straight. Random noise is that of the first seed throughout.
+        In z it keeps to the sphere (slerp), in w it is straight; "spline" is a curve through the seeds in either
+        (Catmull-Rom). With `ping_pong` the way is gone back again. Random noise is that of the first seed throughout.
         AppError as from `space`.
         """
         in_w = self.space(space) == "w"
         keys = sampling.latents(seeds, self.generator.z_dim)
         if in_w:
             keys = self._inputs(keys, setting)
-        total = path_length(len(seeds), frames, loop)
-        for part in self._parts(total, setting):
-            steps = [divmod(frame, frames) for frame in range(total)[part]]
-            start, end = ([(key + ahead) % len(seeds) for key, _ in steps] for ahead in (0, 1))
-            share = torch.tensor([step / frames for _, step in steps], device=keys.device)
-            if in_w:
-                inputs = torch.lerp(keys[start], keys[end], share.reshape(-1, 1, 1))
+        way = list(range(path_length(len(seeds), frames, loop)))
+        if ping_pong:
+            way += way[-2:0:-1]
+        for part in self._parts(len(way), setting):
+            steps = [divmod(frame, frames) for frame in way[part]]
+            share = torch.tensor([eased(step / frames, easing) for _, step in steps], device=keys.device)
+            near = [[_key(key + ahead, len(seeds), loop) for key, _ in steps] for ahead in (-1, 0, 1, 2)]
+            if easing == "spline":
+                before, start, end, after = (keys[indices] for indices in near)
+                found = catmull_rom(before, start, end, after, share)
+            elif in_w:
+                found = torch.lerp(keys[near[1]], keys[near[2]], share.reshape(-1, 1, 1))
             else:
-                inputs = self._inputs(slerp(keys[start], keys[end], share), setting)
-            yield from self._draw(inputs, [seeds[0]] * len(steps), setting)
+                found = slerp(keys[near[1]], keys[near[2]], share)
+            yield from self._draw(found if in_w else self._inputs(found, setting), [seeds[0]] * len(steps), setting)
 
     def _parts(self, count: int, setting: Setting) -> Iterator[slice]:
         return sampling.parts(count, self.batch or sampling.largest_batch(self.generator, setting))
@@ -215,7 +261,20 @@ class Engine:
         return z
 
     def _draw(self, inputs: Tensor, seeds: Sequence[int], setting: Setting) -> np.ndarray:
-        return to_uint8(sampling.draw(self.generator, inputs, setting, seeds, self._labels(len(inputs), setting)))
+        """[N, H, W, C] (uint8), in smaller batches where this one does not fit."""
+        try:
+            labels = self._labels(len(inputs), setting)
+            return to_uint8(sampling.draw(self.generator, inputs, setting, seeds, labels))
+        except (RuntimeError, MemoryError) as error:
+            if len(inputs) == 1 or not is_out_of_memory(error):
+                raise
+        # Not in the handler, where the error's frames still hold what was in the way.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        smaller = max(len(inputs) // 4, 1)
+        self._split(len(inputs), smaller)
+        parts = sampling.parts(len(inputs), smaller)
+        return np.concatenate([self._draw(inputs[part], seeds[part], setting) for part in parts])
 
     def _labels(self, count: int, setting: Setting) -> Tensor | None:
         if setting.label is None:
@@ -236,9 +295,38 @@ class Engine:
         return text | ({"Source": self.credit} if self.credit else {})
 
 
-def path_length(keys: int, frames: int, loop: bool) -> int:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, the GPU's or the computer's, which torch says as a RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def path_length(keys: int, frames: int, loop: bool, ping_pong: bool = False) -> int:
     """How many frames a path through `keys` seeds has."""
-    return keys * frames if loop else (keys - 1) * frames + 1
+    there = keys * frames if loop else (keys - 1) * frames + 1
+    return max(2 * there - 2, 1) if ping_pong else there
+
+
+def eased(share: float, easing: Easing) -> float:
+    """How far from one seed to the next a path is after this share of its time."""
+    if easing == "smoothstep":
+        return share * share * (3 - 2 * share)
+    if easing == "cubic":
+        return 4 * share**3 if share < 0.5 else 1 - 4 * (1 - share) ** 3
+    return share
+
+
+def _key(index: int, keys: int, loop: bool) -> int:
+    """The seed of this place on a path, which begins again or stays where it ends."""
+    return index % keys if loop else min(max(index, 0), keys - 1)
+
+
+def catmull_rom(before: Tensor, start: Tensor, end: Tensor, after: Tensor, share: Tensor) -> Tensor:
+    """Points [N, ...] on the curve through start and end whose slope in each is that between its neighbours."""
+    t = share.reshape(-1, *[1] * (start.ndim - 1))
+    slope_start, slope_end = (end - before) / 2, (after - start) / 2
+    a = 2 * (start - end) + slope_start + slope_end
+    b = 3 * (end - start) - 2 * slope_start - slope_end
+    return ((a * t + b) * t + slope_start) * t + start
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

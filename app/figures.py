@@ -17,6 +17,7 @@ SMALLEST_SIZE = 32  # that leaves the labels room
 MOST_PIXELS = 1 << 27
 DETAILS = 4  # draws of noise that are shown
 FRAME = (255, 0, 0)
+COARSE_NOISE = 6  # layers, up to 16 px
 # Shows how far the pictures of a figure have come; takes them and how many they will be.
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -149,6 +150,36 @@ def noise_detail(
     for row, (down, across) in enumerate(windows):
         _frame(figure, row, down, across, len(deviations[row]))
     return figure
+
+
+def noise_parts(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+    """Noise in all layers, in none, in the coarse and in the fine ones (Karras 2019, figure 5).
+
+    A row a seed. Coarse are those up to 16 px; the noise is that of the setting's noise seed.
+    """
+    size = cell_size(engine, setting, size, len(seeds) * 4)
+    layers = range(engine.layers(setting))
+    middle = min(COARSE_NOISE, len(layers))
+    parts = {"all layers": layers, "none": [], f"up to {4 << (middle - 1) // 2} px": layers[:middle]}
+    parts["above"] = layers[middle:]
+    cells = [resized(picture, size) for picture in engine.noise_parts(seeds, list(parts.values()), setting)]
+    rows = [cells[start : start + len(parts)] for start in range(0, len(cells), len(parts))]
+    return labelled_grid(
+        rows, [f"seed {seed}" for seed in seeds], list(parts), column_bands=[("noise in", len(parts))], size=size
+    )
+
+
+def stages(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+    """The same latents as every stage of the network draws them, alone: a row a seed, a column a stage."""
+    own = engine.generator.resolution
+    sizes = [4 << step for step in range(own.bit_length() - 2)]
+    size = cell_size(engine, replace(setting, resolution=own), size, len(seeds) * len(sizes))
+    columns = [
+        [resized(picture, size) for picture in engine.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
+        for stage in sizes
+    ]
+    rows = list(zip(*columns, strict=True))
+    return labelled_grid(rows, [f"seed {seed}" for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
 
 
 class _Deviation:

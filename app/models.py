@@ -84,7 +84,7 @@ class Card:
         """The line that stands for it in a menu."""
         facts = [self.name, self.network, f"{self.resolution} px"]
         if isinstance(kimg := self.training.get("kimg"), int | float):
-            facts.append(f"{kimg:g} kimg")
+            facts.append(f"{kimg:,.0f} kimg" if kimg >= 10 else f"{kimg:.2g} kimg")
         if isinstance(fid := self.training.get("fid"), int | float):
             facts.append(f"FID {fid:.1f}")
         return " · ".join(facts)

@@ -57,6 +57,7 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
     """The page, not yet served. `files` is the folder for what is made, in which Gradio may serve (GRADIO_TEMP_DIR)."""
     import gradio as gr
 
+    from app import checks
     from app.context import Context, Limits
     from app.pages import PAGES, header, links
 
@@ -71,6 +72,9 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
     )
     with gr.Blocks(title="Stylegrow", analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
         header.build(context)
+        context.here = context.checked(
+            gr.Textbox(PAGES[0].ID, label="Tab", visible="hidden"), checks.one_of([page.ID for page in PAGES], "Tab")
+        )
         with gr.Tabs(elem_id="tabs") as context.tabs:
             finishes = [page.build(context) for page in PAGES]
         links.connect(context, demo)
@@ -105,7 +109,7 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             enable_monitoring=False,
             max_file_size="10mb",
             footer_links=["api"],
-            theme=gr.themes.Soft(
+            theme=gr.themes.Default(
                 primary_hue="indigo",
                 neutral_hue="slate",
                 font=["system-ui", "sans-serif"],

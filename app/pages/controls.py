@@ -1,5 +1,6 @@
 """Controls that several tabs have, and what their values mean to a model."""
 
+import time
 from html import escape
 from typing import Any
 
@@ -52,9 +53,34 @@ def drawn(tab: str) -> gr.JSON:
     return gr.JSON(label="How it was made", visible="hidden", elem_id=f"drawn-{tab}")
 
 
-def opened(context: Context, model: str) -> tuple[Card, Engine]:
-    """A model, ready to draw. AppError."""
-    return context.models.card(model), context.models.engine(model)
+def figure(title: str, name: str) -> gr.Image:
+    """Where a figure is shown, from which it can be saved."""
+    return gr.Image(
+        label=title,
+        show_label=False,
+        format="png",
+        type="filepath",
+        interactive=False,
+        buttons=["download", "fullscreen"],
+        elem_id=name,
+        elem_classes="figure",
+    )
+
+
+def opened(context: Context, model: str, images: int = 1) -> tuple[Card, Engine]:
+    """A model, ready to draw so many images; it says so when they do not fit at once. AppError."""
+    told: list[int] = []
+
+    def split(batch: int, smaller: int) -> None:
+        if not told:
+            where = "computer" if context.models.device() == "cpu" else "GPU"
+            gr.Warning(
+                f"The {where} ran out of memory at {batch} images. I retried with {smaller} and made {images}; "
+                "ask for fewer."
+            )
+        told.append(batch)
+
+    return context.models.card(model), context.models.engine(model).telling(split)
 
 
 def setting(engine: Engine, card: Card, **wanted: Any) -> Setting:
@@ -84,3 +110,13 @@ def needs_styles(card: Card, what: str) -> None:
 def note(text: str) -> str:
     """A sentence in place of what a model does not have."""
     return f'<p class="note">{escape(text)}</p>'
+
+
+def report(message: str, **facts: Any) -> dict[str, Any]:
+    """What a function says of what it drew: `message` is read aloud, `alts` are (selector, description) of images."""
+    return {"message": message} | facts
+
+
+def draw_text(count: int, noun: str, start: float) -> str:
+    """ "4 images in 0.2 s"."""
+    return f"{counted(count, noun)} in {time.perf_counter() - start:.2g} s"

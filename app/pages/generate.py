@@ -26,7 +26,6 @@ SIZES = (OWN_SIZE, "128", "256", "512", "1024")
 FORMATS = ("png", "jpeg")
 COUNT_ON_CPU, COUNT_ON_GPU = 4, 9
 MOST_SENT = 6  # faces in a row
-QUICK = 2.0  # seconds: pictures are drawn for whoever opens the page if they take no longer
 
 # The seeds' text is what counts; these write it. In: the first seed and how many, out: the first seed and the text.
 _SEEDS = "(first, count) => window.stylegrow.range(%s, count)"
@@ -121,6 +120,7 @@ def build(context: Context) -> Callable[[], None]:
                     facts = gr.Markdown()
                     chosen = context.checked(gr.JSON(label="Chosen", visible="hidden"), _chosen)
                     save = gr.DownloadButton("Download the picture", elem_id="save", size="md")
+                    save_latent = gr.DownloadButton("Download its latent (.npz)", size="md")
                     copy = gr.Button("Copy a link to it", size="md")
                     with gr.Row(elem_classes="send"):
                         to_rows = gr.Button("To mixing: face", size="md", min_width=100)
@@ -156,14 +156,14 @@ def build(context: Context) -> Callable[[], None]:
         size: str,
         format: str,
         model: str,
-    ) -> tuple[list[tuple[str, str]], dict[str, Any], Any]:
+    ) -> tuple[list[tuple[str, str]], Any, dict[str, Any]]:
         """Pictures of seeds, as files that say how they were made, and the same as JSON.
 
         A PNG says it in its text chunks, a JPEG in its description. What a ProGAN lacks is ignored.
         """
         start = time.perf_counter()
         made = Look(model, psi, cutoff, noise_mode, noise_seed, label, size, format)
-        card, engine = controls.opened(context, model)
+        card, engine = controls.opened(context, model, len(seeds))
         setting = made.setting(engine, card)
         folder = new_folder(context.files)
         shown = []
@@ -171,11 +171,12 @@ def build(context: Context) -> Callable[[], None]:
             path = save_picture(made.sized(image), folder, f"seed{seed:04d}", engine.text(setting, seed=seed), format)
             shown.append((path, f"seed {seed}"))
         message = f"Generated {controls.counted(len(seeds), 'image')} in {time.perf_counter() - start:.2g} s."
-        pictures = [vars(made) | {"seed": seed, "alt": made.alt(card, seed)} for seed in seeds]
-        return shown, {"message": message, "gallery": "pictures", "pictures": pictures}, gr.update(visible=False)
+        pictures = [vars(made) | {"seed": seed} for seed in seeds]
+        alts = [["#pictures img", made.alt(card, seed)] for seed in seeds]
+        return shown, gr.update(visible=False), {"message": message, "alts": alts, "pictures": pictures}
 
     inputs = [seeds, psi, cutoff, noise, noise_seed, label, size, form, context.model]
-    outputs = [gallery, drawn, detail]
+    outputs = [gallery, detail, drawn]
 
     def choose(drawn: list[tuple[int, Look]], event: gr.SelectData) -> list[Any]:
         if not isinstance(event.index, int) or not 0 <= event.index < len(drawn):
@@ -187,12 +188,15 @@ def build(context: Context) -> Callable[[], None]:
         text = engine.text(setting, seed=seed)
         image = made.sized(next(engine.images([seed], setting)))
         path = save_picture(image, folder, f"seed{seed:04d}", text, made.format)
+        latent = folder / f"seed{seed:04d}.npz"
+        np.savez(latent, allow_pickle=False, **engine.latent(seed, setting))
         return [
             gr.update(visible=True),
             gr.update(value=path, alt_text=made.alt(card, seed)),
             made.facts(card, seed),
             {"seed": seed, "link": made.link(seed)},
             path,
+            str(latent),
         ]
 
     say = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
@@ -204,17 +208,14 @@ def build(context: Context) -> Callable[[], None]:
         context.bind(moved.then, generate, inputs, outputs).success(inputs=drawn, **say)
     for typed in (first.input, count.input):
         typed(None, [first, count], [first, seeds], js=_TYPED, api_visibility="private")
-    context.bind(gallery.select, choose, [drawn], [detail, picture, facts, chosen, save])
+    context.bind(gallery.select, choose, [drawn], [detail, picture, facts, chosen, save, save_latent])
     copy.click(None, [chosen], js=_COPY, api_visibility="private")
 
     def finish() -> None:
         for (text, *single), (button, tab) in targets.items():
-            if text not in context.fields:
-                continue
             fields = [context.fields[text], *(context.fields[one] for one in single)]
             work = partial(send, tab) if single else partial(send_one, tab)
             context.bind(button.click, work, [chosen, fields[0]], [context.tabs, *fields], draws=False)
-        context.bind(context.loaded.success, greet, inputs, outputs).success(inputs=drawn, **say)
 
     def send(tab: str, chosen: int, seeds: list[int]) -> list[Any]:
         """Add the picture to a row of faces and choose it there."""
@@ -227,11 +228,11 @@ def build(context: Context) -> Callable[[], None]:
 
     def greet(*values: Any) -> Any:
         """Draw at once for whoever opens the page, where that takes no time."""
-        seconds = context.models.seconds(values[-1])
-        if seconds is None or seconds * len(values[0]) > QUICK:
+        if not context.quick(values[-1], len(values[0])):
             return [gr.skip()] * 3
         return generate(*values)
 
+    context.show(ID, greet, inputs, outputs, controls.SAY)
     return finish
 
 

@@ -1,10 +1,12 @@
 """What the page as a whole reacts to: another model, or a link that sets the controls (`?tab=generate&seeds=4`)."""
 
 import contextlib
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from app.context import Context
 from app.errors import AppError
@@ -15,7 +17,9 @@ LONGEST = 2000
 def connect(context: Context, demo: gr.Blocks) -> None:
     """Bind both, once all pages are built."""
     followers = [component for components, _ in context.followers for component in components]
-    context.bind(context.model.change, lambda model: _followed(context, model), [context.model], followers, draws=False)
+    followed = context.bind(
+        context.model.change, lambda model: _followed(context, model), [context.model], followers, draws=False
+    )
     names = list(context.fields)
 
     def opened(request: gr.Request) -> list[Any]:
@@ -27,7 +31,7 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         # The fields last: what a link says counts for more than what the model suggests.
         return [tab, gr.update(value=card.name) if card else gr.skip(), *follow, *fields]
 
-    context.loaded = demo.load(
+    loaded = demo.load(
         opened,
         None,
         [context.tabs, context.model, *followers, *context.fields.values()],
@@ -35,6 +39,28 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         concurrency_limit=None,
         show_progress="hidden",
     )
+    seen = {tab.id: _seen(context, tab) for tab in context.tabs.children if isinstance(tab, gr.Tab)}
+    first = next(iter(seen))
+    for tab, work, inputs, outputs, js in context.shows:
+        shown = _where_seen(tab, work, len(outputs))
+        # The first tab is opened before the link is read.
+        for event in (loaded if tab == first else seen[tab], followed):
+            drawn = context.bind(event.success, shown, [context.here, *inputs], outputs, show_progress="hidden")
+            drawn.success(None, outputs[-1], js=js, api_visibility="private")
+
+
+def _seen(context: Context, tab: gr.Tab) -> Dependency:
+    """Keeps in mind which tab is opened."""
+    return tab.select(None, None, context.here, js=f"() => {json.dumps(tab.id)}", api_visibility="private")
+
+
+def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+    """`work`, done only where this tab is seen."""
+
+    def shown(here: str, *values: Any) -> Any:
+        return work(*values) if here == tab else [gr.skip()] * outputs
+
+    return shown
 
 
 def _followed(context: Context, model: str) -> list[Any]:

@@ -1,0 +1,130 @@
+"""Growth: how a new block fades in, and one latent as every stage of the network draws it; for both architectures."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from app import checks, figures
+from app.context import Context
+from app.errors import AppError
+from app.files import new_folder, save_picture
+from app.models import Card
+from app.pages import controls
+
+ID = "growth"
+MOST_SEEDS = 4
+MOST_STAGES = 9  # 4 to 1024 px
+
+
+def build(context: Context) -> None:
+    """The tab."""
+    first = context.models.cards.get(context.models.first or "")
+    with gr.Tab("Growth", id=ID):
+        gr.Markdown(
+            "The network starts at 4 × 4 px. Whenever it has learnt a size, a block for twice that size is faded in: "
+            "alpha is how far."
+        )
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=280):
+                seed = context.checked(gr.Number(0, label="Seed", precision=0), checks.seed)
+                stage = context.checked(gr.Slider(**_stages(first), step=1), checks.whole(1, MOST_STAGES, "Stage"))
+                alpha = context.checked(
+                    gr.Slider(
+                        0, 1, 0.5, step=0.05, label="Alpha", info="0 = the stage before, 1 = the new block alone"
+                    ),
+                    checks.number(0, 1, "Alpha"),
+                )
+                psi = controls.psi(context)
+                label = controls.label(context)
+            with gr.Column(scale=5, min_width=280):
+                faded = gr.Gallery(
+                    label="Fading in",
+                    show_label=False,
+                    format="png",
+                    columns=3,
+                    height="auto",
+                    object_fit="contain",
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    elem_id="faded",
+                    elem_classes="pixels three",
+                )
+                drawn = controls.drawn(ID)
+        gr.Markdown("### Every stage")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=280):
+                seeds = context.checked(
+                    gr.Textbox("0-2", label="Seeds", info=f"at most {MOST_SEEDS}", max_lines=1),
+                    checks.several_seeds(1, MOST_SEEDS),
+                )
+                every = gr.Button("Draw all stages", variant="primary")
+            with gr.Column(scale=5, min_width=280):
+                ladder = controls.figure("All stages", "ladder")
+                drawn_ladder = controls.drawn("ladder")
+    context.follow([stage, ladder], lambda card: [gr.update(**_stages(card)), None])
+    context.fields |= {"stage": stage, "alpha": alpha, "seed": seed}
+
+    def fade_in(
+        seed: int, stage: int, alpha: float, psi: float, label: str | None, model: str
+    ) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+        """One seed at a stage (1: 4 px, 2: 8 px, ...): without the new block, with `alpha` of it, with all of it."""
+        card, engine = controls.opened(context, model)
+        if stage > len(card.stages):
+            raise AppError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
+        resolution, folder, shown, alts = card.stages[stage - 1], new_folder(context.files), [], []
+        for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
+            setting = controls.setting(engine, card, psi=psi, label=label, resolution=resolution, alpha=share)
+            picture = next(engine.images([seed], setting))
+            path = save_picture(
+                picture, folder, f"stage{resolution}-{said[-4:].strip()}", engine.text(setting, seed=seed)
+            )
+            shown.append((path, said))
+            alts.append(
+                ["#faded img", f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}"]
+            )
+        return shown, controls.report(f"{resolution} by {resolution} px, the newest block {alpha:.0%} in.", alts=alts)
+
+    def stages(seeds: list[int], psi: float, label: str | None, model: str) -> tuple[str, dict[str, Any]]:
+        """A figure of the same latents as every stage draws them: a row a seed, a column a stage."""
+        start = time.perf_counter()
+        card, engine = controls.opened(context, model)
+        setting = controls.setting(engine, card, psi=psi, label=label)
+        figure = figures.stages(engine, seeds, setting)
+        path = save_picture(figure.image, new_folder(context.files), "stages", engine.text(setting, seeds=seeds))
+        alt = f"Seeds {', '.join(map(str, seeds))} from 4 to {card.resolution} px, model {card.name}"
+        said = controls.draw_text(len(seeds) * len(card.stages), "image", start)
+        return path, controls.report(f"Drew {said}.", alts=[["#ladder img", alt]])
+
+    def show(seed: int, seeds: list[int], stage: int, *rest: Any) -> list[Any]:
+        """For whoever opens the tab."""
+        alpha, psi, label, model = rest
+        card = context.models.card(model)
+        if not context.quick(model, 3 + len(seeds) * len(card.stages)):
+            return [gr.skip()] * 3
+        shown, said = fade_in(seed, min(stage, len(card.stages)), alpha, psi, label, model)
+        return [shown, stages(seeds, psi, label, model)[0], said]
+
+    say: dict[str, Any] = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
+    look = [psi, label, context.model]
+    context.bind(
+        [stage.input, alpha.input, seed.submit, psi.release],
+        fade_in,
+        [seed, stage, alpha, *look],
+        [faded, drawn],
+        name="fade_in",
+        trigger_mode="always_last",
+        show_progress="hidden",
+    ).success(inputs=drawn, **say)
+    context.bind(
+        [every.click, seeds.submit], stages, [seeds, *look], [ladder, drawn_ladder], name="stages"
+    ).success(inputs=drawn_ladder, **say)  # fmt: skip
+    context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], controls.SAY)
+
+
+def _stages(card: Card | None) -> dict[str, Any]:
+    """The slider of a model's stages."""
+    sizes = card.stages if card else [4 << step for step in range(MOST_STAGES)]
+    info = "1 = 4 px, " + (f"2 = 8 px, ... {len(sizes)} = {sizes[-1]} px" if len(sizes) > 2 else "2 = 8 px")
+    return {"minimum": 1, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
