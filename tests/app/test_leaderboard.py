@@ -199,7 +199,7 @@ def test_a_place_without_file_is_refused(tmp_path, where):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("start", "end"), [(100, 4096), (4096, 8192), (100, 10**6), (2000, 10**6)])
+@pytest.mark.parametrize(("start", "end"), [(100, 4096), (4096, 8192), (12288, 16384), (16384, 20480), (100, 10**6)])
 def test_a_damaged_file_is_said_and_kept(path, start, end):
     board = Leaderboard(path)
     for number in range(50):
