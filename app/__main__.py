@@ -1,4 +1,4 @@
-"""`python -m app generate|grid|mix|truncation|noise|interpolate`: pictures, figures and films of a model, as files."""
+"""`python -m app` serves the browser app; with a command it writes pictures, figures and films of a model as files."""
 
 import sys
 import traceback
@@ -7,6 +7,7 @@ from io import TextIOWrapper
 
 from app.errors import AppError
 from app.options import parse
+from app.serving import Serve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,22 +21,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         from torch import OutOfMemoryError
 
         from app.commands import run
+        from app.server import serve
         from zoo import ModelError
     except AppError as error:
         return _fail(error, 2)
     except KeyboardInterrupt:
         return 130
     try:
-        run(options)
+        serve(options) if isinstance(options, Serve) else run(options)
         return 0
     except (AppError, ModelError) as error:
         return _fail(error, 2)
     except OSError as error:
-        return _fail(f"{error.filename or options.outdir}: cannot be written ({error.strerror or error})", 1)
+        place = error.filename or getattr(options, "outdir", "the folder for temporary files")
+        return _fail(f"{place}: cannot be written ({error.strerror or error})", 1)
     except (MemoryError, OutOfMemoryError):
-        return _fail("there is not enough memory; use --batch 1, or --device cpu", 1)
+        batch = "--max-batch" if isinstance(options, Serve) else "--batch"
+        return _fail(f"there is not enough memory; use {batch} 1, or --device cpu", 1)
     except KeyboardInterrupt:
-        print("interrupted: what is named above is written", file=sys.stderr)
+        print(
+            "stopped" if isinstance(options, Serve) else "interrupted: what is named above is written", file=sys.stderr
+        )
         return 130
     except Exception:
         traceback.print_exc()  # a mistake of ours: the whole story helps

@@ -148,7 +148,7 @@ class Models:
         import torch
 
         if self._device:
-            return torch.device(self._device).type
+            return self._device.partition(":")[0]
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return "cpu" if found is None else found.type
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import tyro
 
 from app.errors import AppError
+from app.inputs import shown
+from app.serving import Serve
 from data.commandline import parsed
 
 PROGRAM = "python -m app"
@@ -155,8 +157,22 @@ COMMANDS: dict[str, Callable[..., Command]] = {
 }
 
 
-def parse(argv: Sequence[str]) -> Command:
-    """The command and its options. AppError, in one line, for what cannot be read."""
+def parse(argv: Sequence[str]) -> Command | Serve:
+    """The command and its options, or those of the browser app. AppError, in one line, for what cannot be read."""
+    if argv and argv[0] in COMMANDS:
+        return _command(argv)
+    if argv and not argv[0].startswith("-"):
+        raise AppError(
+            f"there is no command {shown(argv[0])}: give one of {', '.join(COMMANDS)}, or none for the browser app"
+        )
+    description = (
+        "The browser app; with a command, pictures, figures and films as files: "
+        f"{PROGRAM} {{{','.join(COMMANDS)}}} --help."
+    )
+    return parsed(lambda: tyro.cli(Serve, prog=PROGRAM, description=description, args=list(argv)), PROGRAM, AppError)
+
+
+def _command(argv: Sequence[str]) -> Command:
     arguments: list[str] = []
     for word in argv:
         # "--trunc -.5,-1" would be taken for two options.
@@ -164,12 +180,9 @@ def parse(argv: Sequence[str]) -> Command:
             arguments[-1] += f"={word}"
         else:
             arguments.append(word)
-    program = " ".join([PROGRAM, *(word for word in argv[:1] if word in COMMANDS)])
     command = parsed(
-        lambda: tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog=PROGRAM, description="Pictures, figures and films from trained models.", args=arguments
-        ),
-        program,
+        lambda: tyro.extras.subcommand_cli_from_dict(COMMANDS, prog=PROGRAM, args=arguments),
+        f"{PROGRAM} {argv[0]}",
         AppError,
     )
     # Said here, since tyro says it at length.

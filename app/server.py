@@ -86,8 +86,6 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
 
 def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
     """Start serving in the background; returns the address. AppError when the port is in use."""
-    import gradio as gr
-
     ports = range(options.port, options.port + 1) if options.port else range(FIRST_PORT, FIRST_PORT + PORTS)
     os.environ["GRADIO_NUM_PORTS"] = str(len(ports))
     for key in ("NO_PROXY", "no_proxy"):  # Gradio looks whether it can reach itself, which a proxy cannot
@@ -109,12 +107,7 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             enable_monitoring=False,
             max_file_size="10mb",
             footer_links=["api"],
-            theme=gr.themes.Default(
-                primary_hue="indigo",
-                neutral_hue="slate",
-                font=["system-ui", "sans-serif"],
-                font_mono=["ui-monospace", "monospace"],
-            ),
+            theme=_theme(),
             css_paths=[STATIC / "style.css"],
             head_paths=[STATIC / "head.html"],
             **more,
@@ -123,6 +116,24 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
         where = f"--port {options.port}" if options.port else f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
         raise AppError(f"{where}: in use at {options.host}, or not allowed; give another --port") from error
     return str(public or local)
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's own, with the fonts that are there and enough contrast on its buttons."""
+    import gradio as gr
+
+    theme = gr.themes.Default(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    return theme.set(
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+    )
 
 
 @contextlib.contextmanager

@@ -16,8 +16,7 @@ class Serve:
     """The browser app."""
 
     model: Repeated = ()
-    """a name in zoo/, a model folder, a run folder, or hf://user/repo; may be given several times (default: the models
-    that come with the project)"""
+    """a name in zoo/, a model folder, a run folder, or hf://user/repo; repeatable (default: the bundled models)"""
     models_dir: Folder = None
     """a folder of model folders or run folders, all of which are offered"""
     host: str = "127.0.0.1"

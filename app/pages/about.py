@@ -1,5 +1,6 @@
 """About: the model, the limits, the keys, and the endpoints for programs."""
 
+from collections.abc import Sequence
 from html import escape
 from importlib.metadata import version
 from typing import Any
@@ -36,7 +37,7 @@ def build(context: Context) -> None:
         return _facts(card) | {"classes": list(card.classes), "generator": card.generator, "training": card.training}
 
     with gr.Tab("About", id=ID):
-        about = gr.Markdown(_about(context.models.cards.get(context.models.first or "")))
+        about = gr.HTML(_about(context.models.cards.get(context.models.first or "")))
         context.follow([about], lambda card: [_about(card)])
         with gr.Accordion("All that is known of it", open=False):
             info = gr.JSON(label="Model", show_label=False)
@@ -44,13 +45,15 @@ def build(context: Context) -> None:
         with gr.Row(visible=False):
             listed, every = gr.Button("List"), gr.JSON(label="Models")
         gr.Markdown(USE)
-        gr.HTML(f"<h3>Keys</h3>{_table(('Key', 'does'), KEYS)}")
+        gr.HTML(f"<h3>Keys</h3>{_table(KEYS, ('Key', 'What it does'))}")
         context.bind(show.click, model_info, [context.model], [info], name="model_info", draws=False)
         context.bind(listed.click, models, [], [every], name="models", draws=False)
-        rows = [(f"/{one.name}({', '.join(one.parameters)})", one.summary) for one in context.endpoints]
+        rows = [
+            (f"/{one.name}({', '.join(one.parameters)})", one.summary.replace("`", "")) for one in context.endpoints
+        ]
         gr.HTML(
             "<h3>For programs</h3><p>All of this can be asked for by gradio_client or over HTTP; "
-            '<a href="?view=api">the page on it</a> shows how.</p>' + _table(("Endpoint", "gives"), rows)
+            '<a href="?view=api">the page on it</a> shows how.</p>' + _table(rows, ("Endpoint", "What it gives"))
         )
         gr.Markdown(
             f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a film "
@@ -67,7 +70,7 @@ def _facts(card: Card) -> dict[str, Any]:
 
 def _about(card: Card | None) -> str:
     if card is None:
-        return "## No model is loaded\n\n" + "\n".join(f"    {command}" for command in COMMANDS)
+        return "<h2>No model is loaded</h2>" + "".join(f"<p><code>{command}</code></p>" for command in COMMANDS)
     facts = [
         ("Architecture", f"{card.network}, {card.resolution} × {card.resolution} px"),
         ("Trained on", card.training.get("data")),
@@ -78,19 +81,17 @@ def _about(card: Card | None) -> str:
         ("FID", card.training.get("fid")),
         ("Classes", ", ".join(card.classes[:50])),
     ]
-    rows = [f"| {name} | {_cell(value)} |" for name, value in facts if value]
-    return "\n".join([f"## {_cell(card.name)}", "", "| | |", "|---|---|", *rows])
+    rows = [(name, str(value)) for name, value in facts if value]
+    return f"<h2>{escape(card.name)}</h2>{_table(rows)}"
 
 
 def _thousands(kimg: Any) -> str:
     return f"{kimg * 1000:,.0f}" if isinstance(kimg, int | float) else ""
 
 
-def _cell(value: Any) -> str:
-    """Text for a Markdown table, without markup or line ends of its own."""
-    return escape(" ".join(str(value).split())).replace("|", "&#124;")
-
-
-def _table(head: tuple[str, str], rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
-    cells = "".join(f"<tr><td><code>{escape(left)}</code></td><td>{escape(right)}</td></tr>" for left, right in rows)
-    return f"<table class='list'><tr><th>{head[0]}</th><th>{head[1]}</th></tr>{cells}</table>"
+def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] | None = None) -> str:
+    """A table of text; what stands left is shown as code where there is a head."""
+    left, right = ("<code>", "</code>") if head else ("", "")
+    lines = [f"<tr><td>{left}{escape(one)}{right}</td><td>{escape(other)}</td></tr>" for one, other in rows]
+    titles = f"<tr><th scope='col'>{head[0]}</th><th scope='col'>{head[1]}</th></tr>" if head else ""
+    return f"<table class='list'>{titles}{''.join(lines)}</table>"

@@ -39,7 +39,7 @@ def build(context: Context) -> Callable[[], None]:
     """The tab; what it returns connects it with the others."""
     on_cpu = context.models.device() == "cpu"
     count_default = COUNT_ON_CPU if on_cpu else COUNT_ON_GPU
-    with gr.Tab("Generate", id=ID), gr.Row(equal_height=False):
+    with gr.Tab("Generate", id=ID), gr.Row(equal_height=False, elem_classes="pictures-first"):
         with gr.Column(scale=2, min_width=280):
             seeds = context.checked(
                 gr.Textbox(
@@ -56,7 +56,7 @@ def build(context: Context) -> Callable[[], None]:
                 count = gr.Slider(1, context.limits.images, count_default, step=1, label="How many", min_width=140)
             with gr.Row(elem_classes="buttons"):
                 draw = gr.Button("Generate", variant="primary", elem_id="generate", scale=2, min_width=120)
-                random = gr.Button("Random seeds", elem_id="random", scale=2, min_width=120)
+                random = gr.Button("Random", elem_id="random", scale=2, min_width=120)
                 previous = gr.Button("‹ Previous", elem_id="previous", scale=1, min_width=100)
                 following = gr.Button("Next ›", elem_id="next", scale=1, min_width=100)
             psi = controls.psi(context)
@@ -105,7 +105,7 @@ def build(context: Context) -> Callable[[], None]:
                 elem_classes="pixels",
             )
             drawn = context.checked(controls.drawn(ID), _pictures)
-            with gr.Group(visible=False, elem_id="detail") as detail, gr.Row(equal_height=False):
+            with gr.Row(visible=False, elem_id="detail", equal_height=False) as detail:
                 picture = gr.Image(
                     label="Chosen picture",
                     format="png",

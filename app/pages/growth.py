@@ -25,7 +25,7 @@ def build(context: Context) -> None:
             "The network starts at 4 × 4 px. Whenever it has learnt a size, a block for twice that size is faded in: "
             "alpha is how far."
         )
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
                 seed = context.checked(gr.Number(0, label="Seed", precision=0), checks.seed)
                 stage = context.checked(gr.Slider(**_stages(first), step=1), checks.whole(1, MOST_STAGES, "Stage"))
@@ -53,7 +53,7 @@ def build(context: Context) -> None:
                 )
                 drawn = controls.drawn(ID)
         gr.Markdown("### Every stage")
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
                 seeds = context.checked(
                     gr.Textbox("0-2", label="Seeds", info=f"at most {MOST_SEEDS}", max_lines=1),

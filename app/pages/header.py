@@ -20,6 +20,8 @@ def build(context: Context) -> None:
                 [(card.title(), name) for name, card in models.cards.items()],
                 value=models.first,
                 label="Model",
+                show_label=False,
+                container=False,
                 elem_id="model",
                 filterable=len(models.cards) > 8,
                 interactive=True,

@@ -34,7 +34,7 @@ LONGEST_WAIT = 0.5  # seconds between reports of how far it is
 
 def build(context: Context) -> None:
     """The tab."""
-    with gr.Tab("Interpolate", id=ID), gr.Row(equal_height=False):
+    with gr.Tab("Interpolate", id=ID), gr.Row(equal_height=False, elem_classes="pictures-first"):
         with gr.Column(scale=2, min_width=280):
             keys = context.checked(
                 gr.Textbox("0-3", label="Seeds", info="the film goes from each to the next", max_lines=1),
@@ -78,8 +78,8 @@ def build(context: Context) -> None:
                 )  # fmt: skip
             estimate = gr.HTML(_estimate(context, 4, FRAMES, 24, True, False, context.models.first), elem_id="estimate")
             with gr.Row(elem_classes="buttons"):
-                make = gr.Button("Make the film", variant="primary", elem_id="make-film", min_width=120)
-                stop = gr.Button("Stop", variant="stop", elem_id="stop-film", min_width=90)
+                make = gr.Button("Make the film", variant="primary", elem_id="make-film", scale=2, min_width=150)
+                stop = gr.Button("Stop", elem_id="stop-film", min_width=90)
         with gr.Column(scale=3, min_width=280):
             video = gr.Video(
                 label="Film", interactive=False, autoplay=True, loop=True, buttons=["download"], visible=has_h264(),

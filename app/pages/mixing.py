@@ -29,8 +29,8 @@ def build(context: Context) -> None:
     first = context.models.cards.get(context.models.first or "")
     faces = checks.several_seeds(1, MOST_FACES)
     with gr.Tab("Style mixing", id=ID):
-        lacking = gr.HTML(_lacking(first))
-        with gr.Row(equal_height=False):
+        lacking = gr.HTML(_lacking(first), elem_classes="lacking")
+        with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=3, min_width=280):
                 rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", NO_SEEDS[0], faces)
                 cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", NO_SEEDS[1], faces)

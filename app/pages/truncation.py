@@ -23,8 +23,8 @@ def build(context: Context) -> None:
     """The tab."""
     first = context.models.cards.get(context.models.first or "")
     with gr.Tab("Truncation and noise", id=ID):
-        lacking = gr.HTML(_lacking(first))
-        with gr.Row(equal_height=False):
+        lacking = gr.HTML(_lacking(first), elem_classes="lacking")
+        with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
                 seeds = context.checked(
                     gr.Textbox("0-3", label="Seeds", info=f"at most {MOST_SEEDS}", max_lines=1),
@@ -39,7 +39,7 @@ def build(context: Context) -> None:
                 truncated = controls.figure("Truncation strip", "truncated")
                 drawn = controls.drawn(ID)
         gr.Markdown("### Noise\nWhat is left to chance: the noise added after each convolution, at every size.")
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
                 noisy = context.checked(
                     gr.Textbox("0", label="Seeds", info=f"at most {MOST_NOISY}", max_lines=1),

@@ -225,7 +225,7 @@ def test_a_model_of_another_version_is_one_line(app, models, tmp_path):
 
 
 def test_without_a_model_or_a_command(capsys):
-    for words in ([], ["mix"], ["mix", "--model"], ["paint", "--model", "x"]):
+    for words in (["mix"], ["mix", "--model"], ["paint", "--model", "x"], ["mixx"]):
         assert main(words) == 2
         assert capsys.readouterr().err.count("\n") == 1
 
