@@ -179,7 +179,7 @@ STYLEGAN = named(
             )
             for count, (batch, base) in OFFICIAL_BATCHES.items()
         ),
-        replace(PROGAN["toonhead"], stable_kimg=10, fade_kimg=10, start_resolution=8),
+        replace(PROGAN["toonhead"], stable_kimg=10, fade_kimg=10, start_resolution=8, lr_base=0.002),
         replace(PROGAN["small"], start_resolution=8),
     ]
 )

@@ -59,7 +59,7 @@ def test_official_presets_of_stylegan(name):
 def test_the_embedded_faces_have_a_stylegan_of_their_own():
     found = preset("stylegan", "toonhead", 64)
     schedule = found.for_loss("wgan-gp").schedule(64)
-    assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.0015))
+    assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.002))
     assert (found.total_kimg, found.ema_kimg) == (150, 1)
     assert (found.fmap_base, found.fmap_max, found.z_dim) == (1024, 128, 128)
 
