@@ -77,7 +77,7 @@ def build(context: Context) -> Callable[[], None]:
                     gr.Radio(controls.NOISE_MODES, value="const", label="Noise", info="const: the model's own maps"),
                     checks.one_of(controls.NOISE_MODES, "Noise"),
                 )
-                noise_seed = context.checked(gr.Number(0, label="Noise seed", precision=0), checks.seed)
+                noise_seed = context.checked(gr.Number(0, label="Noise seed"), checks.seed)
                 size = context.checked(
                     gr.Dropdown(
                         [("the model's own", OWN_SIZE), *((f"{px} px", px) for px in SIZES[1:])],

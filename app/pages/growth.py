@@ -27,7 +27,7 @@ def build(context: Context) -> None:
         )
         with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
-                seed = context.checked(gr.Number(0, label="Seed", precision=0), checks.seed)
+                seed = context.checked(gr.Number(0, label="Seed"), checks.seed)
                 stage = context.checked(gr.Slider(**_stages(first), step=1), checks.whole(1, MOST_STAGES, "Stage"))
                 alpha = context.checked(
                     gr.Slider(

@@ -54,10 +54,8 @@ def build(context: Context) -> None:
                     elem_classes="pixels large",
                 )
                 with gr.Row():
-                    a = context.checked(gr.Number(0, label="Face: seed", precision=0, min_width=120), checks.seed)
-                    b = context.checked(
-                        gr.Number(6, label="Styles from: seed", precision=0, min_width=120), checks.seed
-                    )
+                    a = context.checked(gr.Number(0, label="Face: seed", min_width=120), checks.seed)
+                    b = context.checked(gr.Number(6, label="Styles from: seed", min_width=120), checks.seed)
         # The layers as text, which the controls above write.
         layers = context.checked(gr.Textbox("coarse", label="Layers", visible="hidden"), checks.layers)
         count = gr.Number(first.layers if first else checks.MOST_LAYERS, label="Layers there are", visible="hidden")

@@ -1,7 +1,9 @@
 """Small models with random weights, as folders: a StyleGAN, one with classes, one still growing, a grey ProGAN."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,17 @@ import progan
 import stylegan
 from app.engine import Engine
 from zoo import save_model
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running app: its address, its page (gr.Blocks), its models, and the folder of the files it makes."""
+
+    url: str
+    demo: Any
+    models: Any
+    files: Path
+
 
 CLASSES = ["cat", "2", "öwl"]
 CREDIT = "“Faces” by Zoë, CC BY 4.0"
@@ -63,3 +76,24 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine(models: Path) -> Callable[[str], Engine]:
     """The engine of a model by its name, on the CPU."""
     return lambda name: Engine(str(models / name), "cpu")
+
+
+@pytest.fixture(scope="package")
+def served(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The browser app on the models of the fixtures, the StyleGAN first, for all tests of the package."""
+    from app.models import Models
+    from app.server import build_app, launch
+    from app.serving import Serve
+
+    files = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(files))
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        names = ["style", "classes", "growing", "silent", "one-style", "run"]
+        options = Serve(model=tuple(str(models / name) for name in names), device="cpu", runs=str(files / "runs"))
+        loaded = Models(options.model, device="cpu")
+        loaded.engine(loaded.first)
+        demo = build_app(loaded, options, files)
+        yield Served(launch(demo, options).rstrip("/"), demo, loaded, files)
+        demo.close(verbose=False)

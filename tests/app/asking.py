@@ -1,0 +1,39 @@
+"""Asking a served app over plain HTTP, as programs that are not polite do."""
+
+import json
+from typing import Any
+
+import httpx
+
+
+def ask(url: str, name: str, data: Any) -> tuple[bool, str]:
+    """Whether an endpoint did what it was asked, and all that it answered."""
+    place = f"{url}/gradio_api/call/{name}"
+    body = json.dumps({"data": data})
+    begun = httpx.post(place, content=body, headers={"content-type": "application/json"}, timeout=60)
+    if begun.status_code != 200:
+        return False, _plain(begun.text)
+    with httpx.stream("GET", f"{place}/{begun.json()['event_id']}", timeout=60) as stream:
+        said = "".join(stream.iter_text())
+    events = [_plain(line.removeprefix("data: ")) for line in said.splitlines()]
+    return "event: complete" in said, "\n".join(events)
+
+
+def _plain(text: str) -> str:
+    """JSON with its letters and quotes as they are read; other text as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False).replace('\\"', '"')
+    except ValueError:
+        return text
+
+
+def join(url: str, index: int, data: Any, session: str) -> tuple[int, str]:
+    """What the queue says to a call by the number of a function, which also reaches those without a name."""
+    body = {"fn_index": index, "data": data, "session_hash": session, "event_data": None, "trigger_id": None}
+    answer = httpx.post(
+        f"{url}/gradio_api/queue/join",
+        content=json.dumps(body),
+        headers={"content-type": "application/json"},
+        timeout=60,
+    )
+    return answer.status_code, answer.text

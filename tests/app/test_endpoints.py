@@ -1,0 +1,330 @@
+"""The served app, through gradio_client and plain HTTP: its endpoints, its sentences, and what must not get through."""
+
+import json
+import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from app.files import new_folder
+from app.pages.interpolation import LONGEST_WAIT
+from tests.app.asking import ask, join
+from tests.app.conftest import CREDIT
+from tests.app.test_engine import close
+
+DOCUMENTED = {
+    "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_detail",
+    "/noise_parts", "/fade_in", "/stages", "/interpolate",
+}  # fmt: skip
+LOOK = {"psi": 0.7, "label": None}
+GENERATE = {
+    "seeds": "0-1", "psi": 0.7, "cutoff": 18, "noise_mode": "const", "noise_seed": 0, "label": None, "size": "own",
+    "format": "png", "model": "style",
+}  # fmt: skip
+INTERPOLATE = {
+    "keys": "0-1", "frames": 8, "fps": 24, "loop": False, "ping_pong": False, "space": "w", "easing": "linear",
+    "also": "nothing", "psi": 0.7, "label": None, "model": "style",
+}  # fmt: skip
+CALLS = {
+    "generate": GENERATE,
+    "style_mix": {"rows": "0-1", "cols": "2", "layers": "coarse", **LOOK, "model": "style"},
+    "mix_pair": {"a": 1, "b": 2, "layers": "0-3", **LOOK, "model": "style"},
+    "truncation_strip": {"seeds": "0", "psis": "1,0", "label": None, "model": "style"},
+    "noise_detail": {"seeds": "0", "draws": 2, **LOOK, "model": "style"},
+    "noise_parts": {"seeds": "0", **LOOK, "model": "style"},
+    "fade_in": {"seed": 0, "stage": 3, "alpha": 0.5, **LOOK, "model": "style"},
+    "stages": {"seeds": "0", **LOOK, "model": "style"},
+    "interpolate": INTERPOLATE,
+    "model_info": {"model": "style"},
+}
+SEED = "Seed must be a whole number from 0 to 4294967295."
+
+
+@pytest.fixture
+def client(served):
+    """A visitor's client."""
+    from gradio_client import Client
+
+    return Client(served.url, verbose=False, analytics_enabled=False)
+
+
+def call(client, name, **changes):
+    return client.predict(api_name=f"/{name}", **(CALLS[name] | changes))
+
+
+def refused(served, name, **changes):
+    """What an endpoint says when it does not do what it was asked."""
+    done, said = ask(served.url, name, list((CALLS[name] | changes).values()))
+    assert not done
+    return said
+
+
+def drawn(path):
+    """The picture of a file, as an array [H, W, C]."""
+    with Image.open(path) as image:
+        array = np.asarray(image)
+    return array if array.ndim == 3 else array[..., None]
+
+
+def parameters(path):
+    with Image.open(path) as image:
+        return json.loads(image.text["parameters"]), image.text.get("Source")
+
+
+def test_the_endpoints_are_those_that_are_documented(client, served):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == DOCUMENTED
+    config = httpx.get(f"{served.url}/config").text
+    for name, about in named.items():
+        for side in ("parameters", "returns"):
+            assert not [
+                one["label"] for one in about[side] if re.fullmatch(r"(value_\d+|parameter_\d+)?", one["label"])
+            ]
+        parameters = ", ".join(one["parameter_name"] for one in about["parameters"])
+        assert f"{name}({parameters})" in config  # in About's table
+
+
+def test_models_tell_what_there_is(client):
+    listed = client.predict(api_name="/models")
+    assert [one["name"] for one in listed] == ["style", "classes", "growing", "silent", "one-style", "run"]
+    info = call(client, "model_info", model="classes")
+    assert (info["resolution"], info["classes"], info["generator"]["label_dim"]) == (16, ["cat", "2", "öwl"], 3)
+
+
+def test_generate_gives_the_pictures_of_the_engine_with_their_story(client, engine):
+    gallery, said = call(client, "generate", seeds="3,7", psi=-0.5, cutoff=4)
+    style = engine("style")
+    setting = style.setting(psi=-0.5, cutoff=4)
+    assert [one["caption"] for one in gallery] == ["seed 3", "seed 7"]
+    assert close([drawn(one["image"]) for one in gallery], list(style.images([3, 7], setting)))
+    facts, credit = parameters(gallery[1]["image"])
+    assert (facts["seed"], facts["psi"], facts["cutoff"], facts["weights"]) == (7, -0.5, 4, style.weights)
+    assert credit == CREDIT
+    assert said["message"].startswith("Generated 2 images in ")
+    assert said["pictures"][0]["seed"] == 3
+    assert said["alts"][0][1] == "Generated image, seed 3, truncation -0.5, model style"
+
+
+def test_sizes_and_formats(client, engine):
+    gallery, _ = call(client, "generate", seeds="3", size="128", format="jpeg")
+    with Image.open(gallery[0]["image"]) as image:
+        assert (image.format, image.size) == ("JPEG", (128, 128))
+        assert '"seed": 3' in image.getexif()[0x010E]
+
+
+def test_generate_with_what_only_some_models_have(client, engine):
+    classes = engine("classes")
+    for label in ("2", "öwl"):
+        gallery, _ = call(client, "generate", seeds="5", label=label, model="classes")
+        assert close(drawn(gallery[0]["image"])[None], list(classes.images([5], classes.setting(label=label))))
+    gallery, _ = call(client, "generate", seeds="5", model="run", psi=0.2, noise_mode="random")
+    assert close(drawn(gallery[0]["image"])[None], list(engine("run").images([5], engine("run").setting())))
+    style = engine("style")
+    gallery, _ = call(client, "generate", seeds="5", noise_mode="random", noise_seed=9)
+    expected = style.images([5], style.setting(noise="random", noise_seed=9))
+    assert close(drawn(gallery[0]["image"])[None], list(expected))
+
+
+def test_mixing(client, engine):
+    style = engine("style")
+    path, said = call(client, "mix_pair")
+    assert close(drawn(path), next(style.mixed([1], [2], range(4), style.setting())))
+    assert said["message"] == "Seed 1 with layers 0-3 of seed 2."
+    assert parameters(path)[0]["styles"] == [0, 1, 2, 3]
+    path, said = call(client, "mix_pair", layers="")
+    assert close(drawn(path), next(style.images([1], style.setting())))
+    path, _ = call(client, "style_mix", rows="0-1", cols="2-4", layers="5")
+    facts, _ = parameters(path)
+    assert (facts["rows"], facts["columns"], facts["styles"]) == ([0, 1], [2, 3, 4], [5])
+
+
+@pytest.mark.parametrize("name", ["truncation_strip", "noise_detail", "noise_parts", "stages"])
+def test_figures_say_how_they_were_made(client, name):
+    path, said = call(client, name)
+    facts, credit = parameters(path)
+    assert (facts["seeds"], credit) == ([0], CREDIT)
+    assert said["message"].startswith("Drew ")
+    assert said["alts"][0][1]
+
+
+def test_growth_shows_before_now_and_after(client, engine):
+    style = engine("style")
+    gallery, _ = call(client, "fade_in", alpha=0.25)
+    assert [one["caption"] for one in gallery] == ["before", "alpha 0.25", "after"]
+    for one, alpha in zip(gallery, (0, 0.25, 1), strict=True):
+        assert close(drawn(one["image"]), next(style.images([0], style.setting(resolution=16, alpha=alpha))))
+
+
+def test_a_film_and_what_comes_with_it(client, engine):
+    film, picture, other, said = call(client, "interpolate", also="frames")
+    film = film["video"] if isinstance(film, dict) else film
+    assert picture is None
+    with av.open(film) as opened:
+        stream = opened.streams.video[0]
+        assert (stream.codec_context.name, sum(1 for _ in opened.decode(video=0))) == ("h264", 9)
+        assert (stream.width, stream.height) == (256, 256)
+    assert said["message"].startswith("A film of 9 frames in ")
+    other = other["value"] if isinstance(other, dict) else other
+    with zipfile.ZipFile(other) as archive:
+        assert archive.namelist() == [f"frame{index:04d}.png" for index in range(9)]
+        style = engine("style")
+        assert close(drawn(archive.open("frame0008.png")), next(style.images([1], style.setting())))
+    for also in ("gif", "webp"):
+        *_, other, _ = call(client, "interpolate", also=also, ping_pong=True, easing="spline")
+        other = other["value"] if isinstance(other, dict) else other
+        with Image.open(other) as image:
+            assert image.n_frames > 8
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "text"),
+    [
+        ("generate", {"seeds": ""}, SEED),
+        ("generate", {"seeds": "-1"}, f'{SEED} You gave "-1".'),
+        ("generate", {"seeds": "x"}, f'{SEED} You gave "x".'),
+        ("fade_in", {"seed": 1.5}, f'{SEED} You gave "1.5".'),
+        ("fade_in", {"seed": None}, SEED),
+        ("mix_pair", {"a": 2**32}, f"{SEED} You gave "),
+        ("generate", {"seeds": "5-"}, 'Could not read "5-": write seeds like 1,4,10-15 (at most 64).'),
+        ("style_mix", {"rows": "0-9"}, 'Could not read "0-9": write seeds like 1,4,10-15 (at most 6).'),
+        ("truncation_strip", {"psis": "1,5"}, "Truncation must be between -1 and 2."),
+        ("truncation_strip", {"psis": "x"}, 'Could not read "x": write numbers like 1,.7,0,-1 (at most 12).'),
+        (
+            "interpolate",
+            {"keys": "0-19", "frames": 120, "loop": True},
+            "This video would have 2400 frames; the limit here is 240. Use fewer seeds or fewer frames per step.",
+        ),
+        ("interpolate", {"keys": "3"}, "Give at least 2 seeds"),
+        ("style_mix", {"model": "run"}, 'Style mixing needs a StyleGAN model; "run" is a ProGAN.'),
+        ("mix_pair", {"model": "run"}, 'Style mixing needs a StyleGAN model; "run" is a ProGAN.'),
+        ("truncation_strip", {"model": "run"}, 'Truncation needs a StyleGAN model; "run" is a ProGAN.'),
+        ("noise_detail", {"model": "run"}, 'Noise needs a StyleGAN model; "run" is a ProGAN.'),
+        ("noise_parts", {"model": "silent"}, "was trained without noise"),
+        ("mix_pair", {"model": "one-style"}, "was trained without"),
+        ("mix_pair", {"layers": "12"}, "the network has 10 layers here"),
+        ("mix_pair", {"layers": "some"}, 'Could not read "some": give coarse, middle or fine, or layers like 0-3'),
+        ("fade_in", {"stage": 9}, "greater than maximum"),
+        ("fade_in", {"stage": 4, "model": "classes"}, '"classes" has 3 stages, of 4 to 16 px.'),
+        ("generate", {"label": "dog", "model": "classes"}, "give one of cat, 2, öwl"),
+        ("generate", {"model": "nobody"}, "nobody is not in the list of choices"),
+        ("generate", {"model": "../style"}, "../style is not in the list of choices"),
+        ("generate", {"size": "9999"}, "9999"),
+        ("truncation_strip", {"seeds": "0-7", "psis": "0,.1,.2,.3,.4,.5,.6,.7,.8"}, "These are 72 pictures"),
+    ],
+)
+def test_what_cannot_be_is_said_and_leaves_no_trace_in_the_log(served, capfd, name, changes, text):
+    assert text in refused(served, name, **changes)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+VALUES = st.sampled_from(
+    [None, True, -1, 0, 1.5, 1e308, 2**64, "", "x", "0-3", "5-", "<script>alert(1)</script>", "../../etc/passwd", [],
+     ["a"] * 500, {"path": "/etc/passwd"}, {"__type__": "update", "value": 1}, float("nan"), float("inf"), "9" * 3000]
+)  # fmt: skip
+
+
+def test_nonsense_is_refused_in_words_and_the_app_stays_up(served, capfd):
+    @settings(derandomize=True, max_examples=80, deadline=None)
+    @given(st.sampled_from(sorted(CALLS)), st.integers(0, 10), VALUES, st.integers(0, 10), VALUES)
+    def asked(name, first, value, second, other):
+        data = list(CALLS[name].values())
+        data[first % len(data)] = value
+        data[second % len(data)] = other
+        _, said = ask(served.url, name, data)
+        assert said
+        assert "/etc/passwd" not in said or "root:" not in said
+
+    asked()
+    for data in ([], [None], [None] * 40, "text", {"a": 1}):
+        assert not ask(served.url, "generate", data)[0]
+    assert ask(served.url, "generate", list(GENERATE.values()))[0]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_functions_without_a_name_check_what_they_get_as_well(served, capfd):
+    config = httpx.get(f"{served.url}/config").json()
+    tried = 0
+    for function in config["dependencies"]:
+        if function["backend_fn"] and function["inputs"] and function["api_visibility"] == "private":
+            for value in (None, "x", {"path": "/etc/passwd"}, [1]):
+                status, said = join(served.url, function["id"], [value] * len(function["inputs"]), "forger")
+                assert status in (200, 400, 422), said
+                tried += 1
+    assert tried > 40
+    assert ask(served.url, "generate", list(GENERATE.values()))[0]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_every_function_with_inputs_has_a_validator(served):
+    functions = [one for one in served.demo.fns.values() if one.fn is not None and one.inputs]
+    assert len(functions) > 20
+    assert [one.name for one in functions if one.validator is None] == []
+
+
+def test_all_that_draws_waits_in_one_line(served):
+    lines = {one.api_name: (one.concurrency_id, one.concurrency_limit) for one in served.demo.fns.values()}
+    for name in DOCUMENTED - {"/models", "/model_info"}:
+        assert lines[name[1:]] == ("gpu", 1)
+
+
+def test_two_visitors_see_only_their_own(served):
+    from gradio_client import Client
+
+    clients = [Client(served.url, verbose=False, analytics_enabled=False) for _ in range(2)]
+
+    def visit(number):
+        seen = []
+        for turn in range(5):
+            seed = 100 * number + turn
+            gallery, said = call(clients[number], "generate", seeds=str(seed), psi=0.5 + number / 10)
+            facts, _ = parameters(gallery[0]["image"])
+            seen.append((facts["seed"], facts["psi"], said["pictures"][0]["seed"]))
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(visit, range(2)))
+    for number, seen in enumerate(found):
+        assert seen == [(100 * number + turn, 0.5 + number / 10, 100 * number + turn) for turn in range(5)]
+
+
+def test_many_at_once_are_all_served(served):
+    with ThreadPoolExecutor(16) as pool:
+        done = list(
+            pool.map(lambda seed: ask(served.url, "mix_pair", [seed, 1, "coarse", 0.7, None, "style"]), range(16))
+        )
+    assert all(one for one, _ in done)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "app/server.py", "requirements.txt"])
+def test_only_what_was_made_is_served(served, path):
+    assert httpx.get(f"{served.url}/gradio_api/file={path}").status_code in (403, 404)
+    assert httpx.get(f"{served.url}/gradio_api/file={Path(path).absolute()}").status_code in (403, 404)
+
+
+def test_nothing_of_the_server_is_told_by_its_pages(served):
+    assert httpx.get(f"{served.url}/monitoring").status_code in (403, 404)
+    assert str(served.models.cards["style"].folder) not in httpx.get(f"{served.url}/config").text
+
+
+def test_the_folders_of_files_are_nobody_elses(tmp_path):
+    folder = new_folder(tmp_path)
+    assert folder.stat().st_mode & 0o77 == 0
+    assert len(folder.name) == 32
+    assert LONGEST_WAIT < 1
+
+
+def test_a_film_can_be_stopped(served):
+    from gradio_client import Client
+
+    client = Client(served.url, verbose=False, analytics_enabled=False)
+    job = client.submit(api_name="/interpolate", **(INTERPOLATE | {"keys": "0-1", "frames": 120, "loop": True}))
+    job.cancel()
+    assert ask(served.url, "mix_pair", list(CALLS["mix_pair"].values()))[0]  # the line is free again

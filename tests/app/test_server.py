@@ -1,0 +1,177 @@
+"""`python -m app` without a command: its options, how it starts and what it says, and links."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import server
+from app.__main__ import main
+from app.models import NO_MODEL, Models
+from app.options import parse
+from app.server import build_app, launch, serve
+from app.serving import Serve
+from tests.app.asking import ask
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_options():
+    assert parse([]) == Serve()
+    words = ["--model", "a", "--model", "b", "--host", "0.0.0.0", "--port", "80", "--auth", "me:secret", "--open"]
+    assert parse(words) == Serve(model=("a", "b"), host="0.0.0.0", port=80, auth="me:secret", open=True)
+    assert parse(["--real-images", "r", "--runs", "x", "--leaderboard", "f", "--max-frames", "10"]) == Serve(
+        real_images="r", runs="x", leaderboard="f", max_frames=10
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--auth", "me"], "--auth: write it as user:password"),
+        (["--auth", ":x"], "--auth"),
+        (["--port", "70000"], "--port 70000: give a whole number from 1 to 65,535"),
+        (["--port", "x"], "--port cannot be 'x'"),
+        (["--max-batch", "0"], "--max-batch 0"),
+        (["--max-frames", "1"], "--max-frames 1"),
+        (["--real-images", "nowhere"], "--real-images nowhere: is no folder"),
+        (["--models-dir", "nowhere"], "--models-dir nowhere: is no folder"),
+        (["--model", "nowhere"], "nowhere: there is no such folder"),
+        (["--prot", "1"], "perhaps --port was meant"),
+        (["paint"], "there is no command 'paint': give one of generate, grid"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_status_2(words, said, capsys):
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_a_port_in_use_is_one_line(models, capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["--model", str(models / "silent"), "--device", "cpu", "--port", str(port)]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"--port {port}: in use" in err
+
+
+@pytest.fixture
+def started(monkeypatch, models):
+    """Runs serve() with its server left out, and tells what would have been started."""
+    calls = []
+
+    class Page:
+        def block_thread(self):
+            folder = Path(os.environ["GRADIO_TEMP_DIR"])
+            calls.append((folder, folder.stat().st_mode & 0o777))
+
+        def close(self, verbose):
+            calls.append("closed")
+
+    monkeypatch.setattr(server, "build_app", lambda *arguments: Page())
+    monkeypatch.setattr(server, "launch", lambda *arguments: "http://here/")
+
+    def run(**options):
+        serve(Serve(model=(str(models / "silent"),), device="cpu", **options))
+        return calls
+
+    return run
+
+
+def test_files_are_nobody_elses_and_go_with_the_server(started, monkeypatch, capsys):
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    (folder, mode), closed = started()
+    assert closed == "closed"
+    assert not folder.exists()
+    assert "GRADIO_TEMP_DIR" not in os.environ
+    if os.name == "posix":
+        assert mode == 0o700
+    said = capsys.readouterr()
+    assert said.out == "Stylegrow is at http://here/ (Ctrl-C stops it)\n"
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "0.0.0.0", "auth": "me:secret"}, False),
+        ({"share": True}, True),
+        ({"host": "localhost"}, False),
+    ],
+)
+def test_it_warns_when_anyone_may_come(started, options, warned, capsys):
+    started(**options)
+    assert ("warning: anyone" in capsys.readouterr().err) == warned
+
+
+def test_without_a_model_the_page_says_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    demo = build_app(Models(folder=str(tmp_path)), Serve(), tmp_path)
+    url = launch(demo, Serve()).rstrip("/")
+    try:
+        config = httpx.get(f"{url}/config").text
+        for command in ("make train NETWORK=stylegan", "python -m app --model PATH"):
+            assert command in config
+        done, said = ask(url, "generate", ["0", 0.7, 18, "const", 0, None, "own", "png", None])
+        assert not done
+        assert NO_MODEL in said
+    finally:
+        demo.close(verbose=False)
+
+
+def test_a_password_is_asked_for(tmp_path, models, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    demo = build_app(Models([str(models / "silent")], device="cpu"), Serve(), tmp_path)
+    url = launch(demo, Serve(), ("me", "secret")).rstrip("/")
+    try:
+        assert httpx.get(f"{url}/config").status_code == 401
+        assert httpx.post(f"{url}/login", data={"username": "me", "password": "guess"}).status_code == 400
+        assert httpx.post(f"{url}/login", data={"username": "me", "password": "secret"}).status_code == 200
+    finally:
+        demo.close(verbose=False)
+
+
+def test_telemetry_is_off_before_gradio_can_ask():
+    code = (
+        "import app, os, sys; assert 'gradio' not in sys.modules;"
+        "print(os.environ['GRADIO_ANALYTICS_ENABLED'], os.environ['HF_HUB_DISABLE_TELEMETRY'])"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADIO", "HF_"))}
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=clean)
+    assert ended.stdout.split() == ["False", "1"], ended.stderr
+
+
+def test_the_engine_and_the_command_line_do_without_gradio():
+    code = "import sys, app.engine, app.commands, app.models, app.checks, app.server; sys.exit('gradio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch):
+    from app.context import Context
+    from app.pages import links
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    kept = []
+    monkeypatch.setattr(links, "connect", lambda context, demo: kept.append(context))
+    build_app(Models([str(models / "style"), str(models / "run")], device="cpu"), Serve(), tmp_path)
+    context: Context = kept[0]
+    given = {
+        "tab": "mix", "model": "run", "seeds": "1,5-9", "psi": "-0.5", "noise": "random", "noise_seed": "7", "a": "3",
+        "layers": "0-3", "keys": "0-3",
+    }  # fmt: skip
+    assert links.read(context, given) == given | {"psi": -0.5, "noise_seed": 7, "a": 3}
+    wrong = {
+        "tab": "nowhere", "model": "../run", "seeds": "<b>", "psi": "9", "noise": "loud", "noise_seed": "-1", "a": "x",
+        "layers": "0-99", "keys": "5", "other": "1", "cutoff": "1" * 3000,
+    }  # fmt: skip
+    assert links.read(context, wrong) == {}
