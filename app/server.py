@@ -108,8 +108,8 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             max_file_size="10mb",
             footer_links=["api"],
             theme=_theme(),
-            css_paths=[STATIC / "style.css"],
-            head_paths=[STATIC / "head.html"],
+            css_paths=[STATIC / "style.css", STATIC / "game.css"],
+            head_paths=[STATIC / "head.html", STATIC / "game.html"],
             **more,
         )
     except OSError as error:
