@@ -28,7 +28,11 @@ PLOTS = {
     "Pictures a second": {"img_per_sec": "speed"},
 }
 COLOURS = {CRITIC: "#4c78a8", "real": "#4c78a8", GENERATOR: "#f58518", "generated": "#f58518", "speed": "#54a24b"}
-BAR = 'style="width: 100%; accent-color: var(--color-accent)"'
+BAR = (
+    '<div role="progressbar" aria-label="Progress" aria-valuenow="{0:.0f}" style="height: 10px; border-radius: 5px; '
+    'overflow: hidden; background: var(--border-color-primary)">'
+    '<div style="width: {0:.1f}%; height: 100%; background: var(--color-accent)"></div></div>'
+)
 COLUMNS = ["kimg", "curve", "value"]
 # Goes on only where somebody sees the tab: else the value stays, nothing changes and the server is not asked.
 TICK = f"(clock, here) => document.hidden || here !== {ID!r} ? clock : clock + 1"
@@ -236,11 +240,7 @@ def _summary(now: Summary) -> str:
         ("Time left", "" if left is None else f"about {duration(left)}"),
     ]
     table = "".join(f"<tr><td>{name}</td><td>{escape(text)}</td></tr>" for name, text in rows if text)
-    bar = (
-        ""
-        if now.share is None
-        else f'<progress max="1" value="{now.share:.4f}" aria-label="Progress" {BAR}></progress>'
-    )
+    bar = "" if now.share is None else BAR.format(now.share * 100)
     return f'<p><strong>{escape(state)}</strong></p>{bar}<table class="list">{table}</table>'
 
 
