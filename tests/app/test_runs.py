@@ -145,7 +145,8 @@ def test_damaged_and_half_written_lines_are_left_out(make):
     good = [line(1), line(2), line(3)]
     bad = [
         "", "{", '{"kimg": 9', "null", "[]", "[" * 5000, '"x"', "{}", '{"kimg": "9"}', '{"kimg": true}',
-        '{"kimg": NaN}', '{"kimg": -1}', '{"kimg": 1e999}', '{"kimg": ' + "9" * 4400 + "}", "\0\0\0", "\ufffd", "x" * LONGEST_LINE,
+        '{"kimg": NaN}', '{"kimg": -1}', '{"kimg": 1e999}', '{"kimg": ' + "9" * 4400 + "}", "\0\0\0",
+        "\ufffd", "x" * LONGEST_LINE,
     ]  # fmt: skip
     run = make()
     run.folder.joinpath("stats.jsonl").write_bytes(
