@@ -36,8 +36,8 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         return _facts(card) | {"classes": list(card.classes), "generator": card.generator, "training": card.training}
 
-    with gr.Tab("About", id=ID):
-        about = gr.HTML(_about(context.models.cards.get(context.models.first or "")))
+    with gr.Tab("About", id=ID) as tab:
+        about = gr.HTML(_about(context.models.cards.get(context.models.first or "")), elem_classes="plain")
         context.follow([about], lambda card: [_about(card)])
         with gr.Accordion("All that is known of it", open=False):
             info = gr.JSON(label="Model", show_label=False)
@@ -45,7 +45,10 @@ def build(context: Context) -> None:
         with gr.Row(visible=False):
             listed, every = gr.Button("List"), gr.JSON(label="Models")
         gr.Markdown(USE)
-        gr.HTML(f"<h3>Keys</h3>{_table(KEYS, ('Key', 'What it does'))}")
+        gr.HTML(f"<h3>Keys</h3>{_table(KEYS, ('Key', 'What it does'))}", elem_classes="plain")
+        keys = gr.Checkbox(True, label="Keys are on", elem_id="keys-on", container=False)
+        tab.select(None, None, [keys], js="() => window.stylegrow.keysAreOn()", api_visibility="private")
+        keys.input(None, [keys], js="(on) => window.stylegrow.switchKeys(on)", api_visibility="private")
         context.bind(show.click, model_info, [context.model], [info], name="model_info", draws=False)
         context.bind(listed.click, models, [], [every], name="models", draws=False)
         rows = [
@@ -53,7 +56,8 @@ def build(context: Context) -> None:
         ]
         gr.HTML(
             "<h3>For programs</h3><p>All of this can be asked for by gradio_client or over HTTP; "
-            '<a href="?view=api">the page on it</a> shows how.</p>' + _table(rows, ("Endpoint", "What it gives"))
+            '<a href="?view=api">the page on it</a> shows how.</p>' + _table(rows, ("Endpoint", "What it gives")),
+            elem_classes="plain",
         )
         gr.Markdown(
             f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a film "

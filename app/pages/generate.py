@@ -51,9 +51,8 @@ def build(context: Context) -> Callable[[], None]:
                 ),
                 checks.seeds,
             )
-            with gr.Row():
-                first = gr.Number(0, label="First seed", precision=0, min_width=100)
-                count = gr.Slider(1, context.limits.images, count_default, step=1, label="How many", min_width=140)
+            first = gr.Number(0, label="First seed", precision=0)
+            count = gr.Slider(1, context.limits.images, count_default, step=1, label="How many")
             with gr.Row(elem_classes="buttons"):
                 draw = gr.Button("Generate", variant="primary", elem_id="generate", scale=2, min_width=120)
                 random = gr.Button("Random", elem_id="random", scale=2, min_width=120)

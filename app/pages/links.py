@@ -41,7 +41,7 @@ def connect(context: Context, demo: gr.Blocks) -> None:
     )
     seen = {tab.id: _seen(context, tab) for tab in context.tabs.children if isinstance(tab, gr.Tab)}
     first = next(iter(seen))
-    for tab, work, inputs, outputs, js in context.shows:
+    for tab, work, inputs, outputs, js in context.shows if context.models.cards else []:
         shown = _where_seen(tab, work, len(outputs))
         # The first tab is opened before the link is read.
         for event in (loaded if tab == first else seen[tab], followed):

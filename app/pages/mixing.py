@@ -20,8 +20,10 @@ ID = "mix"
 MOST_FACES = 6
 NO_SEEDS = "0-5", "6-11"
 PRESETS = ("coarse", "middle", "fine")
-_JOINED = "(layers) => layers.map(Number).sort((a, b) => a - b).join(',')"
-_CROSSED = "(first, boxes, count) => first < count ? `${first}-${count - 1}` : ''"
+# What shows the layers, from one of them: the text, the boxes, the preset.
+_PRESET, _BOXES, _CROSSOVER = (
+    f"(chosen, count) => window.stylegrow.layers.{name}(chosen, count)" for name in ("preset", "boxes", "crossover")
+)
 
 
 def build(context: Context) -> None:
@@ -30,53 +32,55 @@ def build(context: Context) -> None:
     faces = checks.several_seeds(1, MOST_FACES)
     with gr.Tab("Style mixing", id=ID):
         lacking = gr.HTML(_lacking(first), elem_classes="lacking")
-        with gr.Row(equal_height=False, elem_classes="pictures-first"):
-            with gr.Column(scale=3, min_width=280):
-                rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", NO_SEEDS[0], faces)
-                cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", NO_SEEDS[1], faces)
-                bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
-                with gr.Accordion("Single layers, and a crossover", open=False):
-                    boxes = gr.CheckboxGroup(_boxes(first), value=["0", "1", "2", "3"], label="Layers copied")
-                    crossover = gr.Slider(
-                        0, first.layers if first else checks.MOST_LAYERS, 4, step=1,
-                        label="Copy this layer and all after it",
-                    )  # fmt: skip
-                psi = controls.psi(context)
-                label = controls.label(context)
-            with gr.Column(scale=2, min_width=280):
-                result = gr.Image(
-                    label="The mix",
-                    format="png",
-                    type="filepath",
-                    interactive=False,
-                    buttons=["download", "fullscreen"],
-                    elem_id="mixed",
-                    elem_classes="pixels large",
-                )
-                with gr.Row():
-                    a = context.checked(gr.Number(0, label="Face: seed", min_width=120), checks.seed)
-                    b = context.checked(gr.Number(6, label="Styles from: seed", min_width=120), checks.seed)
-        # The layers as text, which the controls above write.
-        layers = context.checked(gr.Textbox("coarse", label="Layers", visible="hidden"), checks.layers)
-        count = gr.Number(first.layers if first else checks.MOST_LAYERS, label="Layers there are", visible="hidden")
-        drawn = controls.drawn(ID)
-        with gr.Row(elem_classes="buttons"):
-            whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
-        grid = gr.Image(
-            label="Grid",
-            show_label=False,
-            format="png",
-            type="filepath",
-            interactive=False,
-            buttons=["download", "fullscreen"],
-            elem_classes="figure",
-            visible=False,
-        )
+        with gr.Column(visible=first is None or first.mixable) as able:
+            with gr.Row(equal_height=False, elem_classes="pictures-first"):
+                with gr.Column(scale=3, min_width=280):
+                    rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", NO_SEEDS[0], faces)
+                    cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", NO_SEEDS[1], faces)
+                    bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
+                    with gr.Accordion("Single layers, and a crossover", open=False):
+                        boxes = gr.CheckboxGroup(_boxes(first), value=["0", "1", "2", "3"], label="Layers copied")
+                        crossover = gr.Slider(
+                            0, first.layers if first else checks.MOST_LAYERS, 4, step=1,
+                            label="Copy this layer and all after it",
+                        )  # fmt: skip
+                    psi = controls.psi(context)
+                    label = controls.label(context)
+                with gr.Column(scale=2, min_width=280):
+                    result = gr.Image(
+                        label="The mix",
+                        format="png",
+                        type="filepath",
+                        interactive=False,
+                        buttons=["download", "fullscreen"],
+                        elem_id="mixed",
+                        elem_classes="pixels large",
+                    )
+                    with gr.Row():
+                        a = context.checked(gr.Number(0, label="Face: seed", min_width=120), checks.seed)
+                        b = context.checked(gr.Number(6, label="Styles from: seed", min_width=120), checks.seed)
+            # The layers as text, which the controls above write.
+            layers = context.checked(gr.Textbox("coarse", label="Layers", visible="hidden"), checks.layers)
+            count = gr.Number(first.layers if first else checks.MOST_LAYERS, label="Layers there are", visible="hidden")
+            drawn = controls.drawn(ID)
+            with gr.Row(elem_classes="buttons"):
+                whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
+            grid = gr.Image(
+                label="Grid",
+                show_label=False,
+                format="png",
+                type="filepath",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_classes="figure",
+                visible=False,
+            )
     context.fields |= {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers}
     context.follow(
-        [lacking, bands, boxes, crossover, count, layers, grid],
+        [lacking, able, bands, boxes, crossover, count, layers, grid],
         lambda card: [
             _lacking(card),
+            gr.update(visible=card is None or card.mixable),
             gr.update(choices=_bands(card), value="coarse"),
             gr.update(choices=_boxes(card), value=["0", "1", "2", "3"]),
             gr.update(maximum=card.layers if card else checks.MOST_LAYERS, value=4),
@@ -153,12 +157,8 @@ def build(context: Context) -> None:
     say: dict[str, Any] = {"fn": None, "inputs": drawn, "js": controls.SAY, "api_visibility": "private"}
     mix = partial(context.bind, work=mix_pair, inputs=pair, outputs=[result, drawn], trigger_mode="always_last")
     mix([a.submit, b.submit], name="mix_pair").success(**say)
-    for control, inputs, script in (
-        (bands, [bands], "(band) => band"),
-        (boxes, [boxes], _JOINED),
-        (crossover, [crossover, boxes, count], _CROSSED),
-    ):
-        written = control.input(None, inputs, [layers], js=script, api_visibility="private")
+    for control, script in ((bands, _PRESET), (boxes, _BOXES), (crossover, _CROSSOVER)):
+        written = control.input(None, [control, count], [layers, boxes, bands], js=script, api_visibility="private")
         mix(written.then).success(**say)
     for gallery, seeds, chosen in ((row_faces, rows, a), (col_faces, cols, b)):
         picked = context.bind(gallery.select, pick, [seeds], [chosen], draws=False, show_progress="hidden")

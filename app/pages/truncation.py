@@ -24,38 +24,42 @@ def build(context: Context) -> None:
     first = context.models.cards.get(context.models.first or "")
     with gr.Tab("Truncation and noise", id=ID):
         lacking = gr.HTML(_lacking(first), elem_classes="lacking")
-        with gr.Row(equal_height=False, elem_classes="pictures-first"):
-            with gr.Column(scale=2, min_width=280):
-                seeds = context.checked(
-                    gr.Textbox("0-3", label="Seeds", info=f"at most {MOST_SEEDS}", max_lines=1),
-                    checks.several_seeds(1, MOST_SEEDS),
-                )
-                psis = context.checked(
-                    gr.Textbox(PSIS, label="Truncations", info="0 is the average face", max_lines=1), checks.psis
-                )
-                label = controls.label(context)
-                strip = gr.Button("Draw the strip", variant="primary")
-            with gr.Column(scale=5, min_width=280):
-                truncated = controls.figure("Truncation strip", "truncated")
-                drawn = controls.drawn(ID)
-        gr.Markdown("### Noise\nWhat is left to chance: the noise added after each convolution, at every size.")
-        with gr.Row(equal_height=False, elem_classes="pictures-first"):
-            with gr.Column(scale=2, min_width=280):
-                noisy = context.checked(
-                    gr.Textbox("0", label="Seeds", info=f"at most {MOST_NOISY}", max_lines=1),
-                    checks.several_seeds(1, MOST_NOISY),
-                )
-                psi = controls.psi(context)
-                draws = context.checked(
-                    gr.Slider(LEAST_DRAWS, MOST_DRAWS, 20, step=1, label="Draws of noise"),
-                    checks.whole(LEAST_DRAWS, MOST_DRAWS, "Draws"),
-                )
-                detail = gr.Button("What several draws change", variant="primary")
-                parts = gr.Button("Which layers' noise does what")
-            with gr.Column(scale=5, min_width=280):
-                changed = controls.figure("Noise", "changed")
-                drawn_noise = controls.drawn("noise")
-    context.follow([lacking, truncated, changed], lambda card: [_lacking(card), None, None])
+        with gr.Column(visible=first is None or first.styled) as able:
+            with gr.Row(equal_height=False, elem_classes="pictures-first"):
+                with gr.Column(scale=2, min_width=280):
+                    seeds = context.checked(
+                        gr.Textbox("0-3", label="Seeds", info=f"at most {MOST_SEEDS}", max_lines=1),
+                        checks.several_seeds(1, MOST_SEEDS),
+                    )
+                    psis = context.checked(
+                        gr.Textbox(PSIS, label="Truncations", info="0 is the average face", max_lines=1), checks.psis
+                    )
+                    label = controls.label(context)
+                    strip = gr.Button("Draw the strip", variant="primary")
+                with gr.Column(scale=5, min_width=280):
+                    truncated = controls.figure("Truncation strip", "truncated")
+                    drawn = controls.drawn(ID)
+            gr.Markdown("### Noise\nWhat is left to chance: the noise added after each convolution, at every size.")
+            with gr.Row(equal_height=False, elem_classes="pictures-first"):
+                with gr.Column(scale=2, min_width=280):
+                    noisy = context.checked(
+                        gr.Textbox("0", label="Seeds", info=f"at most {MOST_NOISY}", max_lines=1),
+                        checks.several_seeds(1, MOST_NOISY),
+                    )
+                    psi = controls.psi(context)
+                    draws = context.checked(
+                        gr.Slider(LEAST_DRAWS, MOST_DRAWS, 20, step=1, label="Draws of noise"),
+                        checks.whole(LEAST_DRAWS, MOST_DRAWS, "Draws"),
+                    )
+                    detail = gr.Button("What several draws change", variant="primary")
+                    parts = gr.Button("Which layers' noise does what")
+                with gr.Column(scale=5, min_width=280):
+                    changed = controls.figure("Noise", "changed")
+                    drawn_noise = controls.drawn("noise")
+    context.follow(
+        [lacking, able, truncated, changed],
+        lambda card: [_lacking(card), gr.update(visible=card is None or card.styled), None, None],
+    )
 
     def opened(model: str, what: str, psi: float, label: str | None) -> tuple[Card, Engine, Setting]:
         card, engine = controls.opened(context, model)

@@ -22,7 +22,7 @@ from tests.app.test_engine import close
 
 DOCUMENTED = {
     "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_detail",
-    "/noise_parts", "/fade_in", "/stages", "/interpolate",
+    "/noise_parts", "/fade_in", "/stages", "/interpolate", "/runs", "/run_stats", "/run_snapshot",
 }  # fmt: skip
 LOOK = {"psi": 0.7, "label": None}
 GENERATE = {
@@ -271,7 +271,7 @@ def test_every_function_with_inputs_has_a_validator(served):
 
 def test_all_that_draws_waits_in_one_line(served):
     lines = {one.api_name: (one.concurrency_id, one.concurrency_limit) for one in served.demo.fns.values()}
-    for name in DOCUMENTED - {"/models", "/model_info"}:
+    for name in (f"/{name}" for name in CALLS if name != "model_info"):
         assert lines[name[1:]] == ("gpu", 1)
 
 
