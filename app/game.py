@@ -31,7 +31,7 @@ from app.wording import MODES, ROUND_OVER, Mode
 
 EXPIRES = 15 * 60.0  # seconds
 QUICKEST_RANKED = 0.15  # seconds
-FILES_LAST = 60.0  # seconds: long enough for a page to take its copy
+FILES_LAST = EXPIRES  # a page may load them late, or again
 LENGTHS = (10, 20, None)
 MOST_SESSIONS, MOST_OUTCOMES = 2000, 500
 NO_SESSION = "This page has lost its session; please load it again."
@@ -68,7 +68,7 @@ class Standing:
 class Round:
     """What a player gets to see: nothing in it depends on which picture is real.
 
-    `pictures` are files that a page has to hand on within a minute; `alternatives` their texts; `choices` the answers
+    `pictures` are files that last as long as the round takes an answer; `alternatives` their texts; `choices` the answers
     that `Game.answer` takes, `buttons` their texts.
     """
 

@@ -4,6 +4,6 @@ Each module has `build(context)`, which is called inside gr.Blocks and makes its
 called when all tabs are there, that connects it with others. Importing this imports Gradio.
 """
 
-from app.pages import about, generate, growth, interpolation, mixing, training, truncation
+from app.pages import about, game, generate, growth, interpolation, mixing, training, truncation
 
-PAGES = (generate, mixing, truncation, growth, interpolation, training, about)
+PAGES = (generate, mixing, truncation, growth, interpolation, game, training, about)

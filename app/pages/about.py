@@ -15,6 +15,7 @@ KEYS = (
     ("G", "generate"),
     ("S", "random seeds"),
     ("[ and ]", "previous and next seeds"),
+    ("A to D, R, G, N, Space", "in the game, whose tab lists them"),
     ("?", "this list"),
 )
 USE = """### Data, and what not to use this for

@@ -23,6 +23,8 @@ from tests.app.test_engine import close
 DOCUMENTED = {
     "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_detail",
     "/noise_parts", "/fade_in", "/stages", "/interpolate", "/runs", "/run_stats", "/run_snapshot",
+    "/game_new", "/game_answer", "/game_standing", "/game_stats", "/game_csv", "/game_reset", "/leaderboard",
+    "/leaderboard_join", "/leaderboard_return", "/leaderboard_leave",
 }  # fmt: skip
 LOOK = {"psi": 0.7, "label": None}
 GENERATE = {
