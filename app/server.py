@@ -86,11 +86,14 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
 
 def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
     """Start serving in the background; returns the address. AppError when the port is in use."""
+    from app import refusals
+
     ports = range(options.port, options.port + 1) if options.port else range(FIRST_PORT, FIRST_PORT + PORTS)
     os.environ["GRADIO_NUM_PORTS"] = str(len(ports))
     for key in ("NO_PROXY", "no_proxy"):  # Gradio looks whether it can reach itself, which a proxy cannot
         os.environ[key] = ",".join(filter(None, [os.environ.get(key), "127.0.0.1,localhost"]))
-    demo.queue(max_size=LONGEST_QUEUE)
+    refusals.quiet_log()
+    demo.queue(max_size=LONGEST_QUEUE, api_open=False)  # else programs could go past the line, and the validators
     try:
         _, local, public = demo.launch(
             server_name=options.host,
@@ -106,6 +109,7 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             run_history=False,
             enable_monitoring=False,
             max_file_size="10mb",
+            app_kwargs={"exception_handlers": refusals.HANDLERS},
             footer_links=["api"],
             theme=_theme(),
             css_paths=[STATIC / "style.css", STATIC / "game.css"],
