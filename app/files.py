@@ -1,6 +1,9 @@
 """What visitors get as files: pictures that say how they were made, each set in a new folder."""
 
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +19,16 @@ def new_folder(files: Path) -> Path:
     folder = files / secrets.token_hex(16)
     folder.mkdir(mode=0o700)
     return folder
+
+
+def sweep(files: Path, age: float) -> None:
+    """Remove the folders that `new_folder` made more than `age` seconds ago.
+
+    Gradio deletes the files that it has served; this also ends what was never asked for, and the folders.
+    """
+    for folder in files.iterdir():
+        if re.fullmatch(r"[0-9a-f]{32}", folder.name) and time.time() - folder.stat().st_mtime > age:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def save_picture(

@@ -7,11 +7,13 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import AppError
+from app.files import sweep
 from app.models import Models
 from app.serving import Serve
 from data.errors import printable
@@ -24,6 +26,7 @@ FIRST_PORT, PORTS = 7860, 100
 DELETE_CACHE = (1800, 7200)  # look every half hour for files of two hours ago
 FRAMES_ON_CPU, FRAMES_ON_GPU = 240, 1200
 LONGEST_QUEUE = 32
+SESSIONS = 256  # of which Gradio remembers what is theirs, at some 0.4 MB each; a call over HTTP is one
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -88,8 +91,6 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
     """Start serving in the background; returns the address. AppError when the port is in use."""
     from app import refusals
 
-    ports = range(options.port, options.port + 1) if options.port else range(FIRST_PORT, FIRST_PORT + PORTS)
-    os.environ["GRADIO_NUM_PORTS"] = str(len(ports))
     for key in ("NO_PROXY", "no_proxy"):  # Gradio looks whether it can reach itself, which a proxy cannot
         os.environ[key] = ",".join(filter(None, [os.environ.get(key), "127.0.0.1,localhost"]))
     refusals.quiet_log()
@@ -106,6 +107,7 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             show_error=True,
             quiet=True,
             ssr_mode=False,
+            state_session_capacity=SESSIONS,
             run_history=False,
             enable_monitoring=False,
             max_file_size="10mb",
@@ -117,6 +119,8 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             **more,
         )
     except OSError as error:
+        if "Cannot find empty port" not in str(error):
+            raise
         where = f"--port {options.port}" if options.port else f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
         raise AppError(f"{where}: in use at {options.host}, or not allowed; give another --port") from error
     return str(public or local)
@@ -148,9 +152,18 @@ def _files() -> Iterator[Path]:
     if given:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    ending = threading.Event()
+
+    def sweeping() -> None:
+        every, age = DELETE_CACHE
+        while not ending.wait(every):
+            sweep(folder, age)
+
+    threading.Thread(target=sweeping, daemon=True).start()
     try:
         yield folder
     finally:
+        ending.set()
         if not given:
             del os.environ["GRADIO_TEMP_DIR"]
             shutil.rmtree(folder, ignore_errors=True)

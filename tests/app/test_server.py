@@ -11,6 +11,7 @@ import pytest
 
 from app import server
 from app.__main__ import main
+from app.files import new_folder, sweep
 from app.models import NO_MODEL, Models
 from app.options import parse
 from app.server import build_app, launch, serve
@@ -139,6 +140,16 @@ def test_a_password_is_asked_for(tmp_path, models, monkeypatch):
         assert httpx.post(f"{url}/login", data={"username": "me", "password": "secret"}).status_code == 200
     finally:
         demo.close(verbose=False)
+
+
+def test_old_files_are_swept_and_nothing_else(tmp_path):
+    old, new = new_folder(tmp_path), new_folder(tmp_path)
+    (old / "a.png").write_bytes(b"x")
+    (tmp_path / "mine").mkdir()
+    for folder in (old, tmp_path / "mine"):
+        os.utime(folder, (1, 1))
+    sweep(tmp_path, 7200)
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, "mine"}
 
 
 def test_telemetry_is_off_before_gradio_can_ask():
