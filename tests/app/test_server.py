@@ -186,3 +186,28 @@ def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch
         "layers": "0-99", "keys": "5", "other": "1", "cutoff": "1" * 3000,
     }  # fmt: skip
     assert links.read(context, wrong) == {}
+
+
+@pytest.mark.parametrize(("device", "where"), [("cpu", "computer"), ("cuda", "GPU")])
+def test_a_batch_that_did_not_fit_is_told_once(models, monkeypatch, device, where):
+    from types import SimpleNamespace
+
+    import gradio as gr
+    import torch
+
+    from app.pages import controls
+    from zoo import sampling
+
+    offered, said, whole = Models([str(models / "style")], device="cpu"), [], sampling.draw
+
+    def cramped(generator, inputs, *more):
+        if len(inputs) > 4:
+            raise torch.OutOfMemoryError("out of memory")
+        return whole(generator, inputs, *more)
+
+    monkeypatch.setattr(gr, "Warning", said.append)
+    monkeypatch.setattr(sampling, "draw", cramped)
+    _, engine = controls.opened(SimpleNamespace(models=offered), "style", 32)
+    monkeypatch.setattr(offered, "device", lambda: device)
+    assert len(list(engine.images(range(32), engine.setting()))) == 32
+    assert said == [f"The {where} ran out of memory at 32 images. I retried with 8 and made 32; ask for fewer."]
