@@ -23,8 +23,8 @@ def statistics(summary: Summary) -> str:
     bars = "".join(f"<tr><th scope='row'>{escape(name)}</th>{cells}</tr>" for name, cells in rows)
     return (
         f"<p class='game-words'><strong>{escape(summary.words)}</strong></p>"
-        f"<table class='list bars'><caption>Right answers; the line is guessing ({summary.chance:.0%}), the pale part "
-        f"where the truth lies with 95 %</caption>{bars}</table>"
+        f"<table class='list bars'><caption>Right answers; the line is guessing ({_percent(summary.chance or 0)}), "
+        f"the pale part where the truth lies with 95 %</caption>{bars}</table>"
         f"{table(_numbers(summary))}<p class='hint'>{escape(PUBLISHED)}</p>"
     )
 
@@ -52,10 +52,10 @@ def board(top: Sequence[Entry], own: Entry | None, way: str) -> str:
     rows = [_cells(str(rank), entry) for rank, entry in enumerate(top, 1)]
     if own is not None:
         rows.append(_cells("you", own))
-    head = "".join(f"<th scope='col'>{name}</th>" for name in ("", "Nickname", "Right", "Rounds", "Surely above"))
-    told = f"<caption>{escape(way)}</caption><tr>{head}</tr>{''.join(rows)}"
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("Rank", "Nickname", "Right", "Rounds", "Surely above"))
+    listed = f"<table class='list'><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
     empty = "" if top else f"<p class='hint'>Nobody has played {LEAST_ROUNDS} rounds of this yet.</p>"
-    return f"<table class='list'>{told}</table>{empty}"
+    return f"<p class='hint'>{escape(way)}</p>{listed}{empty}"
 
 
 def line(entry: Entry) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _numbers(summary: Summary) -> list[tuple[str, str]]:
         ("Streak", f"{summary.streak} now, {summary.best_streak} at best"),
         ("Time for an answer", f"{summary.median_seconds:.1f} s (median)"),
         ("Skipped", str(summary.abandoned)),
-        ("By guessing as good or better", f"{summary.p:.1%} of the cases"),
+        ("By guessing as good or better", f"{_percent(summary.p or 0, 1)} of the cases"),
     ]
     if summary.dprime is not None and summary.bias is not None:
         leaning = "generated" if summary.bias > 0 else "real"
@@ -89,8 +89,8 @@ def _bar(share: Share, chance: float | None) -> str:
     return (
         f"<td class='bar' aria-hidden='true'><i style='left:{low:.1%};width:{high - low:.1%}'></i>"
         f"<b style='width:{share.accuracy:.1%}'></b><u style='left:{chance or 0:.1%}'></u></td>"
-        f"<td>{share.accuracy:.0%} <span class='of'>{share.right} of {share.n}, "
-        f"surely {low:.0%} to {high:.0%}</span></td>"
+        f"<td><strong>{_percent(share.accuracy)}</strong> <span class='of'>{share.right} of {share.n}, "
+        f"surely {_percent(low)} to {_percent(high)}</span></td>"
     )
 
 
@@ -100,5 +100,9 @@ def _share(share: Share) -> dict[str, Any]:
 
 def _cells(rank: str, entry: Entry) -> str:
     share = entry.correct / entry.rounds if entry.rounds else 0.0
-    cells = (rank, entry.name, f"{share:.0%}", str(entry.rounds), f"{entry.bound:.0%}")
+    cells = (rank, entry.name, _percent(share), str(entry.rounds), _percent(entry.bound))
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
