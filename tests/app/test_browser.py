@@ -1,0 +1,238 @@
+"""The app in a real browser: every tab, the game by keyboard, small screens, light and dark, and nobody else asked.
+
+Needs the package playwright and a Chromium: $CHROMIUM, or chromium on the PATH. Without them the tests are skipped,
+but with STYLEGROW_BROWSER=required that is a failure.
+"""
+
+import json
+import os
+import re
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.app.serving import RUN, serving
+
+try:
+    from playwright.sync_api import Page, expect, sync_playwright
+except ImportError:
+    sync_playwright = None
+
+TABS = (
+    "Generate", "Style mixing", "Truncation and noise", "Growth", "Interpolate", "Which is real?", "Training", "About",
+)  # fmt: skip
+PATIENCE = 20_000  # ms
+PLOTS = re.compile("The input spec uses Vega-Lite")  # what Gradio's own plots say
+REFUSED = re.compile("status of 422")
+
+
+def chromium():
+    """Where the browser is. Skips, or fails where it is required, when there is none."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    lacking = None
+    if sync_playwright is None:
+        lacking = "playwright is not installed: pip install -r requirements-dev.txt"
+    elif not found:
+        lacking = "there is no Chromium: install your system's package, or name the program in $CHROMIUM"
+    if lacking and os.environ.get("STYLEGROW_BROWSER") == "required":
+        pytest.fail(lacking)
+    if lacking:
+        pytest.skip(lacking)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = chromium()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def app(browser, models, tmp_path_factory):
+    with serving(models, tmp_path_factory.mktemp("browser")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def windows(browser):
+    """Makes a browser's window of a kind, in which what is loaded once need not be loaded again."""
+    kept = {}
+
+    def window(**kind):
+        key = json.dumps(kind, sort_keys=True)
+        if key not in kept:
+            kept[key] = browser.new_context(**kind)
+            kept[key].set_default_timeout(PATIENCE)
+        return kept[key]
+
+    yield window
+    for context in kept.values():
+        context.close()
+
+
+@pytest.fixture
+def visit(windows, app):
+    """Opens the app; when the test ends nobody else has been asked and nothing has gone wrong."""
+    asked, wrong, fine, pages = set(), [], [], []
+    expect.set_options(timeout=PATIENCE)
+
+    def opened(query="", width=1280, height=800, refused=False, **kind) -> Page:
+        """`refused`: whether something is asked for that the server is to refuse, which browsers report."""
+        page = windows(viewport={"width": width, "height": height}, **kind).new_page()
+        pages.append(page)
+        page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
+        page.on("response", lambda answer: wrong.append(f"status of {answer.status}") if answer.status >= 400 else None)
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        fine.append(REFUSED if refused else PLOTS)
+        page.goto(f"{app.url}/{query}")
+        expect(page.get_by_role("heading", name="Stylegrow", exact=True)).to_be_visible()
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert {host for host in asked if host} == {"127.0.0.1"}
+    assert [text for text in wrong if not any(known.search(text) for known in fine)] == []
+
+
+def tab(page, name):
+    """Open a tab as a visitor does, if need be out of the menu of those that do not fit."""
+    found = page.get_by_role("tab", name=name, exact=True)
+    if not found.is_visible():
+        page.locator(".overflow-menu > button").click()
+        found = page.locator(".overflow-dropdown").get_by_text(name, exact=True)
+    found.click()
+    expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
+
+
+def drawn(page, selector):
+    """Wait until a picture is there with all of its pixels."""
+    page.wait_for_function(
+        "selector => [...document.querySelectorAll(selector)].some(one => one.complete && one.naturalWidth)",
+        arg=selector,
+    )
+
+
+def test_generate_by_link_keyboard_and_mouse(visit):
+    page = visit("?tab=generate&seeds=21-23&psi=0.5", refused=True)
+    pictures, seeds = page.locator("#pictures img"), page.locator("#seeds").locator("input, textarea")
+    expect(pictures).to_have_count(3)
+    expect(pictures.first).to_have_attribute("alt", "Generated image, seed 21, truncation 0.5, model style")
+    page.keyboard.press("s")
+    expect(seeds).not_to_have_value("21-23")
+    expect(pictures.first).not_to_have_attribute("alt", re.compile("seed 21,"))
+    seeds.fill("11,12")
+    page.locator("#generate").click()
+    expect(pictures).to_have_count(2)
+    expect(page.locator("#said")).to_contain_text("Generated 2 images")
+    page.locator("#pictures button.thumbnail-item").nth(1).click()
+    expect(page.get_by_role("heading", name="Seed 12")).to_be_visible()
+    drawn(page, "#detail img")
+    seeds.fill("5-")
+    page.locator("#generate").click()
+    expect(page.get_by_text('Could not read "5-"').first).to_be_visible()
+
+
+def test_every_tab_shows_something_when_it_is_opened(visit):
+    page = visit(width=1280)
+    expect(page.get_by_role("tab")).to_have_text(list(TABS))
+    drawn(page, "#pictures img")
+    for name, picture in (("Style mixing", "#mixed img"), ("Truncation and noise", "#truncated img"),
+                          ("Growth", "#faded img"), ("Training", "#snapshot img")):  # fmt: skip
+        tab(page, name)
+        drawn(page, picture)
+    tab(page, "About")
+    for name in ("/generate(", "/run_stats(run)", "/game_new("):
+        expect(page.get_by_text(name).filter(visible=True).first).to_be_visible()
+    tab(page, "Interpolate")
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.get_by_label("Seeds").fill("0-1")
+    page.locator("#make-film").click()
+    page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+
+
+def test_a_run_goes_on_while_it_is_looked_at(visit, app):
+    page = visit(f"?tab=training&run={RUN}")
+    drawn(page, "#snapshot img")
+    summary, number = page.locator("#run-summary"), page.locator("#snapshot-number input[type=range]")
+    expect(summary).to_contain_text("Running")
+    expect(summary).to_contain_text("29 kimg of 40 kimg")
+    expect(page.locator("canvas.marks, svg.marks")).to_have_count(3)  # this run tells no scores
+    number.focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_text("At 0 kimg")).to_be_visible()
+    with (app.runs / RUN / "stats.jsonl").open("a") as stats:
+        stats.write("\n" + json.dumps({"kimg": 39.5, "resolution": 32, "left_sec": 10}) + "\n")
+    expect(summary).to_contain_text("39.5 kimg of 40 kimg")  # by itself, within ten seconds
+    expect(page.get_by_text("At 0 kimg")).to_be_visible()
+
+
+def test_the_game_by_keyboard_to_the_end(visit):
+    page = visit("?tab=game")
+    game = page.locator("#game")
+    page.locator("#game-start").focus()
+    page.keyboard.press("Enter")
+    for number in range(10):
+        expect(game).to_have_attribute("data-state", "open")
+        expect(page.locator("#game-A img")).to_have_attribute("alt", "Picture A")
+        expect(page.locator("#game-B img")).to_have_attribute("alt", "Picture B")
+        page.keyboard.press("1" if number % 2 else "b")
+        expect(game).to_have_attribute("data-state", "answered" if number < 9 else "finished")
+        expect(page.locator("#game-banner strong")).to_have_text(re.compile("^(Correct|Not this time) - [AB] is"))
+        if number < 9:
+            expect(page.locator("#game-next")).to_be_focused()
+            page.keyboard.press("Enter" if number % 2 else "n")
+    expect(page.locator("#game-again")).to_be_focused()
+    expect(page.locator("#game-score")).to_contain_text("10")
+
+
+def test_a_phone_needs_no_sideways_scrolling(visit):
+    page = visit(width=390, height=844, has_touch=True, is_mobile=True)
+    for name in TABS:
+        tab(page, name)
+        for width in (390, 320):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.wait_for_function("width => innerWidth === width", arg=width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def contrast(page, selector):
+    """Of a text with what is behind it, as WCAG 2.1 counts it."""
+    return (
+        page.locator(selector)
+        .filter(visible=True)
+        .first.evaluate(
+            """(one) => {
+            const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+            const over = (colour, under) => {
+                context.fillStyle = `rgb(${under})`; context.fillRect(0, 0, 1, 1);
+                context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
+                return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+            };
+            const above = [];
+            for (let at = one; at; at = at.parentElement) above.unshift(getComputedStyle(at).backgroundColor);
+            const back = above.reduce((under, colour) => over(colour, under), [255, 255, 255]);
+            const light = (colour) => {
+                const linear = (c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
+                const [r, g, b] = colour.map((c) => linear(c / 255));
+                return .2126 * r + .7152 * g + .0722 * b;
+            };
+            const [a, b] = [light(over(getComputedStyle(one).color, back)), light(back)];
+            return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+        }"""
+        )
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(visit, scheme):
+    page = visit(color_scheme=scheme)
+    bright = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0] > 128")
+    assert bright == (scheme == "light")
+    for selector in ("h1", ".badge", "#generate", "#random", "[role=tab][aria-selected=true]", "[role=tab]", "label"):
+        assert contrast(page, selector) >= 4.5, selector
