@@ -67,7 +67,7 @@ def _report(url: str, name: str, mixable: bool, requests: int) -> None:
         f"| {VISITORS} visitors at once | {served} served in {seconds:.1f} s, {busy} told it is busy, {failed} errors |"
     )
     growth = memory(ask, generate, requests)
-    print(f"| memory after {requests:,} requests | {growth[0]:.0f} MB, then {growth[1]:.0f} MB |")
+    print(f"| memory | {growth[0]:.0f} MB, after {requests:,} more requests {growth[1]:.0f} MB |")
 
 
 def asker(url: str) -> Ask:
@@ -114,12 +114,14 @@ def at_once(ask: Ask, data: Sequence[Any]) -> tuple[int, int, int, float]:
 
 
 def memory(ask: Ask, data: Sequence[Any], requests: int) -> tuple[float, float]:
-    """MB in use after the first tenth of the requests, and after all."""
-    process, tenth = psutil.Process(), max(requests // 10, 1)
-    for _ in range(tenth):
+    """MB in use once Gradio remembers as many sessions as it may, each request being one; and after all requests."""
+    from app.server import SESSIONS
+
+    process = psutil.Process()
+    for _ in range(SESSIONS):
         ask("generate", data)
     before = process.memory_info().rss / 1e6
-    for _ in range(requests - tenth):
+    for _ in range(requests):
         ask("generate", data)
     return before, process.memory_info().rss / 1e6
 

@@ -28,12 +28,3 @@ def _plain(text: str) -> str:
         return json.dumps(json.loads(text), ensure_ascii=False).replace('\\"', '"')
     except ValueError:
         return text
-
-
-def join(url: str, index: int, data: Any, session: str) -> tuple[int, str]:
-    """What the queue says to a call by the number of a function, which also reaches those without a name."""
-    body = {"fn_index": index, "data": data, "session_hash": session, "event_data": None, "trigger_id": None}
-    answer = WEB.post(
-        f"{url}/gradio_api/queue/join", content=json.dumps(body), headers={"content-type": "application/json"}
-    )
-    return answer.status_code, answer.text

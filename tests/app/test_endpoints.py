@@ -10,13 +10,11 @@ import av
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from app.files import new_folder
 from app.pages.interpolation import LONGEST_WAIT
-from tests.app.asking import ask, join
+from tests.app.asking import ask
 from tests.app.conftest import CREDIT
 from tests.app.test_engine import close
 
@@ -224,44 +222,6 @@ def test_a_film_and_what_comes_with_it(client, engine):
 )
 def test_what_cannot_be_is_said_and_leaves_no_trace_in_the_log(served, capfd, name, changes, text):
     assert text in refused(served, name, **changes)
-    assert "Traceback" not in capfd.readouterr().err
-
-
-VALUES = st.sampled_from(
-    [None, True, -1, 0, 1.5, 1e308, 2**64, "", "x", "0-3", "5-", "<script>alert(1)</script>", "../../etc/passwd", [],
-     ["a"] * 500, {"path": "/etc/passwd"}, {"__type__": "update", "value": 1}, float("nan"), float("inf"), "9" * 3000]
-)  # fmt: skip
-
-
-def test_nonsense_is_refused_in_words_and_the_app_stays_up(served, capfd):
-    @settings(derandomize=True, max_examples=80, deadline=None)
-    @given(st.sampled_from(sorted(CALLS)), st.integers(0, 10), VALUES, st.integers(0, 10), VALUES)
-    def asked(name, first, value, second, other):
-        data = list(CALLS[name].values())
-        data[first % len(data)] = value
-        data[second % len(data)] = other
-        _, said = ask(served.url, name, data)
-        assert said
-        assert "/etc/passwd" not in said or "root:" not in said
-
-    asked()
-    for data in ([], [None], [None] * 40, "text", {"a": 1}):
-        assert not ask(served.url, "generate", data)[0]
-    assert ask(served.url, "generate", list(GENERATE.values()))[0]
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_functions_without_a_name_check_what_they_get_as_well(served, capfd):
-    config = httpx.get(f"{served.url}/config").json()
-    tried = 0
-    for function in config["dependencies"]:
-        if function["backend_fn"] and function["inputs"] and function["api_visibility"] == "private":
-            for value in (None, "x", {"path": "/etc/passwd"}, [1]):
-                status, said = join(served.url, function["id"], [value] * len(function["inputs"]), "forger")
-                assert status in (200, 400, 422), said
-                tried += 1
-    assert tried > 40
-    assert ask(served.url, "generate", list(GENERATE.values()))[0]
     assert "Traceback" not in capfd.readouterr().err
 
 
