@@ -14,7 +14,8 @@ from app.engine import Engine, Setting, path_length
 from app.errors import AppError
 from app.film import has_h264, write_film
 from app.inputs import read_layers, read_numbers, read_seeds
-from app.options import Command, Common, Generate, Grid, Interpolate, Mix, Noise, Noisy, Styled, Truncation
+from app.options import Command, Common, Generate, Grid, Interpolate, Mix, Noise, Noisy, Space, Styled, Truncation
+from app.space import write_space
 from data import pictures
 from data.errors import printable
 
@@ -42,6 +43,10 @@ def run(options: Command) -> None:
             noise(options)
         case Interpolate():
             interpolate(options)
+        case Space():
+            print(f"wrote {printable(write_space(options.model, options.outdir))}")
+            print("to publish: hf repos create USER/NAME --type space --sdk gradio")
+            print("            hf upload USER/NAME FOLDER . --type space")
 
 
 def generate(options: Generate) -> None:

@@ -9,7 +9,7 @@ import tyro
 
 from app.errors import AppError
 from app.inputs import shown
-from app.serving import Serve
+from app.serving import Repeated, Serve
 from data.commandline import parsed
 
 PROGRAM = "python -m app"
@@ -146,7 +146,17 @@ class Interpolate(Noisy):
     """px of the film (default: a picture's own, at least 256)"""
 
 
-Command = Generate | Grid | Mix | Truncation | Noise | Interpolate
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """A folder that is a Hugging Face Space of the browser app, ready to be uploaded."""
+
+    model: Repeated = ()
+    """a model that the Space offers; repeatable (default: the bundled models)"""
+    outdir: str = "out/space"
+    """folder for the Space; an earlier one is replaced"""
+
+
+Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Space
 COMMANDS: dict[str, Callable[..., Command]] = {
     "generate": Generate,
     "grid": Grid,
@@ -154,6 +164,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "truncation": Truncation,
     "noise": Noise,
     "interpolate": Interpolate,
+    "space": Space,
 }
 
 
@@ -186,6 +197,6 @@ def _command(argv: Sequence[str]) -> Command:
         AppError,
     )
     # Said here, since tyro says it at length.
-    if not command.model:
+    if not command.model and not isinstance(command, Space):
         raise AppError("--model: name one: a name in zoo/, a model folder, a run folder, or hf://user/repo")
     return command

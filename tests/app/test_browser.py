@@ -17,7 +17,7 @@ from tests.app.serving import RUN, serving
 try:
     from playwright.sync_api import Page, expect, sync_playwright
 except ImportError:
-    sync_playwright = None
+    sync_playwright = None  # type: ignore[assignment]
 
 TABS = (
     "Generate", "Style mixing", "Truncation and noise", "Growth", "Interpolate", "Which is real?", "Training", "About",
