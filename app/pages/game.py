@@ -24,10 +24,10 @@ ABOUT_MODES = {
     "pair": "two pictures, one is real",
     "single": "one picture, real or generated",
     "odd": "four pictures, one is real",
-    "blitz": "pairs, as many as you can in 60 seconds",
-    "critic": "pairs, and the model's own critic plays too",
+    "blitz": "as many pairs as you can in 60 s",
+    "critic": "the model's own critic plays too",
 }
-ABOUT_DIFFICULTY = "how far generated ones may stray from the average: hard keeps them close, with fewer mistakes"
+ABOUT_DIFFICULTY = "hard: generated ones closer to the average, with fewer mistakes"
 KEYS = (
     ("1 2 3 4, A B C D", "this picture is real"),
     ("R, G", "Single: it is real, it was generated"),
@@ -71,8 +71,12 @@ def build(context: Context) -> None:
                 )
             gr.HTML(_VERDICT, elem_id="game-end")
             with gr.Row(elem_id="game-buttons"):
-                following = gr.Button("Next", variant="primary", elem_id="game-next", min_width=140)
-                again = gr.Button("Play again", variant="primary", elem_id="game-again", min_width=140)
+                following = gr.Button(
+                    "Next", variant="primary", elem_id="game-next", elem_classes="game-bar", min_width=140
+                )
+                again = gr.Button(
+                    "Play again", variant="primary", elem_id="game-again", elem_classes="game-bar", min_width=140
+                )
                 magnify = gr.Button("Magnify", elem_id="game-magnify", min_width=120)
                 skip = gr.Button("Skip", elem_id="game-skip", min_width=100)
                 settings = gr.Button("Settings", elem_id="game-other", min_width=140)
@@ -225,18 +229,20 @@ def _pictures() -> tuple[list[gr.Image], list[gr.Button]]:
                         elem_classes="game-picture",
                     )
                 )
-                picks.append(gr.Button(button, elem_id=f"pick-{letter}", elem_classes="game-pick"))
+                picks.append(gr.Button(button, elem_id=f"pick-{letter}", elem_classes=["game-pick", "game-bar"]))
                 if letter == LETTERS[0]:
                     with gr.Row(elem_id="game-single"):
                         for text, name in zip(wording.buttons(MODES["single"]), MODES["single"].choices, strict=True):
-                            picks.append(gr.Button(text, elem_id=f"pick-{name}", min_width=100))
+                            picks.append(
+                                gr.Button(text, elem_id=f"pick-{name}", elem_classes="game-bar", min_width=100)
+                            )
                 gr.HTML('<div class="game-caption"></div>')
     return pictures, picks
 
 
 def _statistics(context: Context, game: Game) -> Callable[[Any], None]:
     """What the visitor has played; returns a function that refreshes it on an event."""
-    numbers = gr.HTML(scores.statistics(game.statistics("nobody")), elem_id="game-numbers")
+    numbers = gr.HTML(scores.statistics(game.statistics("nobody")), elem_id="game-numbers", label="Statistics")
     with gr.Row(elem_id="game-numbers-of"):
         counted = context.checked(
             gr.Dropdown(
