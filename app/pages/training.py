@@ -33,6 +33,7 @@ BAR = (
     'overflow: hidden; background: var(--border-color-primary)">'
     '<div style="width: {0:.1f}%; height: 100%; background: var(--color-accent)"></div></div>'
 )
+OUTLYING = 5  # times as wide as without its outermost 4 %
 COLUMNS = ["kimg", "curve", "value"]
 # Goes on only where somebody sees the tab: else the value stays, nothing changes and the server is not asked.
 TICK = f"(clock, here) => document.hidden || here !== {ID!r} ? clock : clock + 1"
@@ -187,14 +188,20 @@ def _plot(title: str) -> gr.LinePlot:
 
 
 def _drawn(lines: Sequence[Stats], curves: dict[str, str]) -> Any:
-    """The update of a plot, whose height leaves single outliers out."""
+    """The update of a plot."""
     rows = [(line["kimg"], name, line[key]) for key, name in curves.items() for line in lines if key in line]
-    values = sorted(value for _, _, value in rows)
+    limits = _limits(sorted(value for _, _, value in rows))
+    return gr.update(value=pandas.DataFrame(rows, columns=COLUMNS), y_lim=limits, visible=bool(rows))
+
+
+def _limits(values: Sequence[float]) -> list[float | None]:
+    """From where to where a plot of sorted values goes: over all of them, or without a few that would dwarf the rest."""
     few = len(values) // 50
     usual = values[few : len(values) - few]
-    margin = (usual[-1] - usual[0]) * 0.15 if usual else 0.0
-    limits = [usual[0] - margin, usual[-1] + margin] if margin else None
-    return gr.update(value=pandas.DataFrame(rows, columns=COLUMNS), y_lim=limits, visible=bool(rows))
+    if not usual or values[-1] - values[0] <= OUTLYING * (usual[-1] - usual[0]) or usual[0] == usual[-1]:
+        return [None, None]
+    margin = (usual[-1] - usual[0]) * 0.15
+    return [usual[0] - margin, usual[-1] + margin]
 
 
 def _shown(context: Context, chosen: Seen, before: Seen | None, at: int, now: Summary) -> list[Any]:
