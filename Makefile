@@ -1,5 +1,7 @@
-# Two commands do everything on a machine with Python 3.11 or newer, git and make:
-#   make train            install into .venv and train on the embedded faces; options in ARGS="..."
+# These do everything on a machine with Python 3.11 or newer, git and make:
+#   make demo             install into .venv and serve the app; options in ARGS="..."
+#   make train            install into .venv and train on the embedded faces; options in ARGS="...", and
+#                         NETWORK=stylegan for a StyleGAN
 #   make test             install the test tools as well and run the tests
 # Others: make check (formatting, lint, types), make clean (remove .venv).
 
@@ -7,11 +9,15 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 BIN := .venv/bin
 ARGS ?=
+NETWORK ?= progan
 
-.PHONY: train test check clean
+.PHONY: demo train test check clean
+
+demo: .venv/installed
+	$(BIN)/python -m app $(ARGS)
 
 train: .venv/installed
-	$(BIN)/accelerate launch -q train/progan.py $(ARGS)
+	$(BIN)/accelerate launch -q train/$(NETWORK).py $(ARGS)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest $(ARGS)
