@@ -68,8 +68,8 @@ class Standing:
 class Round:
     """What a player gets to see: nothing in it depends on which picture is real.
 
-    `pictures` are files that last as long as the round takes an answer; `alternatives` their texts; `choices` the answers
-    that `Game.answer` takes, `buttons` their texts.
+    `pictures` are files that last as long as the round takes an answer; `alternatives` their texts; `choices` the
+    answers that `Game.answer` takes, `buttons` their texts.
     """
 
     id: str

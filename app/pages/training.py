@@ -195,7 +195,7 @@ def _drawn(lines: Sequence[Stats], curves: dict[str, str]) -> Any:
 
 
 def _limits(values: Sequence[float]) -> list[float | None]:
-    """From where to where a plot of sorted values goes: over all of them, or without a few that would dwarf the rest."""
+    """From where to where a plot of sorted values goes: over all, or without a few that would dwarf the rest."""
     few = len(values) // 50
     usual = values[few : len(values) - few]
     if not usual or values[-1] - values[0] <= OUTLYING * (usual[-1] - usual[0]) or usual[0] == usual[-1]:
