@@ -53,8 +53,9 @@ def build(context: Context) -> None:
     """The tab. What is played lives on the server, told apart by the page's session; see Game."""
     leaderboard = Leaderboard(context.leaderboard) if context.leaderboard else None
     game, dealers = Game(context.files, leaderboard), Dealers(context.reals)
-    for kept in filter(None, (game, leaderboard)):
-        weakref.finalize(context, kept.close)
+    weakref.finalize(context, game.close)
+    if leaderboard is not None:
+        weakref.finalize(context, leaderboard.close)
     with gr.Tab("Which is real?", id=ID):
         title = gr.HTML(_title("picture") if context.models.first else _lacking(NO_MODEL), elem_id="game-head")
         with gr.Column(elem_id="game"):
