@@ -46,7 +46,9 @@ def chromium():
 def browser():
     program = chromium()
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        started = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
         yield started
         started.close()
 
@@ -80,8 +82,11 @@ def visit(windows, app):
     asked, wrong, fine, pages = set(), [], [], []
     expect.set_options(timeout=PATIENCE)
 
-    def opened(query="", width=1280, height=800, refused=False, **kind) -> Page:
-        """`refused`: whether something is asked for that the server is to refuse, which browsers report."""
+    def opened(query="", width=1280, height=800, refused=False, clock=False, **kind) -> Page:
+        """`refused`: whether something is asked for that the server is to refuse, which browsers report.
+
+        `clock`: whether the test can turn the page's clock forward.
+        """
         page = windows(viewport={"width": width, "height": height}, **kind).new_page()
         pages.append(page)
         page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
@@ -89,6 +94,8 @@ def visit(windows, app):
         page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         fine.append(REFUSED if refused else PLOTS)
+        if clock:
+            page.clock.install()
         page.goto(f"{app.url}/{query}")
         expect(page.get_by_role("heading", name="Stylegrow", exact=True)).to_be_visible()
         return page
@@ -157,19 +164,24 @@ def test_every_tab_shows_something_when_it_is_opened(visit):
 
 
 def test_a_run_goes_on_while_it_is_looked_at(visit, app):
-    page = visit(f"?tab=training&run={RUN}")
+    page = visit(f"?tab=training&run={RUN}", clock=True)
     drawn(page, "#snapshot img")
-    summary, number = page.locator("#run-summary"), page.locator("#snapshot-number input[type=range]")
+    summary, asked = page.locator("#run-summary"), []
     expect(summary).to_contain_text("Running")
     expect(summary).to_contain_text("29 kimg of 40 kimg")
     expect(page.locator("canvas.marks, svg.marks")).to_have_count(3)  # this run tells no scores
-    number.focus()
+    page.locator("#snapshot-number input[type=range]").focus()
     page.keyboard.press("Home")
     expect(page.get_by_text("At 0 kimg")).to_be_visible()
     with (app.runs / RUN / "stats.jsonl").open("a") as stats:
         stats.write("\n" + json.dumps({"kimg": 39.5, "resolution": 32, "left_sec": 10}) + "\n")
-    expect(summary).to_contain_text("39.5 kimg of 40 kimg")  # by itself, within ten seconds
+    page.clock.run_for(11_000)
+    expect(summary).to_contain_text("39.5 kimg of 40 kimg")
     expect(page.get_by_text("At 0 kimg")).to_be_visible()
+    tab(page, "About")
+    page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+    page.clock.run_for(60_000)
+    assert asked == []  # where nobody looks nothing is asked
 
 
 def test_the_game_by_keyboard_to_the_end(visit):
