@@ -255,7 +255,7 @@ def a_gif(path):
 
 
 def a_bomb(path):
-    Image.new("1", (30_000, 30_000)).save(path, "PNG")
+    Image.new("1", (9_000, 9_000)).save(path, "PNG")
 
 
 def text_file(path):
