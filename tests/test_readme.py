@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.options import COMMANDS as APP
 from data.__main__ import Prepare
 from train.options import Options, flag
-from train.schedule import PRESETS
+from train.presets import PRESETS
+from zoo.__main__ import parser
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,7 +18,7 @@ COMMANDS = [line.strip() for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S)
 
 
 def options(kind: type) -> set[str]:
-    return {flag(field.name) for field in dataclasses.fields(kind)}
+    return {flag(field.name.rstrip("_")) for field in dataclasses.fields(kind)}
 
 
 def test_options_in_the_table_exist():
@@ -26,13 +28,23 @@ def test_options_in_the_table_exist():
     assert named <= options(Options)
 
 
-@pytest.mark.parametrize(("program", "kind"), [("train/progan.py", Options), ("data prepare", Prepare)])
+PROGRAMS = [("train/progan.py", Options), ("train/stylegan.py", Options), ("data prepare", Prepare)]
+
+
+@pytest.mark.parametrize(("program", "kind"), [*PROGRAMS, *((f"app {name}", kind) for name, kind in APP.items())])
 def test_options_in_commands_exist(program, kind):
     commands = [line for line in COMMANDS if program in line]
     assert commands
     for line in commands:
         given = set(re.findall(r"--[a-z][a-z-]+", line.split(program)[1].split("#")[0]))
         assert given <= options(kind) | {"--help"}, line
+
+
+def test_zoo_commands_exist():
+    commands = [line.split("#")[0].split("zoo ")[1].split() for line in COMMANDS if "python -m zoo " in line]
+    assert {words[0] for words in commands} == {"list", "show", "import-official", "push"}
+    for words in commands:
+        assert parser().parse_args(words)
 
 
 def test_make_targets_exist():
@@ -48,5 +60,6 @@ def test_files_and_folders_exist():
 
 
 def test_presets_are_those_there_are():
-    named = {name for name in re.findall(r"`(v\d-\w+|toonhead|small)`", TEXT) if name != "toon-head"}
-    assert named <= set(PRESETS)
+    named = set(re.findall(r"`(v\d-\w+|stylegan-\dgpus?|toonhead|small)`", TEXT))
+    assert named
+    assert named <= {name for presets in PRESETS.values() for name in presets}

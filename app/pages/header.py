@@ -60,7 +60,7 @@ def _banner(card: Card | None) -> str:
     if card.bundled:
         return (
             '<div class="banner">This is the small demonstration model that comes with Stylegrow: cartoon heads, '
-            f"{card.resolution} × {card.resolution} px, trained for minutes. It shows how everything works, "
+            f"{card.resolution} × {card.resolution} px, trained for about an hour. It shows how everything works, "
             "not how good it can get.</div>"
         )
     return ""
