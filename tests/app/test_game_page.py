@@ -76,7 +76,7 @@ def player(app):
     """Makes visitors."""
     from gradio_client import Client
 
-    return lambda: Client(app.url, verbose=False, analytics_enabled=False)
+    return lambda: Client(app.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
 
 
 def deal(client, **changes):
