@@ -22,8 +22,9 @@ def build(context: Context) -> None:
     first = context.models.cards.get(context.models.first or "")
     with gr.Tab("Growth", id=ID):
         gr.Markdown(
-            "The network starts at 4 × 4 px. Whenever it has learnt a size, a block for twice that size is faded in: "
-            "alpha is how far."
+            "The network starts small. Whenever it has learnt a size, a block for twice that size is faded in: "
+            "alpha is how far. What turned the smaller sizes into pictures was last trained when they were the newest, so "
+            "their colours are no longer true."
         )
         with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
