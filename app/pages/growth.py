@@ -23,8 +23,8 @@ def build(context: Context) -> None:
     with gr.Tab("Growth", id=ID):
         gr.Markdown(
             "The network starts small. Whenever it has learnt a size, a block for twice that size is faded in: "
-            "alpha is how far. What turned the smaller sizes into pictures was last trained when they were the newest, so "
-            "their colours are no longer true."
+            "alpha is how far. What turned the smaller sizes into pictures was last trained when they were the newest, "
+            "so their colours are no longer true."
         )
         with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
