@@ -99,7 +99,7 @@ def test_space_magnifies_all_pictures_while_it_is_held(play):
     expect(zoomed).to_be_visible()
     before = page.evaluate(place % "A")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate(place % "A") == page.evaluate(place % "B") != before
+    page.wait_for_function(f"{place % 'A'} === {place % 'B'} && {place % 'A'} !== '{before}'")
     page.keyboard.up(" ")
     expect(zoomed).to_have_count(0)
     page.keyboard.press("1")
