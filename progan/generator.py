@@ -11,6 +11,7 @@ from progan.layers import (
     UpConv2d,
     activation,
     check_choice,
+    check_labels,
     fade,
     feature_maps,
     pixel_norm,
@@ -93,10 +94,7 @@ class Generator(nn.Module):
 
     def normalized(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Latents and labels side by side [N, z_dim + label_dim], normalised together where the network does so."""
-        if (labels is None) != (self.label_dim == 0):
-            raise ValueError(
-                f"the generator takes labels [N, {self.label_dim}]" if labels is None else "no labels expected"
-            )
+        check_labels("generator", labels, self.label_dim)
         x = z if labels is None else torch.cat([z, labels.to(z.dtype)], dim=1)
         return pixel_norm(x, self.pixelnorm_eps) if self.normalize_latents else x
 

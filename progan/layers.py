@@ -237,7 +237,13 @@ def stages(resolution: int) -> list[int]:
     return [1 << exponent for exponent in range(2, resolution.bit_length())]
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """ValueError that names the argument unless `value` is one of `choices`."""
     if value not in choices:
-        raise ValueError(f"{name} {value!r} is not one of {', '.join(choices)}")
+        raise ValueError(f"{name} {value!r} is not one of {', '.join(map(str, choices))}")
+
+
+def check_labels(network: str, labels: Tensor | None, label_dim: int) -> None:
+    """ValueError where a network that takes labels [N, label_dim] is given none, or one without is given some."""
+    if (labels is None) != (label_dim == 0):
+        raise ValueError(f"the {network} takes labels [N, {label_dim}]" if labels is None else "no labels expected")

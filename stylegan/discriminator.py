@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from progan.discriminator import add_tower, judge
-from progan.layers import Blur, Conv2d, DownConv2d, Linear, activation, check_choice, feature_maps
+from progan.layers import Blur, Conv2d, DownConv2d, Linear, activation, check_choice, check_labels, feature_maps
 
 
 class Discriminator(nn.Module):
@@ -53,8 +53,7 @@ class Discriminator(nn.Module):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
         check_choice("nonlinearity", nonlinearity, ("lrelu", "relu"))
-        if fused_scale not in (True, False, "auto"):
-            raise ValueError(f"fused_scale {fused_scale!r} is not one of True, False, 'auto'")
+        check_choice("fused_scale", fused_scale, (True, False, "auto"))
         self.config: dict[str, Any] = arguments
         self.resolution, self.label_dim = resolution, label_dim
         self.compute_dtype: torch.dtype | None = None  # of the convolutions; None: that of the images
@@ -72,10 +71,7 @@ class Discriminator(nn.Module):
         that are not square or of a resolution the network does not have, and for labels that are missing or not
         expected.
         """
-        if (labels is None) != (self.label_dim == 0):
-            raise ValueError(
-                f"the discriminator takes labels [N, {self.label_dim}]" if labels is None else "no labels expected"
-            )
+        check_labels("discriminator", labels, self.label_dim)
         x = judge(self, images, alpha)
         return x if labels is None else (x * labels.to(x.dtype)).sum(dim=1, keepdim=True)
 

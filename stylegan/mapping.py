@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from progan.layers import Linear, activation, check_choice, pixel_norm
+from progan.layers import Linear, activation, check_choice, check_labels, pixel_norm
 
 MOST_LAYERS = 64
 
@@ -45,10 +45,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """ValueError for labels that are missing or not expected."""
-        if (labels is None) != (self.label_dim == 0):
-            raise ValueError(
-                f"the generator takes labels [N, {self.label_dim}]" if labels is None else "no labels expected"
-            )
+        check_labels("generator", labels, self.label_dim)
         x = z
         if labels is not None and self.label_embedding is not None:
             x = torch.cat([x, labels.to(x.dtype) @ self.label_embedding.to(x.dtype)], dim=1)

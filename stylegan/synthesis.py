@@ -25,6 +25,11 @@ FUSED_FROM = 128  # px; what "auto" means
 Noise = str | Sequence[Tensor]
 
 
+def layer_sizes(resolution: int) -> list[int]:
+    """The resolution of each layer of a network, or of a stage, of this one: two a resolution."""
+    return [r for r in stages(resolution) for _ in range(2)]
+
+
 @dataclass(frozen=True)
 class LayerOptions:
     """What all layers of a synthesis network have in common."""
@@ -58,11 +63,10 @@ class Synthesis(nn.Module):
     ) -> None:
         super().__init__()
         check_choice("nonlinearity", options.nonlinearity, ("lrelu", "relu"))
-        if fused_scale not in (True, False, "auto"):
-            raise ValueError(f"fused_scale {fused_scale!r} is not one of True, False, 'auto'")
+        check_choice("fused_scale", fused_scale, (True, False, "auto"))
         self.resolution, self.options = resolution, options
         # Without styles only the first layer may look at w, so there is one row.
-        self.num_layers = 2 * len(stages(resolution)) if options.use_styles else 1
+        self.num_layers = len(layer_sizes(resolution)) if options.use_styles else 1
         self.compute_dtype: torch.dtype | None = None  # of the convolutions; None: that of ws
         self.blocks = nn.ModuleDict()
         self.to_image = nn.ModuleDict()
@@ -80,8 +84,7 @@ class Synthesis(nn.Module):
             self.to_image[f"{r}x{r}"] = Conv2d(maps, image_channels, 1, gain=1.0, equalized=options.equalized)
             inputs = maps
         if options.use_noise:
-            for index in range(2 * len(stages(resolution))):
-                size = 4 << index // 2
+            for index, size in enumerate(layer_sizes(resolution)):
                 self.register_buffer(f"noise{index}", torch.randn(1, 1, size, size))
 
     def forward(self, ws: Tensor, resolution: int | None = None, alpha: float = 1.0, noise: Noise = "random") -> Tensor:
@@ -111,18 +114,15 @@ class Synthesis(nn.Module):
             check_choice("noise", noise, ("random", "const", "none"))
         if not self.options.use_noise or noise == "none":
             return dict.fromkeys(sizes, (None, None))
-        count = 2 * len(sizes)
+        own = layer_sizes(sizes[-1])
+        count = len(own)
         if noise == "const":
             maps = [getattr(self, f"noise{index}") for index in range(count)]
         elif noise == "random":
-            maps = [
-                torch.randn(len(ws), 1, 4 << index // 2, 4 << index // 2, dtype=ws.dtype, device=ws.device)
-                for index in range(count)
-            ]
+            maps = [torch.randn(len(ws), 1, size, size, dtype=ws.dtype, device=ws.device) for size in own]
         else:
             maps = list(noise)[:count]
-        for index, one in enumerate(maps):
-            size = 4 << index // 2
+        for index, (one, size) in enumerate(zip(maps, own, strict=False)):
             if one.shape not in ((1, 1, size, size), (len(ws), 1, size, size)):
                 raise ValueError(
                     f"the noise map of layer {index} is [N or 1, 1, {size}, {size}], not {list(one.shape)}"
@@ -202,18 +202,21 @@ class ConvLayer(Layer):
 
 def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Maps [N, C, H, W] with mean 0 and variance 1 each (biased), in float32 at least."""
-    # As sums: the gradients of mean() and var() leave the channels-last layout, which makes them three times as slow.
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    share = 1 / (x.shape[2] * x.shape[3])
-    x = x - x.sum(dim=(2, 3), keepdim=True) * share
-    return x * torch.rsqrt((x * x).sum(dim=(2, 3), keepdim=True) * share + eps)
+    x, scale = centred(x, eps)
+    return x * scale
 
 
 def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-8) -> Tensor:
     """scale * (x - mean) / std + shift (Karras 2019, equation 1): x [N, C, H, W], scale and shift [N, C, 1, 1]."""
     dtype = x.dtype
-    x = x.to(torch.promote_types(dtype, torch.float32))
+    x, own_scale = centred(x, eps)
+    return (x * (scale * own_scale) + shift).to(dtype)
+
+
+def centred(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Maps less their mean, [N, C, H, W], and 1 / their standard deviation, [N, C, 1, 1], in float32 at least."""
+    # As sums: the gradients of mean() and var() leave the channels-last layout, which makes them three times as slow.
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     share = 1 / (x.shape[2] * x.shape[3])
     x = x - x.sum(dim=(2, 3), keepdim=True) * share
-    std = torch.rsqrt((x * x).sum(dim=(2, 3), keepdim=True) * share + eps)
-    return (x * (scale * std) + shift).to(dtype)
+    return x, torch.rsqrt((x * x).sum(dim=(2, 3), keepdim=True) * share + eps)

@@ -8,9 +8,10 @@ from torch import Tensor
 
 import progan
 import stylegan
+from stylegan.synthesis import layer_sizes
 from train.draws import Draws
 from train.processes import Alone
-from train.schedule import Stage, resolutions
+from train.schedule import Stage
 
 Generator = progan.Generator | stylegan.Generator
 Discriminator = progan.Discriminator | stylegan.Discriminator
@@ -52,7 +53,7 @@ def fakes(
     if isinstance(generator, progan.Generator):
         return lambda part: Fakes(generator(first[part], part_of(labels, part), stage.resolution, stage.alpha), {})
 
-    layers = min(2 * stage.resolution.bit_length() - 4, generator.num_layers)
+    layers = min(len(layer_sizes(stage.resolution)), generator.num_layers)
     crossover = draws.crossover(f"{purpose} crossover", images, layers)
     second = latents(f"{purpose} second") if crossover < layers else None
     noise = noise_maps(stage, draws, f"{purpose} noise", images, peers, dtype)
@@ -77,7 +78,7 @@ def noise_maps(stage: Stage, draws: Draws, purpose: str, images: int, peers: Alo
     that it is another for another number of processes: maps for a whole batch of large pictures would take longer to
     draw on the CPU than the step itself.
     """
-    sizes = [r for r in resolutions(4, stage.resolution) for _ in range(2)]
+    sizes = layer_sizes(stage.resolution)
     if peers.device.type == "cpu":
         return [peers.share(one, dtype) for one in draws.noise(purpose, images, stage.batch, sizes)]
     share = stage.batch // peers.count

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 import stylegan
+from stylegan.synthesis import layer_sizes
 
 if TYPE_CHECKING:
     from zoo.folders import Generator
@@ -46,8 +47,7 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
 
 def noise_maps(generator: stylegan.Generator, seeds: Sequence[int], look: Look) -> list[Tensor]:
     """ "random" noise: a map [N, 1, h, w] for each layer of the stage, on the CPU."""
-    stage = look.resolution or generator.resolution
-    sizes = [4 << index // 2 for index in range(2 * (stage.bit_length() - 2))]
+    sizes = layer_sizes(look.resolution or generator.resolution)
     return [
         torch.stack(
             [torch.randn(1, size, size, generator=_noise_generator(look.noise_seed, seed, layer)) for seed in seeds]
