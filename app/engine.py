@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +20,9 @@ from app.errors import AppError
 from app.inputs import LARGEST_SEED, shown
 from data.errors import printable
 from data.pictures import to_uint8
+from stylegan.synthesis import layer_sizes
 from zoo import sampling
+from zoo.folders import WEIGHTS, name_of
 
 DEFAULT_PSI, LARGEST_PSI = 0.7, 10.0
 MOST_CLASSES_NAMED = 50
@@ -45,6 +46,7 @@ class Engine:
         resolution, alpha: the stage that the model has reached: the whole network, unless it was still growing.
         classes: the labels' names; empty for a model without labels, or whose labels have no names.
         credit: of the data, to be kept with the pictures; may be empty.
+        weights: the beginning of the SHA-256 of the weights' file, which tells models of the same name apart.
         generator: the network, on the device.
     """
 
@@ -55,11 +57,14 @@ class Engine:
         """
         self.folder = zoo.find_model(model)
         config = zoo.read_config(self.folder)
-        self.name = _name(model, self.folder.resolve().parts)
+        self.name = printable(name_of(model, self.folder))
         self.architecture: str = config["architecture"]
         self.classes: list[str] = config["classes"]
         self.credit = str(config["training"].get("credit") or "")
         self.generator = _placed(zoo.load_generator(self.folder), device)
+        # Here, since every file that is drawn names it, and copies of the engine (see `telling`) share it.
+        with (self.folder / WEIGHTS["generator"]).open("rb") as file:
+            self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         self.resolution, self.alpha = _reached(config["training"], self.generator.resolution)
         self.batch = batch
         self._split: Callable[[int, int], None] = lambda images, smaller: None
@@ -75,16 +80,9 @@ class Engine:
         """Whether there are styles: truncation, mixing and noise."""
         return isinstance(self.generator, stylegan.Generator)
 
-    @cached_property
-    def weights(self) -> str:
-        """The beginning of the SHA-256 of the weights' file, which tells models of the same name apart."""
-        with (self.folder / "model.safetensors").open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
     def layers(self, setting: Setting) -> int:
-        """How many layers of a StyleGAN draw at this stage: two a resolution."""
-        stage = setting.resolution or self.generator.resolution
-        return min(2 * (stage.bit_length() - 2), self.generator.num_layers)
+        """How many layers of a StyleGAN draw at this stage."""
+        return min(len(layer_sizes(setting.resolution or self.generator.resolution)), self.generator.num_layers)
 
     def setting(
         self,
@@ -340,17 +338,14 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     return found.to(start.dtype)
 
 
-def _name(model: str, parts: Sequence[str]) -> str:
-    """The Hub's reference, or the name of the model folder or of the run folder that it is in."""
-    if model.startswith("hf://"):
-        return printable(model)
-    return printable(parts[-2] if parts[-1] == "model" and len(parts) > 2 else parts[-1])
+def default_device() -> str:
+    """ "cpu", or the kind of GPU that is there."""
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return "cpu" if found is None else found.type
 
 
 def _placed(generator: Any, device: str | None) -> Any:
-    if device is None:
-        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        device = "cpu" if found is None else found.type
+    device = default_device() if device is None else device
     try:
         return generator.to(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import zoo
 from app.errors import AppError
 from data.errors import printable
-from zoo.folders import FORMAT_VERSION, ZOO
+from zoo.folders import FORMAT_VERSION, ZOO, name_of
 
 if TYPE_CHECKING:
     from app.engine import Engine
@@ -146,12 +146,9 @@ class Models:
 
     def device(self) -> str:
         """ "cpu", "cuda", ...: where models are loaded to."""
-        import torch
+        from app.engine import default_device
 
-        if self._device:
-            return self._device.partition(":")[0]
-        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return "cpu" if found is None else found.type
+        return self._device.partition(":")[0] if self._device else default_device()
 
     def _loaded(self, name: Any) -> tuple[Engine, float]:
         card = self.card(name)
@@ -191,14 +188,12 @@ def _card(model: str) -> Card:
     folder = zoo.find_model(model)
     _check_format(folder)
     config = zoo.read_config(folder)
-    parts = folder.resolve().parts
-    name = model if model.startswith("hf://") else parts[-2] if parts[-1] == "model" and len(parts) > 2 else parts[-1]
     generator = config["generator"]
     resolution = generator.get("resolution")
     if not isinstance(resolution, int) or resolution < 4:
         raise AppError(f"{printable(folder)} is not a model folder: its config.json names no resolution.")
     return Card(
-        printable(name),
+        printable(name_of(model, folder)),
         folder,
         config["architecture"],
         resolution,

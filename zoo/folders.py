@@ -153,6 +153,14 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     return _find(name_or_path, FILES)
 
 
+def name_of(name_or_path: str | os.PathLike[str], folder: Path) -> str:
+    """What to call a model that was found in `folder`: the Hub's reference, or the name of its model or run folder."""
+    if hub.is_reference(name_or_path):
+        return str(name_or_path)
+    parts = folder.resolve().parts
+    return parts[-2] if parts[-1] == "model" and len(parts) > 2 else parts[-1]
+
+
 def read_config(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
     """A model's config.json, checked as far as that goes without its weights. ModelError as for load_generator."""
     return _read_config(_find(name_or_path, ["config.json"]))
