@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+
+from data.pictures import exif_text, png_text
 
 QUALITY = 95  # of JPEG
 
@@ -39,12 +40,7 @@ def save_picture(
         picture = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     path = folder / f"{name}.{'jpg' if form == 'jpeg' else form}"
     if form == "jpeg":
-        exif = Image.Exif()
-        exif[0x010E], exif[0x8298] = text.get("parameters", ""), text.get("Source", "")  # description, copyright
-        picture.save(path, "JPEG", quality=QUALITY, subsampling=0, exif=exif)
+        picture.save(path, "JPEG", quality=QUALITY, subsampling=0, exif=exif_text(text))
     else:
-        chunks = PngInfo()
-        for key, value in text.items():
-            chunks.add_text(key, value)
-        picture.save(path, "PNG", pnginfo=chunks, compress_level=4)
+        picture.save(path, "PNG", pnginfo=png_text(text), compress_level=4)
     return str(path)

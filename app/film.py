@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.pictures import exif_text
+
 QUALITY = "17"  # x264's crf: what it loses cannot be seen
 BT709 = LIMITED = 1  # FFmpeg's numbers
 
@@ -67,8 +69,5 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping
 
 def _write_webp(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping[str, str]) -> None:
     pictures = map(Image.fromarray, frames)
-    exif = Image.Exif()
-    exif[0x010E], exif[0x8298] = text.get("parameters", ""), text.get("Source", "")  # description, copyright
-    next(pictures).save(
-        path, "WEBP", save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0, quality=90, exif=exif
-    )
+    timing = {"duration": round(1000 / fps), "loop": 0}
+    next(pictures).save(path, "WEBP", save_all=True, append_images=pictures, quality=90, exif=exif_text(text), **timing)

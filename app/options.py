@@ -10,12 +10,9 @@ import tyro
 from app.errors import AppError
 from app.inputs import shown
 from app.serving import Repeated, Serve
-from data.commandline import parsed
+from data.commandline import Integer, Number, Text, parsed
 
 PROGRAM = "python -m app"
-Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
-Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
-Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
 NoiseName = Literal["const", "random", "none"]
 NoiseMode = Annotated[NoiseName | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")]
@@ -60,6 +57,14 @@ class Noisy(Styled):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sized:
+    """A figure."""
+
+    size: Integer = None
+    """px of a picture in the figure (default: its own, but 128 to 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Generate(Noisy):
     """Single pictures: seed0001.png, ..."""
 
@@ -70,7 +75,7 @@ class Generate(Noisy):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid(Noisy):
+class Grid(Sized, Noisy):
     """Uncurated pictures of seeds in their order, in one figure: grid.png."""
 
     seeds: Seeds = "0-31"
@@ -79,12 +84,10 @@ class Grid(Noisy):
     """pictures in a row"""
     trunc: Number = None
     """truncation psi (default: 0.7; a ProGAN has none)"""
-    size: Integer = None
-    """px of a picture in the figure (default: its own, but 128 to 256)"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mix(Noisy):
+class Mix(Sized, Noisy):
     """Style mixing: mix.png shows the seeds of the rows with styles copied from those of the columns."""
 
     rows: Seeds = "0-2"
@@ -96,24 +99,20 @@ class Mix(Noisy):
     other)"""
     trunc: Number = None
     """truncation psi (default: 0.7)"""
-    size: Integer = None
-    """px of a picture in the figure (default: its own, but 128 to 256)"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truncation(Noisy):
+class Truncation(Sized, Noisy):
     """The same seeds at several truncations: truncation.png."""
 
     seeds: Seeds = "0-3"
     """such as 1,5-9"""
     trunc: Annotated[str, tyro.conf.arg(metavar="NUMBERS")] = "1,.7,.5,0,-.5,-1"
     """truncation psis, one a column"""
-    size: Integer = None
-    """px of a picture in the figure (default: its own, but 128 to 256)"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise(Styled):
+class Noise(Sized, Styled):
     """What noise changes: noise.png shows a picture, details of several draws, and the deviation of all."""
 
     seeds: Seeds = "0-1"
@@ -122,8 +121,6 @@ class Noise(Styled):
     """draws of noise"""
     trunc: Number = None
     """truncation psi (default: 0.7)"""
-    size: Integer = None
-    """px of a picture in the figure (default: its own, but 128 to 256)"""
 
 
 @dataclass(frozen=True, kw_only=True)

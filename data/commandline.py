@@ -1,10 +1,17 @@
-"""One line for what is wrong with a command line, in place of its library's box of many."""
+"""What the command lines have in common: kinds of options, and one line for what is wrong, not its library's box."""
 
 import contextlib
 import io
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+import tyro
+
+# Options whose default, None, the help text explains.
+Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL.ExifTags import Base as ImageTags
 
 WHITE = 255
 TEXT, RULE = (0, 0, 0), (150, 150, 150)
@@ -172,13 +173,25 @@ def _strip(text: str, font: ImageFont.FreeTypeFont, length: int, height: int) ->
     return strip
 
 
+def png_text(text: Mapping[str, str]) -> PngImagePlugin.PngInfo:
+    """`text` (keyword to value) as a PNG's text chunks."""
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value)
+    return chunks
+
+
+def exif_text(text: Mapping[str, str]) -> Image.Exif:
+    """What a PNG's text chunks say of how it was made and of its source, as a JPEG's or a WebP's metadata."""
+    exif = Image.Exif()
+    exif[ImageTags.ImageDescription], exif[ImageTags.Copyright] = text.get("parameters", ""), text.get("Source", "")
+    return exif
+
+
 def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str, str] | None = None) -> None:
     """Write a PNG whole or not at all, with `text` (keyword to value) in its text chunks. OSError if it cannot be."""
-    chunks = PngImagePlugin.PngInfo()
-    for key, value in (text or {}).items():
-        chunks.add_text(key, value)
     encoded = io.BytesIO()
-    image.save(encoded, "PNG", pnginfo=chunks)
+    image.save(encoded, "PNG", pnginfo=png_text(text or {}))
     path = Path(path)
     partial = path.with_name(f".{path.name}.tmp")
     try:

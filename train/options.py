@@ -10,13 +10,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from data.commandline import parsed
+from data.commandline import Integer, Number, Text, parsed
 from train.errors import OptionError
 from train.presets import PRESETS
 
-Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
-Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
-Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 PrecisionName = Literal["no", "bf16"]
 Precision = Annotated[PrecisionName | None, tyro.conf.arg(metavar="{no,bf16}", help_behavior_hint="")]
 

@@ -53,7 +53,23 @@ def drawn(tab: str) -> gr.JSON:
     return gr.JSON(label="How it was made", visible="hidden", elem_id=f"drawn-{tab}")
 
 
-def figure(title: str, name: str) -> gr.Image:
+def gallery(title: str, name: str, columns: int, classes: str = "pixels", **more: Any) -> gr.Gallery:
+    """Where pictures are shown side by side."""
+    return gr.Gallery(
+        label=title,
+        show_label=False,
+        format="png",
+        columns=columns,
+        height="auto",
+        allow_preview=False,
+        interactive=False,
+        elem_id=name,
+        elem_classes=classes,
+        **({"object_fit": "contain", "buttons": []} | more),
+    )
+
+
+def figure(title: str, name: str, **more: Any) -> gr.Image:
     """Where a figure is shown, from which it can be saved."""
     return gr.Image(
         label=title,
@@ -64,6 +80,7 @@ def figure(title: str, name: str) -> gr.Image:
         buttons=["download", "fullscreen"],
         elem_id=name,
         elem_classes="figure",
+        **more,
     )
 
 

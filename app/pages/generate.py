@@ -90,19 +90,7 @@ def build(context: Context) -> Callable[[], None]:
                     checks.one_of(FORMATS, "Format"),
                 )
         with gr.Column(scale=5, min_width=280):
-            gallery = gr.Gallery(
-                label="Pictures",
-                show_label=False,
-                format="png",
-                columns=4,
-                height="auto",
-                object_fit="contain",
-                allow_preview=False,
-                interactive=False,
-                buttons=["download_all"],
-                elem_id="pictures",
-                elem_classes="pixels",
-            )
+            gallery = controls.gallery("Pictures", "pictures", 4, buttons=["download_all"])
             drawn = context.checked(controls.drawn(ID), _pictures)
             with gr.Row(visible=False, elem_id="detail", equal_height=False) as detail:
                 picture = gr.Image(

@@ -39,19 +39,7 @@ def build(context: Context) -> None:
                 psi = controls.psi(context)
                 label = controls.label(context)
             with gr.Column(scale=5, min_width=280):
-                faded = gr.Gallery(
-                    label="Fading in",
-                    show_label=False,
-                    format="png",
-                    columns=3,
-                    height="auto",
-                    object_fit="contain",
-                    allow_preview=False,
-                    interactive=False,
-                    buttons=[],
-                    elem_id="faded",
-                    elem_classes="pixels three",
-                )
+                faded = controls.gallery("Fading in", "faded", 3, "pixels three")
                 drawn = controls.drawn(ID)
         gr.Markdown("### Every stage")
         with gr.Row(equal_height=False, elem_classes="pictures-first"):

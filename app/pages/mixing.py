@@ -65,16 +65,7 @@ def build(context: Context) -> None:
             drawn = controls.drawn(ID)
             with gr.Row(elem_classes="buttons"):
                 whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
-            grid = gr.Image(
-                label="Grid",
-                show_label=False,
-                format="png",
-                type="filepath",
-                interactive=False,
-                buttons=["download", "fullscreen"],
-                elem_classes="figure",
-                visible=False,
-            )
+            grid = controls.figure("Grid", "mixing-figure", visible=False)
     context.fields |= {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers}
     context.follow(
         [lacking, able, bands, boxes, crossover, count, layers, grid],
@@ -182,18 +173,7 @@ def _faces(
     with gr.Row(elem_classes="seeds-row"):
         text = gr.Textbox(seeds, label=f"{title}: seeds", max_lines=1, scale=4, min_width=140, elem_id=f"{name}-seeds")
         button = gr.Button("Shuffle", size="md", scale=1, min_width=90, elem_id=f"{name}-shuffle")
-    gallery = gr.Gallery(
-        label=title,
-        show_label=False,
-        format="png",
-        columns=MOST_FACES,
-        height="auto",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        elem_id=name,
-        elem_classes="pixels faces",
-    )
+    gallery = controls.gallery(title, name, MOST_FACES, "pixels faces", object_fit=None)
     return context.checked(text, check), button, gallery
 
 

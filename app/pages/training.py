@@ -14,6 +14,7 @@ from app import checks
 from app.context import Context
 from app.errors import AppError
 from app.models import COMMANDS
+from app.pages import controls
 from app.runs import FINISHED, RUNNING, Runs, Snapshot, Stats, Summary, duration, preview
 
 ID = "training"
@@ -65,16 +66,7 @@ def build(context: Context) -> None:
                     )
                     summary = gr.HTML(elem_id="run-summary")
                 with gr.Column(scale=5, min_width=280):
-                    picture = gr.Image(
-                        label="Snapshot",
-                        show_label=False,
-                        format="png",
-                        type="filepath",
-                        interactive=False,
-                        buttons=["download", "fullscreen"],
-                        elem_id="snapshot",
-                        elem_classes="figure",
-                    )
+                    picture = controls.figure("Snapshot", "snapshot")
                     number = context.checked(
                         gr.Slider(1, 2, 1, step=1, label="Snapshot", visible=False, elem_id="snapshot-number"),
                         checks.whole(1, MOST_SNAPSHOTS, "Snapshot"),
