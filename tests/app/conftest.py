@@ -11,6 +11,8 @@ import torch
 import progan
 import stylegan
 from app.engine import Engine
+from app.game import Game
+from tests.app.stubs import Clock, chance
 from zoo import save_model
 
 
@@ -97,3 +99,23 @@ def served(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         demo = build_app(loaded, options, files)
         yield Served(launch(demo, options).rstrip("/"), demo, loaded, files)
         demo.close(verbose=False)
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """The game's pictures at 8 px, which takes no time."""
+    monkeypatch.setattr("app.fair.SMALLEST_SHOWN", 8)
+
+
+@pytest.fixture
+def clock():
+    """A clock that goes on when it is told to."""
+    return Clock()
+
+
+@pytest.fixture
+def game(tmp_path, clock):
+    """The game, with chances that are the same every time."""
+    game = Game(tmp_path, rng=chance(), clock=clock)
+    yield game
+    game.close()

@@ -9,24 +9,9 @@ from app import wording
 from app.errors import AppError
 from app.game import Game, board
 from app.leaderboard import Leaderboard
-from tests.app.stubs import Clock, a_dealer, chance, truth_of, wrong_of
+from tests.app.stubs import a_dealer, chance, truth_of, wrong_of
 
-
-@pytest.fixture(autouse=True)
-def small_files(monkeypatch):
-    monkeypatch.setattr("app.fair.SMALLEST_SHOWN", 8)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def game(tmp_path, clock):
-    game = Game(tmp_path, rng=chance(), clock=clock)
-    yield game
-    game.close()
+pytestmark = pytest.mark.usefixtures("small_files")
 
 
 def play(game, dealer, right=True, seconds=1.0, session="me", confidence=None, **options):

@@ -15,26 +15,12 @@ from app.dealer import Dealer
 from app.errors import AppError
 from app.game import Game, Round, Standing
 from app.reals import find_reals
-from tests.app.stubs import Clock, a_dealer, chance, truth_of, wrong_of
+from tests.app.stubs import a_dealer, chance, truth_of, wrong_of
 
 OVER = r"^That round is over; press Next\.$"
 
 
-@pytest.fixture(autouse=True)
-def small_files(monkeypatch):
-    monkeypatch.setattr("app.fair.SMALLEST_SHOWN", 8)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def game(tmp_path, clock):
-    game = Game(tmp_path, rng=chance(), clock=clock)
-    yield game
-    game.close()
+pytestmark = pytest.mark.usefixtures("small_files")
 
 
 @pytest.mark.parametrize("mode", ["pair", "single", "odd", "blitz", "critic"])
