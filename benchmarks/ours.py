@@ -1,0 +1,77 @@
+"""The project's own training step on noise, as the benchmarks time it: networks, optimizers and averages."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.widths import width
+from train.draws import Draws
+from train.feed import Batch
+from train.forecast import memory
+from train.options import Options as TrainingOptions
+from train.options import PrecisionName
+from train.plan import Plan
+from train.presets import Preset
+from train.processes import Alone
+from train.schedule import Schedule, resolutions
+from train.trainer import Recipe, Trainer
+from zoo.folders import network_classes
+
+FOREVER = 1e9  # thousands of pictures
+
+
+def networks(network: str, table: Preset, resolution: int) -> tuple[Any, Any]:
+    """New networks of a preset's width for a full resolution."""
+    generator, discriminator = network_classes(network)
+    maps: dict[str, Any] = {"resolution": resolution, "fmap_base": table.fmap_base, "fmap_max": table.fmap_max}
+    return generator(z_dim=table.z_dim, **maps), discriminator(mbstd_group=table.mbstd_group, **maps)
+
+
+class Training:
+    """A trainer that stays at one stage, and noise to train on; `step` is one iteration of all `peers`.
+
+    The stage is the full resolution, or fading it in where `alpha` is below 1. `recipe` are arguments of Recipe.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        table: Preset,
+        resolution: int,
+        batch: int,
+        peers: Alone,
+        alpha: float = 1.0,
+        full: int | None = None,
+        **recipe: Any,
+    ) -> None:
+        torch.manual_seed(0)
+        r = resolution
+        generator, discriminator = networks(network, table, full or r)
+        fading = alpha < 1.0
+        start = r // 2 if fading else r
+        sizes = resolutions(start, full or r)
+        # A stage, or a fade, that lasts as good as for ever.
+        stable, fade = (0.0, FOREVER) if fading else (FOREVER, 0.0)
+        schedule = Schedule(full or r, start, stable, fade, dict.fromkeys(sizes, batch), dict.fromkeys(sizes, 0.001))
+        self.schedule = schedule.for_processes(peers.count)
+        self.trainer = Trainer(generator, discriminator, self.schedule, Recipe(**recipe), Draws(0), peers)
+        if fading:
+            self.trainer.images = round(FOREVER * 1000 * alpha)
+        share = self.schedule.batch[r] // peers.count
+        self.pictures = torch.randint(0, 256, (share, 3, r, r), dtype=torch.uint8)
+        self.indices = np.zeros(share, np.int64)
+
+    def step(self) -> None:
+        """One iteration."""
+        self.trainer.step([Batch(self.trainer.images, self.pictures, self.indices)])
+
+
+def estimated_memory(network: str, resolution: int, batch: int, precision: PrecisionName) -> dict[str, float]:
+    """Gigabytes that training at the official width is estimated to take (see train.forecast.memory)."""
+    table = width(network, "official", resolution)
+    maps = {"resolution": resolution, "fmap_base": table.fmap_base, "fmap_max": table.fmap_max}
+    generator = {"z_dim": table.z_dim, "label_dim": 0, "image_channels": 3} | maps
+    options = TrainingOptions(mixed_precision=precision)
+    schedule = table.schedule(resolution, batch=batch)
+    return memory(Plan(network, options, schedule, generator, maps, {}, 1))
