@@ -1,0 +1,207 @@
+"""`python -m metrics`: how good a model is, every number beside its floor."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from data.commandline import Integer, Number, Text, parsed
+from data.errors import DataError, printable
+from metrics.errors import MetricError
+from metrics.names import DEFAULT, check_names
+from zoo.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from data import Dataset
+    from metrics.results import Result
+    from zoo.folders import Generator
+    from zoo.sampling import Look
+
+PROGRAM = "python -m metrics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Measure a model against real pictures. Every number stands beside its floor: the same number of other real
+    pictures, equally many."""
+
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
+    """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
+    data: Text = None
+    """folder, zip or prepared data set of pictures; without it the embedded faces"""
+    metrics: str = ",".join(DEFAULT)
+    """any of fd (fid with Inception), kid, pr (precision, recall), dc (density, coverage), swd, msssim, ppl, attributes
+    and neighbours, separated by commas"""
+    samples: Integer = None
+    """pictures of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
+    features: str = "embedded"
+    """embedded (EfficientNet-Lite0), inception (downloaded once), or the file of torch-fidelity's Inception weights"""
+    seed: int = 0
+    """of everything that is drawn"""
+    trunc: Number = None
+    """truncation psi of a StyleGAN (default: none, 1)"""
+    mirror: bool = False
+    """show half of the real pictures mirrored, as for a model trained with --mirror"""
+    anchors: bool = False
+    """also measure real pictures blurred with a Gaussian of 1 px"""
+    out: Text = None
+    """also write everything to this JSON file"""
+    figure: str = "neighbours.png"
+    """the picture that neighbours writes"""
+    cache: Text = None
+    """where prepared pictures and their features are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
+    batch: Integer = None
+    """pictures drawn at once (default: what memory holds)"""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """of the generator's convolutions"""
+    workers: Integer = None
+    """processes that prepare pictures (default: one a core)"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what no terminal can show
+    try:
+        options = parsed(lambda: tyro.cli(Options, prog=PROGRAM, args=arguments), PROGRAM, MetricError)
+        check(options)
+        run(options)
+        print(end="", flush=True)  # so that what cannot be written is known here
+    except (MetricError, DataError, ModelError) as error:
+        return fail(error, 2)
+    except OSError as error:
+        return fail(error, 1)
+    except KeyboardInterrupt:
+        print("interrupted: features of real pictures are kept, run it again for the rest", file=sys.stderr)
+        return 130
+    return 0
+
+
+def fail(error: Exception, status: int) -> int:
+    """The error as one line."""
+    print("error:", printable(" ".join(str(error).split())), file=sys.stderr)
+    return status
+
+
+def check(options: Options) -> None:
+    """MetricError for what is wrong with the options themselves, before anything is loaded."""
+    check_names(names_of(options), options.features != "embedded")
+    for name, least in (("samples", 1), ("seed", 0), ("batch", 1), ("workers", 1)):
+        given = getattr(options, name)
+        if given is not None and given < least:
+            raise MetricError(f"--{name} {given}: give a whole number of at least {least}")
+    for name, path in (("out", options.out), ("figure", options.figure)):
+        if path is not None and not Path(path).expanduser().parent.is_dir():
+            raise MetricError(f"--{name} {printable(path)}: there is no such folder; make it first")
+
+
+def names_of(options: Options) -> list[str]:
+    """The metrics asked for."""
+    return [name.strip() for name in options.metrics.split(",") if name.strip()]
+
+
+def run(options: Options) -> None:
+    """Measure, print the table, and write what is to be written. Raises MetricError, DataError, ModelError, OSError."""
+    import torch
+
+    import zoo
+    from data import open_dataset
+    from metrics.evaluation import Evaluator
+
+    config, generator = zoo.read_config(options.model), zoo.load_generator(options.model)
+    facts = config["training"]
+    look = look_of(generator, facts, options.trunc)
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
+    dataset = open_dataset(options.data, resolution=generator.resolution, cache=options.cache, workers=options.workers)
+    begun = time.monotonic()
+    evaluator = Evaluator(
+        dataset, names_of(options), options.samples, resolution=generator.resolution, features=options.features,
+        seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts), cond=facts.get("labels"),
+        cache=options.cache, device=device or "cpu", batch=options.batch or 0,
+    )  # fmt: skip
+    results = evaluator.evaluate(generator, look)
+    anchors = {"blurred 1 px": evaluator.blurred()} if options.anchors else {}
+    report(options, results, anchors, f"{dataset.name}, {generator.resolution} px", look, time.monotonic() - begun)
+
+
+def look_of(generator: Generator, facts: dict[str, Any], trunc: float | None) -> Look:
+    """The stage that the model reached, with random noise. MetricError for a truncation where there is none."""
+    import stylegan
+    from zoo.sampling import Look
+
+    if trunc is not None and not isinstance(generator, stylegan.Generator):
+        raise MetricError(f"--trunc {trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
+    stage, alpha = facts.get("resolution"), facts.get("alpha", 1.0)
+    if stage not in [1 << exponent for exponent in range(2, generator.resolution.bit_length())]:
+        stage, alpha = None, 1.0
+    return Look(1.0 if trunc is None else trunc, noise="random", resolution=stage, alpha=alpha)
+
+
+def held_out_of(dataset: Dataset, facts: dict[str, Any]) -> np.ndarray | None:
+    """The pictures that the model's training held out, where the model says so of this data; else None."""
+    import numpy as np
+
+    places = {printable(name): place for place, name in enumerate(dataset.names)}
+    names = facts.get("held_out")
+    if not isinstance(names, list) or not names or not all(name in places for name in names if isinstance(name, str)):
+        return None
+    return np.array([places[name] for name in names if isinstance(name, str)])
+
+
+def report(
+    options: Options, results: list[Result], anchors: dict[str, list[Result]], data: str, look: Look, seconds: float
+) -> None:
+    """Print everything, and write --out and --figure."""
+    from metrics.results import attribute_table, table
+
+    psi = "" if options.trunc is None else f", psi {look.psi:g}"
+    print(f"{printable(options.model)} against {printable(data)}, seed {options.seed}{psi}, {seconds:.0f} s")
+    for name in dict.fromkeys(result.features for result in results if result.features):
+        which = ", ".join(result.name for result in results if result.features == name)
+        print(f"{which}: by {name}")
+    print()
+    rows = table(results, anchors)
+    attributes = attribute_table(results)
+    print(*rows, *(["", *attributes] if attributes else []), sep="\n")
+    for result in results:
+        if result.figure is not None:
+            from data.pictures import save_png
+
+            save_png(result.figure, Path(options.figure).expanduser(), {"Source": data})
+            print(f"\nnearest training pictures: {printable(options.figure)}")
+    if options.out is not None:
+        write(Path(options.out).expanduser(), options, results, anchors)
+
+
+def write(path: Path, options: Options, results: list[Result], anchors: dict[str, list[Result]]) -> None:
+    """All results as a JSON file, whole or not at all."""
+    from zoo.folders import write_synced
+
+    content = {
+        "options": vars(options),
+        "results": [result.to_json() for result in results],
+        "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write_synced(partial, (json.dumps(content, indent=2) + "\n").encode())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Distances between two sets of features [N, D], in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SPLITS = 10
+
+
+def frechet_distance(reals: np.ndarray, fakes: np.ndarray) -> float:
+    """Frechet distance of the Gaussians fitted to two sets (Heusel 2017, eq. 6).
+
+    With covariances S = A'A and T = B'B, the trace of the root of ST is the sum of the singular values of AB', which
+    needs no root of a matrix and stays exact where there are fewer features than dimensions.
+    """
+    mean, spread = _gaussian(reals)
+    other_mean, other_spread = _gaussian(fakes)
+    root = np.linalg.svd(spread @ other_spread.T, compute_uv=False).sum()
+    return float(((mean - other_mean) ** 2).sum() + (spread**2).sum() + (other_spread**2).sum() - 2 * root)
+
+
+def _gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean [D] and a matrix A [min(N, D), D] with A'A the unbiased covariance."""
+    features = np.asarray(features, np.float64)
+    mean = features.mean(axis=0)
+    spread = (features - mean) / np.sqrt(len(features) - 1)
+    return mean, np.linalg.qr(spread, mode="r") if len(spread) > spread.shape[1] else spread
+
+
+def kernel_distance(reals: np.ndarray, fakes: np.ndarray, seed: int = 0, splits: int = SPLITS) -> tuple[float, float]:
+    """(mean, standard deviation) over `splits` of the squared maximum mean discrepancy (Binkowski 2018, KID).
+
+    The kernel is (x.y / D + 1)^3 and the estimate unbiased, so that equal distributions give 0 on average. Each set is
+    divided, in an order drawn from the seed, into disjoint splits; ValueError for fewer than 2 features in one.
+    """
+    if min(len(reals), len(fakes)) < 2 * splits:
+        raise ValueError(f"{splits} splits need at least {2 * splits} features of each kind")
+    rng = np.random.default_rng(seed)
+    parts = [np.array_split(rng.permutation(len(features)), splits) for features in (reals, fakes)]
+    values = [
+        polynomial_mmd(reals[own].astype(np.float64), fakes[other].astype(np.float64))
+        for own, other in zip(*parts, strict=True)
+    ]
+    return float(np.mean(values)), float(np.std(values, ddof=1))
+
+
+def polynomial_mmd(x: np.ndarray, y: np.ndarray) -> float:
+    """Unbiased squared maximum mean discrepancy of x [N, D] and y [M, D] (Gretton 2012, eq. 3), cubic kernel."""
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    def within(a: np.ndarray) -> float:
+        matrix = kernel(a, a)
+        return float((matrix.sum() - np.trace(matrix)) / (len(a) * (len(a) - 1)))
+
+    return within(x) + within(y) - 2 * float(kernel(x, y).mean())
+
+
+def precision_recall(reals: np.ndarray, fakes: np.ndarray, k: int = 3) -> tuple[float, float]:
+    """(precision, recall): the share of fakes in the reals' manifold, and of reals in the fakes' (Kynkaanniemi 2019).
+
+    A manifold is the union of balls around its features that reach to each one's k-th nearest neighbour (eq. 1-2).
+    """
+    between = distances(reals, fakes)
+    own, other = radii(reals, k), radii(fakes, k)
+    precision = (between <= own[:, None]).any(axis=0).mean()
+    recall = (between <= other[None, :]).any(axis=1).mean()
+    return float(precision), float(recall)
+
+
+def density_coverage(reals: np.ndarray, fakes: np.ndarray, k: int = 5) -> tuple[float, float]:
+    """(density, coverage) of Naeem 2020, eq. 5 and 8.
+
+    Density counts how many real balls hold each fake, over k, and may exceed 1; coverage is the share of real balls
+    that hold a fake.
+    """
+    inside = distances(reals, fakes) <= radii(reals, k)[:, None]
+    return float(inside.sum() / (k * inside.shape[1])), float(inside.any(axis=1).mean())
+
+
+def radii(features: np.ndarray, k: int) -> np.ndarray:
+    """The distance [N] of each feature to its k-th nearest neighbour, itself not counted."""
+    own = distances(features, features)
+    np.fill_diagonal(own, np.inf)
+    return np.partition(own, k - 1, axis=1)[:, k - 1]
+
+
+def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Euclidean distances [N, M] between the rows of x [N, D] and y [M, D], float64."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    squared = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)[None, :] - 2 * (x @ y.T)
+    return np.sqrt(np.maximum(squared, 0))

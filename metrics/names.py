@@ -1,0 +1,36 @@
+"""The metrics by name, and what can be wrong with a choice of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.errors import printable
+from metrics.errors import MetricError
+
+# What each metric needs to know of a set of pictures; nothing for what is measured on the generator itself.
+NEEDS = {
+    "fd": "features",
+    "fid": "features",
+    "kid": "features",
+    "pr": "features",
+    "dc": "features",
+    "swd": "patches",
+    "msssim": "similarity",
+    "attributes": "readings",
+    "ppl": None,
+    "neighbours": None,
+}
+DEFAULT = ("fd", "kid", "pr", "dc")
+
+
+def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
+    """The metrics asked for, each once. MetricError for a name that there is not, and for an FID without Inception."""
+    if not names:
+        raise MetricError(f"--metrics: names none; choose from {', '.join(NEEDS)}")
+    for name in names:
+        if name not in NEEDS:
+            raise MetricError(f"--metrics {printable(name)}: there is no such metric; choose from {', '.join(NEEDS)}")
+    if "fid" in names and not inception:
+        raise MetricError("--metrics fid: is by Inception's features; add --features inception, or ask for fd")
+    # With Inception both names mean the FID.
+    return tuple(dict.fromkeys("fd" if name == "fid" else name for name in names))
