@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ FIRST_PORT, PORTS = 7860, 100
 DELETE_CACHE = (1800, 7200)  # look every half hour for files of two hours ago
 FRAMES_ON_CPU, FRAMES_ON_GPU = 240, 1200
 LONGEST_QUEUE = 32
+LONGEST_START = 120.0  # seconds
 SESSIONS = 256  # of which Gradio remembers what is theirs, at some 0.4 MB each; a call over HTTP is one
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -96,34 +98,62 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
     refusals.quiet_log()
     demo.queue(max_size=LONGEST_QUEUE, api_open=False)  # else programs could go past the line, and the validators
     try:
-        _, local, public = demo.launch(
-            server_name=options.host,
-            server_port=options.port,
-            share=options.share,
-            auth=auth,
-            inbrowser=options.open,
-            root_path=options.root_path,
-            prevent_thread_lock=True,
-            show_error=True,
-            quiet=True,
-            ssr_mode=False,
-            state_session_capacity=SESSIONS,
-            run_history=False,
-            enable_monitoring=False,
-            max_file_size="10mb",
-            app_kwargs={"exception_handlers": refusals.HANDLERS},
-            footer_links=["api"],
-            theme=_theme(),
-            css_paths=[STATIC / "style.css", STATIC / "game.css"],
-            head_paths=[STATIC / "head.html", STATIC / "game.html"],
-            **more,
-        )
+        with _patience():
+            _, local, public = demo.launch(
+                server_name=options.host,
+                server_port=options.port,
+                share=options.share,
+                auth=auth,
+                inbrowser=options.open,
+                root_path=options.root_path,
+                prevent_thread_lock=True,
+                show_error=True,
+                quiet=True,
+                ssr_mode=False,
+                state_session_capacity=SESSIONS,
+                run_history=False,
+                enable_monitoring=False,
+                max_file_size="10mb",
+                app_kwargs={"exception_handlers": refusals.HANDLERS},
+                footer_links=["api"],
+                theme=_theme(),
+                css_paths=[STATIC / "style.css", STATIC / "game.css"],
+                head_paths=[STATIC / "head.html", STATIC / "game.html"],
+                **more,
+            )
     except OSError as error:
         if "Cannot find empty port" not in str(error):
             raise
         where = f"--port {options.port}" if options.port else f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
         raise AppError(f"{where}: in use at {options.host}, or not allowed; give another --port") from error
     return str(public or local)
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Has Gradio tell a server that is slow to start, as on a busy machine, from one whose port is in use.
+
+    It takes whatever does not run after 5 s for the latter.
+    """
+    from gradio import http_server
+    from gradio.exceptions import ServerFailedToStartError
+
+    class Patient(http_server.Server):
+        def run_in_thread(self) -> None:
+            self.thread = threading.Thread(target=self.run, daemon=True)
+            self.thread.start()
+            latest = time.monotonic() + LONGEST_START
+            while not self.started:
+                if not self.thread.is_alive() or time.monotonic() > latest:
+                    self.should_exit = True
+                    raise ServerFailedToStartError("it ended")
+                time.sleep(1e-3)
+
+    usual, http_server.Server = http_server.Server, Patient  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        http_server.Server = usual  # type: ignore[misc]
 
 
 def _theme() -> gr.themes.Base:
