@@ -18,9 +18,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.pictures import resized
+
 PADDING = 16 << 10  # bytes: lengths are multiples of it
 QUALITY = 92
 SMALLEST_SHOWN = 512  # px
+THUMBNAIL = 64  # px, but at most half of what the model draws
 
 
 def shown_size(resolution: int) -> int:
@@ -60,6 +63,11 @@ def enlarged(picture: np.ndarray, size: int) -> np.ndarray:
 def disturbed(picture: np.ndarray, noise: np.random.Generator) -> np.ndarray:
     """Each value one higher, one lower or as it was, by chance."""
     return np.clip(picture + noise.integers(-1, 2, picture.shape, np.int16), 0, 255).astype(np.uint8)
+
+
+def thumbnail(picture: np.ndarray) -> np.ndarray:
+    """A picture [r, r, C] (uint8) with fewer pixels, in which mistakes are harder to see."""
+    return resized(picture, min(len(picture) // 2, THUMBNAIL))
 
 
 def encoded(picture: np.ndarray) -> bytes:

@@ -128,6 +128,7 @@ class _Series:
     difficulty: str
     length: int | None
     critic_right: int | None
+    thumbnails: bool
     spent: float = 0.0
     number: int = 0
     answered: int = 0
@@ -143,6 +144,11 @@ class _Series:
         self.streak = self.streak + 1 if right else 0
         if self.critic_right is not None and critic:
             self.critic_right += critic.right
+
+    @property
+    def way(self) -> str:
+        """How hard it is, in words."""
+        return f"{self.difficulty}, thumbnails" if self.thumbnails else self.difficulty
 
     @property
     def seconds_left(self) -> float | None:
@@ -246,12 +252,18 @@ class Game:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def new_round(
-        self, session: str, dealer: Dealer, mode: str = "pair", difficulty: str = "normal", length: int | None = None
+        self,
+        session: str,
+        dealer: Dealer,
+        mode: str = "pair",
+        difficulty: str = "normal",
+        length: int | None = None,
+        thumbnails: bool = False,
     ) -> Round:
         """Deal a round; it runs the networks. The visitor's last round is over, abandoned if it had no answer.
 
-        `length` is 10, 20 or None (no end; a blitz has none). AppError for what cannot be played or is out of range,
-        and when the server is full.
+        `length` is 10, 20 or None (no end; a blitz has none). `thumbnails` are harder to tell apart, and not ranked.
+        AppError for what cannot be played or is out of range, and when the server is full.
         """
         kind, psi = _checked(dealer, mode, length), dealer.psi(difficulty)
         length = None if kind.seconds or length is None else int(length)
@@ -262,8 +274,10 @@ class Game:
             pictures, deal = dealer.deal(kind.pictures, difficulty, seen, self._rng)
             if deal.real is not None:
                 seen.add(deal.real)
+            if thumbnails:
+                pictures = [fair.thumbnail(picture) for picture in pictures]
             paths = self._publish(pictures, fair.shown_size(dealer.engine.resolution))
-            series = self._series(visitor, dealer, mode, difficulty, length)
+            series = self._series(visitor, dealer, mode, difficulty, length, thumbnails)
             series.number += 1
             series.open = True
             visitor.rounds += 1
@@ -400,11 +414,13 @@ class Game:
             self._expire(visitor)
             return list(visitor.outcomes)
 
-    def _series(self, visitor: _Session, dealer: Dealer, mode: str, difficulty: str, length: int | None) -> _Series:
+    def _series(
+        self, visitor: _Session, dealer: Dealer, mode: str, difficulty: str, length: int | None, thumbnails: bool
+    ) -> _Series:
         """The series that goes on, or a new one."""
-        key = (dealer.key, mode, difficulty, length)
+        key = (dealer.key, mode, difficulty, length, thumbnails)
         if visitor.series is None or visitor.series.finished or visitor.series.key != key:
-            visitor.series = _Series(key, mode, difficulty, length, 0 if dealer.critic else None)
+            visitor.series = _Series(key, mode, difficulty, length, 0 if dealer.critic else None, thumbnails)
         return visitor.series
 
     def _publish(self, pictures: Sequence[np.ndarray], size: int) -> list[Path]:
@@ -449,16 +465,16 @@ class Game:
         series.abandoned += 1
         series.streak = 0
         visitor.outcomes.append(
-            Outcome(series.mode, series.difficulty, live.psi, len(MODES[series.mode].choices), ranked=True)
+            Outcome(series.mode, series.way, live.psi, len(MODES[series.mode].choices), ranked=True)
         )
 
     def _live(self, visitor: _Session, dealer: Dealer, deal: Deal, series: _Series, psi: float | None) -> _Live:
         """A round that is shown from now on, with all that its result will say."""
         noun, kind = dealer.reals.noun, MODES[series.mode]
         truth = _truth(deal, kind)
-        tallied: dict[str, tuple[object, ...]] = {"This model": (dealer.key, series.mode, series.difficulty)}
+        tallied: dict[str, tuple[object, ...]] = {"This model": (dealer.key, series.mode, series.way)}
         if deal.real is not None:
-            tallied[f"This real {noun}"] = (dealer.key, series.mode, deal.real)
+            tallied[f"This real {noun}"] = (dealer.key, series.mode, series.thumbnails, deal.real)
         return _Live(
             f"{self._rng.getrandbits(128):032x}",
             series,
@@ -471,7 +487,7 @@ class Game:
             wording.tip(visitor.rounds - 1, noun, dealer.engine.styled),
             tallied,
             board(dealer, series.mode, series.difficulty),
-            visitor.player,
+            None if series.thumbnails else visitor.player,
             self._clock(),
         )
 
@@ -486,7 +502,7 @@ class Game:
             series.add(right, live.critic)
             outcome = Outcome(
                 series.mode,
-                series.difficulty,
+                series.way,
                 live.psi,
                 len(kind.choices),
                 right,

@@ -59,7 +59,7 @@ def build(context: Context) -> None:
     with gr.Tab("Which is real?", id=ID):
         title = gr.HTML(_title("picture") if context.models.first else _lacking(NO_MODEL), elem_id="game-head")
         with gr.Column(elem_id="game"):
-            mode, difficulty, rounds, start = _settings(context)
+            mode, difficulty, rounds, thumbnails, start = _settings(context)
             gr.HTML(_QUESTION, elem_id="game-top")
             pictures, picks = _pictures()
             with gr.Row(elem_id="game-under"):
@@ -111,15 +111,17 @@ def build(context: Context) -> None:
         chosen = mode if mode in modes else "pair"
         return [_title(dealer.reals.noun), gr.update(choices=_modes(modes), value=chosen), {"ready": True}]
 
-    def game_new(mode: str, difficulty: str, rounds: int | None, model: str, request: gr.Request) -> tuple[Any, ...]:
+    def game_new(
+        mode: str, difficulty: str, rounds: int | None, thumbnails: bool, model: str, request: gr.Request
+    ) -> tuple[Any, ...]:
         """A new round: up to four pictures (those not used are null), the round's id, and what is asked.
 
         The mode is pair, single, odd, blitz or critic. Rounds belong to the session that asked for them; the last one
-        of the session is over. An open blitz runs for 60 seconds of thinking.
+        of the session is over. An open blitz runs for 60 seconds of thinking. Thumbnails are not ranked.
         """
         engine = context.models.engine(model)
         dealer = dealers.of(engine)
-        shown = game.new_round(request.session_hash or "", dealer, mode, difficulty, rounds)
+        shown = game.new_round(request.session_hash or "", dealer, mode, difficulty, rounds, thumbnails)
         files = [str(path) for path in shown.pictures]
         told = {
             "model": model,
@@ -148,7 +150,7 @@ def build(context: Context) -> None:
     dealt = context.bind(
         [start.click, following.click, again.click, skip.click],
         game_new,
-        [mode, difficulty, rounds, context.model],
+        [mode, difficulty, rounds, thumbnails, context.model],
         [*pictures, round_id, status],
         name="game_new",
         js=_DEALING,
@@ -179,8 +181,8 @@ def build(context: Context) -> None:
     context.show(ID, arrive, [context.model, mode], [title, mode, arrived], _ARRIVED)
 
 
-def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Button]:
-    """What is chosen before a series: mode, difficulty, length; and the button that starts it."""
+def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Checkbox, gr.Button]:
+    """What is chosen before a series: mode, difficulty, length, thumbnails; and the button that starts it."""
     with gr.Column(elem_id="game-settings"):
         mode = context.checked(
             gr.Radio(_modes(MODES), value="pair", label="What to play", elem_id="game-mode"),
@@ -207,9 +209,17 @@ def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Button
                 ),
                 _rounds,
             )
+        thumbnails = context.checked(
+            gr.Checkbox(
+                label="Thumbnails",
+                info="fewer pixels, in which mistakes are harder to see; not on the leaderboard",
+                elem_id="game-thumbnails",
+            ),
+            checks.flag,
+        )
         gr.HTML('<p class="hint" id="game-best" hidden></p><p class="hint" id="game-player" hidden></p>')
         start = gr.Button("Start", variant="primary", elem_id="game-start")
-    return mode, difficulty, rounds, start
+    return mode, difficulty, rounds, thumbnails, start
 
 
 def _pictures() -> tuple[list[gr.Image], list[gr.Button]]:

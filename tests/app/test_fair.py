@@ -56,6 +56,15 @@ def test_files_decode_to_what_was_given(tmp_path):
             assert np.abs(np.asarray(image).astype(int) - picture).mean() < 3
 
 
+@pytest.mark.parametrize(("size", "side"), [(8, 4), (64, 32), (512, 64)])
+def test_thumbnails_have_the_mean_colour_of_the_pixels_that_they_replace(size, side):
+    picture = noisy(size)
+    small = fair.thumbnail(picture)
+    blocks = picture.reshape(side, size // side, side, size // side, 3).mean((1, 3))
+    assert small.shape == (side, side, 3)
+    assert np.abs(small - blocks).max() <= 0.5
+
+
 def test_headers_are_the_same_and_say_nothing(tmp_path):
     """Rule 2: one encoder, with the same tables for all, and no metadata."""
     paths = fair.publish([smooth(), noisy(), noisy(channels=1)], tmp_path, random.Random(0), 128)

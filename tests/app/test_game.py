@@ -204,7 +204,7 @@ def test_a_series_of_ten(game):
     assert (again.number, again.answered, again.text) == (1, 0, "Round 1 of 10.")
 
 
-@pytest.mark.parametrize("change", [{"mode": "odd"}, {"difficulty": "hard"}, {"length": 20}])
+@pytest.mark.parametrize("change", [{"mode": "odd"}, {"difficulty": "hard"}, {"length": 20}, {"thumbnails": True}])
 def test_another_way_to_play_is_another_series(game, change):
     dealer = a_dealer()
     play(game, dealer, length=10)
@@ -343,6 +343,13 @@ class TestWithLeaderboard:
         assert game.rejoin("elsewhere", token) == "Zoë"
         play(game, dealer, session="elsewhere")
         assert game.entry("me", pairs).rounds == 21
+
+    def test_thumbnails_are_not_ranked(self, game):
+        dealer = a_dealer()
+        game.join("me", "Zoë")
+        play(game, dealer, thumbnails=True)
+        assert game.entry("me", board(dealer, "pair", "normal")).rounds == 0
+        assert game.csv("me").splitlines()[1].startswith('1,pair,"normal, thumbnails",')
 
     def test_what_is_too_quick_or_too_late_is_not_ranked(self, game):
         """Rule 8: answers in less than 150 ms are not ranked."""
