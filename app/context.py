@@ -23,7 +23,7 @@ from zoo import ModelError
 
 DRAWS = {"concurrency_id": "gpu", "concurrency_limit": 1}
 FREE = {"concurrency_limit": None}
-QUICK = 2.0  # seconds
+QUICK = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Context:
         self.shows.append((tab, work, inputs, outputs, js))
 
     def quick(self, model: Any, pictures: int) -> bool:
-        """Whether drawing so many pictures takes no time, so that it may be done without being asked for."""
+        """Whether drawing so many pictures takes little time, so that it may be done without being asked for."""
         seconds = self.models.seconds(model)
         return seconds is not None and seconds * pictures < QUICK
 

@@ -32,9 +32,14 @@ Easing = Literal["linear", "smoothstep", "cubic", "spline"]
 
 @dataclass(frozen=True)
 class Setting(sampling.Look):
-    """What decides on a picture beside its seed; `label` is the number of a class, None for a model without labels."""
+    """What decides on a picture beside its seed.
+
+    `label` is the number of a class, None for a model without labels; `z_limit` a ProGAN's truncation (see
+    `within`), None for none.
+    """
 
     label: int | None = None
+    z_limit: float | None = None
 
 
 class Engine:
@@ -94,6 +99,7 @@ class Engine:
         label: str | None = None,
         resolution: int | None = None,
         alpha: float | None = None,
+        z_limit: float | None = None,
     ) -> Setting:
         """What to draw with, checked. None stands for psi 0.7, all layers, the model's own noise, the stage reached.
 
@@ -107,7 +113,11 @@ class Engine:
             for name, value in given.items():
                 if value is not None:
                     raise AppError(f'{name} needs a StyleGAN model; "{self.name}" is a ProGAN')
-            return Setting(resolution=stage[0], alpha=stage[1], label=number)
+            if z_limit is not None and not (math.isfinite(z_limit) and z_limit > 0):
+                raise AppError(f"limit of z {z_limit:g}: give a number above 0")
+            return Setting(resolution=stage[0], alpha=stage[1], label=number, z_limit=z_limit)
+        if z_limit is not None:
+            raise AppError(f'a limit of z needs a ProGAN model; "{self.name}" is a StyleGAN, which has psi')
         psi = DEFAULT_PSI if psi is None else psi
         if not (math.isfinite(psi) and abs(psi) <= LARGEST_PSI):
             raise AppError(f"truncation {psi:g}: give a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}")
@@ -256,7 +266,7 @@ class Engine:
         """What the network draws from: the rows of a StyleGAN, the latents of a ProGAN."""
         if isinstance(self.generator, stylegan.Generator):
             return sampling.rows(self.generator, z, self._labels(len(z), setting))
-        return z
+        return z if setting.z_limit is None else within(z, setting.z_limit)
 
     def _draw(self, inputs: Tensor, seeds: Sequence[int], setting: Setting) -> np.ndarray:
         """[N, H, W, C] (uint8), in smaller batches where this one does not fit."""
@@ -286,6 +296,8 @@ class Engine:
             parameters |= {"psi": setting.psi, "cutoff": setting.cutoff, "noise": setting.noise}
             if setting.noise == "random":
                 parameters["noise_seed"] = setting.noise_seed
+        if setting.z_limit is not None:
+            parameters["z_limit"] = setting.z_limit
         if setting.label is not None:
             parameters["class"] = self.classes[setting.label] if self.classes else setting.label
         parameters |= {"resolution": setting.resolution, "alpha": setting.alpha}
@@ -325,6 +337,17 @@ def catmull_rom(before: Tensor, start: Tensor, end: Tensor, after: Tensor, share
     a = 2 * (start - end) + slope_start + slope_end
     b = 3 * (end - start) - 2 * slope_start - slope_end
     return ((a * t + b) * t + slope_start) * t + start
+
+
+def within(z: Tensor, limit: float) -> Tensor:
+    """Normal values [N, z_dim] as those of a normal distribution cut off at -limit and limit, in the same order.
+
+    The truncation trick of a network without w (Brock et al. 2019, section 3.1), whose values are drawn again until
+    they are within; here each goes to its own quantile, so that pictures change little by little with the limit.
+    """
+    edge = torch.special.ndtr(torch.tensor(-limit, dtype=torch.float64))
+    kept = torch.special.ndtri(edge + (1 - 2 * edge) * torch.special.ndtr(z.double()))
+    return kept.clamp(-limit, limit).to(z.dtype)  # against rounding, far out
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

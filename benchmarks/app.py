@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
 def _report(url: str, name: str, mixable: bool, requests: int) -> None:
     """All rows of the table."""
     ask = asker(url)
-    generate = ["0-3", 0.7, 18, "const", 0, None, "own", "png", name]
+    generate = ["0-3", 0.7, 18, "const", 0, None, 4, 9, 1, "own", "png", name]
     page, assets = first_page(url)
     print(f"| {name} | |\n|---|---|")
     print(f"| the page and its {assets} files of scripts | {page * 1000:.0f} ms |")

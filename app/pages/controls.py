@@ -13,6 +13,8 @@ from app.errors import AppError
 from app.models import Card
 
 NOISE_MODES = ("const", "random", "none")
+MOST_STAGES = 9  # 4 to 1024 px
+ALPHA_INFO = "0 = the stage before, 1 = the new block alone"
 # Reads aloud what was drawn, and describes the pictures to those who do not see them.
 SAY = "(drawn) => window.stylegrow.drawn(drawn)"
 
@@ -46,6 +48,13 @@ def label(context: Context) -> gr.Dropdown:
     menu = gr.Dropdown(label="Class", allow_custom_value=True, interactive=True, **choices(first))
     context.follow([menu], lambda card: [gr.update(**choices(card))])
     return context.checked(menu, checks.label)
+
+
+def stage_slider(card: Card | None) -> dict[str, Any]:
+    """The slider of a model's stages, of which the last is the whole network."""
+    sizes = card.stages if card else [4 << step for step in range(MOST_STAGES)]
+    info = "1 = 4 px, " + (f"2 = 8 px, ... {len(sizes)} = {sizes[-1]} px" if len(sizes) > 2 else "2 = 8 px")
+    return {"minimum": 1, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
 
 
 def drawn(tab: str) -> gr.JSON:
@@ -103,7 +112,9 @@ def opened(context: Context, model: str, images: int = 1) -> tuple[Card, Engine]
 def setting(engine: Engine, card: Card, **wanted: Any) -> Setting:
     """The engine's setting, leaving out what a ProGAN does not have and the class of a model that has none."""
     if not card.styled:
-        wanted = {key: value for key, value in wanted.items() if key in ("label", "resolution", "alpha")}
+        wanted = {key: value for key, value in wanted.items() if key in ("label", "resolution", "alpha", "z_limit")}
+    else:
+        wanted.pop("z_limit", None)
     if (cutoff := wanted.get("cutoff")) is not None and cutoff >= engine.generator.num_layers:
         wanted["cutoff"] = None
     if not card.labels:

@@ -25,6 +25,7 @@ OWN_SIZE = "own"
 SIZES = (OWN_SIZE, "128", "256", "512", "1024")
 FORMATS = ("png", "jpeg")
 COUNT_ON_CPU, COUNT_ON_GPU = 4, 9
+MOST_Z = 4.0  # beyond which there is next to nothing to truncate
 MOST_SENT = 6  # faces in a row
 
 # The seeds' text is what counts; these write it. In: the first seed and how many, out: the first seed and the text.
@@ -38,6 +39,7 @@ _COPY = "(chosen) => window.stylegrow.copy(chosen.link)"
 def build(context: Context) -> Callable[[], None]:
     """The tab; what it returns connects it with the others."""
     on_cpu = context.models.device() == "cpu"
+    first_card = context.models.cards.get(context.models.first or "")
     count_default = COUNT_ON_CPU if on_cpu else COUNT_ON_GPU
     with gr.Tab("Generate", id=ID), gr.Row(equal_height=False, elem_classes="pictures-first"):
         with gr.Column(scale=2, min_width=280):
@@ -60,6 +62,22 @@ def build(context: Context) -> Callable[[], None]:
                 following = gr.Button("Next ›", elem_id="next", scale=1, min_width=100)
             psi = controls.psi(context)
             label = controls.label(context)
+            with gr.Column(visible=first_card is not None and not first_card.styled) as growing:
+                z_limit = context.checked(
+                    gr.Slider(
+                        0.2, MOST_Z, MOST_Z, step=0.1, label="Truncation (z)",
+                        info=f"how far from 0 the latent's values may be; {MOST_Z:g} = untruncated",
+                    ),
+                    checks.number(0.2, MOST_Z, "The limit of z"),
+                )  # fmt: skip
+                stage = context.checked(
+                    gr.Slider(**(controls.stage_slider(None) | {"step": 1})),
+                    checks.whole(1, controls.MOST_STAGES, "Stage"),
+                )
+                alpha = context.checked(
+                    gr.Slider(0, 1, 1, step=0.05, label="Alpha", info=controls.ALPHA_INFO),
+                    checks.number(0, 1, "Alpha"),
+                )
             with gr.Accordion("Advanced", open=False):
                 cutoff = context.checked(
                     gr.Slider(
@@ -128,9 +146,16 @@ def build(context: Context) -> Callable[[], None]:
             gr.update(visible=card is None or card.noisy),
         ],
     )
+    context.follow(
+        [growing, stage, alpha],
+        lambda card: [
+            gr.update(visible=card is not None and not card.styled), gr.update(**controls.stage_slider(card)), 1,
+        ],
+    )  # fmt: skip
     context.follow([to_rows, to_columns], lambda card: [gr.update(visible=bool(card and card.mixable))] * 2)
     context.fields |= {
         "seeds": seeds, "psi": psi, "cutoff": cutoff, "noise": noise, "noise_seed": noise_seed, "class": label,
+        "z": z_limit, "grown": stage, "fade": alpha,
     }  # fmt: skip
 
     def generate(
@@ -140,16 +165,20 @@ def build(context: Context) -> Callable[[], None]:
         noise_mode: str,
         noise_seed: int,
         label: str | None,
+        z_limit: float,
+        stage: int,
+        alpha: float,
         size: str,
         format: str,
         model: str,
     ) -> tuple[list[tuple[str, str]], Any, dict[str, Any]]:
         """Pictures of seeds, as files that say how they were made, and the same as JSON.
 
-        A PNG says it in its text chunks, a JPEG in its description. What a ProGAN lacks is ignored.
+        A PNG says it in its text chunks, a JPEG in its description. What the model lacks is ignored: truncation (psi,
+        cutoff) and noise of a ProGAN, the limit of z of a StyleGAN. A `stage` beyond the last is the last.
         """
         start = time.perf_counter()
-        made = Look(model, psi, cutoff, noise_mode, noise_seed, label, size, format)
+        made = Look(model, psi, cutoff, noise_mode, noise_seed, label, z_limit, stage, alpha, size, format)
         card, engine = controls.opened(context, model, len(seeds))
         setting = made.setting(engine, card)
         folder = new_folder(context.files)
@@ -162,7 +191,7 @@ def build(context: Context) -> Callable[[], None]:
         alts = [["#pictures img", made.alt(card, seed)] for seed in seeds]
         return shown, gr.update(visible=False), {"message": message, "alts": alts, "pictures": pictures}
 
-    inputs = [seeds, psi, cutoff, noise, noise_seed, label, size, form, context.model]
+    inputs = [seeds, psi, cutoff, noise, noise_seed, label, z_limit, stage, alpha, size, form, context.model]
     outputs = [gallery, detail, drawn]
 
     def choose(drawn: list[tuple[int, Look]], event: gr.SelectData) -> list[Any]:
@@ -188,7 +217,12 @@ def build(context: Context) -> Callable[[], None]:
 
     say = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
     context.bind(
-        [draw.click, seeds.submit, psi.release], generate, inputs, outputs, name="generate", trigger_mode="always_last"
+        [draw.click, seeds.submit, psi.release, z_limit.release, stage.input, alpha.input],
+        generate,
+        inputs,
+        outputs,
+        name="generate",
+        trigger_mode="always_last",
     ).success(inputs=drawn, **say)
     for button, script in ((random, _RANDOM), (previous, _PREVIOUS), (following, _NEXT)):
         moved = button.click(None, [first, count], [first, seeds], js=script, api_visibility="private")
@@ -233,6 +267,9 @@ class Look:
     noise: str
     noise_seed: int
     label: str | None
+    z_limit: float
+    stage: int
+    alpha: float
     size: str
     format: str
 
@@ -240,8 +277,24 @@ class Look:
         """For the engine."""
         noise: Any = self.noise if card.noisy else "const"
         return controls.setting(
-            engine, card, psi=self.psi, cutoff=self.cutoff, noise=noise, noise_seed=self.noise_seed, label=self.label
+            engine,
+            card,
+            psi=self.psi,
+            cutoff=self.cutoff,
+            noise=noise,
+            noise_seed=self.noise_seed,
+            label=self.label,
+            z_limit=self.z_limit if self.z_limit < MOST_Z else None,
+            resolution=card.stages[self.stage - 1] if self.stage < len(card.stages) else None,
+            alpha=self.alpha if self.stage < len(card.stages) or self.alpha < 1 else None,
         )
+
+    def stage_text(self, card: Card) -> str:
+        """Which stage it is, if it is not all of the network."""
+        stage = min(self.stage, len(card.stages))
+        if stage == len(card.stages) and self.alpha == 1:
+            return ""
+        return f"stage {card.stages[stage - 1]} px" + (f", alpha {self.alpha:g}" if self.alpha < 1 else "")
 
     def sized(self, image: np.ndarray) -> np.ndarray:
         """An image as large as its file."""
@@ -250,12 +303,14 @@ class Look:
     def alt(self, card: Card, seed: int) -> str:
         """What a picture shows, in words."""
         truncation = f", truncation {self.psi:g}" if card.styled else ""
-        return f"Generated image, seed {seed}{truncation}, model {card.name}"
+        stage = self.stage_text(card)
+        return f"Generated image, seed {seed}{truncation}, {stage and f'{stage}, '}model {card.name}"
 
     def link(self, seed: int) -> str:
         """The query of a link to this picture."""
         query = {"tab": ID, "model": self.model, "seeds": seed, "psi": self.psi, "cutoff": self.cutoff}
         query |= {"noise": self.noise, "noise_seed": self.noise_seed}
+        query |= {"z": self.z_limit, "grown": self.stage, "fade": self.alpha}
         return "?" + urlencode(query | ({"class": self.label} if self.label is not None else {}))
 
     def facts(self, card: Card, seed: int) -> str:
@@ -267,6 +322,10 @@ class Look:
                 lines.append(f"in the first {self.cutoff} of {card.layers} layers")
             if self.noise != "const" and card.noisy:
                 lines.append("No noise" if self.noise == "none" else f"Noise seed {self.noise_seed}")
+        elif self.z_limit < MOST_Z:
+            lines.append(f"Latent within {self.z_limit:g} of 0")
+        if stage := self.stage_text(card):
+            lines.append(stage.capitalize())
         if card.labels and self.label is not None:
             names = {value: name for name, value in card.labels}
             lines.append(f"Class {escape(names.get(self.label, self.label))}")
@@ -279,6 +338,9 @@ CHECKS: dict[str, checks.Check] = {
     "noise": checks.one_of(controls.NOISE_MODES, "Noise"),
     "noise_seed": checks.seed,
     "label": checks.label,
+    "z_limit": checks.number(0.2, MOST_Z, "The limit of z"),
+    "stage": checks.whole(1, controls.MOST_STAGES, "Stage"),
+    "alpha": checks.number(0, 1, "Alpha"),
     "size": checks.one_of(SIZES, "Size"),
     "format": checks.one_of(FORMATS, "Format"),
 }

@@ -9,12 +9,10 @@ from app import checks, figures
 from app.context import Context
 from app.errors import AppError
 from app.files import new_folder, save_picture
-from app.models import Card
 from app.pages import controls
 
 ID = "growth"
 MOST_SEEDS = 4
-MOST_STAGES = 9  # 4 to 1024 px
 
 
 def build(context: Context) -> None:
@@ -29,11 +27,11 @@ def build(context: Context) -> None:
         with gr.Row(equal_height=False, elem_classes="pictures-first"):
             with gr.Column(scale=2, min_width=280):
                 seed = context.checked(gr.Number(0, label="Seed"), checks.seed)
-                stage = context.checked(gr.Slider(**_stages(first), step=1), checks.whole(1, MOST_STAGES, "Stage"))
+                stage = context.checked(
+                    gr.Slider(**controls.stage_slider(first), step=1), checks.whole(1, controls.MOST_STAGES, "Stage")
+                )
                 alpha = context.checked(
-                    gr.Slider(
-                        0, 1, 0.5, step=0.05, label="Alpha", info="0 = the stage before, 1 = the new block alone"
-                    ),
+                    gr.Slider(0, 1, 0.5, step=0.05, label="Alpha", info=controls.ALPHA_INFO),
                     checks.number(0, 1, "Alpha"),
                 )
                 psi = controls.psi(context)
@@ -52,7 +50,7 @@ def build(context: Context) -> None:
             with gr.Column(scale=5, min_width=280):
                 ladder = controls.figure("All stages", "ladder")
                 drawn_ladder = controls.drawn("ladder")
-    context.follow([stage, ladder], lambda card: [gr.update(**_stages(card)), None])
+    context.follow([stage, ladder], lambda card: [gr.update(**controls.stage_slider(card)), None])
     context.fields |= {"stage": stage, "alpha": alpha, "seed": seed}
 
     def fade_in(
@@ -110,10 +108,3 @@ def build(context: Context) -> None:
         [every.click, seeds.submit], stages, [seeds, *look], [ladder, drawn_ladder], name="stages"
     ).success(inputs=drawn_ladder, **say)  # fmt: skip
     context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], controls.SAY)
-
-
-def _stages(card: Card | None) -> dict[str, Any]:
-    """The slider of a model's stages."""
-    sizes = card.stages if card else [4 << step for step in range(MOST_STAGES)]
-    info = "1 = 4 px, " + (f"2 = 8 px, ... {len(sizes)} = {sizes[-1]} px" if len(sizes) > 2 else "2 = 8 px")
-    return {"minimum": 1, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}

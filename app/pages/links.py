@@ -51,7 +51,9 @@ def connect(context: Context, demo: gr.Blocks) -> None:
 
 def _seen(context: Context, tab: gr.Tab) -> Dependency:
     """Keeps in mind which tab is opened."""
-    return tab.select(None, None, context.here, js=f"() => {json.dumps(tab.id)}", api_visibility="private")
+    return tab.select(
+        None, None, context.here, js=f"() => window.stylegrow.seen({json.dumps(tab.id)})", api_visibility="private"
+    )
 
 
 def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:

@@ -66,9 +66,14 @@ def build(context: Context) -> None:
             with gr.Row(elem_classes="buttons"):
                 whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
             grid = controls.figure("Grid", "mixing-figure", visible=False)
+            with gr.Accordion("Every mix as a picture of its own", open=False, visible=False) as alone:
+                cells = controls.gallery(
+                    "Every mix", "cells", MOST_FACES, "pixels cells", object_fit=None, buttons=["download_all"]
+                )
+                pairs = gr.State([])  # which face and style each of them has
     context.fields |= {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers}
     context.follow(
-        [lacking, able, bands, boxes, crossover, count, layers, grid],
+        [lacking, able, bands, boxes, crossover, count, layers, grid, alone],
         lambda card: [
             _lacking(card),
             gr.update(visible=card is None or card.mixable),
@@ -77,6 +82,7 @@ def build(context: Context) -> None:
             gr.update(maximum=card.layers if card else checks.MOST_LAYERS, value=4),
             card.layers if card else checks.MOST_LAYERS,
             "coarse",
+            gr.update(visible=False),
             gr.update(visible=False),
         ],
     )
@@ -90,18 +96,26 @@ def build(context: Context) -> None:
 
     def style_mix(
         rows: list[int], cols: list[int], layers: str, psi: float, label: str | None, model: str
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> tuple[Any, ...]:
         """The grid of the paper as a figure: the faces of `rows` with the styles of some layers from `cols`.
 
-        `layers` are coarse, middle, fine, or numbers like 0-3.
+        `layers` are coarse, middle, fine, or numbers like 0-3. The mixes come as single pictures too, row by row.
         """
         start = time.perf_counter()
-        _card, engine, setting, numbers = opened(model, psi, label, layers)
+        card, engine, setting, numbers = opened(model, psi, label, layers)
         figure = figures.mixing_grid(engine, rows, cols, [(f"layers {_said(numbers)}", numbers)], setting)
         text = engine.text(setting, rows=rows, columns=cols, styles=numbers)
-        path = save_picture(figure.image, new_folder(context.files), "mix", text)
+        folder = new_folder(context.files)
+        path = save_picture(figure.image, folder, "mix", text)
+        mixes, shown = [(row, column) for row in rows for column in cols], []
+        for index, (row, column) in enumerate(mixes):
+            picture = figure.cell(1 + index // len(cols), 1 + index % len(cols))
+            text = engine.text(setting, seed=row, styles_from=column, styles=numbers)
+            shown.append((save_picture(picture, folder, f"mix{row:04d}-{column:04d}", text), f"{row} + {column}"))
+        alts = [["#cells img", _described(row, column, numbers, psi, card)] for row, column in mixes]
         total = len(rows) * len(cols) + len(rows) + len(cols)
-        return path, controls.report(f"Drew a grid of {controls.draw_text(total, 'image', start)}.")
+        said = controls.report(f"Drew a grid of {controls.draw_text(total, 'image', start)}.", alts=alts)
+        return path, gr.update(value=shown, columns=len(cols), selected_index=None), mixes, said
 
     def mix_pair(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> tuple[Any, dict[str, Any]]:
         """One mix: the face of seed `a` with the styles of some layers from seed `b`."""
@@ -109,9 +123,8 @@ def build(context: Context) -> None:
         picture = next(engine.mixed([a], [b], numbers, setting))
         text = engine.text(setting, seed=a, styles_from=b, styles=numbers)
         path = save_picture(picture, new_folder(context.files), f"mix{a:04d}-{b:04d}", text)
-        said = f"Seed {a} with layers {_said(numbers)} of seed {b}" if numbers else f"Seed {a} with no styles copied"
-        alt = f"Generated image, {said[:1].lower()}{said[1:]}, truncation {psi:g}, model {card.name}"
-        return path, controls.report(f"{said}.", alts=[["#mixed img", alt]])
+        alt = _described(a, b, numbers, psi, card)
+        return path, controls.report(f"{_mix(a, b, numbers)}.", alts=[["#mixed img", alt]])
 
     def show(rows: list[int], cols: list[int], a: int, b: int, *rest: Any) -> list[Any]:
         """Both rows of faces, and the mix of those chosen, or else of the first."""
@@ -134,14 +147,22 @@ def build(context: Context) -> None:
     def show_if_quick(*values: Any) -> list[Any]:
         """For whoever opens the tab."""
         card = context.models.card(values[-1])
-        if not card.mixable or not context.quick(card.name, len(values[0]) + len(values[1])):
+        if not card.mixable:
             return [gr.skip()] * 6
+        if not context.quick(card.name, len(values[0]) + len(values[1])):
+            asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
+            return [*[gr.skip()] * 5, controls.report(asked)]
         return show(*values)
 
     def pick(seeds: list[int], event: gr.SelectData) -> int:
         if not isinstance(event.index, int) or not 0 <= event.index < len(seeds):
             raise AppError("That face is not here any more; choose another.")
         return seeds[event.index]
+
+    def pick_mix(pairs: list[tuple[int, int]], event: gr.SelectData) -> tuple[int, int]:
+        if not isinstance(event.index, int) or not 0 <= event.index < len(pairs):
+            raise AppError("That mix is not here any more; draw the grid again.")
+        return pairs[event.index]
 
     pair = [a, b, layers, psi, label, context.model]
     everything = [rows, cols, *pair]
@@ -161,9 +182,12 @@ def build(context: Context) -> None:
         context.bind(shuffled.success, show, everything, shown).success(**say)
     context.show(ID, show_if_quick, everything, shown, controls.SAY)
     grid_inputs = [rows, cols, layers, psi, label, context.model]
-    made = context.bind(whole.click, style_mix, grid_inputs, [grid, drawn], name="style_mix")
-    made.success(lambda: gr.update(visible=True), None, grid, api_visibility="private", queue=False)
+    made = context.bind(whole.click, style_mix, grid_inputs, [grid, cells, pairs, drawn], name="style_mix")
+    shows = {"fn": lambda: [gr.update(visible=True)] * 2, "outputs": [grid, alone], "queue": False}
+    made.success(**shows, api_visibility="private")
     made.success(**say)
+    picked = context.bind(cells.select, pick_mix, [pairs], [a, b], draws=False, show_progress="hidden")
+    mix(picked.success).success(**say)
 
 
 def _faces(
@@ -175,6 +199,15 @@ def _faces(
         button = gr.Button("Shuffle", size="md", scale=1, min_width=90, elem_id=f"{name}-shuffle")
     gallery = controls.gallery(title, name, MOST_FACES, "pixels faces", object_fit=None)
     return context.checked(text, check), button, gallery
+
+
+def _mix(a: int, b: int, numbers: list[int]) -> str:
+    return f"Seed {a} with layers {_said(numbers)} of seed {b}" if numbers else f"Seed {a} with no styles copied"
+
+
+def _described(a: int, b: int, numbers: list[int], psi: float, card: Card) -> str:
+    said = _mix(a, b, numbers)
+    return f"Generated image, {said[:1].lower()}{said[1:]}, truncation {psi:g}, model {card.name}"
 
 
 def _random(seeds: list[int]) -> str:

@@ -26,8 +26,8 @@ DOCUMENTED = {
 }  # fmt: skip
 LOOK = {"psi": 0.7, "label": None}
 GENERATE = {
-    "seeds": "0-1", "psi": 0.7, "cutoff": 18, "noise_mode": "const", "noise_seed": 0, "label": None, "size": "own",
-    "format": "png", "model": "style",
+    "seeds": "0-1", "psi": 0.7, "cutoff": 18, "noise_mode": "const", "noise_seed": 0, "label": None, "z_limit": 4,
+    "stage": 9, "alpha": 1, "size": "own", "format": "png", "model": "style",
 }  # fmt: skip
 INTERPOLATE = {
     "keys": "0-1", "frames": 8, "fps": 24, "loop": False, "ping_pong": False, "space": "w", "easing": "linear",
@@ -133,6 +133,25 @@ def test_generate_with_what_only_some_models_have(client, engine):
     assert close(drawn(gallery[0]["image"])[None], list(expected))
 
 
+def test_a_progan_has_stages_and_a_truncation_of_its_own(client, engine):
+    run = engine("run")
+    gallery, said = call(client, "generate", seeds="5", model="run", z_limit=0.5, stage=2, alpha=0.25)
+    expected = run.images([5], run.setting(z_limit=0.5, resolution=8, alpha=0.25))
+    assert close(drawn(gallery[0]["image"])[None], list(expected))
+    facts, _ = parameters(gallery[0]["image"])
+    assert (facts["z_limit"], facts["resolution"], facts["alpha"]) == (0.5, 8, 0.25)
+    assert said["alts"][0][1] == "Generated image, seed 5, stage 8 px, alpha 0.25, model run"
+    style = engine("style")
+    gallery, _ = call(client, "generate", seeds="5", z_limit=0.5)
+    assert close(drawn(gallery[0]["image"])[None], list(style.images([5], style.setting())))
+
+
+def test_a_model_that_grows_is_drawn_as_far_as_it_has_grown(client, engine):
+    growing = engine("growing")
+    gallery, _ = call(client, "generate", seeds="5", model="growing")
+    assert close(drawn(gallery[0]["image"])[None], list(growing.images([5], growing.setting())))
+
+
 def test_mixing(client, engine):
     style = engine("style")
     path, said = call(client, "mix_pair")
@@ -141,9 +160,16 @@ def test_mixing(client, engine):
     assert parameters(path)[0]["styles"] == [0, 1, 2, 3]
     path, said = call(client, "mix_pair", layers="")
     assert close(drawn(path), next(style.images([1], style.setting())))
-    path, _ = call(client, "style_mix", rows="0-1", cols="2-4", layers="5")
+    path, mixes, said = call(client, "style_mix", rows="0-1", cols="2-4", layers="5")
     facts, _ = parameters(path)
     assert (facts["rows"], facts["columns"], facts["styles"]) == ([0, 1], [2, 3, 4], [5])
+    shown = mixes["value"] if isinstance(mixes, dict) else mixes
+    assert [one["caption"] for one in shown] == ["0 + 2", "0 + 3", "0 + 4", "1 + 2", "1 + 3", "1 + 4"]
+    assert len(said["alts"]) == 6
+    facts, _ = parameters(shown[5]["image"])
+    assert (facts["seed"], facts["styles_from"], facts["styles"]) == (1, 4, [5])
+    expected = np.asarray(next(style.mixed([1], [4], [5], style.setting()))).repeat(2, 0).repeat(2, 1)
+    assert close(drawn(shown[5]["image"]), expected)  # 64 px, at 128 in the figure
 
 
 @pytest.mark.parametrize("name", ["truncation_strip", "noise_detail", "noise_parts", "stages"])

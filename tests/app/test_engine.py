@@ -1,12 +1,13 @@
 """The engine: settings of a model, and what it draws against the network itself."""
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
 
-from app.engine import Engine, path_length, slerp
+from app.engine import Engine, path_length, slerp, within
 from app.errors import AppError
 from data.pictures import to_uint8
 from tests.app.conftest import CREDIT
@@ -91,12 +92,36 @@ def test_facts_that_name_no_stage_of_the_network_are_not_followed(engine, monkey
         ("run", {"cutoff": 0}, "a cutoff needs"),
         ("run", {"noise": "none"}, "a noise mode needs"),
         ("run", {"noise_seed": 0}, "a noise seed needs"),
+        ("run", {"z_limit": 0.0}, "limit of z 0: give a number above 0"),
+        ("run", {"z_limit": float("nan")}, "limit of z nan"),
+        ("style", {"z_limit": 1.0}, 'a limit of z needs a ProGAN model; "style" is a StyleGAN'),
     ],
 )
 def test_what_a_model_does_not_have_is_refused(engine, model, arguments, words):
     with pytest.raises(AppError) as raised:
         engine(model).setting(**arguments)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("limit", [0.1, 0.5, 1.0, 3.0, 8.0])
+def test_latents_within_a_limit_are_those_of_a_normal_distribution_cut_off_there(limit):
+    normal = NormalDist()
+    z = torch.linspace(-9, 9, 1001, dtype=torch.float64)
+    shown = within(z, limit)
+    low, high = normal.cdf(-limit), normal.cdf(limit)
+    shares = [(normal.cdf(value) - low) / (high - low) for value in shown.tolist()]
+    np.testing.assert_allclose(shares, [normal.cdf(value) for value in z.tolist()], atol=1e-9)
+    assert shown.abs().max() <= limit + 1e-9
+    assert (shown.diff() >= 0).all()
+
+
+def test_a_limit_of_z_is_the_latents_that_are_drawn(engine):
+    run = engine("run")
+    setting = run.setting(z_limit=0.7)
+    expected = to_uint8(run.generator(within(latents([3, 8], 8), 0.7)).detach())
+    assert close(list(run.images([3, 8], setting)), expected)
+    assert np.allclose(run.latent(3, setting)["z"], within(latents([3], 8), 0.7))
+    assert '"z_limit": 0.7' in run.text(setting)["parameters"]
 
 
 def test_a_device_that_is_not_there_is_refused(models):

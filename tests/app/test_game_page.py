@@ -25,9 +25,9 @@ from zoo import save_model
 
 OVER = "That round is over; press Next."
 REALS = 20
-NEW = {"mode": "pair", "difficulty": "normal", "rounds": "endless", "model": "judged"}
+NEW = {"mode": "pair", "difficulty": "normal", "rounds": "endless", "thumbnails": False, "model": "judged"}
 ENDPOINTS = {
-    "game_new": 4, "game_answer": 3, "game_standing": 0, "game_stats": 1, "game_csv": 0, "game_reset": 1,
+    "game_new": 5, "game_answer": 3, "game_standing": 0, "game_stats": 1, "game_csv": 0, "game_reset": 1,
     "leaderboard": 3, "leaderboard_join": 1, "leaderboard_return": 1, "leaderboard_leave": 0,
 }  # fmt: skip
 
@@ -149,7 +149,19 @@ def test_generated_pictures_can_be_opened_in_generate(player):
     drawn = result["generated"][place]
     assert (drawn["psi"], drawn["label"], status["model"]) == (0.7, None, "judged")
     gallery, _ = client.predict(
-        str(drawn["seed"]), drawn["psi"], 18, "const", 0, None, "own", "png", status["model"], api_name="/generate"
+        str(drawn["seed"]),
+        drawn["psi"],
+        18,
+        "const",
+        0,
+        None,
+        4,
+        9,
+        1,
+        "own",
+        "png",
+        status["model"],
+        api_name="/generate",
     )
     with Image.open(gallery[0]["image"]) as again, Image.open(pictures[place]) as shown:
         large = np.asarray(again.convert("RGB").resize((64, 64), Image.Resampling.BICUBIC), float)
@@ -370,16 +382,20 @@ def test_rounds_without_a_session_are_over(app):
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("game_new", [None, "normal", "10", "judged"], "Mode must be one of: pair, single, odd, blitz, critic."),
-        ("game_new", ["poker", "normal", "10", "judged"], "poker"),
-        ("game_new", ["pair", None, "10", "judged"], "Difficulty must be one of: easy, normal, hard."),
-        ("game_new", ["pair", "normal", None, "judged"], "Rounds must be one of: 10, 20, endless."),
-        ("game_new", ["pair", "normal", float("nan"), "judged"], "list of choices"),
-        ("game_new", ["pair", "normal", -10, "judged"], "list of choices"),
-        ("game_new", ["pair", "normal", "10", "nobody"], "nobody"),
-        ("game_new", ["pair", "normal", "10", None], "There is no such model here"),
-        ("game_new", ["pair", "hard", "10", "run"], 'Difficulty hard needs a StyleGAN model; "run" is a ProGAN.'),
-        ("game_new", ["critic", "normal", "10", "run"], "Beat the critic needs the model's own critic"),
+        ("game_new", [None, "normal", "10", False, "judged"], "Mode must be one of: pair, single, odd, blitz, critic."),
+        ("game_new", ["poker", "normal", "10", False, "judged"], "poker"),
+        ("game_new", ["pair", None, "10", False, "judged"], "Difficulty must be one of: easy, normal, hard."),
+        ("game_new", ["pair", "normal", None, False, "judged"], "Rounds must be one of: 10, 20, endless."),
+        ("game_new", ["pair", "normal", float("nan"), False, "judged"], "list of choices"),
+        ("game_new", ["pair", "normal", -10, False, "judged"], "list of choices"),
+        ("game_new", ["pair", "normal", "10", False, "nobody"], "nobody"),
+        ("game_new", ["pair", "normal", "10", False, None], "There is no such model here"),
+        (
+            "game_new",
+            ["pair", "hard", "10", False, "run"],
+            'Difficulty hard needs a StyleGAN model; "run" is a ProGAN.',
+        ),
+        ("game_new", ["critic", "normal", "10", False, "run"], "Beat the critic needs the model's own critic"),
         ("game_answer", [None, "A", None], OVER),
         ("game_answer", [7, "A", None], OVER),
         ("game_answer", [["x"] * 10_000, "A", None], OVER),
@@ -504,7 +520,7 @@ def bare(request, models, tmp_path_factory):
 
 def test_what_is_missing_is_said(bare, capfd):
     app, model = bare
-    done, said = ask(app.url, "game_new", ["pair", "normal", "10", model])
+    done, said = ask(app.url, "game_new", ["pair", "normal", "10", False, model])
     assert not done
     missing = "The game needs real photos: start the app with --real-images DIR (at least 20)."
     assert (missing if model else "No model is loaded.") in said

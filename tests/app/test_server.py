@@ -123,7 +123,7 @@ def test_without_a_model_the_page_says_how_to_get_one(tmp_path, monkeypatch):
         config = httpx.get(f"{url}/config").text
         for command in ("make train NETWORK=stylegan", "python -m app --model PATH"):
             assert command in config
-        done, said = ask(url, "generate", ["0", 0.7, 18, "const", 0, None, "own", "png", None])
+        done, said = ask(url, "generate", ["0", 0.7, 18, "const", 0, None, 4, 9, 1, "own", "png", None])
         assert not done
         assert NO_MODEL in said
     finally:
