@@ -6,7 +6,15 @@ import pytest
 
 from app import wording
 from app.wording import Mode
-from tests.app.test_browser import app, browser, contrast, expect, visit, windows  # noqa: F401  # fixtures among them
+from tests.app.test_browser import (  # noqa: F401  # fixtures among them
+    PATIENCE,
+    app,
+    browser,
+    contrast,
+    expect,
+    visit,
+    windows,
+)
 
 SHOWN = "#game[data-state=open]"
 OVER = "#game:is([data-state=answered], [data-state=finished])"
@@ -16,8 +24,8 @@ BANNER = re.compile(r"^(Correct|Not this time) - ")
 @pytest.fixture(scope="module")
 def desk(windows, app):  # noqa: F811
     """One page for all tests on a desk's screen: loading it takes longer than all that they do with it."""
-    page, wrong = windows(viewport={"width": 1280, "height": 800}, reduced_motion="reduce").new_page(), []
-    expect.set_options(timeout=20_000)
+    page, wrong = windows(viewport={"width": 1280, "height": 800}).new_page(), []
+    expect.set_options(timeout=PATIENCE)
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(f"{app.url}/?tab=game")
@@ -31,13 +39,13 @@ def desk(windows, app):  # noqa: F811
 def play(desk):
     """Starts a mode by key, as if nothing had been played; returns the page."""
 
-    def started(mode="pair"):
+    def started(mode="pair", until=SHOWN):
         desk.locator("#game-reset").click()
         expect(desk.locator("#game-numbers")).to_contain_text("No answers yet")
         expect(desk.locator("#game-title")).to_have_text("Which picture is real?")
         desk.locator(f"#game-mode input[value={mode}]").check()
         desk.keyboard.press("n")
-        expect(desk.locator(SHOWN)).to_be_visible()
+        expect(desk.locator(until)).to_be_visible()
         return desk
 
     return started
@@ -49,7 +57,7 @@ def play(desk):
 def test_every_answer_has_a_key(play, mode, keys):
     page = play(mode)
     for number, key in enumerate(keys, 1):
-        assert page.evaluate("document.activeElement.id") == "game-question"
+        expect(page.locator("#game-question")).to_be_focused()
         page.keyboard.press(key)
         expect(page.locator(OVER)).to_be_visible()
         expect(page.locator("#game-banner")).to_have_text(re.compile("^[✓✗] +(Correct|Not this time) - "))
@@ -171,11 +179,11 @@ def test_a_generated_picture_opens_in_generate(play):
 
 def test_a_blitz_ends_by_itself(play, monkeypatch):
     monkeypatch.setitem(wording.MODES, "blitz", Mode("Blitz", 2, seconds=1.0))
-    page = play("blitz")
-    expect(page.locator("#game[data-state=finished]")).to_be_visible()
+    page = play("blitz", until="#game[data-state=finished]")
     expect(page.locator("#game-banner")).to_contain_text("Time is up")
     expect(page.locator("#game-said")).to_have_text(re.compile("^Time is up"))
     expect(page.locator("#game-again")).to_be_focused()
+    monkeypatch.undo()  # or the next one is over before it is seen
     page.keyboard.press("Enter")
     expect(page.locator(SHOWN)).to_be_visible()
 
