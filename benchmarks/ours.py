@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.measuring import operations_of
 from benchmarks.widths import width
+from train import objectives
 from train.draws import Draws
 from train.feed import Batch
 from train.forecast import memory
@@ -75,3 +77,24 @@ def estimated_memory(network: str, resolution: int, batch: int, precision: Preci
     options = TrainingOptions(mixed_precision=precision)
     schedule = table.schedule(resolution, batch=batch)
     return memory(Plan(network, options, schedule, generator, maps, {}, 1))
+
+
+def operations_per_image(network: str, name: str, resolution: int) -> float:
+    """Floating-point operations of an iteration of WGAN-GP for each image, those of its derivatives included.
+
+    Counted on tensors without content, so that the largest networks take neither time nor memory.
+    """
+    with torch.device("meta"):
+        generator, critic = networks(network, width(network, name, resolution), resolution)
+        latents = torch.empty(1, generator.z_dim)
+        reals = torch.empty(1, 3, resolution, resolution)
+        mix = torch.empty(1, 1, 1, 1)
+
+    def iteration() -> None:
+        with torch.no_grad():
+            fakes = generator(latents)
+        objectives.wgan_gp_critic(critic, reals, fakes, mix).loss.backward()
+        critic.requires_grad_(False)
+        objectives.wgan_generator(critic, generator(latents)).loss.backward()
+
+    return float(operations_of(iteration))

@@ -18,15 +18,19 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a script, it stands beside the packages
 
+from benchmarks.widths import batch_at, width
+
 
 @dataclass(frozen=True)
 class Options:
     """Measure training steps on noise, started by torchrun, and print a row for each number of processes."""
 
+    network: Literal["progan", "stylegan"] = "progan"
+    """What is trained."""
     resolution: int = 32
     """Stage that is trained."""
     preset: str = "toonhead"
-    """Preset that gives the networks' width and the batch."""
+    """Preset that gives the networks' width and the batch; "official" has 512 maps."""
     processes: tuple[int, ...] = (1, 2)
     """Numbers of processes."""
     threads: int | None = None
@@ -41,38 +45,24 @@ class Options:
 
 def measure(options: Options) -> None:
     """One of the processes: the first prints the batch, seconds a step and numbers in a step's messages, as JSON."""
-    import numpy as np
     import torch
 
-    from progan import Discriminator, Generator
-    from train.draws import Draws
-    from train.feed import Batch
+    from benchmarks.ours import Training
     from train.forecast import parameters
-    from train.presets import preset
     from train.processes import Processes
-    from train.schedule import Schedule
-    from train.trainer import Recipe, Trainer
 
-    torch.manual_seed(0)
     r = options.resolution
-    table = preset("progan", options.preset, r)
-    base, most = table.fmap_base, table.fmap_max
-    generator = Generator(r, table.z_dim, fmap_base=base, fmap_max=most)
-    discriminator = Discriminator(r, fmap_base=base, fmap_max=most, mbstd_group=table.mbstd_group)
+    table = width(options.network, options.preset, r)
     with Processes() as processes:
-        batch = options.batch or table.schedule(r).batch[r]
-        schedule = Schedule(r, r, 1, 1, {r: batch}, {r: 0.001}).for_processes(processes.count)
-        batch = schedule.batch[r]
-        recipe = Recipe(mixed_precision=options.mixed_precision)
-        trainer = Trainer(generator, discriminator, schedule, recipe, Draws(0), processes)
-        share = batch // processes.count
-        noise = torch.randint(0, 256, (share, 3, r, r), dtype=torch.uint8)
+        batch = options.batch or batch_at(table, r)
+        precision = options.mixed_precision
+        training = Training(options.network, table, r, batch, processes, mixed_precision=precision)
 
         def steps(count: int) -> float:
             processes.together(lambda: None)
             start = time.perf_counter()
             for _ in range(count):
-                trainer.step([Batch(trainer.images, noise, np.zeros(share, np.int64))])
+                training.step()
             if processes.device.type == "cuda":
                 torch.cuda.synchronize()
             return (time.perf_counter() - start) / count
@@ -80,8 +70,8 @@ def measure(options: Options) -> None:
         steps(2)
         seconds = steps(options.steps)
         if processes.is_main:
-            numbers = parameters(generator) + parameters(discriminator)
-            print(json.dumps({"batch": batch, "seconds": seconds, "numbers": numbers, "device": str(processes.device)}))
+            numbers = parameters(training.trainer.generator) + parameters(training.trainer.discriminator)
+            print(json.dumps({"batch": training.schedule.batch[r], "seconds": seconds, "numbers": numbers}))
 
 
 def launch(options: Options, processes: int, threads: int) -> dict[str, float]:
@@ -105,7 +95,8 @@ def main() -> int:
         return 0
     from data.workers import available_cpus
 
-    print(f"{options.preset}, {options.resolution} px, precision {options.mixed_precision}, {available_cpus()} CPUs")
+    what = f"{options.network}, {options.preset}, {options.resolution} px, precision {options.mixed_precision}"
+    print(f"{what}, {available_cpus()} CPUs")
     print(f"{'processes':>9} {'threads':>8} {'batch':>6} {'ms/step':>9} {'images/s':>9} {'speed':>6} {'MB/step':>8}")
     base = 0.0
     for processes in options.processes:

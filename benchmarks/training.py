@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from statistics import median
 from typing import Any, Literal
 
 import tyro
 
-from benchmarks.measuring import apart, machine, machine_speed, operations_of, peak_memory, ratio, seconds_each, table
+from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each, table
 from benchmarks.widths import batch_at, width
 from data.workers import available_cpus
 from train.options import Options as TrainingOptions
@@ -140,13 +140,6 @@ def waits_for_gpu(step: Callable[[], object]) -> int:
     return sum("synchroniz" in str(warning.message) for warning in said)
 
 
-def operations(job: Job) -> float:
-    """Floating-point operations of the project's own iteration: convolutions and products, derivatives included."""
-    # All of it grows with the batch, so that one picture says enough.
-    step = iteration(replace(job, row="float32", batch=1, device="cpu"))
-    return float(operations_of(step) * job.batch)
-
-
 def profile(job: Job) -> str:
     """The operators in which an iteration spends most time, as a table."""
     from torch.profiler import ProfilerActivity
@@ -160,6 +153,13 @@ def profile(job: Job) -> str:
         step()
     key = "self_cpu_time_total" if job.device == "cpu" else "self_device_time_total"
     return watched.key_averages().table(sort_by=key, row_limit=20, max_name_column_width=60)
+
+
+def operations_per_image(network: str, name: str, resolution: int) -> float:
+    """As in `ours`, which cannot be imported where PyTorch is not to be."""
+    from benchmarks import ours
+
+    return ours.operations_per_image(network, name, resolution)
 
 
 def memory_at_1024() -> str:
@@ -194,12 +194,13 @@ def jobs(options: Options, name: str, resolution: int) -> list[Job]:
 
 def compare(todo: list[Job], repeats: int) -> str:
     """The table of these rows."""
-    count = apart(operations, todo[0])
+    first = todo[0]
+    count = first.batch * apart(operations_per_image, first.network, first.width, first.resolution)
     found: dict[str, list[Found]] = {job.row: [] for job in todo}
     for repeat in range(repeats):
         for job in todo[:: -1 if repeat % 2 else 1]:
             found[job.row].append(apart(measure, job))
-    first, each = todo[0], {name: summary(several) for name, several in found.items()}
+    each = {name: summary(several) for name, several in found.items()}
     rows = [cells(name, each, first.batch, count) for name in each]
     title = f"{first.network}, {first.width}, {first.resolution} px, batch {first.batch}, {count / 1e9:,.0f} GFLOP"
     head = [title, "s/iteration", "images/s", "to peer", "to baseline", "memory", "TFLOP/s", "machine", "share"]
