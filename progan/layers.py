@@ -5,12 +5,15 @@ float64 in gives float64 out and a bfloat16 trunk needs no autocast.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from progan.operations import Filter, convolve, convolve_transposed
 
 SQRT2 = math.sqrt(2.0)
 
@@ -56,13 +59,21 @@ def minibatch_stddev(x: Tensor, group: int = 4, features: int = 1) -> Tensor:
     return torch.cat([x, y], dim=1)
 
 
-def kernel_4x4(weight: Tensor) -> Tensor:
-    """The 4x4 kernel [..., 4, 4] that does a 3x3 convolution and a 2x2 repetition (or sum) of pixels at once.
+def four_shifts() -> Tensor:
+    """The matrix [16, 9] that makes of a 3x3 kernel the 4x4 kernel which is the sum of its four shifts by one pixel.
 
-    It is the sum of the 3x3 kernel's four shifts by one pixel.
+    That kernel does a 3x3 convolution and a 2x2 repetition (or sum) of pixels at once.
     """
-    w = F.pad(weight, (1, 1, 1, 1))
-    return w[..., 1:, 1:] + w[..., :-1, 1:] + w[..., 1:, :-1] + w[..., :-1, :-1]
+    w = F.pad(torch.eye(9).reshape(9, 3, 3), (1, 1, 1, 1))
+    return (w[..., 1:, 1:] + w[..., :-1, 1:] + w[..., 1:, :-1] + w[..., :-1, :-1]).reshape(9, 16).T.contiguous()
+
+
+def kernel_4x4(weight: Tensor, shifts: Tensor) -> Tensor:
+    """3x3 kernels [out, in, 3, 3] as 4x4 kernels [out, in, 4, 4], by a matrix [16, 9]."""
+    # As a product of matrices: the gradients of slices are ten times as slow as the whole of this.
+    outputs, inputs = weight.shape[:2]
+    rows = shifts @ weight.permute(0, 2, 3, 1).reshape(outputs, 9, inputs)
+    return rows.reshape(outputs, 4, 4, inputs).permute(0, 3, 1, 2)
 
 
 class EqualizedWeight(nn.Module):
@@ -71,6 +82,8 @@ class EqualizedWeight(nn.Module):
     The equalized learning rate of Karras 2018, section 4.1. With `equalized` False the scale is in the initial values.
     `lrmul` multiplies the learning rate of weight and bias: both are so much larger in memory and scaled back here.
     """
+
+    kept: dict[Any, tuple[Tensor, Tensor | None]] | None = None  # see weights_kept
 
     def __init__(
         self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool, lrmul: float = 1.0
@@ -83,9 +96,36 @@ class EqualizedWeight(nn.Module):
         self.bias = nn.Parameter(torch.zeros(bias)) if bias else None
 
     def scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-        """The scaled weight and the bias in the precision of the computation."""
+        """The effective weight and the bias in the precision of the computation."""
+        if self.kept is None:
+            return self.made(dtype)
+        key = dtype, torch.is_grad_enabled()  # what was made without a gradient is of no use where one is wanted
+        if key not in self.kept:
+            self.kept[key] = self.made(dtype)
+        return self.kept[key]
+
+    def made(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """What `scaled` returns, made afresh."""
+        weight = self.effective(self.weight.to(torch.promote_types(self.weight.dtype, dtype)))
         bias = self.bias if self.bias is None or self.lrmul == 1.0 else self.bias * self.lrmul
-        return (self.weight * self.scale).to(dtype), None if bias is None else bias.to(dtype)
+        return weight.to(dtype), None if bias is None else bias.to(dtype)
+
+    def effective(self, weight: Tensor) -> Tensor:
+        """The weight that the layer computes with."""
+        return weight * self.scale
+
+
+@contextmanager
+def weights_kept(network: nn.Module) -> Iterator[None]:
+    """Within, layers make their effective weights once: for several passes through weights that stay as they are."""
+    layers = [layer for layer in network.modules() if isinstance(layer, EqualizedWeight)]
+    for layer in layers:
+        layer.kept = {}
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.kept = None
 
 
 class Conv2d(EqualizedWeight):
@@ -100,7 +140,7 @@ class Conv2d(EqualizedWeight):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        return F.conv2d(x, weight, bias, padding=self.padding)
+        return convolve(x, weight, bias, padding=self.padding)
 
 
 class UpConv2d(EqualizedWeight):
@@ -115,12 +155,16 @@ class UpConv2d(EqualizedWeight):
     ) -> None:
         super().__init__((outputs, inputs, 3, 3), outputs * bias, inputs * 9, SQRT2, equalized)
         self.fused = fused
+        self.shifts: Tensor
+        self.register_buffer("shifts", four_shifts() if fused else four_shifts().flip(1), persistent=False)
+
+    def effective(self, weight: Tensor) -> Tensor:
+        """The 4x4 kernel [out, in, 4, 4]."""
+        return kernel_4x4(weight, self.shifts.to(weight.dtype) * self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        if not self.fused:
-            weight = weight.flip(2, 3)
-        return F.conv_transpose2d(x, kernel_4x4(weight).transpose(0, 1), bias, stride=2, padding=1)
+        return convolve_transposed(x, weight.transpose(0, 1), bias, stride=2, padding=1)
 
 
 class DownConv2d(EqualizedWeight):
@@ -131,10 +175,16 @@ class DownConv2d(EqualizedWeight):
 
     def __init__(self, inputs: int, outputs: int, equalized: bool = True) -> None:
         super().__init__((outputs, inputs, 3, 3), outputs, inputs * 9, SQRT2, equalized)
+        self.shifts: Tensor
+        self.register_buffer("shifts", four_shifts() / 4, persistent=False)
+
+    def effective(self, weight: Tensor) -> Tensor:
+        """The 4x4 kernel [out, in, 4, 4]."""
+        return kernel_4x4(weight, self.shifts.to(weight.dtype) * self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        return F.conv2d(x, kernel_4x4(weight) * 0.25, bias, stride=2, padding=1)
+        return convolve(x, weight, bias, stride=2, padding=1)
 
 
 class Linear(EqualizedWeight):
@@ -194,26 +244,6 @@ class Blur(nn.Module):
         height, width = self.kernel.shape
         before = ((height - 1) // 2, (width - 1) // 2)
         return cast(Tensor, Filter.apply(x, self.kernel.to(x.dtype), before))
-
-
-class Filter(torch.autograd.Function):
-    """The same small filter on every map, which has itself, turned round, as gradient, however often it is derived."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, before: tuple[int, int]) -> Tensor:
-        ctx.save_for_backward(kernel)
-        ctx.before = before
-        after = (kernel.shape[0] - 1 - before[0], kernel.shape[1] - 1 - before[1])
-        if before != after:
-            x = F.pad(x, (before[1], after[1], before[0], after[0]))
-        weight = kernel.expand(x.shape[1], 1, *kernel.shape)
-        return F.conv2d(x, weight, padding=before if before == after else 0, groups=x.shape[1])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (kernel,) = ctx.saved_tensors
-        after = (kernel.shape[0] - 1 - ctx.before[0], kernel.shape[1] - 1 - ctx.before[1])
-        return Filter.apply(gradients[0], kernel.flip(0, 1), after), None, None
 
 
 def activation(x: Tensor, nonlinearity: str) -> Tensor:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from progan.operations import gradients_of_inputs
+
 Critic = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 
 
@@ -90,7 +92,8 @@ def nonsaturating_generator(
 
 def image_gradients(scores: Tensor, images: Tensor) -> Tensor:
     """The gradient of each sample's score with respect to its image, [N, C, H, W], itself differentiable."""
-    (gradients,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    with gradients_of_inputs():
+        (gradients,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
     return gradients
 
 

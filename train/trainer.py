@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import stylegan
+from progan.layers import weights_kept
 from train import architectures, objectives
 from train.architectures import Discriminator, Fakes, Generator
 from train.draws import Draws
@@ -120,12 +121,13 @@ class Trainer:
             critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             with torch.no_grad():
                 drawn, means = fakes(part)
-            if self.recipe.loss == "ns-r1":
-                weight = self.recipe.gamma
-                result = objectives.logistic_r1_critic(critic, reals[part], drawn, some_labels, weight)
-            else:
-                weight = self.recipe.gp_weight
-                result = objectives.wgan_gp_critic(critic, reals[part], drawn, mix[part], some_labels, weight)
+            with weights_kept(self.discriminator):
+                if self.recipe.loss == "ns-r1":
+                    weight = self.recipe.gamma
+                    result = objectives.logistic_r1_critic(critic, reals[part], drawn, some_labels, weight)
+                else:
+                    weight = self.recipe.gp_weight
+                    result = objectives.wgan_gp_critic(critic, reals[part], drawn, mix[part], some_labels, weight)
             return result.noting(means)
 
         self.discriminator.requires_grad_(True)
