@@ -99,7 +99,9 @@ def measure(options: Options) -> dict[tuple[int, bool], float]:
                 found[r, fading] = apart(seconds_per_kimg, Stage(options.network, options.preset, r, fading, *common))
         else:
             counts = [apart(operations_per_image, options.network, options.preset, at) for at in (r, r // 2)]
-            found |= {(r, fading): found[r // 2, fading] * counts[0] / counts[1] for fading in (False, True)}
+            for fading in (False, True):
+                below = found.get((r // 2, fading), found[r // 2, False])  # the first stage does not fade in
+                found[r, fading] = below * counts[0] / counts[1]
         how = "measured" if r <= options.measured else "extrapolated"
         fade = f"{found[r, True]:.1f}" if r > first else "-"
         rows.append([f"{r} px", str(batch) if r <= options.measured else "-", f"{found[r, False]:.1f}", fade, how])

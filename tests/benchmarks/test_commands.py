@@ -1,0 +1,119 @@
+"""Each benchmark command prints its table, with settings so small that the figures say nothing."""
+
+import re
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import data_reading, generating, growing, measuring, starting, training
+from benchmarks.ours import Training
+from benchmarks.widths import width
+from train.processes import Alone
+
+SMALL = ["--threads", "1"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command within this process, its rows too, and gives what it printed."""
+    threads = torch.get_num_threads()
+    for module in (training, generating, growing):
+        monkeypatch.setattr(module, "apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(training, "machine_speed", lambda *_: 1e12)
+
+    def command(module, *words):
+        monkeypatch.setattr(sys, "argv", [module.__name__, *words])
+        assert module.main() == 0
+        return capsys.readouterr().out
+
+    yield command
+    torch.set_num_threads(threads)
+
+
+def table(text):
+    """The cells of each row of a Markdown table by the row's name."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return {first: others for first, *others in lines}
+
+
+@pytest.mark.parametrize("network", ["progan", "stylegan"])
+def test_training(run, network):
+    words = ["--network", network, "--widths", "toonhead", "--resolutions", "8", "--batch", "2", "--steps", "1"]
+    rows = table(run(training, *words, "--warm-up", "0", "--repeats", "2", *SMALL))
+    assert {"baseline", "float32", "bf16"} < rows.keys()
+    assert "peer" not in rows
+    assert rows["baseline"][3] == "1.00x"
+    assert float(rows["bf16"][1]) > 0
+
+
+def test_training_prints_a_profile_and_an_estimate_of_memory(run):
+    words = ["--widths", "toonhead", "--resolutions", "8", "--batch", "2", "--rows", "bf16", "--warm-up", "0", *SMALL]
+    assert "convolution_backward" in run(training, *words, "--profile")
+    estimate = run(training, "--dry")
+    assert len(re.findall(r"stylegan|progan", estimate)) == 4
+
+
+def test_a_peer_without_its_model_is_refused(run, tmp_path):
+    words = ["--widths", "official", "--resolutions", "8", "--rows", "peer", "--peer", str(tmp_path), *SMALL]
+    with pytest.raises(SystemExit, match=r"model\.py"):
+        run(training, *words)
+
+
+def test_generating(run):
+    words = ["--resolution", "8", "--preset", "toonhead", "--batches", "1", "2", "--rounds", "1", "--faces", "1"]
+    text = run(generating, *words, *SMALL)
+    assert text.count("| baseline") == 4
+    assert "one 64 px face" in text
+
+
+def test_growing(run):
+    words = ["--preset", "toonhead", "--resolutions", "8", "16", "--measured", "8", "--batch", "2", "--steps", "1"]
+    rows = table(run(growing, *words, *SMALL))
+    assert rows["16 px"][-1] == "extrapolated"
+
+
+def test_growth_is_added_up_along_the_schedule():
+    preset = replace(width("stylegan", "toonhead", 16), total_kimg=100)
+    found = {(8, False): 1.0, (16, True): 10.0, (16, False): 100.0}
+    # 10 kimg at 8 px, 10 fading, the rest at 16 px.
+    assert growing.seconds(preset.schedule(16), 100, found) == pytest.approx(10 * 1 + 10 * 10 + 80 * 100)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_a_timed_step_is_one_of_its_stage(alpha):
+    one = Training("stylegan", width("stylegan", "toonhead", 16), 16, 2, Alone(), alpha)
+    before = one.trainer.images
+    one.step()
+    stage = one.schedule.at(one.trainer.images)
+    assert (stage.resolution, stage.alpha) == (16, pytest.approx(alpha))
+    assert one.trainer.images == before + 2
+
+
+def test_starting(run, monkeypatch):
+    monkeypatch.setattr(starting, "COMMANDS", (("-m", "zoo", "--help"),))
+    assert "python -m zoo --help" in table(run(starting, "--times", "1", "--no-app"))
+
+
+def test_reading_and_waiting(run):
+    words = ["--synthetic", "20", "--resolution", "8", "--batch", "4", "--seconds", "0.01", "--waiting", "toonhead"]
+    text = run(data_reading, *words)
+    assert text.count("8 px") == 2
+
+
+def test_operations_are_counted_through_derivatives_of_derivatives():
+    x, weight = torch.randn(1, 2, 4, 4, requires_grad=True), torch.randn(3, 2, 1, 1, requires_grad=True)
+
+    def work():
+        (slope,) = torch.autograd.grad(torch.conv2d(x, weight).square().sum(), x, create_graph=True)
+        slope.square().sum().backward()
+
+    # A 1x1 convolution is 2 * 2 * 3 * 16 operations. Forwards there is one, and one for its slope; backwards from the
+    # slope two, by what it is of and by the weight; and two more from the convolution, whose square it is.
+    assert measuring.operations_of(work) == 6 * 2 * 2 * 3 * 16
+
+
+def test_a_table_is_aligned():
+    text = measuring.table(["name", "n"], [["a", "10"], ["longer", "1"]])
+    assert text.splitlines() == ["| name   |  n |", "| :----- | -: |", "| a      | 10 |", "| longer |  1 |"]
