@@ -22,11 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from app.commands import run
         from app.server import serve
+        from data.memory import keep_freed_memory
         from zoo import ModelError
     except AppError as error:
         return _fail(error, 2)
     except KeyboardInterrupt:
         return 130
+    keep_freed_memory()
     try:
         serve(options) if isinstance(options, Serve) else run(options)
         return 0

@@ -21,12 +21,14 @@ def main(architecture: str, description: str) -> int:
         options = read()
         # Late, so that --help and a misspelt option answer at once.
         from data import DataError
+        from data.memory import keep_freed_memory
         from train.run import run
         from zoo import ModelError
     except OptionError as error:
         return fail(error, 2, speaks)
     except KeyboardInterrupt:
         return 130
+    keep_freed_memory()
     try:
         return run(architecture, options, read)
     except (OptionError, DataError, ModelError) as error:
