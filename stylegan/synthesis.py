@@ -162,7 +162,7 @@ class Layer(nn.Module):
         """Maps [N, C, h, w] as the row w [N, w_dim] and the noise map [N or 1, 1, h, w] make them."""
         x = x + self.bias.to(x.dtype).reshape(1, -1, 1, 1)
         if self.noise_strength is not None and noise is not None:
-            x = torch.addcmul(x, noise.to(x.dtype), self.noise_strength.to(x.dtype).reshape(1, -1, 1, 1))
+            x.addcmul_(noise.to(x.dtype), self.noise_strength.to(x.dtype).reshape(1, -1, 1, 1))
         x = activation(x, self.options.nonlinearity)
         if self.options.pixelnorm:
             x = pixel_norm(x)
@@ -210,7 +210,7 @@ def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float =
     """scale * (x - mean) / std + shift (Karras 2019, equation 1): x [N, C, H, W], scale and shift [N, C, 1, 1]."""
     dtype = x.dtype
     x, own_scale = centred(x, eps)
-    return (x * (scale * own_scale) + shift).to(dtype)
+    return torch.addcmul(shift, x, scale * own_scale).to(dtype)
 
 
 def centred(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
