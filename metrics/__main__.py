@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -188,19 +187,14 @@ def report(
 
 def write(path: Path, options: Options, results: list[Result], anchors: dict[str, list[Result]]) -> None:
     """All results as a JSON file, whole or not at all."""
-    from zoo.folders import write_synced
+    from metrics.files import write_whole
 
     content = {
         "options": vars(options),
         "results": [result.to_json() for result in results],
         "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write_synced(partial, (json.dumps(content, indent=2) + "\n").encode())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

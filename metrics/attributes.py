@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,10 @@ MISSING = 0.1
 # ... and so many pictures should show it: with fewer, chance alone leaves some out.
 EXPECTED = 10
 
-Shares = Mapping[str, np.ndarray]
 
-
-def shares(readings: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """How often each class of each attribute was read [classes], of class indices [n]."""
-    return {name: np.bincount(found, minlength=sizes[name]) / len(found) for name, found in readings.items()}
+def shares(readings: np.ndarray, classes: int) -> np.ndarray:
+    """How often each class was read [classes], of class indices [n]."""
+    return np.bincount(readings, minlength=classes) / len(readings)
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> float:

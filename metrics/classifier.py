@@ -7,9 +7,7 @@ anew, which takes some minutes on one core and is needed when the faces change.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,16 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from data import toonhead
+from metrics.blur import blurred
 from metrics.errors import MetricError
+from metrics.files import write_whole
 from zoo import sampling
-from zoo.folders import write_synced
 
 FILE = Path(__file__).with_name("toonhead-attributes.safetensors")
 SIZE = 64  # px
 WIDTHS = (24, 48, 64, 96)
 FIRST_FACE = 1_000_000  # those of data sets count from 0
-FACES, STEPS, BATCH, LEARNING_RATE = 8000, 1000, 64, 0.005
-SHIFT = 2  # px
+FACES, STEPS, BATCH, LEARNING_RATE = 8000, 1200, 64, 0.005
+SHIFT, BLUR, NOISE = 2, 1.2, 0.1  # px, px, and in units of half the range of grey levels: the most of each
 BATCH_READ = 128
 
 
@@ -98,7 +97,7 @@ def train(faces: int = FACES, steps: int = STEPS, seed: int = 0) -> AttributeCla
             logits = network(_varied(images[chosen]).contiguous(memory_format=torch.channels_last))
             losses = [functional.cross_entropy(own, labels[chosen, i]) for i, own in enumerate(logits)]
             optimizer.zero_grad()
-            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+            torch.stack(losses).sum().backward()
             optimizer.step()
             schedule.step()
     return network.eval()
@@ -116,25 +115,26 @@ def rendered(numbers: range) -> tuple[Tensor, Tensor]:
 
 
 def _varied(images: Tensor) -> Tensor:
-    """The pictures in [-1, 1], half of them mirrored, moved by up to SHIFT pixels, edges repeated."""
+    """The pictures in [-1, 1], half of them mirrored, moved and noisy; every other batch blurred.
+
+    Edges are repeated. Generators blur, and what a face shows is to be read all the same.
+    """
     x = images / 127.5 - 1
     x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
     top, left = torch.randint(0, 2 * SHIFT + 1, (2,)).tolist()
-    return functional.pad(x, (SHIFT,) * 4, "replicate")[:, :, top : top + SIZE, left : left + SIZE]
+    x = functional.pad(x, (SHIFT,) * 4, "replicate")[:, :, top : top + SIZE, left : left + SIZE]
+    if torch.rand(()) < 0.5:
+        x = blurred(x, 0.2 + (BLUR - 0.2) * torch.rand(()).item())
+    return x + NOISE * torch.rand(len(x), 1, 1, 1) * torch.randn(x.shape)
 
 
 def save_classifier(network: AttributeClassifier, path: Path = FILE) -> None:
     """Write the weights, whole or not at all."""
     from safetensors.torch import save
 
-    facts: Mapping[str, Any] = {"classes": _classes(), "faces": toonhead.VERSION, "credit": toonhead.CREDIT}
+    facts = {"classes": _classes(), "faces": toonhead.VERSION, "credit": toonhead.CREDIT}
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    partial = path.with_name(f".{path.name}.tmp")
-    try:
-        write_synced(partial, save(state, metadata=dict(facts)))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, save(state, metadata=facts))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 SPLITS = 10
+BLOCK = 1024  # rows of a matrix of distances at once
 
 
 def frechet_distance(reals: np.ndarray, fakes: np.ndarray) -> float:
@@ -24,7 +27,8 @@ def _gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     features = np.asarray(features, np.float64)
     mean = features.mean(axis=0)
     spread = (features - mean) / np.sqrt(len(features) - 1)
-    return mean, np.linalg.qr(spread, mode="r") if len(spread) > spread.shape[1] else spread
+    # The triangle of the QR decomposition has the same A'A and fewer rows.
+    return mean, np.asarray(np.linalg.qr(spread, mode="r")) if len(spread) > spread.shape[1] else spread
 
 
 def kernel_distance(reals: np.ndarray, fakes: np.ndarray, seed: int = 0, splits: int = SPLITS) -> tuple[float, float]:
@@ -62,11 +66,7 @@ def precision_recall(reals: np.ndarray, fakes: np.ndarray, k: int = 3) -> tuple[
 
     A manifold is the union of balls around its features that reach to each one's k-th nearest neighbour (eq. 1-2).
     """
-    between = distances(reals, fakes)
-    own, other = radii(reals, k), radii(fakes, k)
-    precision = (between <= own[:, None]).any(axis=0).mean()
-    recall = (between <= other[None, :]).any(axis=1).mean()
-    return float(precision), float(recall)
+    return float((balls_around(fakes, reals, k) > 0).mean()), float((balls_around(reals, fakes, k) > 0).mean())
 
 
 def density_coverage(reals: np.ndarray, fakes: np.ndarray, k: int = 5) -> tuple[float, float]:
@@ -75,15 +75,30 @@ def density_coverage(reals: np.ndarray, fakes: np.ndarray, k: int = 5) -> tuple[
     Density counts how many real balls hold each fake, over k, and may exceed 1; coverage is the share of real balls
     that hold a fake.
     """
-    inside = distances(reals, fakes) <= radii(reals, k)[:, None]
-    return float(inside.sum() / (k * inside.shape[1])), float(inside.any(axis=1).mean())
+    own = radii(reals, k)
+    covered = [(distances(reals[part], fakes) <= own[part, None]).any(axis=1) for part in _parts(len(reals))]
+    return float(balls_around(fakes, reals, k).mean() / k), float(np.concatenate(covered).mean())
+
+
+def balls_around(points: np.ndarray, features: np.ndarray, k: int) -> np.ndarray:
+    """How many of the balls around the features [M, D] that reach to their k-th nearest hold each point: int [N]."""
+    own = radii(features, k)
+    counts = [(distances(points[part], features) <= own[None, :]).sum(axis=1) for part in _parts(len(points))]
+    return np.concatenate(counts)
 
 
 def radii(features: np.ndarray, k: int) -> np.ndarray:
     """The distance [N] of each feature to its k-th nearest neighbour, itself not counted."""
-    own = distances(features, features)
-    np.fill_diagonal(own, np.inf)
-    return np.partition(own, k - 1, axis=1)[:, k - 1]
+    found = []
+    for part in _parts(len(features)):
+        own = distances(features[part], features)
+        own[np.arange(len(own)), np.arange(part.start, part.stop)] = np.inf
+        found.append(np.partition(own, k - 1, axis=1)[:, k - 1])
+    return np.concatenate(found)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
 
 
 def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:

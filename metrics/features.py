@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -12,7 +13,6 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,11 +22,9 @@ from torch.nn import functional
 from data.errors import printable
 from data.pyramid import cache_folder
 from metrics.errors import MetricError
+from metrics.files import write_whole
+from metrics.reals import Reals
 from zoo import sampling
-from zoo.folders import write_synced
-
-if TYPE_CHECKING:
-    from data import Dataset
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -168,7 +166,8 @@ def download_inception(folder: Path) -> Path:
         what = f"download {INCEPTION_URL} elsewhere and give the file to --features, or use --features embedded"
         raise MetricError(f"--features inception: cannot be downloaded ({reason}); {what}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return path
 
 
@@ -184,29 +183,25 @@ class RealFeatures:
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        resolution: int,
-        features: Features,
-        mirrored: np.ndarray,
-        cache: str | os.PathLike[str] | None = None,
+        self, reals: Reals, features: Features, cache: str | os.PathLike[str] | None = None, quiet: bool = False
     ) -> None:
-        self._dataset, self._resolution, self._features, self._mirrored = dataset, resolution, features, mirrored
-        facts = dataset.path / "pyramid.json"
-        stamp = [VERSION, str(dataset.path.resolve()), facts.stat().st_mtime_ns, resolution, features.key]
-        content = json.dumps(stamp).encode() + facts.read_bytes() + np.packbits(mirrored).tobytes()
+        self._reals, self._features, self._quiet = reals, features, quiet
+        folder = reals.dataset.path
+        facts = folder / "pyramid.json"
+        stamp = [VERSION, str(folder.resolve()), facts.stat().st_mtime_ns, reals.resolution, features.key]
+        content = json.dumps(stamp).encode() + facts.read_bytes() + np.packbits(reals.mirrored).tobytes()
         self._path = cache_folder(cache) / "metrics" / f"features-{hashlib.sha256(content).hexdigest()[:16]}.npz"
         self._known: dict[int, np.ndarray] = dict(zip(*self._stored(), strict=True))
 
-    def of(self, indices: np.ndarray, quiet: bool = False) -> np.ndarray:
+    def of(self, indices: np.ndarray) -> np.ndarray:
         """The features [n, dim] of pictures; those not yet known are computed and stored."""
         missing = [int(index) for index in indices if int(index) not in self._known]
-        report = _progress(f"features of {len(missing):,} real pictures", quiet or len(missing) < SAVED_EVERY)
+        report = _progress(f"features of {len(missing):,} real pictures", self._quiet or len(missing) < SAVED_EVERY)
         for start in range(0, len(missing), SAVED_EVERY):
             part = np.array(missing[start : start + SAVED_EVERY])
             for span in sampling.parts(len(part), BATCH_GPU):
                 some = part[span]
-                computed = self._features.of(read(self._dataset, some, self._resolution, self._mirrored))
+                computed = self._features.of(self._reals.read(some))
                 self._known |= dict(zip(some.tolist(), computed, strict=True))
                 report(start + span.stop)
             self._store()
@@ -225,24 +220,13 @@ class RealFeatures:
     def _store(self) -> None:
         content = io.BytesIO()
         np.savez(content, indices=np.array(list(self._known)), features=np.stack(list(self._known.values())))
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_synced(partial, content.getvalue())
-            partial.replace(self._path)
+            write_whole(self._path, content.getvalue())
         except OSError as error:
-            reason = error.strerror or error
+            folder, reason = printable(self._path.parent), error.strerror or error
             raise MetricError(
-                f"--cache {printable(self._path.parent)}: cannot be written ({reason}); make room or give another"
+                f"--cache: {folder} cannot be written ({reason}); make room or give another folder"
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def read(dataset: Dataset, indices: np.ndarray, resolution: int, mirrored: np.ndarray) -> np.ndarray:
-    """Pictures of a data set [n, C, r, r] (uint8), those mirrored that `mirrored` [N] says."""
-    images = dataset.read(indices, resolution)
-    return np.where(mirrored[indices][:, None, None, None], images[..., ::-1], images)
 
 
 def _progress(what: str, quiet: bool) -> Callable[[int], None]:

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 SIZE, DIM, CLASSES = 299, 2048, 1008
 Kernel = int | tuple[int, int]
-# A convolution of a mixed block: name, maps out, kernel, stride. Padding keeps the size where the stride is 1.
-Layer = tuple[str, int, Kernel, int]
+# Convolutions side by side, of the same input: name, maps out, kernel and stride of each.
+Step = tuple[tuple[str, int, Kernel, int], ...]
+Branch = list[Step]
 
 
 class Convolution(nn.Module):
@@ -32,24 +33,18 @@ class Convolution(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches of convolutions side by side, and one that pools: "average" or "max" with `pooled` maps, or "down".
+    """Branches of convolutions side by side, and one that pools: "average" or "max" with `pooled` maps, or "down"."""
 
-    A branch's last layers may be two that fork: they stand in a tuple of their own.
-    """
-
-    def __init__(
-        self, inputs: int, branches: Sequence[Sequence[Layer | tuple[Layer, Layer]]], pool: str, pooled: int = 0
-    ) -> None:
+    def __init__(self, inputs: int, branches: Sequence[Branch], pool: str, pooled: int = 0) -> None:
         super().__init__()
-        self.pool, self.branches = pool, [[_names(step) for step in branch] for branch in branches]
+        self.pool, self.branches = pool, [[[name for name, *_ in step] for step in branch] for branch in branches]
         for branch in branches:
             maps = inputs
             for step in branch:
-                layers: Sequence[Layer] = step if isinstance(step[0], tuple) else [step]  # type: ignore[list-item, assignment]
-                for name, outputs, kernel, stride in layers:
-                    padding = 0 if stride == 2 else _same(kernel)
+                for name, outputs, kernel, stride in step:
+                    padding = _same(kernel) if stride == 1 else 0
                     self.add_module(name, Convolution(maps, outputs, kernel, stride, padding))
-                maps = layers[-1][1]
+                maps = step[-1][1]
         if pooled:
             self.branch_pool = Convolution(inputs, pooled, 1)
 
@@ -70,46 +65,58 @@ class Mixed(nn.Module):
         return torch.cat([*found, self.branch_pool(around)], dim=1)
 
 
-def _names(step: Layer | tuple[Layer, Layer]) -> list[str]:
-    return [layer[0] for layer in step] if isinstance(step[0], tuple) else [step[0]]  # type: ignore[list-item, misc]
-
-
 def _same(kernel: Kernel) -> Kernel:
     return kernel // 2 if isinstance(kernel, int) else (kernel[0] // 2, kernel[1] // 2)
 
 
+def _one(name: str, maps: int, kernel: Kernel, stride: int = 1) -> Step:
+    return ((name, maps, kernel, stride),)
+
+
 def _block_35(inputs: int, pooled: int) -> Mixed:
     branches = [
-        [("branch1x1", 64, 1, 1)],
-        [("branch5x5_1", 48, 1, 1), ("branch5x5_2", 64, 5, 1)],
-        [("branch3x3dbl_1", 64, 1, 1), ("branch3x3dbl_2", 96, 3, 1), ("branch3x3dbl_3", 96, 3, 1)],
+        [_one("branch1x1", 64, 1)],
+        [_one("branch5x5_1", 48, 1), _one("branch5x5_2", 64, 5)],
+        [_one("branch3x3dbl_1", 64, 1), _one("branch3x3dbl_2", 96, 3), _one("branch3x3dbl_3", 96, 3)],
     ]
     return Mixed(inputs, branches, "average", pooled)
 
 
 def _block_17(maps: int) -> Mixed:
     wide, high = (1, 7), (7, 1)
-    double = zip((maps, maps, maps, maps, 192), (1, high, wide, high, wide), strict=True)
-    branches: list[list[Layer]] = [
-        [("branch1x1", 192, 1, 1)],
-        [("branch7x7_1", maps, 1, 1), ("branch7x7_2", maps, wide, 1), ("branch7x7_3", 192, high, 1)],
-        [(f"branch7x7dbl_{i}", outputs, kernel, 1) for i, (outputs, kernel) in enumerate(double, 1)],
+    double: list[tuple[int, Kernel]] = [(maps, 1), (maps, high), (maps, wide), (maps, high), (192, wide)]
+    branches = [
+        [_one("branch1x1", 192, 1)],
+        [_one("branch7x7_1", maps, 1), _one("branch7x7_2", maps, wide), _one("branch7x7_3", 192, high)],
+        [_one(f"branch7x7dbl_{i}", outputs, kernel) for i, (outputs, kernel) in enumerate(double, 1)],
     ]
     return Mixed(768, branches, "average", 192)
 
 
 def _block_8(inputs: int, pool: str) -> Mixed:
     wide, high = (1, 3), (3, 1)
-    branches: list[list[Layer | tuple[Layer, Layer]]] = [
-        [("branch1x1", 320, 1, 1)],
-        [("branch3x3_1", 384, 1, 1), (("branch3x3_2a", 384, wide, 1), ("branch3x3_2b", 384, high, 1))],
-        [
-            ("branch3x3dbl_1", 448, 1, 1),
-            ("branch3x3dbl_2", 384, 3, 1),
-            (("branch3x3dbl_3a", 384, wide, 1), ("branch3x3dbl_3b", 384, high, 1)),
-        ],
+    fork = _one("branch3x3_2a", 384, wide) + _one("branch3x3_2b", 384, high)
+    fork_double = _one("branch3x3dbl_3a", 384, wide) + _one("branch3x3dbl_3b", 384, high)
+    branches = [
+        [_one("branch1x1", 320, 1)],
+        [_one("branch3x3_1", 384, 1), fork],
+        [_one("branch3x3dbl_1", 448, 1), _one("branch3x3dbl_2", 384, 3), fork_double],
     ]
     return Mixed(inputs, branches, pool, 192)
+
+
+def _reduction_17() -> Mixed:
+    double = [_one("branch3x3dbl_1", 64, 1), _one("branch3x3dbl_2", 96, 3), _one("branch3x3dbl_3", 96, 3, 2)]
+    return Mixed(288, [[_one("branch3x3", 384, 3, 2)], double], "down")
+
+
+def _reduction_8() -> Mixed:
+    double: list[tuple[Kernel, int]] = [(1, 1), ((1, 7), 1), ((7, 1), 1), (3, 2)]
+    branches = [
+        [_one("branch3x3_1", 192, 1), _one("branch3x3_2", 320, 3, 2)],
+        [_one(f"branch7x7x3_{i}", 192, kernel, stride) for i, (kernel, stride) in enumerate(double, 1)],
+    ]
+    return Mixed(768, branches, "down")
 
 
 class Inception(nn.Module):
@@ -125,21 +132,12 @@ class Inception(nn.Module):
         self.Mixed_5b = _block_35(192, 32)
         self.Mixed_5c = _block_35(256, 64)
         self.Mixed_5d = _block_35(288, 64)
-        reduction: list[list[Layer]] = [
-            [("branch3x3", 384, 3, 2)],
-            [("branch3x3dbl_1", 64, 1, 1), ("branch3x3dbl_2", 96, 3, 1), ("branch3x3dbl_3", 96, 3, 2)],
-        ]
-        self.Mixed_6a = Mixed(288, reduction, "down")
+        self.Mixed_6a = _reduction_17()
         self.Mixed_6b = _block_17(128)
         self.Mixed_6c = _block_17(160)
         self.Mixed_6d = _block_17(160)
         self.Mixed_6e = _block_17(192)
-        sevens = ((1, 1), ((1, 7), 1), ((7, 1), 1), (3, 2))
-        reduction = [
-            [("branch3x3_1", 192, 1, 1), ("branch3x3_2", 320, 3, 2)],
-            [(f"branch7x7x3_{i}", 192, kernel, stride) for i, (kernel, stride) in enumerate(sevens, 1)],
-        ]
-        self.Mixed_7a = Mixed(768, reduction, "down")
+        self.Mixed_7a = _reduction_8()
         self.Mixed_7b = _block_8(1280, "average")
         self.Mixed_7c = _block_8(2048, "max")
         self.fc = nn.Linear(DIM, CLASSES)  # not used, but the file has its weights

@@ -33,10 +33,11 @@ def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _ssim(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """(structural similarity, its contrast and structure term) [N] each, averaged over places and channels."""
-    window = _window(min(WINDOW, a.shape[-1])).expand(a.shape[1], 1, -1, -1)
+    window = _window(min(WINDOW, a.shape[-1]))
 
     def mean(x: Tensor) -> Tensor:
-        return functional.conv2d(x, window, groups=x.shape[1])
+        lines = functional.conv2d(x.flatten(0, 1)[:, None], window[None, None, :, None])
+        return functional.conv2d(lines, window[None, None, None, :]).unflatten(0, x.shape[:2])[:, :, 0]
 
     mean_a, mean_b = mean(a), mean(b)
     variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
@@ -48,8 +49,7 @@ def _ssim(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _window(size: int) -> Tensor:
-    """A Gaussian window [size, size] of sum 1, as wide in proportion to its size as that of 11 px."""
+    """A Gaussian [size] of sum 1, as wide in proportion to its size as that of 11 px."""
     places = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     line = torch.exp(-(places**2) / (2 * (size * SIGMA / WINDOW) ** 2))
-    window = line[:, None] * line[None, :]
-    return window / window.sum()
+    return line / line.sum()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from data.errors import printable
 from metrics.errors import MetricError
+from metrics.results import Better
 
 # What each metric needs to know of a set of pictures; nothing for what is measured on the generator itself.
 NEEDS = {
@@ -21,6 +22,16 @@ NEEDS = {
     "neighbours": None,
 }
 DEFAULT = ("fd", "kid", "pr", "dc")
+# Which way is good, where it is not "lower".
+BETTER: dict[str, Better] = {
+    "precision": "higher",
+    "recall": "higher",
+    "density": "higher",
+    "coverage": "higher",
+    "msssim": "floor",
+}
+# The metrics of results that are called otherwise.
+METRICS = {"fid": "fd", "precision": "pr", "recall": "pr", "density": "dc", "coverage": "dc"}
 
 
 def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
@@ -34,3 +45,9 @@ def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
         raise MetricError("--metrics fid: is by Inception's features; add --features inception, or ask for fd")
     # With Inception both names mean the FID.
     return tuple(dict.fromkeys("fd" if name == "fid" else name for name in names))
+
+
+def metric_of(result: str) -> str:
+    """The metric that a result belongs to: "swd" for "swd_16"."""
+    first = result.partition("_")[0]
+    return METRICS.get(first, first)

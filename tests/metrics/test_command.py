@@ -1,0 +1,135 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from metrics import __main__ as command
+from metrics.results import Result, attribute_table, number, table
+from tests.metrics.conftest import a_generator
+from zoo import save_model
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def model(tmp_path):
+    facts = {"resolution": 64, "alpha": 1.0, "held_out": [f"toonhead-{i:05d}" for i in range(30)]}
+    save_model(tmp_path / "model", a_generator("stylegan"), training=facts)
+    return tmp_path / "model"
+
+
+def run(capsys, *arguments):
+    """(exit status, standard output, standard error) of the command."""
+    status = command.main([str(argument) for argument in arguments])
+    return status, *capsys.readouterr()
+
+
+def test_a_table_with_floors_anchors_and_files(faces, quick, model, tmp_path, capsys):
+    out, figure = tmp_path / "result.json", tmp_path / "figure.png"
+    status, said, _ = run(
+        capsys, "--model", model, "--data", faces.path, "--cache", tmp_path, "--samples", 24, "--anchors",
+        "--metrics", "kid,swd,attributes,neighbours", "--trunc", 0.7, "--out", out, "--figure", figure,
+    )  # fmt: skip
+    assert status == 0
+    lines = said.splitlines()
+    assert "psi 0.7" in lines[0]
+    assert "kid, neighbours: by Averages" in said
+    header = next(line for line in lines if line.startswith("metric"))
+    assert header.split() == ["metric", "value", "floor", "blurred", "1", "px", "samples", "better"]
+    kid = next(line for line in lines if line.startswith("kid "))
+    assert kid.count("±") == 3
+    assert kid.split()[-2:] == ["24", "lower"]
+    assert any(line.startswith("hair_color ") and "%" in line for line in lines)
+    content = json.loads(out.read_text())
+    assert content["options"]["samples"] == 24
+    names = [result["name"] for result in content["results"]]
+    assert names[:2] == ["kid", "swd_64"]
+    assert names[-1] == "neighbours"
+    assert set(content["anchors"]["blurred 1 px"][0]) >= {"value", "floor", "samples", "deviation"}
+    # Those that the model says were held out are the floor of its neighbours.
+    assert content["results"][-1]["samples"] == 24
+    assert not set(content["results"][-1]["details"]["nearest"]) & {f"toonhead-{i:05d}" for i in range(30)}
+    assert Image.open(figure).size[0] > 64
+
+
+def test_held_out_pictures_of_other_data_are_not_believed(faces):
+    assert command.held_out_of(faces, {"held_out": ["toonhead-00003", "other"]}) is None
+    assert command.held_out_of(faces, {}) is None
+    assert command.held_out_of(faces, {"held_out": ["toonhead-00003", "toonhead-00001"]}).tolist() == [3, 1]
+
+
+def test_the_stage_that_a_model_reached():
+    generator = a_generator("stylegan")
+    look = command.look_of(generator, {"resolution": 16, "alpha": 0.5}, None)
+    assert (look.resolution, look.alpha, look.psi, look.noise) == (16, 0.5, 1.0, "random")
+    assert command.look_of(generator, {"resolution": 17, "alpha": 0.5}, 0.7).resolution is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--metrics", "fd,lpips"], "--metrics lpips: there is no such metric"),
+        (["--metrics", ","], "--metrics: names none"),
+        (["--metrics", "fid"], "--metrics fid: is by Inception's features"),
+        (["--samples", "0"], "--samples 0: give a whole number of at least 1"),
+        (["--samples", "many"], "--samples cannot be 'many'"),
+        (["--seed", "-1"], "--seed -1: give"),
+        (["--features", "/no/such/file"], "--features /no/such/file: there is no such file"),
+        (["--model", "/no/such/model"], "/no/such/model: there is no such folder"),
+        (["--data", "/no/such/data"], "/no/such/data"),
+        (["--out", "/no/such/folder/x.json"], "--out /no/such/folder/x.json: there is no such folder"),
+        (["--samples", "1000"], "--samples 1000: give a number from 20 to 65"),
+        (["--sample", "9"], "--sample"),
+    ],
+)
+def test_mistakes_are_one_line(faces, model, tmp_path, capsys, arguments, problem):
+    if "--model" not in arguments:
+        arguments = [*arguments, "--model", model]
+    if "--data" not in arguments:
+        arguments = [*arguments, "--data", faces.path]
+    status, said, error = run(capsys, *arguments, "--cache", tmp_path)
+    assert status == 2
+    assert said == ""
+    assert error.startswith("error: ")
+    assert problem in error
+    assert error.count("\n") == 1
+
+
+def test_a_progan_is_not_truncated(faces, tmp_path, capsys):
+    save_model(tmp_path / "progan", a_generator("progan"))
+    status, _, error = run(capsys, "--model", tmp_path / "progan", "--data", faces.path, "--trunc", 0.5)
+    assert (status, error) == (2, "error: --trunc 0.5: is for StyleGAN, and this model is a ProGAN; leave it out\n")
+
+
+def test_numbers_as_they_are_printed():
+    assert number(None) == "-"
+    assert number(0.123456) == "0.1235"
+    assert number(1.5, 0.25) == "1.5 ± 0.25"
+    lines = table([Result("ppl_z_full", 123.4, None, 1000), Result("recall", 0.5, 0.9, 100, better="higher")])
+    assert [line.split() for line in lines] == [
+        ["metric", "value", "floor", "samples", "better"],
+        ["ppl_z_full", "123.4", "-", "1,000", "lower"],
+        ["recall", "0.5", "0.9", "100", "higher"],
+    ]
+
+
+def test_the_table_of_attributes():
+    shares = {"a": {"generated": 0.0, "true": 0.5}, "b": {"generated": 1.0, "true": 0.5}}
+    details = {"attribute": "hair", "accuracy": 0.987, "missing": ["a"], "shares": shares}
+    lines = attribute_table([Result("kid", 1, 0, 1), Result("attributes_hair", 0.5, 0, 1, details=details)])
+    assert lines[1].split() == ["hair", "98.7%", "a", "a", "x0.00", "b", "x2.00"]
+    assert attribute_table([Result("kid", 1, 0, 1)]) == []
+
+
+def test_help_and_importing_do_not_load_torch():
+    code = (
+        "import sys, metrics, metrics.names, metrics.__main__; print(sorted({'torch', 'dicebear'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    found = subprocess.run([sys.executable, "-m", "metrics", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0
+    assert "--metrics" in found.stdout
