@@ -15,8 +15,6 @@ from app.models import Card
 NOISE_MODES = ("const", "random", "none")
 MOST_STAGES = 9  # 4 to 1024 px
 ALPHA_INFO = "0 = the stage before, 1 = the new block alone"
-# Reads aloud what was drawn, and describes the pictures to those who do not see them.
-SAY = "(drawn) => window.stylegrow.drawn(drawn)"
 
 
 def psi(context: Context, **more: Any) -> gr.Slider:
@@ -57,8 +55,13 @@ def stage_slider(card: Card | None) -> dict[str, Any]:
     return {"minimum": 1, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
 
 
+def say(tab: str) -> str:
+    """The script that reads aloud what was drawn in a tab, and describes the pictures to those who do not see them."""
+    return f'(drawn) => window.stylegrow.drawn(drawn, "{tab}")'
+
+
 def drawn(tab: str) -> gr.JSON:
-    """What a function says of what it drew; not seen, but read aloud through SAY."""
+    """What a function says of what it drew; not seen, but read aloud through `say`."""
     return gr.JSON(label="How it was made", visible="hidden", elem_id=f"drawn-{tab}")
 
 

@@ -211,8 +211,7 @@ def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Checkb
             )
         thumbnails = context.checked(
             gr.Checkbox(
-                label="Thumbnails",
-                info="fewer pixels, in which mistakes are harder to see; not on the leaderboard",
+                label="Thumbnails: fewer pixels, so that mistakes are harder to see; not on the leaderboard",
                 elem_id="game-thumbnails",
             ),
             checks.flag,

@@ -215,7 +215,7 @@ def build(context: Context) -> Callable[[], None]:
             str(latent),
         ]
 
-    say = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
+    say = {"fn": None, "js": controls.say(ID), "api_visibility": "private"}
     context.bind(
         [draw.click, seeds.submit, psi.release, z_limit.release, stage.input, alpha.input],
         generate,
@@ -253,7 +253,7 @@ def build(context: Context) -> Callable[[], None]:
             return [gr.skip()] * 3
         return generate(*values)
 
-    context.show(ID, greet, inputs, outputs, controls.SAY)
+    context.show(ID, greet, inputs, outputs, controls.say(ID))
     return finish
 
 

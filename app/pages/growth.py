@@ -93,7 +93,7 @@ def build(context: Context) -> None:
         shown, said = fade_in(seed, min(stage, len(card.stages)), alpha, psi, label, model)
         return [shown, stages(seeds, psi, label, model)[0], said]
 
-    say: dict[str, Any] = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
+    say: dict[str, Any] = {"fn": None, "js": controls.say(ID), "api_visibility": "private"}
     look = [psi, label, context.model]
     context.bind(
         [stage.input, alpha.input, seed.submit, psi.release],
@@ -107,4 +107,4 @@ def build(context: Context) -> None:
     context.bind(
         [every.click, seeds.submit], stages, [seeds, *look], [ladder, drawn_ladder], name="stages"
     ).success(inputs=drawn_ladder, **say)  # fmt: skip
-    context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], controls.SAY)
+    context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], controls.say(ID))

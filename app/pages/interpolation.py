@@ -160,7 +160,7 @@ def build(context: Context) -> None:
         make.click, interpolate, inputs, [video, picture, other, drawn], name="interpolate", show_progress="full",
         show_progress_on=[video],
     )  # fmt: skip
-    made.success(None, drawn, js=controls.SAY, api_visibility="private")
+    made.success(None, drawn, js=controls.say(ID), api_visibility="private")
     stop.click(None, cancels=[made], js="() => window.stylegrow.say('Stopped.')", api_visibility="private")
 
 

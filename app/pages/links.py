@@ -17,24 +17,35 @@ LONGEST = 2000
 def connect(context: Context, demo: gr.Blocks) -> None:
     """Bind both, once all pages are built."""
     followers = [component for components, _ in context.followers for component in components]
-    followed = context.bind(
-        context.model.change, lambda model: _followed(context, model), [context.model], followers, draws=False
+    followed = context.bind(  # not what a link chose, whose fields would be lost
+        context.model.input, lambda model: _followed(context, model), [context.model], followers, draws=False
     )
-    names = list(context.fields)
+    changed = list(dict.fromkeys([*followers, *context.fields.values()]))  # one may be both
 
     def opened(request: gr.Request) -> list[Any]:
         given = read(context, dict(request.query_params))
         card = context.models.cards.get(given.get("model") or context.models.first or "")
-        follow = [update for _, updates in context.followers for update in updates(card)]
-        fields = [gr.update(value=given[name]) if name in given else gr.skip() for name in names]
+        if card is not None:
+            with contextlib.suppress(AppError):  # said when it is to draw
+                context.models.engine(card.name)  # so that the badge can tell how quick it is
+        changes = dict(
+            zip(followers, (update for _, updates in context.followers for update in updates(card)), strict=True)
+        )
+        for name, field in context.fields.items():
+            if name in given:  # what a link says counts for more than what the model suggests
+                change = changes.get(field)
+                changes[field] = (change if isinstance(change, dict) else {}) | gr.update(value=given[name])
         tab = gr.update(selected=given["tab"]) if "tab" in given else gr.skip()
-        # The fields last: what a link says counts for more than what the model suggests.
-        return [tab, gr.update(value=card.name) if card else gr.skip(), *follow, *fields]
+        return [
+            tab,
+            gr.update(value=card.name) if card else gr.skip(),
+            *(changes.get(one, gr.skip()) for one in changed),
+        ]
 
     loaded = demo.load(
         opened,
         None,
-        [context.tabs, context.model, *followers, *context.fields.values()],
+        [context.tabs, context.model, *changed],
         api_visibility="private",
         concurrency_limit=None,
         show_progress="hidden",

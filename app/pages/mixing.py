@@ -166,7 +166,7 @@ def build(context: Context) -> None:
 
     pair = [a, b, layers, psi, label, context.model]
     everything = [rows, cols, *pair]
-    say: dict[str, Any] = {"fn": None, "inputs": drawn, "js": controls.SAY, "api_visibility": "private"}
+    say: dict[str, Any] = {"fn": None, "inputs": drawn, "js": controls.say(ID), "api_visibility": "private"}
     mix = partial(context.bind, work=mix_pair, inputs=pair, outputs=[result, drawn], trigger_mode="always_last")
     mix([a.submit, b.submit], name="mix_pair").success(**say)
     for control, script in ((bands, _PRESET), (boxes, _BOXES), (crossover, _CROSSOVER)):
@@ -180,7 +180,7 @@ def build(context: Context) -> None:
     for button, seeds in ((shuffle_rows, rows), (shuffle_cols, cols)):
         shuffled = context.bind(button.click, _random, [seeds], [seeds], draws=False)
         context.bind(shuffled.success, show, everything, shown).success(**say)
-    context.show(ID, show_if_quick, everything, shown, controls.SAY)
+    context.show(ID, show_if_quick, everything, shown, controls.say(ID))
     grid_inputs = [rows, cols, layers, psi, label, context.model]
     made = context.bind(whole.click, style_mix, grid_inputs, [grid, cells, pairs, drawn], name="style_mix")
     shows = {"fn": lambda: [gr.update(visible=True)] * 2, "outputs": [grid, alone], "queue": False}

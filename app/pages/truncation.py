@@ -110,13 +110,13 @@ def build(context: Context) -> None:
             return gr.skip(), gr.skip()
         return truncation_strip(seeds, psis, label, model)
 
-    say: dict[str, Any] = {"fn": None, "js": controls.SAY, "api_visibility": "private"}
+    say: dict[str, Any] = {"fn": None, "js": controls.say(ID), "api_visibility": "private"}
     strip_inputs = [seeds, psis, label, context.model]
     context.bind(
         [strip.click, seeds.submit, psis.submit], truncation_strip, strip_inputs, [truncated, drawn],
         name="truncation_strip",
     ).success(inputs=drawn, **say)  # fmt: skip
-    context.show(ID, show, strip_inputs, [truncated, drawn], controls.SAY)
+    context.show(ID, show, strip_inputs, [truncated, drawn], controls.say(ID))
     noise_inputs = [noisy, draws, psi, label, context.model]
     context.bind(
         detail.click, noise_detail, noise_inputs, [changed, drawn_noise], name="noise_detail"

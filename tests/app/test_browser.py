@@ -263,7 +263,9 @@ def contrast(page, selector):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_light_and_dark(visit, scheme):
-    page = visit(color_scheme=scheme)
+    page = visit("?tab=generate&model=run&seeds=5&grown=2", color_scheme=scheme)
+    alt = "Generated image, seed 5, stage 8 px, model run"  # what a link says of a model holds
+    expect(page.locator("#pictures img")).to_have_attribute("alt", alt)
     bright = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0] > 128")
     assert bright == (scheme == "light")
     for selector in ("h1", ".badge", "#generate", "#random", "[role=tab][aria-selected=true]", "[role=tab]", "label"):
