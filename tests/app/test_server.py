@@ -4,7 +4,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -63,6 +65,31 @@ def test_a_port_in_use_is_one_line(models, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert f"--port {port}: in use" in err
+
+
+def test_a_server_slow_to_start_is_waited_for_and_one_that_ends_is_not(monkeypatch):
+    import uvicorn
+    from gradio import http_server
+    from gradio.exceptions import ServerFailedToStartError
+
+    usual, now, end = http_server.Server, [0.0], threading.Event()
+
+    def wait(_):
+        now[0] += 10
+        slow.started = slow.started or now[0] == 60  # Gradio waits for 5 s
+
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=wait))
+    with server._patience():
+        slow, gone, stuck = (http_server.Server(uvicorn.Config(app=None)) for _ in range(3))
+        slow.run, gone.run, stuck.run = end.wait, lambda: None, end.wait
+        slow.run_in_thread()
+        for failing in (gone, stuck):
+            with pytest.raises(ServerFailedToStartError):
+                failing.run_in_thread()
+    end.set()
+    assert now[0] > server.LONGEST_START
+    assert stuck.should_exit
+    assert http_server.Server is usual
 
 
 @pytest.fixture
@@ -190,8 +217,6 @@ def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch
 
 @pytest.mark.parametrize(("device", "where"), [("cpu", "computer"), ("cuda", "GPU")])
 def test_a_batch_that_did_not_fit_is_told_once(models, monkeypatch, device, where):
-    from types import SimpleNamespace
-
     import gradio as gr
     import torch
 
