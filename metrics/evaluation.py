@@ -144,7 +144,7 @@ class Evaluator:
         return compare(reals, others, self.names, self._seed, self._rng(DIRECTIONS))
 
     def _real_digests(self) -> tuple[Digest, Digest, dict[str, Value]]:
-        """(what is known of the real pictures, of the others, their numbers, which are the floors)."""
+        """(what is known of the real pictures, the others' readings, their numbers: the floors)."""
         if self._known is None:
             found = []
             for stream, indices in ((CHOSEN, self.reals.chosen), (OTHERS, self.reals.others)):
@@ -154,7 +154,8 @@ class Evaluator:
                 if self._real_features is not None and "features" in self._needs:
                     digest.features = self._real_features.of(indices)
                 found.append(digest)
-            self._known = found[0], found[1], self._compare(*found)
+            # Of the others only the readings are asked for again; patches take much memory.
+            self._known = found[0], Digest(readings=found[1].readings), self._compare(*found)
         return self._known
 
     def _coverage(self, generated: Digest, others: Digest) -> list[Result]:

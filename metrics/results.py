@@ -60,8 +60,8 @@ def table(results: Sequence[Result], anchors: Mapping[str, Sequence[Result]] | N
 
 
 def attribute_table(results: Sequence[Result]) -> list[str]:
-    """For attributes: how well each is read, what is missing, and the values drawn most too often and too rarely."""
-    rows = [["attribute", "read right", "missing", "rarest", "commonest"]]
+    """For attributes: how well each is read, what is missing, the extremes of generated over true frequency."""
+    rows = [["attribute", "read right", "missing", "lowest factor", "highest factor"]]
     for result in results:
         if "shares" in result.details:
             details = result.details

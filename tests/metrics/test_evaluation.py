@@ -19,9 +19,9 @@ QUICK = ("fd", "kid", "pr", "dc")
 
 
 class Showing(nn.Module):
-    """A ProGAN in name, whose pictures are given: by seed, so that equal seeds give equal pictures."""
+    """A generator in name, which shows the given pictures one after the other."""
 
-    def __init__(self, pictures, stage=64):
+    def __init__(self, pictures):
         super().__init__()
         self.anything = nn.Parameter(torch.zeros(1))
         self.pictures, self.calls = pictures, 0
