@@ -1,6 +1,7 @@
 """Controls that several tabs have, and what their values mean to a model."""
 
 import time
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -94,6 +95,14 @@ def figure(title: str, name: str, **more: Any) -> gr.Image:
         elem_classes="figure",
         **more,
     )
+
+
+def picked(event: gr.EventData, things: Sequence[Any], gone: str) -> Any:
+    """Which of the things that a gallery shows was clicked; AppError `gone` for none of them, or no click at all."""
+    index = event._data.get("index") if isinstance(event._data, dict) else None
+    if not isinstance(index, int) or not 0 <= index < len(things):
+        raise AppError(gone)
+    return things[index]
 
 
 def opened(context: Context, model: str, images: int = 1) -> tuple[Card, Engine]:

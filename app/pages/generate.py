@@ -194,10 +194,8 @@ def build(context: Context) -> Callable[[], None]:
     inputs = [seeds, psi, cutoff, noise, noise_seed, label, z_limit, stage, alpha, size, form, context.model]
     outputs = [gallery, detail, drawn]
 
-    def choose(drawn: list[tuple[int, Look]], event: gr.SelectData) -> list[Any]:
-        if not isinstance(event.index, int) or not 0 <= event.index < len(drawn):
-            raise AppError("That picture is not here any more; press Generate.")
-        seed, made = drawn[event.index]
+    def choose(drawn: list[tuple[int, Look]], event: gr.EventData) -> list[Any]:
+        seed, made = controls.picked(event, drawn, "That picture is not here any more; press Generate.")
         card, engine = controls.opened(context, made.model)
         setting = made.setting(engine, card)
         folder = new_folder(context.files)

@@ -10,7 +10,6 @@ import gradio as gr
 from app import checks, figures
 from app.context import Context
 from app.engine import Engine, Setting
-from app.errors import AppError
 from app.files import new_folder, save_picture
 from app.inputs import LARGEST_SEED, read_layers
 from app.models import Card
@@ -154,15 +153,12 @@ def build(context: Context) -> None:
             return [*[gr.skip()] * 5, controls.report(asked)]
         return show(*values)
 
-    def pick(seeds: list[int], event: gr.SelectData) -> int:
-        if not isinstance(event.index, int) or not 0 <= event.index < len(seeds):
-            raise AppError("That face is not here any more; choose another.")
-        return seeds[event.index]
+    def pick(seeds: list[int], event: gr.EventData) -> int:
+        return int(controls.picked(event, seeds, "That face is not here any more; choose another."))
 
-    def pick_mix(pairs: list[tuple[int, int]], event: gr.SelectData) -> tuple[int, int]:
-        if not isinstance(event.index, int) or not 0 <= event.index < len(pairs):
-            raise AppError("That mix is not here any more; draw the grid again.")
-        return pairs[event.index]
+    def pick_mix(pairs: list[tuple[int, int]], event: gr.EventData) -> tuple[int, int]:
+        a, b = controls.picked(event, pairs, "That mix is not here any more; draw the grid again.")
+        return a, b
 
     pair = [a, b, layers, psi, label, context.model]
     everything = [rows, cols, *pair]

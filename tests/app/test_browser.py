@@ -180,6 +180,20 @@ def test_every_tab_shows_something_when_it_is_opened(visit):
     page.wait_for_function("document.querySelector('video')?.readyState >= 2")
 
 
+def test_mixing_by_clicking(visit):
+    page = visit("?tab=mix&rows=0-1&cols=6-8")
+    mixed = page.locator("#mixed img")
+    for name, place, seeds in (("rows", 1, (1, 6)), ("cols", 2, (1, 8))):
+        drawn(page, f"#{name} img")
+        page.locator(f"#{name} button.thumbnail-item").nth(place).click()
+        expect(mixed).to_have_attribute("alt", re.compile("seed {} with layers 0-3 of seed {},".format(*seeds)))
+    page.locator("#mix-grid").click()
+    drawn(page, "#mixing-figure img")
+    page.get_by_role("button", name="Every mix as a picture of its own").click()
+    page.locator("#cells button.thumbnail-item").nth(1).click()
+    expect(mixed).to_have_attribute("alt", re.compile("seed 0 with layers 0-3 of seed 7,"))
+
+
 def test_a_run_goes_on_while_it_is_looked_at(visit, app):
     page = visit(f"?tab=training&run={RUN}", clock=True)
     drawn(page, "#snapshot img")
