@@ -159,12 +159,12 @@ class UpConv2d(EqualizedWeight):
         self.register_buffer("shifts", four_shifts() if fused else four_shifts().flip(1), persistent=False)
 
     def effective(self, weight: Tensor) -> Tensor:
-        """The 4x4 kernel [out, in, 4, 4]."""
-        return kernel_4x4(weight, self.shifts.to(weight.dtype) * self.scale)
+        """The 4x4 kernel [in, out, 4, 4] of a transposed convolution."""
+        return kernel_4x4(weight.transpose(0, 1), self.shifts.to(weight.dtype) * self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        return convolve_transposed(x, weight.transpose(0, 1), bias, stride=2, padding=1)
+        return convolve_transposed(x, weight, bias, stride=2, padding=1)
 
 
 class DownConv2d(EqualizedWeight):
