@@ -52,17 +52,17 @@ def test_the_classifier_reads_pictures_of_other_sizes():
 
 
 def test_training_learns_and_repeats(tmp_path, monkeypatch):
-    monkeypatch.setattr(classifier, "BATCH", 8)
+    monkeypatch.setattr(classifier, "BATCH", 16)
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first, second = (classifier.train(faces=16, steps=25) for _ in range(2))
+    first, second = (classifier.train(faces=16, steps=40) for _ in range(2))
     assert torch.equal(torch.rand(1), expected)  # the caller's chance is left alone
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
     images, labels = classifier.rendered(range(classifier.FIRST_FACE, classifier.FIRST_FACE + 16))
-    skin = toonhead.ATTRIBUTES.index("skin_color")
-    assert (first.read(images.numpy())["skin_color"] == labels[:, skin].numpy()).mean() > 0.5
+    found = first.read(images.numpy())
+    assert np.mean([found[name] == labels[:, i].numpy() for i, name in enumerate(toonhead.ATTRIBUTES)]) > 0.9
     classifier.save_classifier(first, tmp_path / "weights.safetensors")
     loaded = classifier.load_classifier(tmp_path / "weights.safetensors")
     assert np.array_equal(loaded.read(images.numpy())["hair"], first.read(images.numpy())["hair"])
