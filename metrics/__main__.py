@@ -133,7 +133,7 @@ def run(options: Options) -> None:
     )  # fmt: skip
     results = evaluator.evaluate(generator, look)
     anchors = {"blurred 1 px": evaluator.blurred()} if options.anchors else {}
-    report(options, results, anchors, f"{dataset.name}, {generator.resolution} px", look, time.monotonic() - begun)
+    report(options, results, anchors, dataset, look, time.monotonic() - begun)
 
 
 def look_of(generator: Generator, facts: dict[str, Any], trunc: float | None) -> Look:
@@ -161,13 +161,19 @@ def held_out_of(dataset: Dataset, facts: dict[str, Any]) -> np.ndarray | None:
 
 
 def report(
-    options: Options, results: list[Result], anchors: dict[str, list[Result]], data: str, look: Look, seconds: float
+    options: Options,
+    results: list[Result],
+    anchors: dict[str, list[Result]],
+    dataset: Dataset,
+    look: Look,
+    seconds: float,
 ) -> None:
     """Print everything, and write --out and --figure."""
     from metrics.results import attribute_table, table
 
     psi = "" if options.trunc is None else f", psi {look.psi:g}"
-    print(f"{printable(options.model)} against {printable(data)}, seed {options.seed}{psi}, {seconds:.0f} s")
+    heading = f"{options.model} against {dataset.name}, seed {options.seed}{psi}"
+    print(f"{printable(heading)}, {seconds:.0f} s")
     for name in dict.fromkeys(result.features for result in results if result.features):
         which = ", ".join(result.name for result in results if result.features == name)
         print(f"{which}: by {name}")
@@ -179,7 +185,8 @@ def report(
         if result.figure is not None:
             from data.pictures import save_png
 
-            save_png(result.figure, Path(options.figure).expanduser(), {"Source": data})
+            source = dataset.credit or dataset.source
+            save_png(result.figure, Path(options.figure).expanduser(), {"parameters": heading, "Source": source})
             print(f"\nnearest training pictures: {printable(options.figure)}")
     if options.out is not None:
         write(Path(options.out).expanduser(), options, results, anchors)
