@@ -54,6 +54,8 @@ def modules_after(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("statement", ["import data", "import zoo", "import train.options", "import train.command"])
+@pytest.mark.parametrize(
+    "statement", ["import data", "import zoo", "import metrics", "import train.options", "import train.command"]
+)
 def test_what_answers_at_once_does_not_load_torch(statement):
     assert not modules_after(statement) & {"torch", "dicebear", "accelerate"}
