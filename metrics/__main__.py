@@ -62,7 +62,7 @@ class Options:
     """where prepared pictures and their features are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
     batch: Integer = None
     """pictures drawn at once (default: what memory holds)"""
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bf16"] = "float32"
     """of the generator's convolutions"""
     workers: Integer = None
     """processes that prepare pictures (default: one a core)"""
