@@ -145,7 +145,7 @@ def _opened(options: Common) -> Engine:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         reason = "cannot be written" if there.is_dir() else "is not a folder"
         raise AppError(f"--outdir {printable(folder)}: {printable(there)} {reason}; give another folder")
-    return Engine(options.model, options.device, options.batch)
+    return Engine(options.model, options.device, options.batch, options.dtype)
 
 
 def _setting(engine: Engine, options: Styled, psi: float | None) -> Setting:

@@ -18,8 +18,10 @@ import stylegan
 import zoo
 from app.errors import AppError
 from app.inputs import LARGEST_SEED, shown
+from data.commandline import DtypeName
 from data.errors import printable
 from data.pictures import to_uint8
+from progan.layers import keep_weights
 from stylegan.synthesis import layer_sizes
 from zoo import sampling
 from zoo.folders import WEIGHTS, name_of
@@ -52,13 +54,16 @@ class Engine:
         classes: the labels' names; empty for a model without labels, or whose labels have no names.
         credit: of the data, to be kept with the pictures; may be empty.
         weights: the beginning of the SHA-256 of the weights' file, which tells models of the same name apart.
+        dtype: of the convolutions, "float32" or "bf16".
         generator: the network, on the device.
     """
 
-    def __init__(self, model: str, device: str | None = None, batch: int | None = None) -> None:
+    def __init__(
+        self, model: str, device: str | None = None, batch: int | None = None, dtype: DtypeName = "float32"
+    ) -> None:
         """Load a model (see zoo.find_model). `device` is by default the GPU if there is one, `batch` what it can hold.
 
-        ModelError for the model, AppError for the device.
+        `dtype` is that of the convolutions. ModelError for the model, AppError for the device.
         """
         self.folder = zoo.find_model(model)
         config = zoo.read_config(self.folder)
@@ -66,7 +71,10 @@ class Engine:
         self.architecture: str = config["architecture"]
         self.classes: list[str] = config["classes"]
         self.credit = str(config["training"].get("credit") or "")
+        self.dtype = dtype
         self.generator = _placed(zoo.load_generator(self.folder), device)
+        self.generator.compute_dtype = torch.bfloat16 if dtype == "bf16" else None
+        keep_weights(self.generator)
         # Here, since every file that is drawn names it, and copies of the engine (see `telling`) share it.
         with (self.folder / WEIGHTS["generator"]).open("rb") as file:
             self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -292,6 +300,8 @@ class Engine:
     def text(self, setting: Setting, **facts: Any) -> dict[str, str]:
         """What a file says of itself: "parameters" (JSON: model, setting, `facts` over it) and the data's credit."""
         parameters: dict[str, Any] = {"model": self.name, "weights": self.weights}
+        if self.dtype != "float32":
+            parameters["dtype"] = self.dtype
         if self.styled:
             parameters |= {"psi": setting.psi, "cutoff": setting.cutoff, "noise": setting.noise}
             if setting.noise == "random":

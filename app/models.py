@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import zoo
 from app.errors import AppError
+from data.commandline import DtypeName
 from data.errors import printable
 from zoo.folders import FORMAT_VERSION, ZOO, name_of
 
@@ -95,10 +96,15 @@ class Models:
     """The models by name, loaded when they are first asked for; those unused for longest make room. Thread-safe."""
 
     def __init__(
-        self, models: Sequence[str] = (), folder: str | None = None, device: str | None = None, batch: int | None = None
+        self,
+        models: Sequence[str] = (),
+        folder: str | None = None,
+        device: str | None = None,
+        batch: int | None = None,
+        dtype: DtypeName = "float32",
     ) -> None:
         """Those given, then those in a folder; without either the bundled ones. AppError or zoo.ModelError."""
-        self._device, self._batch = device, batch
+        self._device, self._batch, self._dtype = device, batch, dtype
         self._lock = Lock()
         self._engines: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
         self.cards: dict[str, Card] = {}
@@ -164,7 +170,7 @@ class Models:
         from app.engine import Engine
 
         try:
-            engine = Engine(str(card.folder), self._device, self._batch)
+            engine = Engine(str(card.folder), self._device, self._batch, self._dtype)
         except (zoo.ModelError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             raise AppError(

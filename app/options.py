@@ -10,7 +10,7 @@ import tyro
 from app.errors import AppError
 from app.inputs import shown
 from app.serving import Repeated, Serve
-from data.commandline import Integer, Number, Text, parsed
+from data.commandline import Dtype, Integer, Number, Text, parsed
 
 PROGRAM = "python -m app"
 Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
@@ -34,6 +34,8 @@ class Common:
     """folder for the files; earlier ones of the same name are replaced"""
     device: Text = None
     """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
+    dtype: Dtype = "float32"
+    """of the convolutions; bf16 is faster where the machine is, and changes pictures a little"""
     batch: Integer = None
     """pictures drawn at once (default: what memory surely holds)"""
 

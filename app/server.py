@@ -36,7 +36,7 @@ def serve(options: Serve) -> None:
     """Load the first model and serve until interrupted. AppError or zoo.ModelError for what cannot be used."""
     auth = _auth(options.auth)
     _check(options)
-    models = Models(options.model, options.models_dir, options.device, options.max_batch)
+    models = Models(options.model, options.models_dir, options.device, options.max_batch, options.dtype)
     if models.first is not None:
         models.engine(models.first)  # now, so that what is wrong with it shows here
     with _files() as files:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from data.commandline import Integer, Text
+from data.commandline import Dtype, Integer, Text
 
 Repeated = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction]
 Folder = Annotated[str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
@@ -33,6 +33,8 @@ class Serve:
     """the folder whose training runs are shown"""
     device: Text = None
     """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
+    dtype: Dtype = "float32"
+    """of the convolutions; bf16 is faster where the machine is, and changes pictures a little"""
     max_batch: Integer = None
     """pictures drawn at once (default: what memory surely holds)"""
     max_frames: Integer = None

@@ -81,6 +81,8 @@ def drawing(job: Job) -> Callable[[], object]:
         latents = torch.randn(job.batch, peer.CODE, device=job.device)
         return lambda: theirs(latents, step=step, alpha=1)
     from benchmarks import ours, plain
+    from data.memory import keep_freed_memory
+    from progan.layers import keep_weights
 
     generator, critic = ours.networks(job.network, width(job.network, job.preset, job.resolution), job.resolution)
     latents = torch.randn(job.batch, generator.z_dim, device=job.device)
@@ -88,7 +90,10 @@ def drawing(job: Job) -> Callable[[], object]:
         transcribed, _ = plain.networks(generator, critic, job.resolution)
         transcribed = transcribed.to(job.device).eval()
         return lambda: transcribed(latents)
-    generator = generator.to(job.device, memory_format=torch.channels_last).eval()
+    # As the app and its commands do.
+    keep_freed_memory()
+    keep_weights(generator)
+    generator = generator.to(job.device).eval()
     generator.compute_dtype = torch.bfloat16 if job.row == "bf16" else None
     return lambda: generator(latents)
 
@@ -111,9 +116,7 @@ def latency(count: int, threads: int, device: str, bf16: bool) -> list[float]:
     from app.engine import Engine
 
     torch.set_num_threads(threads)
-    engine = Engine(FACE, device)
-    if bf16:
-        engine.generator.compute_dtype = torch.bfloat16
+    engine = Engine(FACE, device, dtype="bf16" if bf16 else "float32")
     setting = engine.setting()
     seeds = iter(range(count + 3))
     return seconds_each(lambda: list(engine.images([next(seeds)], setting)), count, device, warm_up=3)

@@ -7,6 +7,7 @@ import torch
 
 from benchmarks.measuring import operations_of
 from benchmarks.widths import width
+from data.memory import keep_freed_memory
 from train import objectives
 from train.draws import Draws
 from train.feed import Batch
@@ -47,6 +48,7 @@ class Training:
         full: int | None = None,
         **recipe: Any,
     ) -> None:
+        keep_freed_memory()  # as the training commands do
         torch.manual_seed(0)
         r = resolution
         generator, discriminator = networks(network, table, full or r)

@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import tyro
 
@@ -12,6 +12,8 @@ import tyro
 Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+DtypeName = Literal["float32", "bf16"]
+Dtype = Annotated[DtypeName, tyro.conf.arg(metavar="{float32,bf16}")]
 
 T = TypeVar("T")
 

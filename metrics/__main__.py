@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from data.commandline import Integer, Number, Text, parsed
+from data.commandline import Dtype, Integer, Number, Text, parsed
 from data.errors import DataError, printable
 from metrics.errors import MetricError
 from metrics.names import DEFAULT, check_names
@@ -62,7 +62,7 @@ class Options:
     """where prepared pictures and their features are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
     batch: Integer = None
     """pictures drawn at once (default: what memory holds)"""
-    dtype: Literal["float32", "bf16"] = "float32"
+    dtype: Dtype = "float32"
     """of the generator's convolutions"""
     workers: Integer = None
     """processes that prepare pictures (default: one a core)"""

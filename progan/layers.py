@@ -83,7 +83,7 @@ class EqualizedWeight(nn.Module):
     `lrmul` multiplies the learning rate of weight and bias: both are so much larger in memory and scaled back here.
     """
 
-    kept: dict[Any, tuple[Tensor, Tensor | None]] | None = None  # see weights_kept
+    kept: dict[Any, tuple[Tensor, Tensor | None]] | None = None  # see keep_weights
 
     def __init__(
         self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool, lrmul: float = 1.0
@@ -115,17 +115,21 @@ class EqualizedWeight(nn.Module):
         return weight * self.scale
 
 
+def keep_weights(network: nn.Module, keep: bool = True) -> None:
+    """Have layers make their effective weights only once, for as long as the weights stay as they are."""
+    for layer in network.modules():
+        if isinstance(layer, EqualizedWeight):
+            layer.kept = {} if keep else None
+
+
 @contextmanager
 def weights_kept(network: nn.Module) -> Iterator[None]:
-    """Within, layers make their effective weights once: for several passes through weights that stay as they are."""
-    layers = [layer for layer in network.modules() if isinstance(layer, EqualizedWeight)]
-    for layer in layers:
-        layer.kept = {}
+    """Within, effective weights are made only once: for several passes."""
+    keep_weights(network)
     try:
         yield
     finally:
-        for layer in layers:
-            layer.kept = None
+        keep_weights(network, False)
 
 
 class Conv2d(EqualizedWeight):

@@ -252,3 +252,12 @@ def test_the_text_of_a_picture(engine):
     assert (labelled["class"], labelled["noise"], labelled["noise_seed"]) == ("2", "random", 9)
     assert json.loads(run.text(run.setting())["parameters"]).keys() == {"model", "weights", "resolution", "alpha"}
     assert "Source" not in run.text(run.setting())
+
+
+def test_lower_precision_changes_pictures_a_little_and_is_said(models):
+    exact, rough = Engine(str(models / "style"), "cpu"), Engine(str(models / "style"), "cpu", dtype="bf16")
+    setting = exact.setting()
+    shown, expected = (np.asarray(list(one.images([1, 2], setting))).astype(int) for one in (rough, exact))
+    assert 0 < np.abs(shown - expected).mean() < 5
+    assert '"dtype": "bf16"' in rough.text(setting)["parameters"]
+    assert "dtype" not in exact.text(setting)["parameters"]
