@@ -27,8 +27,9 @@ def open_dataset(
     """The data set of a source, prepared first where it is not yet.
 
     `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, `count` of
-    them. `resolution` defaults to 64 for these, else to what most images reach, at most 256; `channels` to grey
-    where all images are grey; `cache` to $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU.
+    them; "fashion-mnist" is found on this machine or downloaded to the cache. `resolution` defaults to 64 for the
+    faces, else to what most images reach, at most 256; `channels` to grey where all images are grey; `cache` to
+    $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU.
     One process of the machine prepares, others that ask for the same wait for it. It shows its progress on stderr, also
     where it is `quiet`, which only keeps back what else there is to say (waiting, files that were skipped). Raises
     DataError.

@@ -30,7 +30,7 @@ from data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
 from data.decoding import Shape, UnusableError
 from data.errors import DataError, printable
 from data.levels import ArrayWriter, EncodedWriter, encode, is_array, sync
-from data.sources import TOONHEAD, Source, default_resolution, find_source
+from data.sources import NAMES, Source, default_resolution, find_source
 from data.workers import Workers, available_cpus
 
 MIN_RESOLUTION, MAX_RESOLUTION = 4, 1024
@@ -92,10 +92,10 @@ def open_or_prepare(
     """(the data set for a source, whether it is new: prepared in this call or while it waited). Raises DataError."""
     if workers is not None and workers < 1:
         raise DataError(f"--workers {workers}: give a number of processes from 1 up")
-    if source is not None and source != TOONHEAD and is_prepared(source):
+    if source is not None and os.fspath(source) not in NAMES and is_prepared(source):
         return _open_prepared(Path(source).expanduser().resolve(), request, count), False
-    pictures = find_source(source, count)
     folder = cache_folder(cache)
+    pictures = find_source(source, count, downloads=folder / "downloads")
     path = _find(pictures, request, folder)
     if path is not None:
         return Dataset(path), False

@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder, a zip file, MNIST-style idx files or the embedded faces.
+"""Where pictures come from: a folder, a zip file, MNIST-style idx files, Fashion-MNIST or the embedded faces.
 
 Every kind of source has the same attributes and methods (see `Source`) and can be sent to a worker process.
 """
@@ -23,10 +23,12 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
+from data import fashion
 from data.decoding import MIN_SIDE, Picture, Shape, UnusableError, explain, is_grey, open_image, square
 from data.errors import DataError, printable
 
 TOONHEAD = "toonhead"
+NAMES = (TOONHEAD, fashion.NAME)  # of the data sets that are found by name
 MAX_FILE_BYTES = 1 << 30
 MAX_LABEL = 65_535
 
@@ -86,17 +88,24 @@ class Source(Protocol):
         """Labels of the pictures `used` (indices [n]); `classes` [n, attributes] are indices that came with them."""
 
 
-def find_source(source: str | os.PathLike[str] | None, count: int | None = None) -> Source:
-    """The pictures that a user's `source` stands for; None and "toonhead" are `count` embedded faces."""
-    if source is None or source == TOONHEAD:
+def find_source(
+    source: str | os.PathLike[str] | None, count: int | None = None, downloads: Path | None = None
+) -> Source:
+    """The pictures that a user's `source` stands for; None and "toonhead" are `count` embedded faces.
+
+    "fashion-mnist" is that data set, wherever it is; it may be downloaded to `downloads`, if given. Raises DataError.
+    """
+    if source is None or os.fspath(source) == TOONHEAD:
         return _faces(count)
     if count is not None:
         raise DataError(f"--count {count}: only the embedded faces take a count; leave it out for {printable(source)}")
     shown, what = printable(source), "give a folder or a zip file of images"
     try:
+        if os.fspath(source) == fashion.NAME:
+            source = fashion.find(downloads)
         path = Path(source).expanduser().resolve(strict=True)
         if path.is_dir():
-            return _idx(path) or _folder(path)
+            return _idx(fashion.of_torchvision(path) or path) or _folder(path)
         if path.is_file() and zipfile.is_zipfile(path):
             return _zip(path)
     except OSError as error:
@@ -415,11 +424,12 @@ def _idx(path: Path) -> Idx | None:
         if len(label) != count:
             reason = f"holds {len(label)} labels for {count} images: take files that belong together"
             raise DataError(f"{printable(labels)} {reason}")
-        fashion = "fashion" in path.name.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
+        clothes = "fashion" in path.name.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
         last = max(int(label.max()), 9)
-        class_names = FASHION_CLASSES if fashion and last == 9 else tuple(map(str, range(last + 1)))
+        class_names = FASHION_CLASSES if clothes and last == 9 else tuple(map(str, range(last + 1)))
     stamp = _hash([str(path), [(entry.name, _times(entry)) for entry in (images, labels) if entry is not None]])
-    return Idx(str(path), safe_name(path.name), stamp, images, (count, height, width), label, class_names)
+    name = fashion.NAME if class_names == FASHION_CLASSES else safe_name(path.name)
+    return Idx(str(path), name, stamp, images, (count, height, width), label, class_names)
 
 
 def _idx_content(path: Path, size: int = -1) -> bytes:

@@ -4,9 +4,11 @@ A critic is any function of images [N, C, H, W] that returns scores [N, 1], or (
 also classifies, as the auxiliary classifier of the 2018 program does. Losses are means over the batch, so that the
 gradients of equal parts of a batch average to those of the whole. Where labels [N, L] are given to a critic that
 classifies, label_weight times the cross-entropy of the label logits is added. An objective's `statistics` are detached
-scalars under the names that the reports use.
+scalars under the names that the reports use: beside the parts of the loss, what the critic's loss estimates of the
+distance between reals and fakes, a lower bound where the critic is not the best one.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -49,15 +51,63 @@ def wgan_gp_critic(
     real_scores, real_logits = scores_and_logits(critic, reals)
     fake_scores, fake_logits = scores_and_logits(critic, fakes)
     penalty = gp_weight / target**2 * (gradient_norms(critic, torch.lerp(reals, fakes, mix)) - target).square().mean()
-    loss = fake_scores.mean() - real_scores.mean() + penalty + drift * real_scores.square().mean()
-    statistics = critic_statistics(real_scores, fake_scores, penalty)
+    distance = real_scores.mean() - fake_scores.mean()
+    loss = penalty - distance + drift * real_scores.square().mean()
+    statistics = scores(real_scores, fake_scores) | {"wasserstein": distance, "penalty": penalty}
     return objective(loss, statistics, label_weight, labels, real_logits, fake_logits)
 
 
+def wgan_critic(
+    critic: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None = None, label_weight: float = 1.0
+) -> Objective:
+    """The critic's loss of WGAN: mean D(fake) - mean D(real) (Arjovsky et al. 2017, equation 2 and algorithm 1).
+
+    It is bounded for a critic whose slopes are: clip its weights after every step, or normalise them.
+    """
+    real_scores, real_logits = scores_and_logits(critic, reals)
+    fake_scores, fake_logits = scores_and_logits(critic, fakes)
+    distance = real_scores.mean() - fake_scores.mean()
+    statistics = scores(real_scores, fake_scores) | {"wasserstein": distance}
+    return objective(-distance, statistics, label_weight, labels, real_logits, fake_logits)
+
+
 def wgan_generator(critic: Critic, fakes: Tensor, labels: Tensor | None = None, label_weight: float = 1.0) -> Objective:
-    """The generator's loss of WGAN: -mean D(fake) (Arjovsky et al. 2017, algorithm 1)."""
+    """The generator's loss of WGAN: -mean D(fake) (Arjovsky et al. 2017, algorithm 1).
+
+    It is also that of the hinge objective (Miyato et al. 2018, equation 17).
+    """
     scores, logits = scores_and_logits(critic, fakes)
     return objective(-scores.mean(), {}, label_weight, labels, logits)
+
+
+def hinge_critic(
+    critic: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None = None, label_weight: float = 1.0
+) -> Objective:
+    """The critic's hinge loss (Lim & Ye 2017; Miyato et al. 2018, equation 16).
+
+    mean max(0, 1 - D(real)) + mean max(0, 1 + D(fake)). The best critic's is 2 (1 - TV) with TV the total variation
+    distance, so that 1 - loss / 2 is a lower bound of it: the statistic total_variation.
+    """
+    real_scores, real_logits = scores_and_logits(critic, reals)
+    fake_scores, fake_logits = scores_and_logits(critic, fakes)
+    loss = F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
+    statistics = scores(real_scores, fake_scores) | {"total_variation": 1 - loss / 2}
+    return objective(loss, statistics, label_weight, labels, real_logits, fake_logits)
+
+
+def logistic_critic(
+    critic: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None = None, label_weight: float = 1.0
+) -> Objective:
+    """The critic's loss of the original GAN (Goodfellow et al. 2014, equation 1), whose D is the score's sigmoid here.
+
+    mean softplus(D(fake)) + mean softplus(-D(real)), which is -log(1 - D) and -log D of the paper. The best critic's is
+    2 (log 2 - JS) with JS the Jensen-Shannon divergence in nats (theorem 1), so that log 2 - loss / 2 is a lower bound
+    of it: the statistic jensen_shannon.
+    """
+    real_scores, real_logits = scores_and_logits(critic, reals)
+    fake_scores, fake_logits = scores_and_logits(critic, fakes)
+    loss, statistics = logistic(real_scores, fake_scores)
+    return objective(loss, statistics, label_weight, labels, real_logits, fake_logits)
 
 
 def logistic_r1_critic(
@@ -77,9 +127,19 @@ def logistic_r1_critic(
     real_scores, real_logits = scores_and_logits(critic, reals)
     fake_scores, fake_logits = scores_and_logits(critic, fakes)
     penalty = gamma / 2 * image_gradients(real_scores, reals).square().sum(dim=(1, 2, 3)).mean()
-    loss = F.softplus(fake_scores).mean() + F.softplus(-real_scores).mean() + penalty
-    statistics = critic_statistics(real_scores, fake_scores, penalty)
-    return objective(loss, statistics, label_weight, labels, real_logits, fake_logits)
+    loss, statistics = logistic(real_scores, fake_scores)
+    return objective(loss + penalty, statistics | {"penalty": penalty}, label_weight, labels, real_logits, fake_logits)
+
+
+def saturating_generator(
+    critic: Critic, fakes: Tensor, labels: Tensor | None = None, label_weight: float = 1.0
+) -> Objective:
+    """The generator's loss of the original game: -mean softplus(D(fake)) (Goodfellow et al. 2014, equation 1).
+
+    That is mean log(1 - D) of the paper, whose gradient vanishes where the critic tells the fakes (section 3).
+    """
+    fake_scores, logits = scores_and_logits(critic, fakes)
+    return objective(-F.softplus(fake_scores).mean(), {}, label_weight, labels, logits)
 
 
 def nonsaturating_generator(
@@ -110,10 +170,15 @@ def scores_and_logits(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor | 
     return result if isinstance(result, tuple) else (result, None)
 
 
-def critic_statistics(real_scores: Tensor, fake_scores: Tensor, penalty: Tensor) -> dict[str, Tensor]:
-    """The critic's estimate of the Wasserstein distance (the gap between its mean scores), and its parts."""
-    real, fake = real_scores.mean(), fake_scores.mean()
-    return {"score_real": real, "score_fake": fake, "wasserstein": real - fake, "penalty": penalty}
+def scores(real_scores: Tensor, fake_scores: Tensor) -> dict[str, Tensor]:
+    """The mean scores."""
+    return {"score_real": real_scores.mean(), "score_fake": fake_scores.mean()}
+
+
+def logistic(real_scores: Tensor, fake_scores: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The logistic loss of a critic's scores, and its statistics."""
+    loss = F.softplus(fake_scores).mean() + F.softplus(-real_scores).mean()
+    return loss, scores(real_scores, fake_scores) | {"jensen_shannon": math.log(2) - loss / 2}
 
 
 def objective(

@@ -6,19 +6,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
 from data.commandline import Integer, Number, Text, parsed
+from data.sources import NAMES, TOONHEAD
 from train.errors import OptionError
-from train.presets import PRESETS
+from train.presets import PRESETS, LossName, Normalised
 
 PrecisionName = Literal["no", "bf16"]
 Precision = Annotated[PrecisionName | None, tyro.conf.arg(metavar="{no,bf16}", help_behavior_hint="")]
+Loss = Annotated[LossName | None, tyro.conf.arg(metavar=f"{{{','.join(get_args(LossName))}}}", help_behavior_hint="")]
+SpectralNorm = Annotated[Normalised | None, tyro.conf.arg(metavar="{no,critic,both}", help_behavior_hint="")]
+Betas = Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="NUMBER NUMBER", help_behavior_hint="")]
 
 # Options that may stand without a value, and what they mean then.
-BARE = {"--resume": "newest", "--cond": "class"}
+BARE = {"--resume": "newest", "--cond": "class", "--spectral-norm": "critic"}
+
+# The options of one objective alone.
+OWN = {"gp_weight": "wgan-gp", "gamma": "ns-r1", "clip": "wgan-clip"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,7 @@ class Options:
     """What a training run is told. None stands for the preset's value, or for what the data suggests."""
 
     data: Text = None
-    """folder, zip or prepared data set of pictures; without it the embedded faces"""
+    """folder, zip or prepared data set of pictures, or fashion-mnist; without it the embedded faces"""
     cache: Text = None
     """where prepared pictures are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
     cond: Text = None
@@ -59,14 +66,21 @@ class Options:
     """most feature maps of a layer"""
     z_dim: Integer = None
     """length of the latent vector, and of StyleGAN's w"""
-    loss: Literal["wgan-gp", "ns-r1"] = "wgan-gp"
-    """objective: WGAN with gradient penalty, or non-saturating logistic with R1"""
+    loss: Loss = None
+    """objective: original minimax GAN, non-saturating, WGAN with weight clipping or gradient penalty (the default),
+    hinge, non-saturating with R1"""
     gp_weight: float = 10.0
     """weight of the gradient penalty (lambda)"""
     gamma: float = 10.0
     """weight of R1"""
-    n_critic: int = 1
+    clip: float = 0.01
+    """bound of the critic's parameters under wgan-clip"""
+    spectral_norm: SpectralNorm = None
+    """divide weights by their largest singular value: --spectral-norm for the critic's, both for the generator's too"""
+    n_critic: Integer = None
     """critic steps for each generator step"""
+    betas: Betas = None
+    """Adam's beta1 and beta2"""
     mirror: bool = False
     """show every other picture mirrored, by chance"""
     ema_kimg: Number = None
@@ -102,7 +116,7 @@ LEAST = {
     "batch": 1, "batch_per_device": 1, "fmap_base": 1, "fmap_max": 1, "z_dim": 1, "n_critic": 1,
     "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
 }  # fmt: skip
-ABOVE_ZERO = ("kimg", "lr", "snapshot_kimg", "checkpoint_kimg")
+ABOVE_ZERO = ("kimg", "lr", "clip", "snapshot_kimg", "checkpoint_kimg")
 FROM_ZERO = ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg")
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 LEAST_KIMG = 0.001  # one picture
@@ -116,8 +130,9 @@ def parse(argv: Sequence[str], architecture: str, description: str, default: Opt
     for position, word in enumerate(argv):
         arguments.append(word)
         following = argv[position + 1 : position + 2]
-        if word in BARE and (not following or following[0].startswith("-")):
-            arguments.append(BARE[word])
+        name = word.replace("_", "-")
+        if name in BARE and (not following or following[0].startswith("-")):
+            arguments.append(BARE[name])
     default = default or Options()
     options = parsed(
         lambda: tyro.cli(Options, prog=program, description=description, args=arguments, default=default),
@@ -149,15 +164,30 @@ def check(options: Options, architecture: str) -> None:
     presets = PRESETS[architecture]
     if options.preset is not None and options.preset not in presets:
         raise OptionError(f"--preset {options.preset}: there is none of this name; use one of {', '.join(presets)}")
+    check_objective(options, architecture)
     if options.desc is not None and not re.fullmatch(r"[\w.+-]{1,64}", options.desc):
         raise OptionError(f"--desc {options.desc!r}: give one word of letters, digits, '.', '_', '+' and '-'")
 
 
+def check_objective(options: Options, architecture: str) -> None:
+    """OptionError for an option of another objective than the run's, and for betas that average nothing."""
+    resumed = options.resume is not None and options.loss is None  # then it is the run that knows its objective
+    loss = options.loss or PRESETS[architecture][options.preset or "small"].loss
+    for name, owner in OWN.items():
+        value = getattr(options, name)
+        if loss != owner and value != getattr(Options, name) and not resumed:
+            raise OptionError(f"{flag(name)} {value:g}: belongs to --loss {owner}, not to {loss}; leave it out")
+    for beta in options.betas or ():
+        if not 0 <= beta < 1:
+            raise OptionError(f"--betas {shown(options.betas)}: give two numbers from 0 to below 1")
+
+
 def absolute(options: Options) -> Options:
     """The options with paths that mean the same from every working directory; "toonhead" is no --data at all."""
+    data = None if options.data == TOONHEAD else options.data
     return replace(
         options,
-        data=None if options.data in (None, "toonhead") else whole_path(options.data),
+        data=data if data is None or data in NAMES else whole_path(data),
         cache=None if options.cache is None else whole_path(options.cache),
         out=whole_path(options.out),
         init_from=None if options.init_from is None else model_path(options.init_from),
@@ -181,3 +211,8 @@ def model_path(text: str) -> str:
 def flag(name: str) -> str:
     """A field's name as it stands on the command line."""
     return "--" + name.replace("_", "-")
+
+
+def shown(value: Any) -> str:
+    """A value as it stands on the command line."""
+    return " ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)

@@ -12,7 +12,7 @@ from data import Dataset
 from data.errors import printable
 from train.architectures import Discriminator, Generator
 from train.errors import OptionError
-from train.options import Options, PrecisionName, check, flag
+from train.options import Options, PrecisionName, check, flag, shown
 from train.presets import Preset, preset, preset_for
 from train.schedule import Schedule, to_images
 from train.trainer import Recipe
@@ -54,8 +54,8 @@ class Plan:
     @property
     def recipe(self) -> Recipe:
         """The part of the options that the step needs."""
-        names = [field.name for field in dataclasses.fields(Recipe)]
-        return Recipe(**{name: getattr(self.options, name) for name in names})
+        given = {field.name: getattr(self.options, field.name) for field in dataclasses.fields(Recipe)}
+        return Recipe(**{name: value for name, value in given.items() if value is not None})
 
     def build(self) -> tuple[Generator, Discriminator]:
         """The run's networks, with new weights."""
@@ -88,6 +88,8 @@ class Plan:
             tables: dict[str, Callable[[str], float]] = {"batch": int, "lr": float}
             for name in tables:
                 content["schedule"][name] = {int(r): value for r, value in content["schedule"][name].items()}
+            if betas := content["options"].get("betas"):
+                content["options"]["betas"] = tuple(betas)
             content |= {"options": Options(**content["options"]), "schedule": Schedule(**content["schedule"])}
             check(content["options"], content["architecture"])
             return cls(**content)
@@ -108,6 +110,10 @@ def make_plan(architecture: str, options: Options, dataset: Dataset, processes: 
         preset=chosen.name,
         resolution=dataset.resolution,
         start_resolution=options.start_resolution or start_of(chosen, dataset.resolution, model),
+        loss=chosen.loss if options.loss is None else options.loss,
+        spectral_norm=options.spectral_norm or chosen.spectral_norm,
+        n_critic=options.n_critic or chosen.n_critic,
+        betas=options.betas or chosen.betas,
         ema_kimg=chosen.ema_kimg if options.ema_kimg is None else options.ema_kimg,
         mixed_precision=precision,
         **widths(options, chosen, model),
@@ -125,7 +131,8 @@ def choose_preset(architecture: str, options: Options, dataset: Dataset, process
         default = "toonhead"
     else:
         default = "small" if dataset.resolution <= 64 else preset_for(architecture, processes)
-    return preset(architecture, options.preset or default, dataset.resolution).for_loss(options.loss)
+    chosen = preset(architecture, options.preset or default, dataset.resolution)
+    return chosen.for_loss(options.loss or chosen.loss, options.spectral_norm or chosen.spectral_norm)
 
 
 def start_of(chosen: Preset, resolution: int, model: Mapping[str, Any] | None) -> int:
@@ -233,12 +240,15 @@ def networks(
             f"give at least {options.resolution // 2}"
         )
     shared |= {"fmap_base": options.fmap_base, "fmap_max": options.fmap_max}
+    weights = {"equalized_lr": chosen.equalized_lr}
+    if not chosen.equalized_lr:
+        shared |= weights
     generator, discriminator = shared | {"z_dim": options.z_dim}, shared | {"mbstd_group": chosen.mbstd_group}
     if architecture == "stylegan":
         generator |= {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim}
     if model is None:
         return generator, discriminator
-    return model["generator"], model.get("discriminator") or discriminator
+    return model["generator"] | weights, (model.get("discriminator") or discriminator) | weights
 
 
 def check_resumed(stored: Plan, options: Options) -> None:
@@ -256,7 +266,7 @@ def as_given(name: str, value: Any) -> str:
     """An option and its value as on the command line."""
     if isinstance(value, bool):
         return flag(name) if value else f"--no{flag(name)[1:]}"
-    return f"{flag(name)} {value}"
+    return f"{flag(name)} {shown(value)}"
 
 
 def was_given(name: str, value: Any) -> str:
@@ -282,7 +292,7 @@ def differences(stored: Plan, plan: Plan) -> list[str]:
     for field in dataclasses.fields(Options):
         before, now = getattr(stored.options, field.name), getattr(plan.options, field.name)
         if before != now:
-            lines.append(f"{flag(field.name)} is now {now}; it was {before}")
+            lines.append(f"{flag(field.name)} is now {shown(now)}; it was {shown(before)}")
     if stored.processes != plan.processes:
         lines.append(f"{plan.processes} processes; there were {stored.processes}")
     return lines

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from train.schedule import Schedule, resolutions
+
+LossName = Literal["gan", "ns", "wgan-clip", "wgan-gp", "hinge", "ns-r1"]
+Normalised = Literal["no", "critic", "both"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Preset:
 
     Batches are totals over all processes. Resolutions that `batch` or `lr` does not name have the base value.
     `ema_kimg` is the half-life of the averaged generator in thousands of images. `wgan_gp_lr` is the highest learning
-    rate that WGAN-GP bears.
+    rate that WGAN-GP bears. The rates are for networks with the equalized learning rate, or without it.
     """
 
     name: str
@@ -36,6 +39,11 @@ class Preset:
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
     ema_kimg: float = 10
     mixed_precision: Literal["no", "bf16"] = "bf16"
+    loss: LossName = "wgan-gp"
+    n_critic: int = 1
+    betas: tuple[float, float] = (0.0, 0.99)  # Karras 2018, appendix A.1
+    spectral_norm: Normalised = "no"
+    equalized_lr: bool = True
 
     def schedule(
         self,
@@ -61,8 +69,14 @@ class Preset:
             lr={r: self.lr.get(r, self.lr_base) if lr is None else lr for r in resolutions(start, resolution)},
         )
 
-    def for_loss(self, loss: str) -> Preset:
-        """The same with the learning rates that this objective bears."""
+    def for_loss(self, loss: LossName, spectral_norm: Normalised = "no") -> Preset:
+        """The same with the learning rates that this objective bears.
+
+        Weights that are clipped or normalised must be the effective ones, so that the equalized learning rate is off
+        then, in both networks, and the rate is one of the papers' at all resolutions.
+        """
+        if self.equalized_lr and (loss == "wgan-clip" or spectral_norm != "no"):
+            return replace(self, equalized_lr=False, lr={}, lr_base=WGAN_LR if loss == "wgan-clip" else SNGAN_LR)
         if loss != "wgan-gp":
             return self
         lr = {r: min(rate, self.wgan_gp_lr) for r, rate in self.lr.items()}
@@ -105,6 +119,8 @@ PROGAN_LR: Mapping[int, Mapping[int, float]] = {
     8: {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
 }
 STYLEGAN_LR = PROGAN_LR[8]  # with any number of GPUs
+WGAN_LR = 0.00005  # Arjovsky et al. 2017, algorithm 1
+SNGAN_LR = 0.0002  # Miyato et al. 2018, setting C of table 1 and all of section 4.2
 
 
 def named(presets: Iterable[Preset]) -> dict[str, Preset]:
@@ -184,4 +200,23 @@ STYLEGAN = named(
     ]
 )
 
+
+def papers(small: Preset) -> Iterator[Preset]:
+    """The objectives as in their papers: loss, learning rate, Adam and critic steps, without growing.
+
+    Networks, precision and averaging are this project's. RMSProp, the optimizer of two of the papers, is Adam with
+    betas 0 and 0.99, which corrects for the start of the averages besides.
+    """
+    base = replace(
+        small, batch={}, batch_base=64, lr={}, start_resolution=1024, z_dim=128, equalized_lr=False
+    )  # a start above all resolutions stands for no growth
+    yield replace(base, name="dcgan", loss="ns", batch_base=128, lr_base=0.0002, betas=(0.5, 0.999))
+    yield replace(base, name="wgan", loss="wgan-clip", lr_base=WGAN_LR, n_critic=5)
+    yield replace(base, name="wgan-gp", loss="wgan-gp", lr_base=0.0001, n_critic=5, betas=(0.0, 0.9))
+    yield replace(base, name="r1", loss="ns-r1", lr_base=0.0001)
+    yield replace(base, name="sngan", loss="hinge", spectral_norm="critic", lr_base=SNGAN_LR, betas=(0.5, 0.999))
+
+
+PROGAN |= named(papers(PROGAN["small"]))
+STYLEGAN |= named(papers(STYLEGAN["small"]))
 PRESETS: Mapping[str, Mapping[str, Preset]] = {"progan": PROGAN, "stylegan": STYLEGAN}

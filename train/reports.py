@@ -23,9 +23,12 @@ from train.schedule import Schedule, Stage
 
 LEGEND = (
     "res: resolution; alpha: how far its block is faded in; kimg: thousands of real pictures shown; "
-    "lossD, lossG: objectives; W: the critic's estimate of the Wasserstein distance; gradD, gradG: gradient norms; "
+    "lossD, lossG: objectives; W, JS, TV: what the critic's loss estimates, a Wasserstein distance, Jensen-Shannon "
+    "divergence or total variation; gradD, gradG: gradient norms; "
     "mem: memory of this process; left: time left"
 )
+
+NORMALISED = {"critic": " with spectral norm", "both": " with spectral norm in both networks"}
 
 
 class Meter:
@@ -182,7 +185,8 @@ def progress_line(stats: Mapping[str, Any]) -> str:
         f"sec/kimg {stats['sec_per_kimg'] or 0:<7.2f}",
     ]
     shown = {
-        "lossD": "D/loss", "lossG": "G/loss", "W": "D/wasserstein", "gradD": "D/gradient", "gradG": "G/gradient",
+        "lossD": "D/loss", "lossG": "G/loss", "W": "D/wasserstein", "JS": "D/jensen_shannon",
+        "TV": "D/total_variation", "gradD": "D/gradient", "gradG": "G/gradient",
     }  # fmt: skip
     parts += [f"{title} {stats[name]:<7.3g}" for title, name in shown.items() if name in stats]
     parts.append(f"mem {stats['memory_gb']:.1f} GB")
@@ -235,9 +239,10 @@ def description(plan: Plan) -> str:
     """A run's main facts, a line each."""
     options, data = plan.options, plan.data
     labels = f"labels: {options.cond}, {len(data['classes'])} classes" if data["classes"] else "no labels"
+    objective = f"{options.loss}{NORMALISED.get(options.spectral_norm or 'no', '')}"
     lines = [
         f"data: {data['name']}, {data['pictures']} pictures, {len(data['held_out'])} held out, {labels}",
-        f"run: preset {options.preset}, {options.loss}, {options.kimg:g} kimg to {options.resolution} px, "
+        f"run: preset {options.preset}, {objective}, {options.kimg:g} kimg to {options.resolution} px, "
         f"{plan.processes} process{'es' if plan.processes > 1 else ''}, precision {options.mixed_precision}",
     ]
     if data["credit"]:

@@ -14,12 +14,12 @@ from filelock import FileLock
 import zoo
 from data import Dataset, open_dataset
 from data.dataset import is_prepared
-from train import checkpoints, folders, forecast, reports
+from train import checkpoints, constraints, folders, forecast, reports
 from train.draws import Draws
 from train.errors import OptionError
 from train.feed import Feed
 from train.loop import Loop
-from train.options import Options, PrecisionName, flag
+from train.options import Options, PrecisionName, flag, shown
 from train.plan import Plan, check_resumed, choose_preset, differences, make_plan, resumed_plan
 from train.processes import Processes, fast_bf16
 from train.reports import Reporter
@@ -158,7 +158,7 @@ def dry_run(plan: Plan, said: list[str], processes: Processes) -> int:
     for line in said:
         print(line)
     for name, value in dataclasses.asdict(plan.options).items():
-        print(f"  {flag(name)}: {'-' if value is None else value}")
+        print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
     print(reports.schedule_table(plan.schedule, plan.images / 1000))
     print(f"generator {forecast.parameters(generator):,} parameters, critic {forecast.parameters(discriminator):,}")
     memory = forecast.memory(plan)
@@ -210,9 +210,9 @@ def build(plan: Plan, dataset: Dataset, training: np.ndarray, processes: Process
     torch.manual_seed(plan.options.seed)
     generator, discriminator = plan.build()
     if fresh and plan.options.init_from:
-        generator.load_state_dict(zoo.load_generator(plan.options.init_from).state_dict())
+        constraints.carry(zoo.load_generator(plan.options.init_from), generator)
         if zoo.read_config(plan.options.init_from).get("discriminator"):
-            discriminator.load_state_dict(zoo.load_discriminator(plan.options.init_from).state_dict())
+            constraints.carry(zoo.load_discriminator(plan.options.init_from), discriminator)
     labels = None
     if plan.options.cond is not None:
         labels = Labels(torch.from_numpy(dataset.labels(plan.options.cond)), training)

@@ -12,6 +12,7 @@ from torch import Tensor
 import zoo
 from data import Dataset, pictures
 from data.errors import printable
+from train import constraints
 from train.architectures import samples
 from train.draws import Draws
 from train.plan import Plan
@@ -62,7 +63,7 @@ class Snapshots:
         zoo.save_model(
             folder,
             trainer.average,
-            trainer.discriminator,
+            constraints.plain(trainer.discriminator),
             training=self.facts(trainer, stage),
             classes=self.plan.data["classes"],
         )
@@ -98,6 +99,7 @@ class Snapshots:
             "data": f"{data['name']}, {data['pictures']} pictures",
             "credit": data["credit"],
             "objective": options.loss,
+            "spectral_norm": None if options.spectral_norm == "no" else options.spectral_norm,
             "preset": options.preset,
             "precision": options.mixed_precision,
             "seed": options.seed,

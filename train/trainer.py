@@ -1,6 +1,5 @@
 """The training step: critic and generator in turn, at whatever stage the schedule is."""
 
-import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from torch import Tensor
 
 import stylegan
 from progan.layers import weights_kept
-from train import architectures, objectives
+from train import architectures, constraints, objectives
 from train.architectures import Discriminator, Fakes, Generator
 from train.draws import Draws
 from train.feed import Batch, to_reals
@@ -19,7 +18,7 @@ from train.objectives import Objective
 from train.processes import Alone
 from train.schedule import Schedule, Stage
 
-ADAM = {"betas": (0.0, 0.99), "eps": 1e-8}  # Karras 2018, appendix A.1
+ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
 W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
 
 
@@ -30,7 +29,10 @@ class Recipe:
     loss: str = "wgan-gp"
     gp_weight: float = 10.0
     gamma: float = 10.0
+    clip: float = 0.01
+    spectral_norm: str = "no"
     n_critic: int = 1
+    betas: tuple[float, float] = (0.0, 0.99)
     mirror: bool = False
     ema_kimg: float = 10.0
     batch_per_device: int | None = None
@@ -68,14 +70,20 @@ class Trainer:
     ) -> None:
         self.generator = generator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.discriminator = discriminator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        if recipe.spectral_norm in ("critic", "both"):
+            constraints.normalise(self.discriminator)
+        if recipe.spectral_norm == "both":
+            constraints.normalise(self.generator)
         peers.agree([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
         self.dtype = next(self.generator.parameters()).dtype
-        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.average = constraints.plain(self.generator).eval().requires_grad_(False)
         for network in (self.generator, self.discriminator, self.average):
             network.compute_dtype = torch.bfloat16 if recipe.mixed_precision == "bf16" else None
         self.schedule, self.recipe, self.draws, self.peers, self.labels = schedule, recipe, draws, peers, labels
-        self.g_adam = torch.optim.Adam(self.generator.parameters(), **ADAM, fused=True)  # type: ignore[arg-type]
-        self.d_adam = torch.optim.Adam(self.discriminator.parameters(), **ADAM, fused=True)  # type: ignore[arg-type]
+        self.g_adam, self.d_adam = (
+            torch.optim.Adam(network.parameters(), betas=recipe.betas, eps=ADAM_EPS, fused=True)
+            for network in (self.generator, self.discriminator)
+        )
         self.images = 0
         self.phase: int | None = None
         self.skipped = 0
@@ -122,16 +130,31 @@ class Trainer:
             with torch.no_grad():
                 drawn, means = fakes(part)
             with weights_kept(self.discriminator):
-                if self.recipe.loss == "ns-r1":
-                    weight = self.recipe.gamma
-                    result = objectives.logistic_r1_critic(critic, reals[part], drawn, some_labels, weight)
-                else:
-                    weight = self.recipe.gp_weight
-                    result = objectives.wgan_gp_critic(critic, reals[part], drawn, mix[part], some_labels, weight)
-            return result.noting(means)
+                return self.critic_objective(critic, reals[part], drawn, mix[part], some_labels).noting(means)
 
+        constraints.iterate(self.discriminator)
         self.discriminator.requires_grad_(True)
-        return self.descend(self.discriminator, self.d_adam, loss, len(reals))
+        measured = self.descend(self.discriminator, self.d_adam, loss, len(reals))
+        if self.recipe.loss == "wgan-clip":
+            constraints.clip_weights(self.discriminator, self.recipe.clip)
+        return measured
+
+    def critic_objective(
+        self, critic: objectives.Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None
+    ) -> Objective:
+        """The recipe's objective of the critic for these images and labels."""
+        recipe = self.recipe
+        match recipe.loss:
+            case "wgan-gp":
+                return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, recipe.gp_weight)
+            case "wgan-clip":
+                return objectives.wgan_critic(critic, reals, fakes, labels)
+            case "hinge":
+                return objectives.hinge_critic(critic, reals, fakes, labels)
+            case "ns-r1":
+                return objectives.logistic_r1_critic(critic, reals, fakes, labels, recipe.gamma)
+            case _:  # the two games of 2014, which differ in the generator
+                return objectives.logistic_critic(critic, reals, fakes, labels)
 
     def generator_step(self, stage: Stage) -> dict[str, Tensor]:
         """One step of the generator, on as many fakes as the critic's batch had."""
@@ -140,14 +163,19 @@ class Trainer:
             places = self.draws.choices("labels", self.images, stage.batch, len(self.labels.training))
             labels = self.share(self.labels.of(self.labels.training[places]))
         fakes = self.fakes("generator", self.images, stage, labels)
-        adversarial = {"wgan-gp": objectives.wgan_generator, "ns-r1": objectives.nonsaturating_generator}
+        adversarial = {
+            "gan": objectives.saturating_generator,
+            "ns": objectives.nonsaturating_generator,
+            "ns-r1": objectives.nonsaturating_generator,
+        }.get(self.recipe.loss, objectives.wgan_generator)
 
         def loss(part: slice) -> Objective:
             some_labels = None if labels is None else labels[part]
             critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             drawn, means = fakes(part)
-            return adversarial[self.recipe.loss](critic, drawn, some_labels).noting(means)
+            return adversarial(critic, drawn, some_labels).noting(means)
 
+        constraints.iterate(self.generator)
         self.discriminator.requires_grad_(False)
         return self.descend(self.generator, self.g_adam, loss, stage.batch // self.peers.count)
 
@@ -205,10 +233,13 @@ class Trainer:
 
     @torch.no_grad()
     def update_average(self, images: int) -> None:
-        """Move the averaged generator towards the generator, with the recipe's half-life in images; buffers follow."""
+        """Move the averaged generator towards the generator, with the recipe's half-life in images; buffers follow.
+
+        The averages are those of effective weights, whether or not the generator is normalised.
+        """
         half_life = self.recipe.ema_kimg * 1000
         keep = 0.5 ** (images / half_life) if half_life else 0.0
-        for averaged, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            averaged.lerp_(current, 1 - keep)
-        for averaged, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            averaged.copy_(current)
+        for name, averaged in self.average.named_parameters():
+            averaged.lerp_(constraints.effective(self.generator, name), 1 - keep)
+        for name, averaged in self.average.named_buffers():
+            averaged.copy_(constraints.effective(self.generator, name))

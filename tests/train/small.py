@@ -35,9 +35,10 @@ def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.00
     return Schedule(resolution, start, stable, fade, dict.fromkeys(table, batch), dict.fromkeys(table, lr))
 
 
-def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, architecture="progan"):
+def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, architecture="progan", equalized=True):
     torch.manual_seed(seed)
     shared = {"resolution": 16, "fmap_base": 4 * maps, "fmap_max": maps, "label_dim": CLASSES if labels else 0}
+    shared["equalized_lr"] = equalized
     group = {"mbstd_group": max(mbstd, 1), "mbstd_features": int(mbstd > 0)}
     if architecture == "progan":
         return progan.Generator(z_dim=8, **shared).to(dtype), progan.Discriminator(**group, **shared).to(dtype)
@@ -59,12 +60,13 @@ def a_trainer(
     seed=0,
     maps=8,
     architecture="progan",
+    equalized=True,
     **recipe,
 ):
     """A trainer of tiny networks, and the feed of its pictures."""
     peers, schedule, data = peers or Alone(), schedule or a_schedule(), data or Pictures()
     known = Labels(data.labels, data.training) if labels else None
-    both = networks(dtype, labels, mbstd, seed, maps, architecture)
+    both = networks(dtype, labels, mbstd, seed, maps, architecture, equalized)
     trainer = Trainer(*both, schedule, Recipe(**recipe), Draws(0), peers, known)
     return trainer, Feed(data, data.training, schedule, trainer.draws, peers.rank, peers.count)
 

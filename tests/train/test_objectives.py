@@ -79,6 +79,110 @@ def test_generator_losses_equal_the_official_ones(file, lod):
     torch.testing.assert_close(wgan, expected(file, lod, "wgan_g"), rtol=1e-9, atol=1e-12)
     logistic = objectives.nonsaturating_generator(function, fakes).loss
     torch.testing.assert_close(logistic, expected(file, lod, "logistic_g_nonsat"), rtol=1e-9, atol=1e-12)
+    minimax = objectives.saturating_generator(function, fakes).loss
+    torch.testing.assert_close(minimax, expected(file, lod, "logistic_g_sat"), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("file", "lod"), SCENES)
+@pytest.mark.parametrize(
+    ("name", "term"), [("wgan_critic", "wgan_critic"), ("hinge_critic", "hinge_d"), ("logistic_critic", "logistic_d")]
+)
+def test_critic_losses_equal_the_official_ones(file, lod, name, term):
+    _, function, reals, fakes = scene(file, lod)
+    loss, statistics = getattr(objectives, name)(function, reals, fakes)
+    torch.testing.assert_close(loss, expected(file, lod, term), rtol=1e-9, atol=1e-12)
+    for key, scores in (("score_real", "scores_real"), ("score_fake", "scores_fake")):
+        torch.testing.assert_close(statistics[key], expected(file, lod, scores).mean(), rtol=1e-9, atol=1e-12)
+
+
+CRITICS = ["wgan_gp_critic", "wgan_critic", "hinge_critic", "logistic_critic", "logistic_r1_critic"]
+GENERATORS = ["wgan_generator", "saturating_generator", "nonsaturating_generator"]
+
+
+def smooth_critic(images, first, second):
+    """Scores and label logits, which are curved everywhere."""
+    result = torch.tanh(images.flatten(1) @ first) @ second
+    return result[:, :1], result[:, 1:]
+
+
+@pytest.mark.parametrize("name", [*CRITICS, *GENERATORS])
+def test_gradients_are_those_of_differences(name):
+    """Of the critic's weights, where penalties take derivatives of second order, and of the generator's images."""
+    random = torch.Generator().manual_seed(5)
+    reals, fakes = torch.randn(2, 3, 2, 2, 2, generator=random).double()
+    weights = [(torch.randn(*shape, generator=random).double() / 2).requires_grad_() for shape in ((8, 5), (5, 3))]
+    labels, mix = torch.eye(2).double()[[0, 1, 1]], torch.rand(3, 1, 1, 1, generator=random).double()
+    function = getattr(objectives, name)
+
+    def of_critic(*weights):
+        more = [mix] if name == "wgan_gp_critic" else []
+        return function(lambda images: smooth_critic(images, *weights), reals, fakes, *more, labels).loss
+
+    def of_generator(images):
+        return function(lambda images: smooth_critic(images, *weights), images, labels).loss
+
+    if name in CRITICS:
+        assert torch.autograd.gradcheck(of_critic, weights)
+    else:
+        assert torch.autograd.gradcheck(of_generator, fakes.requires_grad_())
+
+
+P, Q = torch.tensor([4, 3, 1, 0]) / 8, torch.tensor([0, 1, 1, 6]) / 8  # two distributions over four pictures
+
+
+def drawn(shares):
+    """Eight pictures of one pixel, the number of each as its share says."""
+    return torch.arange(4.0).double().repeat_interleave((8 * shares).long()).reshape(-1, 1, 1, 1)
+
+
+def table(values):
+    """The critic that gives each of the four pictures a score."""
+    return lambda images: values[images.flatten().long()].reshape(-1, 1)
+
+
+def test_the_best_critics_estimate_is_the_jensen_shannon_divergence():
+    def divergence(p, q):
+        return (p * (p / q).log()).nan_to_num(0).sum()
+
+    middle = (P + Q) / 2
+    exact = (divergence(P, middle) + divergence(Q, middle)) / 2
+    best = (P / Q).log().clamp(-40, 40).double()
+    for function in (objectives.logistic_critic, partial(objectives.logistic_r1_critic, gamma=0.0)):
+        reals, fakes = drawn(P), drawn(Q)
+        found = function(lambda x: table(best)(x.detach()) + 0 * x.flatten(1), reals, fakes).statistics
+        assert found["jensen_shannon"].item() == pytest.approx(exact.item(), abs=1e-7)
+        worse = function(lambda x: table(best + 0.3)(x.detach()) + 0 * x.flatten(1), reals, fakes).statistics
+        assert worse["jensen_shannon"] < found["jensen_shannon"]
+
+
+def test_the_best_critics_estimate_is_the_total_variation():
+    exact = (P - Q).abs().sum().item() / 2
+    found = objectives.hinge_critic(table((P - Q).sign().double()), drawn(P), drawn(Q))
+    assert found.statistics["total_variation"].item() == pytest.approx(exact, abs=1e-12)
+    assert objectives.hinge_critic(table(P - Q), drawn(P), drawn(Q)).loss > found.loss
+
+
+def test_a_critic_of_slope_one_measures_how_far_pictures_were_moved():
+    moved = objectives.wgan_critic(lambda images: images.flatten(1), drawn(P) + 3, drawn(P))
+    assert moved.loss.item() == pytest.approx(-3)
+    assert moved.statistics["wasserstein"].item() == pytest.approx(3)
+
+
+def test_the_original_game_is_one_of_zero_sum_and_the_other_pushes_where_it_does_not():
+    fakes = torch.tensor([-9.0, 0.0, 9.0]).double().reshape(3, 1, 1, 1).requires_grad_()
+
+    def pushes(function, *arguments):
+        return torch.autograd.grad(function(lambda x: x.flatten(1), *arguments).loss, fakes)[0].flatten() * 3
+
+    critic = pushes(objectives.logistic_critic, torch.zeros(3, 1, 1, 1).double(), fakes)
+    sure, unsure = torch.sigmoid(torch.tensor(-9.0)).item(), 1 - torch.sigmoid(torch.tensor(-9.0)).item()
+    saturating, other = (
+        pushes(objectives.saturating_generator, fakes),
+        pushes(objectives.nonsaturating_generator, fakes),
+    )
+    torch.testing.assert_close(saturating, -critic)
+    assert saturating.tolist() == pytest.approx([-sure, -0.5, -unsure], rel=1e-4)
+    assert other.tolist() == pytest.approx([-unsure, -0.5, -sure], rel=1e-4)
 
 
 def labelled_critic():
@@ -98,8 +202,14 @@ def test_labels_add_the_cross_entropy_of_reals_and_of_fakes():
     conditional = objectives.wgan_gp_critic(critic, reals, fakes, mix, labels)
     torch.testing.assert_close(conditional.loss - plain.loss, entropy(reals) + entropy(fakes))
     torch.testing.assert_close(conditional.statistics["label_loss"], entropy(reals) + entropy(fakes))
-    generator = objectives.wgan_generator(critic, fakes, labels).loss - objectives.wgan_generator(critic, fakes).loss
-    torch.testing.assert_close(generator, entropy(fakes))
+    for name in CRITICS[1:]:
+        function = getattr(objectives, name)
+        difference = function(critic, reals, fakes, labels).loss - function(critic, reals, fakes).loss
+        torch.testing.assert_close(difference, entropy(reals) + entropy(fakes))
+    for name in GENERATORS:
+        function = getattr(objectives, name)
+        difference = function(critic, fakes, labels).loss - function(critic, fakes).loss
+        torch.testing.assert_close(difference, entropy(fakes))
 
 
 def test_a_critic_of_slope_one_pays_no_penalty():

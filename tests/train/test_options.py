@@ -15,9 +15,9 @@ def read(text: str, default: Options | None = None) -> Options:
 
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
-    --batch --batch-per-device --lr --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --n-critic --mirror
-    --ema-kimg --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep --keep-models --resume
-    --init-from --preset --log-with --dry-run
+    --batch --batch-per-device --lr --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --clip --spectral-norm
+    --n-critic --betas --mirror --ema-kimg --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
+    --keep-models --resume --init-from --preset --log-with --dry-run
 """
 
 
@@ -44,9 +44,15 @@ def test_values_are_read():
         ("--cond --mirror", "cond", "class"),
         ("--cond hair", "cond", "hair"),
         ("", "cond", None),
+        ("--spectral-norm", "spectral_norm", "critic"),
+        ("--spectral_norm --mirror", "spectral_norm", "critic"),
+        ("--spectral-norm both", "spectral_norm", "both"),
+        ("--betas 0.5 0.9", "betas", (0.5, 0.9)),
+        ("--clip 0.02 --loss wgan-clip", "clip", 0.02),
+        ("--clip 0.02 --preset wgan", "clip", 0.02),
     ],
 )
-def test_two_options_may_stand_without_a_value(text, name, value):
+def test_options_that_may_stand_without_a_value_and_those_of_an_objective(text, name, value):
     assert getattr(read(text), name) == value
 
 
@@ -97,7 +103,15 @@ def test_a_name_that_is_no_path_stays_a_name():
         ("--workers 0", ["--workers 0", "at least 1"]),
         ("--seed -1", ["--seed -1", "at least 0"]),
         (f"--seed {2**64}", ["--seed", "2^63"]),
-        ("--loss gan", ["--loss", "'gan'", "'wgan-gp'", "'ns-r1'"]),
+        ("--loss lsgan", ["--loss", "'lsgan'", "'gan'", "'wgan-gp'", "'ns-r1'"]),
+        ("--clip 0 --loss wgan-clip", ["--clip 0", "above 0"]),
+        ("--clip 0.1", ["--clip 0.1", "--loss wgan-clip, not to wgan-gp", "leave it out"]),
+        ("--gp-weight 1 --loss hinge", ["--gp-weight 1", "--loss wgan-gp, not to hinge"]),
+        ("--gamma 1 --loss ns", ["--gamma 1", "--loss ns-r1, not to ns"]),
+        ("--gamma 1 --preset sngan", ["--gamma 1", "--loss ns-r1, not to hinge"]),
+        ("--spectral-norm generator", ["--spectral-norm", "'generator'", "'critic'", "'both'"]),
+        ("--betas 0.5", ["--betas", "--help"]),
+        ("--betas 0.5 1", ["--betas 0.5 1", "from 0 to below 1"]),
         ("--mixed-precision fp16", ["--mixed-precision", "fp16", "bf16"]),
         ("--log-with mlflow", ["--log-with", "'mlflow'", "'tensorboard'"]),
         ("--preset huge", ["--preset huge", "toonhead, small"]),

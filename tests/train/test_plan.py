@@ -162,9 +162,9 @@ MODEL = {
     "architecture": "progan",
     "generator": {
         "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 128, "fmap_max": 12, "z_dim": 20,
-        "fused_scale": False,
+        "fused_scale": False, "equalized_lr": True,
     },
-    "discriminator": {"resolution": 64, "fmap_base": 128, "fmap_max": 12, "mbstd_group": 8},
+    "discriminator": {"resolution": 64, "fmap_base": 128, "fmap_max": 12, "mbstd_group": 8, "equalized_lr": True},
     "training": {"resolution": 32},
 }  # fmt: skip
 
@@ -182,6 +182,9 @@ class TestInitFrom:
         assert plan.discriminator == MODEL["discriminator"]
         options = plan.options
         assert (options.fmap_base, options.fmap_max, options.z_dim, options.start_resolution) == (128, 12, 20, 32)
+        plain = plan_for(init_from="model", loss="wgan-clip")
+        assert plain.generator == MODEL["generator"] | {"equalized_lr": False}
+        assert plain.discriminator == MODEL["discriminator"] | {"equalized_lr": False}
         assert plan_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
 
     @pytest.mark.parametrize(

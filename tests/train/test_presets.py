@@ -1,6 +1,9 @@
 """Tables of default values: those of the official programs, and that each makes a training that grows to its end."""
 
+from functools import partial
+
 import pytest
+import torch
 
 from train.presets import PRESETS, preset, preset_for
 from train.schedule import Schedule, resolutions, to_images
@@ -54,6 +57,54 @@ def test_official_presets_of_stylegan(name):
     assert (schedule.stable_kimg, schedule.fade_kimg, schedule.start_resolution) == (600, 600, 8)
     assert (found.total_kimg, found.mbstd_group, found.ema_kimg) == (25000, 4, 10)
     assert (found.fmap_base, found.fmap_max, found.z_dim) == (8192, 512, 512)
+
+
+PAPERS = {
+    "dcgan": ("ns", "no", 0.0002, 1, (0.5, 0.999), 128),  # Radford et al. 2016, section 4
+    "wgan": ("wgan-clip", "no", 0.00005, 5, (0.0, 0.99), 64),  # Arjovsky et al. 2017, algorithm 1
+    "wgan-gp": ("wgan-gp", "no", 0.0001, 5, (0.0, 0.9), 64),  # Gulrajani et al. 2017, algorithm 1
+    "r1": ("ns-r1", "no", 0.0001, 1, (0.0, 0.99), 64),  # Mescheder et al. 2018
+    "sngan": ("hinge", "critic", 0.0002, 1, (0.5, 0.999), 64),  # Miyato et al. 2018
+}
+
+
+@pytest.mark.parametrize("architecture", PRESETS)
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_objectives_as_in_their_papers(architecture, name):
+    found = preset(architecture, name, 64)
+    (batch,), (rate,) = (set(table.values()) for table in (found.schedule(64).batch, found.schedule(64).lr))
+    values = found.loss, found.spectral_norm, rate, found.n_critic, found.betas, batch
+    assert values == PAPERS[name]
+    assert found.for_loss(found.loss, found.spectral_norm) == found
+    assert found.start_resolution == 64  # it does not grow
+    assert not found.equalized_lr
+
+
+def test_clipped_and_normalised_weights_are_not_equalized():
+    found = preset("stylegan", "stylegan-8gpus", 1024)
+    for loss, spectral_norm, rate in (
+        ("wgan-clip", "no", 0.00005),
+        ("hinge", "critic", 0.0002),
+        ("ns", "both", 0.0002),
+    ):
+        plain = found.for_loss(loss, spectral_norm)
+        assert (plain.equalized_lr, set(plain.schedule(1024).lr.values())) == (False, {rate})
+        assert plain.schedule(1024).batch == found.schedule(1024).batch
+    assert found.for_loss("hinge") == found
+
+
+def test_adam_without_its_first_average_is_rmsprop():
+    """Which two of the papers use, and which corrects for nothing at its start."""
+    moved = []
+    for optimizer in (partial(torch.optim.Adam, betas=(0.0, 0.99)), partial(torch.optim.RMSprop, alpha=0.99)):
+        random, weight = torch.Generator().manual_seed(0), torch.zeros(5, dtype=torch.float64)
+        stepping, before = optimizer([weight], lr=0.01, eps=1e-8), weight.clone()
+        for _ in range(1500):
+            before = weight.clone()
+            weight.grad = torch.randn(5, generator=random, dtype=torch.float64)
+            stepping.step()
+        moved.append(weight - before)
+    torch.testing.assert_close(moved[0], moved[1], rtol=1e-5, atol=0)
 
 
 def test_the_embedded_faces_have_a_stylegan_of_their_own():

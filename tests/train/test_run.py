@@ -272,7 +272,7 @@ class TestBadInput:
             ("--batch 0", "--batch 0: give a whole number of at least 1"),
             ("--kimg -1", "--kimg -1: give a number above 0"),
             ("--bogus", "Unrecognized options: --bogus"),
-            ("--loss gan", "invalid choice 'gan' for argument '--loss'"),
+            ("--loss lsgan", "invalid choice 'lsgan' for argument '--loss'"),
             ("--holdout 25", "--holdout 25: give a number from 0 to 24"),
             ("--start-resolution 16", "--start-resolution 16: start_resolution 16 is above resolution 8"),
             ("--fmap-base 3", "--fmap-base 3: leaves no feature map at 8 px; give at least 4"),
