@@ -424,7 +424,8 @@ def _idx(path: Path) -> Idx | None:
         if len(label) != count:
             reason = f"holds {len(label)} labels for {count} images: take files that belong together"
             raise DataError(f"{printable(labels)} {reason}")
-        clothes = "fashion" in path.name.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
+        folder = path.parent.name if path.name == "raw" else path.name  # torchvision's FashionMNIST/raw
+        clothes = "fashion" in folder.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
         last = max(int(label.max()), 9)
         class_names = FASHION_CLASSES if clothes and last == 9 else tuple(map(str, range(last + 1)))
     stamp = _hash([str(path), [(entry.name, _times(entry)) for entry in (images, labels) if entry is not None]])
