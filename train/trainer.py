@@ -14,7 +14,7 @@ from train import architectures, constraints, objectives
 from train.architectures import Discriminator, Fakes, Generator
 from train.draws import Draws
 from train.feed import Batch, to_reals
-from train.objectives import Objective
+from train.objectives import Critic, Objective
 from train.processes import Alone
 from train.schedule import Schedule, Stage
 
@@ -37,6 +37,34 @@ class Recipe:
     ema_kimg: float = 10.0
     batch_per_device: int | None = None
     mixed_precision: str = "no"
+
+
+def critic_objective(
+    recipe: Recipe, critic: Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None = None
+) -> Objective:
+    """The recipe's objective of the critic for these images and labels; `mix` is that of the gradient penalty."""
+    match recipe.loss:
+        case "wgan-gp":
+            return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, recipe.gp_weight)
+        case "wgan-clip":
+            return objectives.wgan_critic(critic, reals, fakes, labels)
+        case "hinge":
+            return objectives.hinge_critic(critic, reals, fakes, labels)
+        case "ns-r1":
+            return objectives.logistic_r1_critic(critic, reals, fakes, labels, recipe.gamma)
+        case _:  # the two games of 2014, which differ in the generator
+            return objectives.logistic_critic(critic, reals, fakes, labels)
+
+
+def generator_objective(recipe: Recipe, critic: Critic, fakes: Tensor, labels: Tensor | None = None) -> Objective:
+    """The recipe's objective of the generator for these images and labels."""
+    match recipe.loss:
+        case "gan":
+            return objectives.saturating_generator(critic, fakes, labels)
+        case "ns" | "ns-r1":
+            return objectives.nonsaturating_generator(critic, fakes, labels)
+        case _:
+            return objectives.wgan_generator(critic, fakes, labels)
 
 
 @dataclass(frozen=True)
@@ -130,7 +158,7 @@ class Trainer:
             with torch.no_grad():
                 drawn, means = fakes(part)
             with weights_kept(self.discriminator):
-                return self.critic_objective(critic, reals[part], drawn, mix[part], some_labels).noting(means)
+                return critic_objective(self.recipe, critic, reals[part], drawn, mix[part], some_labels).noting(means)
 
         constraints.iterate(self.discriminator)
         self.discriminator.requires_grad_(True)
@@ -139,23 +167,6 @@ class Trainer:
             constraints.clip_weights(self.discriminator, self.recipe.clip)
         return measured
 
-    def critic_objective(
-        self, critic: objectives.Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None
-    ) -> Objective:
-        """The recipe's objective of the critic for these images and labels."""
-        recipe = self.recipe
-        match recipe.loss:
-            case "wgan-gp":
-                return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, recipe.gp_weight)
-            case "wgan-clip":
-                return objectives.wgan_critic(critic, reals, fakes, labels)
-            case "hinge":
-                return objectives.hinge_critic(critic, reals, fakes, labels)
-            case "ns-r1":
-                return objectives.logistic_r1_critic(critic, reals, fakes, labels, recipe.gamma)
-            case _:  # the two games of 2014, which differ in the generator
-                return objectives.logistic_critic(critic, reals, fakes, labels)
-
     def generator_step(self, stage: Stage) -> dict[str, Tensor]:
         """One step of the generator, on as many fakes as the critic's batch had."""
         labels = None
@@ -163,17 +174,12 @@ class Trainer:
             places = self.draws.choices("labels", self.images, stage.batch, len(self.labels.training))
             labels = self.share(self.labels.of(self.labels.training[places]))
         fakes = self.fakes("generator", self.images, stage, labels)
-        adversarial = {
-            "gan": objectives.saturating_generator,
-            "ns": objectives.nonsaturating_generator,
-            "ns-r1": objectives.nonsaturating_generator,
-        }.get(self.recipe.loss, objectives.wgan_generator)
 
         def loss(part: slice) -> Objective:
             some_labels = None if labels is None else labels[part]
             critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             drawn, means = fakes(part)
-            return adversarial(critic, drawn, some_labels).noting(means)
+            return generator_objective(self.recipe, critic, drawn, some_labels).noting(means)
 
         constraints.iterate(self.generator)
         self.discriminator.requires_grad_(False)
