@@ -161,6 +161,7 @@ class Trainer:
                 return critic_objective(self.recipe, critic, reals[part], drawn, mix[part], some_labels).noting(means)
 
         constraints.iterate(self.discriminator)
+        self.generator.zero_grad()  # a step's memory is at its highest here
         self.discriminator.requires_grad_(True)
         measured = self.descend(self.discriminator, self.d_adam, loss, len(reals))
         if self.recipe.loss == "wgan-clip":
@@ -210,7 +211,7 @@ class Trainer:
 
         A gradient that is not finite skips the step and is counted. Returns the mean statistics.
         """
-        network.zero_grad(set_to_none=True)
+        network.zero_grad()
         parts = self.parts(count)
         sums: dict[str, Tensor] = {}
         for part in parts:
