@@ -1,0 +1,189 @@
+"""Objectives in the plane: 25 Gaussians to be found, and two lines that move apart.
+
+Points are images [N, 2, 1, 1] of two channels, so that the objectives of the training program take them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from progan.layers import Linear, weights_kept
+from train import constraints
+from train.trainer import Recipe, critic_objective, generator_objective
+
+DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
+CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
+JUDGED = 2500  # points
+BATCH, WIDTH, Z_DIM = 256, 128, 16
+
+
+class Network(nn.Module):
+    """Fully connected layers [N, inputs, ...] -> [N, outputs], with three hidden ones and leaky ReLU between them."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        sizes = [inputs, WIDTH, WIDTH, WIDTH, outputs]
+        self.layers = nn.ModuleList(Linear(a, b, equalized=False) for a, b in pairwise(sizes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        for layer in self.layers[:-1]:
+            x = nn.functional.leaky_relu(layer(x), 0.2)
+        return self.layers[-1](x)
+
+
+def gaussians(count: int, random: torch.Generator) -> Tensor:
+    """Points [count, 2, 1, 1] of the 25 Gaussians, all equally likely."""
+    chosen = CENTRES[torch.randint(len(CENTRES), (count,), generator=random)]
+    return (chosen + DEVIATION * torch.randn(count, 2, generator=random)).reshape(count, 2, 1, 1)
+
+
+def modes(points: Tensor) -> tuple[int, float]:
+    """(how many of the Gaussians are found, share of the points [N, 2] that lie within three deviations of one).
+
+    Found is one to which a fifth of its share of the points come so near.
+    """
+    distances, nearest = torch.cdist(points, CENTRES).min(dim=1)
+    near = distances < 3 * DEVIATION
+    counts = torch.bincount(nearest[near], minlength=len(CENTRES))
+    return int((counts >= len(points) / len(CENTRES) / 5).sum()), near.float().mean().item()
+
+
+def sliced_distance(first: Tensor, second: Tensor, directions: int = 64) -> float:
+    """The mean Wasserstein distance of equally many points [N, 2] along directions all around."""
+    angles = torch.arange(directions) * (math.pi / directions)
+    along = torch.stack([angles.cos(), angles.sin()])
+    return ((first @ along).sort(dim=0).values - (second @ along).sort(dim=0).values).abs().mean().item()
+
+
+class Game:
+    """Two networks in the plane that play an objective."""
+
+    def __init__(self, recipe: Recipe, lr: float, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.recipe, self.random = recipe, torch.Generator().manual_seed(seed)
+        self.generator, self.critic = Network(Z_DIM, 2), Network(2, 1)
+        if recipe.spectral_norm != "no":
+            constraints.normalise(self.critic)
+        self.g_adam, self.d_adam = (
+            torch.optim.Adam(network.parameters(), lr=lr, betas=recipe.betas)
+            for network in (self.generator, self.critic)
+        )
+
+    def latents(self, count: int) -> Tensor:
+        """Latents from the game's own chance."""
+        return torch.randn(count, Z_DIM, generator=self.random)
+
+    def points(self, count: int) -> Tensor:
+        """Points [count, 2] of the generator."""
+        with torch.no_grad():
+            return self.generator(self.latents(count))
+
+    def critic_step(self, reals: Tensor, fakes: Tensor) -> dict[str, float]:
+        """One step of the critic; what the objective measures."""
+        mix = torch.rand(len(reals), 1, 1, 1, generator=self.random)
+        constraints.iterate(self.critic)
+        self.d_adam.zero_grad()
+        with weights_kept(self.critic):
+            result = critic_objective(self.recipe, self.critic, reals, fakes.reshape(reals.shape), mix)
+        result.loss.backward()
+        self.d_adam.step()
+        if self.recipe.loss == "wgan-clip":
+            constraints.clip_weights(self.critic, self.recipe.clip)
+        return {name: value.item() for name, value in result.statistics.items()}
+
+    def generator_step(self) -> None:
+        """One step of the generator."""
+        self.g_adam.zero_grad()
+        fakes = self.generator(self.latents(BATCH)).reshape(-1, 2, 1, 1)
+        generator_objective(self.recipe, self.critic, fakes).loss.backward()
+        self.g_adam.step()
+
+
+def estimate(statistics: dict[str, float]) -> float:
+    """What a critic's loss says of the distance between reals and fakes."""
+    return next(statistics[name] for name in ("wasserstein", "jensen_shannon", "total_variation") if name in statistics)
+
+
+def find_modes(recipe: Recipe, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
+    """Play on the 25 Gaussians for so many critic steps; what was found, and a curve of estimate and quality."""
+    game, curve = Game(recipe, lr, seed), []
+    exact = gaussians(JUDGED, torch.Generator().manual_seed(1)).flatten(1)
+    said: list[float] = []
+    for step in range(1, steps + 1):
+        said.append(estimate(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH))))
+        if step % recipe.n_critic == 0:
+            game.generator_step()
+        if step % max(steps // looks, 1) == 0:
+            points = game.points(JUDGED)
+            distance = sliced_distance(points, exact) if points.isfinite().all() else math.inf
+            curve.append([step, float(np.mean(said)), distance])
+            said = []
+    points = game.points(JUDGED)
+    found, share = modes(points)
+    return {
+        "modes": found,
+        "share": share,
+        "curve": curve,
+        "points": points[:1000].tolist(),
+        "weights": histogram(game.critic),
+        "gradients": layer_gradients(game.critic, gaussians(BATCH, game.random), lambda x: game.critic(x).mean()),
+    }
+
+
+def histogram(critic: nn.Module, bins: int = 41) -> tuple[list[float], list[float]]:
+    """(edges, shares) of the effective weights of all layers, biases left out."""
+    values = torch.cat([(layer.weight * layer.scale).detach().flatten() for layer in constraints.layers(critic)])
+    most = values.abs().max().item() * 1.0001 or 1.0
+    counts, edges = np.histogram(values.numpy(), bins, (-most, most))
+    return edges.tolist(), (counts / counts.sum()).tolist()
+
+
+def layer_gradients(critic: nn.Module, reals: Tensor, score: Callable[[Tensor], Tensor]) -> list[float]:
+    """The norm of the mean score's gradient at each layer's output, from the images' side to the score."""
+    outputs: list[Tensor] = []
+
+    def note(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        outputs.append(output)
+        return output.clone()  # since what follows may write over it
+
+    hooks = [layer.register_forward_hook(note) for layer in constraints.layers(critic)]
+    try:
+        critic.requires_grad_(True)
+        total = score(reals)
+        gradients = torch.autograd.grad(total, outputs, allow_unused=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [gradient.norm().item() for gradient in gradients if gradient is not None]
+
+
+def lines_apart(recipe: Recipe, distance: float, steps: int) -> float:
+    """A critic's estimate between the line {0} x [0, 1] and one so far beside it (Arjovsky 2017, example 1).
+
+    Exact are JS = log 2 for every distance but 0, and W = |distance|.
+    """
+    game = Game(recipe, 0.001, 0)
+    said = []
+    for _ in range(steps):
+        reals, fakes = (torch.zeros(BATCH, 2, 1, 1) for _ in range(2))
+        for points, place in ((reals, 0.0), (fakes, distance)):
+            points[:, 0] = place
+            points[:, 1] = torch.rand(BATCH, 1, 1, generator=game.random)
+        said.append(estimate(game.critic_step(reals, fakes)))
+    return float(np.mean(said[-max(steps // 10, 1) :]))
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe of an objective, with its "+ spectral norm"; the WGANs' critics step five times as often."""
+    loss, _, normalised = name.partition(" + ")
+    recipe = Recipe(loss=loss, spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1)
+    return replace(recipe, clip=0.1) if loss == "wgan-clip" else recipe
