@@ -114,7 +114,8 @@ def compute(unit: Unit, work: str, cache: str | None) -> dict[str, Any]:
             name, distance, steps = unit.arguments
             result = {"estimate": plane.lines_apart(plane.recipe_of(name), distance, steps)}
         case _:
-            result = draw_pictures(*unit.arguments, cache)
+            data, name, steps, judged, looks = unit.arguments
+            result = draw_pictures(data, name, steps, judged, looks, cache)
     keep(Path(work) / unit.file, json.dumps(result).encode())
     return result
 
@@ -148,7 +149,7 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     shared["equalized_lr"] = chosen.equalized_lr
     generator, critic = progan.Generator(z_dim=64, **shared), progan.Discriminator(**shared)
     schedule = Schedule(RESOLUTION, RESOLUTION, 1e9, 0, {RESOLUTION: BATCH}, {RESOLUTION: chosen.lr_base})
-    recipe = Recipe(loss=loss, spectral_norm=spectral_norm, ema_kimg=0.5)
+    recipe = Recipe(loss=loss, spectral_norm=spectral_norm, clip=plane.CLIP, ema_kimg=0.5)
     trainer = Trainer(generator, critic, schedule, recipe, Draws(0), Alone())
     training, _ = dataset.split()
     feed = Feed(dataset, training, schedule, trainer.draws, 0, 1)

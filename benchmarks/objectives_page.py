@@ -16,6 +16,17 @@ from benchmarks.objectives import DATA, DISTANCES, NAMES, RESOLUTION, Unit, of_k
 Results = Mapping[Unit, dict[str, Any]]
 START, END = "<!-- measured: written by python -m benchmarks.objectives -->", "<!-- end of what is measured -->"
 
+FIGURES = {
+    "distances": "Two lines that move apart: what critics estimate, and what is exact",
+    "plane": "What each objective's generator draws of 25 Gaussians, of the first seed at its best learning rate",
+    "rates": "Modes found at each learning rate",
+    "curves": "The critic's estimate (blue) and the samples' distance (orange); the numbers are rank correlations",
+    "weights": "The critic's weights under clipping and under the penalty",
+    "gradients": "The gradient of the critic's score at each layer",
+    "fashion-mnist": "Fashion-MNIST, a row an objective in the order of the table",
+    "toonhead": "Faces, a row an objective in the order of the table; drawn after ToonHead by Johan Melin, CC BY 4.0",
+}
+
 
 def write(folder: Path, results: Results, quick: bool) -> Path:
     """Draw the figures and put the tables into objectives.md, whose other text is kept. Returns its path."""
@@ -71,7 +82,7 @@ def tables(results: Results, quick: bool) -> str:
             ]
         rows.append([name, *cells])
     parts.append(f"Pictures of {RESOLUTION} px:\n\n{table(head, rows)}\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, *(f"![{caption}](objectives-{name}.png)\n" for name, caption in FIGURES.items())])
 
 
 def correlation_of(curve: list[list[float]]) -> float:

@@ -23,6 +23,7 @@ DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
 CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
 JUDGED = 2500  # points
 BATCH, WIDTH, Z_DIM = 256, 128, 16
+CLIP = 0.1  # the paper's 0.01 leaves no gradient in networks without batch normalisation
 
 
 class Network(nn.Module):
@@ -186,4 +187,4 @@ def recipe_of(name: str) -> Recipe:
     """The recipe of an objective, with its "+ spectral norm"; the WGANs' critics step five times as often."""
     loss, _, normalised = name.partition(" + ")
     recipe = Recipe(loss=loss, spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1)
-    return replace(recipe, clip=0.1) if loss == "wgan-clip" else recipe
+    return replace(recipe, clip=CLIP) if loss == "wgan-clip" else recipe

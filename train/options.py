@@ -60,6 +60,8 @@ class Options:
     """most pictures a process takes at once; larger batches are accumulated"""
     lr: Number = None
     """learning rate at every stage (default: the preset's table)"""
+    g_lr_ratio: Number = None
+    """the generator's learning rate in multiples of --lr, which is then the critic's"""
     fmap_base: Integer = None
     """feature maps at resolution r: min(fmap_base / (r/2), fmap_max)"""
     fmap_max: Integer = None
@@ -74,7 +76,7 @@ class Options:
     gamma: float = 10.0
     """weight of R1"""
     clip: float = 0.01
-    """bound of the critic's parameters under wgan-clip"""
+    """bound of the critic's parameters under wgan-clip (the paper's 0.01; deep narrow critics need more, such as 0.1)"""
     spectral_norm: SpectralNorm = None
     """divide weights by their largest singular value: --spectral-norm for the critic's, both for the generator's too"""
     n_critic: Integer = None
@@ -85,6 +87,8 @@ class Options:
     """show every other picture mirrored, by chance"""
     ema_kimg: Number = None
     """half-life of the averaged generator"""
+    mixing: Number = None
+    """probability that a picture has the styles of two latents (StyleGAN)"""
     seed: int = 0
     """of weights, latents and the order of the pictures"""
     mixed_precision: Precision = None
@@ -116,7 +120,7 @@ LEAST = {
     "batch": 1, "batch_per_device": 1, "fmap_base": 1, "fmap_max": 1, "z_dim": 1, "n_critic": 1,
     "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
 }  # fmt: skip
-ABOVE_ZERO = ("kimg", "lr", "clip", "snapshot_kimg", "checkpoint_kimg")
+ABOVE_ZERO = ("kimg", "lr", "g_lr_ratio", "clip", "snapshot_kimg", "checkpoint_kimg")
 FROM_ZERO = ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg")
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 LEAST_KIMG = 0.001  # one picture
@@ -159,6 +163,10 @@ def check(options: Options, architecture: str) -> None:
             raise OptionError(f"{flag(name)} {value}: give a power of two from 4 to 1024")
     if given.get("kimg", LEAST_KIMG) < LEAST_KIMG:
         raise OptionError(f"--kimg {options.kimg:g}: give at least {LEAST_KIMG}, which is one picture")
+    if not 0 <= given.get("mixing", 0) <= 1:
+        raise OptionError(f"--mixing {options.mixing:g}: give a probability, a number from 0 to 1")
+    if architecture != "stylegan" and options.mixing is not None:
+        raise OptionError("--mixing: belongs to train/stylegan.py; leave it out")
     if options.seed > LARGEST_SEED:
         raise OptionError(f"--seed {options.seed}: give a whole number below 2^63")
     presets = PRESETS[architecture]

@@ -116,9 +116,7 @@ def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_
     assert "far too short" in text
     assert all(f"| {name}, lr 0.001" in text for name in objectives.NAMES)
     figures = sorted(path.name for path in (tmp_path / "docs").glob("*.png"))
-    assert figures == sorted(
-        f"objectives-{name}.png"
-        for name in ("curves", "distances", "fashion-mnist", "gradients", "plane", "rates", "toonhead", "weights")
-    )
+    assert figures == sorted(f"objectives-{name}.png" for name in objectives_page.FIGURES)
     for name in figures:
+        assert f"]({name})" in text
         Image.open(tmp_path / "docs" / name).verify()
