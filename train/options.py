@@ -76,7 +76,7 @@ class Options:
     gamma: float = 10.0
     """weight of R1"""
     clip: float = 0.01
-    """bound of the critic's parameters under wgan-clip (the paper's 0.01; deep narrow critics need more, such as 0.1)"""
+    """bound of the critic's parameters under wgan-clip (0.01 as in the paper; deep narrow critics need 0.1 or so)"""
     spectral_norm: SpectralNorm = None
     """divide weights by their largest singular value: --spectral-norm for the critic's, both for the generator's too"""
     n_critic: Integer = None
