@@ -35,11 +35,12 @@ def fakes(
     images: int,
     peers: Alone,
     labels: Tensor | None,
+    mixing: float = 0.0,
 ) -> Callable[[slice], Fakes]:
     """What makes the fakes of any part of this process's share, from what is drawn for this purpose at this moment.
 
-    `labels` [share, L] are those of the share. StyleGAN's rows are mixed from two latents at a crossover that the whole
-    batch has in common (Karras 2019, section 3.1) and are not truncated.
+    `labels` [share, L] are those of the share. StyleGAN's rows are mixed, with probability `mixing`, from two latents
+    at a crossover that the whole batch has in common (Karras 2019, section 3.1) and are not truncated.
     """
     dtype = next(generator.parameters()).dtype
 
@@ -54,7 +55,7 @@ def fakes(
         return lambda part: Fakes(generator(first[part], part_of(labels, part), stage.resolution, stage.alpha), {})
 
     layers = min(len(layer_sizes(stage.resolution)), generator.num_layers)
-    crossover = draws.crossover(f"{purpose} crossover", images, layers)
+    crossover = draws.crossover(f"{purpose} crossover", images, layers, mixing)
     second = latents(f"{purpose} second") if crossover < layers else None
     noise = noise_maps(stage, draws, f"{purpose} noise", images, peers, dtype)
 

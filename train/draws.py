@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MIXING_PROBABILITY = 0.9  # of style mixing (Karras 2019, appendix C)
+from train.presets import MIXING_PROBABILITY
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Draws:
         """The order [pictures] in which an epoch shows the pictures."""
         return torch.randperm(pictures, generator=self.generator("order", epoch)).numpy()
 
-    def crossover(self, purpose: str, images: int, layers: int) -> int:
-        """Style mixing's crossover: uniform from 1 to layers - 1 with probability 0.9, else `layers`, for no mixing."""
+    def crossover(self, purpose: str, images: int, layers: int, probability: float = MIXING_PROBABILITY) -> int:
+        """Style mixing's crossover: uniform from 1 to layers - 1 with this probability, else `layers`, for none."""
         generator = self.generator(purpose, images)
-        mixing = torch.rand((), generator=generator) < MIXING_PROBABILITY
+        mixing = torch.rand((), generator=generator) < probability
         layer = torch.randint(1, max(layers, 2), (), generator=generator)
         return int(layer) if mixing else layers
 

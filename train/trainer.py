@@ -15,6 +15,7 @@ from train.architectures import Discriminator, Fakes, Generator
 from train.draws import Draws
 from train.feed import Batch, to_reals
 from train.objectives import Critic, Objective
+from train.presets import MIXING_PROBABILITY
 from train.processes import Alone
 from train.schedule import Schedule, Stage
 
@@ -35,6 +36,8 @@ class Recipe:
     betas: tuple[float, float] = (0.0, 0.99)
     mirror: bool = False
     ema_kimg: float = 10.0
+    mixing: float = MIXING_PROBABILITY
+    g_lr_ratio: float = 1.0
     batch_per_device: int | None = None
     mixed_precision: str = "no"
 
@@ -133,10 +136,10 @@ class Trainer:
     def enter(self, images: int) -> Stage:
         """The stage after `images` reals. Adam starts afresh where a fade begins and where it ends."""
         stage = self.schedule.at(images)
-        for adam in (self.g_adam, self.d_adam):
+        for adam, ratio in ((self.g_adam, self.recipe.g_lr_ratio), (self.d_adam, 1.0)):
             if stage.phase != self.phase:
                 adam.state.clear()
-            adam.param_groups[0]["lr"] = stage.lr
+            adam.param_groups[0]["lr"] = stage.lr * ratio
         self.phase = stage.phase
         return stage
 
@@ -188,7 +191,8 @@ class Trainer:
 
     def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Fakes]:
         """What makes the fakes of a part of this process's share, drawn for this purpose at this moment."""
-        return architectures.fakes(self.generator, stage, self.draws, purpose, images, self.peers, labels)
+        mixing = self.recipe.mixing
+        return architectures.fakes(self.generator, stage, self.draws, purpose, images, self.peers, labels, mixing)
 
     def share(self, whole: Tensor) -> Tensor:
         """This process's part of what was drawn for the whole batch, in the precision of the weights."""

@@ -90,6 +90,12 @@ def test_nine_batches_of_ten_are_mixed_at_any_layer_but_the_first(layers):
     assert (abs(counts[1:layers] - share) < 4 * share**0.5).all()
 
 
+@pytest.mark.parametrize(("probability", "mixed"), [(0.0, 0), (0.25, 250), (1.0, 1000)])
+def test_as_many_batches_are_mixed_as_is_asked_for(probability, mixed):
+    crossovers = [DRAWS.crossover("critic", images, 8, probability) for images in range(1000)]
+    assert sum(crossover < 8 for crossover in crossovers) == pytest.approx(mixed, abs=4 * (mixed * 0.75) ** 0.5)
+
+
 def test_one_layer_is_not_mixed():
     assert {DRAWS.crossover("critic", images, 1) for images in range(50)} == {1}
 

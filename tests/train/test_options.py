@@ -15,8 +15,8 @@ def read(text: str, default: Options | None = None) -> Options:
 
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
-    --batch --batch-per-device --lr --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --clip --spectral-norm
-    --n-critic --betas --mirror --ema-kimg --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
+    --batch --batch-per-device --lr --g-lr-ratio --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --clip
+    --spectral-norm --n-critic --betas --mirror --ema-kimg --mixing --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --log-with --dry-run
 """
 
@@ -94,6 +94,9 @@ def test_a_name_that_is_no_path_stays_a_name():
         ("--kimg many", ["--kimg", "'many'"]),
         ("--kimg", ["--kimg", "Give one"]),
         ("--lr 0", ["--lr 0", "above 0"]),
+        ("--g-lr-ratio 0", ["--g-lr-ratio 0", "above 0"]),
+        ("--mixing 2", ["--mixing 2", "from 0 to 1"]),
+        ("--mixing 0.5", ["--mixing", "train/stylegan.py"]),
         ("--fade-kimg -1", ["--fade-kimg -1", "at least 0"]),
         ("--gamma -1", ["--gamma -1", "at least 0"]),
         ("--n-critic 0", ["--n-critic 0", "at least 1"]),

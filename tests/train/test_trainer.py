@@ -1,5 +1,6 @@
 """The training step in one process: what is stepped, reset, averaged, skipped and accumulated."""
 
+import copy
 from itertools import islice
 
 import numpy as np
@@ -295,6 +296,20 @@ def test_networks_are_used_as_they_are_by_one_process():
     """Nothing is wrapped or copied: tensors handed to be averaged are neither read nor written."""
     scalars = torch.ones(2)
     assert Alone().average([torch.empty(0, device="meta")], scalars) is scalars
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.5])
+def test_the_generators_steps_are_in_proportion_to_the_critics(ratio):
+    trainer, feed = a_trainer(g_lr_ratio=ratio)
+    before = copy.deepcopy((trainer.generator, trainer.discriminator))
+    step(trainer, feed)
+    # Adam's first step moves what has a gradient by the learning rate itself, whatever the gradient.
+    moved = [
+        max((p - q).abs().max().item() for p, q in zip(old.parameters(), new.parameters(), strict=True))
+        for old, new in zip(before, (trainer.generator, trainer.discriminator), strict=True)
+    ]
+    lr = trainer.schedule.at(0).lr
+    assert moved == pytest.approx([ratio * lr, lr], rel=1e-4)
 
 
 def test_it_learns_a_colour():
