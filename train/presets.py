@@ -80,7 +80,8 @@ class Preset:
         then, in both networks, and the rate is one of the papers' at all resolutions.
         """
         if self.equalized_lr and (loss == "wgan-clip" or spectral_norm != "no"):
-            return replace(self, equalized_lr=False, lr={}, lr_base=WGAN_LR if loss == "wgan-clip" else SNGAN_LR)
+            lr_base = WGAN_LR if loss == "wgan-clip" else SNGAN_LR
+            return replace(self, equalized_lr=False, lr={}, lr_base=lr_base, g_lr_ratio=1.0)
         if loss != "wgan-gp":
             return replace(self, g_lr_ratio=1.0)
         lr = {r: min(rate, self.wgan_gp_lr) for r, rate in self.lr.items()}
