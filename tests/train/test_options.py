@@ -16,7 +16,8 @@ def read(text: str, default: Options | None = None) -> Options:
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
     --batch --batch-per-device --lr --g-lr-ratio --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --clip
-    --spectral-norm --n-critic --betas --mirror --ema-kimg --mixing --seed --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
+    --spectral-norm --n-critic --betas --mirror --ema-kimg --mixing --seed --mixed-precision --workers
+    --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --log-with --dry-run
 """
 
