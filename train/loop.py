@@ -11,6 +11,7 @@ from torch import Tensor
 from train import checkpoints, forecast, reports
 from train.errors import RunError
 from train.feed import Batch, Feed
+from train.measuring import Measurements
 from train.plan import Plan
 from train.processes import Processes
 from train.reports import Meter, Reporter, duration
@@ -31,11 +32,13 @@ class Loop:
         folder: Path,
         trainer: Trainer,
         snapshots: Snapshots,
+        measurements: Measurements,
         processes: Processes,
         reporter: Reporter,
     ) -> None:
         self.plan, self.folder, self.trainer = plan, folder, trainer
-        self.snapshots, self.processes, self.reporter = snapshots, processes, reporter
+        self.snapshots, self.measurements = snapshots, measurements
+        self.processes, self.reporter = processes, reporter
         self.meter = Meter()
         self.seconds: dict[int, float] = {}
         self.started = self.ticked = time.monotonic()
@@ -57,6 +60,7 @@ class Loop:
         self.processes.stop.defer()
         if self.trainer.images == 0:
             self.show()
+            self.measure()  # now, so that what hinders it is known before hours of training
         self.reporter.start_bar(self.trainer.images, self.plan.images)
         self.started = self.ticked = time.monotonic()
         with closing(feed.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
@@ -79,7 +83,10 @@ class Loop:
                 self.tick(stage)
             if ended or crossed(before, trainer.images, every.snapshot_kimg):
                 self.show()
-            # Last, so that a run whose last checkpoint is there has its last model too.
+            # Not when told to stop, since it takes long.
+            if stop is None and (ended or crossed(before, trainer.images, every.metrics_kimg)):
+                self.measure()
+            # Last, so that a run whose last checkpoint is there has its last model and metrics too.
             if ended or stop is not None or crossed(before, trainer.images, every.checkpoint_kimg):
                 self.save()
         return stop
@@ -117,6 +124,7 @@ class Loop:
         if seconds > 1:
             self.seconds[stage.resolution] = seconds / max(shown, 1)
         left = forecast.seconds_left(trainer.schedule, trainer.images, self.plan.images, self.seconds)
+        left += self.measurements.seconds_left(trainer.images)
         stats = reports.statistics(
             trainer.images, stage, shown, seconds, now - self.started, left, means, trainer.skipped
         )
@@ -128,6 +136,20 @@ class Loop:
         if self.processes.is_main:
             grid = self.snapshots.write(self.trainer)
             reports.track_grid(self.processes.accelerator, grid, self.trainer.images)
+
+    def measure(self) -> None:
+        """The metrics, if there are any, on the main process, for which the others wait however long it takes."""
+        if not self.measurements.names:
+            return
+        began = time.monotonic()
+
+        def measured() -> None:
+            results = self.measurements.write(self.trainer)
+            values = {f"metrics/{result.name}": result.value for result in results}
+            self.processes.accelerator.log(values, self.trainer.images)
+
+        self.processes.on_main(measured)
+        self.ticked += time.monotonic() - began  # no time of the pictures of this tick
 
     def save(self) -> None:
         """A checkpoint, on the main process."""

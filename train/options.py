@@ -12,6 +12,8 @@ import tyro
 
 from data.commandline import Integer, Number, Text, parsed
 from data.sources import NAMES, TOONHEAD
+from metrics.errors import MetricError
+from metrics.names import check_names
 from train.errors import OptionError
 from train.presets import PRESETS, LossName, Normalised
 
@@ -26,6 +28,9 @@ BARE = {"--resume": "newest", "--cond": "class", "--spectral-norm": "critic"}
 
 # The options of one objective alone.
 OWN = {"gp_weight": "wgan-gp", "gamma": "ns-r1", "clip": "wgan-clip"}
+
+# The metrics that can decide which model is the best, since lower is better, and the result that does it.
+DECIDING = {"fd": "fd", "kid": "kid", "swd": "swd_avg", "attributes": "attributes", "ppl": "ppl_z_full"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +114,13 @@ class Options:
     """start from the weights of a model folder, a run, or a model that comes with the project"""
     preset: Text = None
     """table of defaults, one of those named above (default: that of the data, or for so many processes)"""
+    metrics: str = "none"
+    """measure the averaged generator with these, as python -m metrics does, separated by commas: fd, kid, pr, dc, swd,
+    msssim, ppl, attributes, neighbours; best/ holds the model with the lowest first one"""
+    metrics_kimg: Number = None
+    """metrics are measured this often (default: as snapshots)"""
+    metrics_samples: Integer = None
+    """pictures of each kind that metrics look at (default: 1,000, at most half of the training pictures)"""
     log_with: Literal["none", "tensorboard", "wandb", "trackio"] = "none"
     """also log to this tracker, through accelerate"""
     dry_run: bool = False
@@ -119,8 +131,9 @@ class Options:
 LEAST = {
     "batch": 1, "batch_per_device": 1, "fmap_base": 1, "fmap_max": 1, "z_dim": 1, "n_critic": 1,
     "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
+    "metrics_samples": 1,
 }  # fmt: skip
-ABOVE_ZERO = ("kimg", "lr", "g_lr_ratio", "clip", "snapshot_kimg", "checkpoint_kimg")
+ABOVE_ZERO = ("kimg", "lr", "g_lr_ratio", "clip", "snapshot_kimg", "checkpoint_kimg", "metrics_kimg")
 FROM_ZERO = ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg")
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 LEAST_KIMG = 0.001  # one picture
@@ -173,6 +186,7 @@ def check(options: Options, architecture: str) -> None:
     if options.preset is not None and options.preset not in presets:
         raise OptionError(f"--preset {options.preset}: there is none of this name; use one of {', '.join(presets)}")
     check_objective(options, architecture)
+    metric_names(options)
     if options.desc is not None and not re.fullmatch(r"[\w.+-]{1,64}", options.desc):
         raise OptionError(f"--desc {options.desc!r}: give one word of letters, digits, '.', '_', '+' and '-'")
 
@@ -188,6 +202,31 @@ def check_objective(options: Options, architecture: str) -> None:
     for beta in options.betas or ():
         if not 0 <= beta < 1:
             raise OptionError(f"--betas {shown(options.betas)}: give two numbers from 0 to below 1")
+
+
+def metric_names(options: Options) -> tuple[str, ...]:
+    """The metrics to measure while training, each once. OptionError for a choice that cannot be."""
+    if options.metrics == "none":
+        for name in ("metrics_kimg", "metrics_samples"):
+            # A run that is resumed may have metrics of its own.
+            if (value := getattr(options, name)) is not None and options.resume is None:
+                raise OptionError(
+                    f"{flag(name)} {value:g}: there is nothing to measure; name --metrics, or leave it out"
+                )
+        return ()
+    names = [name.strip() for name in options.metrics.split(",") if name.strip()]
+    if "fid" in names:
+        raise OptionError("--metrics fid: is by Inception's features, training measures with the embedded; ask for fd")
+    try:
+        chosen = check_names(names, inception=False)
+    except MetricError as error:
+        raise OptionError(str(error)) from None
+    if chosen[0] not in DECIDING:
+        raise OptionError(
+            f"--metrics {options.metrics}: the lowest value of the first decides on best/, and {chosen[0]} is not "
+            f"better the lower it is; name one of {', '.join(DECIDING)} first"
+        )
+    return chosen
 
 
 def absolute(options: Options) -> Options:

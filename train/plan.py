@@ -19,10 +19,12 @@ from train.trainer import Recipe
 from zoo.folders import network_classes
 
 FORMAT_VERSION = 1
+METRICS_SAMPLES = 1000
 
 # Options that may differ when a run is resumed; where it is found and what the command is to do are no part of the run.
 RESUMABLE = {
     "kimg", "snapshot_kimg", "checkpoint_kimg", "keep", "log_with", "batch_per_device", "mixed_precision",
+    "metrics", "metrics_kimg", "metrics_samples",
 }  # fmt: skip
 OUTSIDE = {"out", "resume", "dry_run"}
 
@@ -123,6 +125,7 @@ def make_plan(architecture: str, options: Options, dataset: Dataset, processes: 
     schedule = make_schedule(options, chosen, processes)
     options = with_lengths(options, chosen, schedule)
     facts = facts_of(dataset, options)
+    options = with_metrics(options, facts["pictures"])
     generator, discriminator = networks(architecture, options, chosen, len(facts["classes"]), dataset, model)
     return Plan(architecture, options, schedule, generator, discriminator, facts, processes)
 
@@ -190,6 +193,17 @@ def with_lengths(options: Options, chosen: Preset, schedule: Schedule) -> Option
         kimg=kimg,
         snapshot_kimg=snapshot,
         checkpoint_kimg=options.checkpoint_kimg or snapshot,
+    )
+
+
+def with_metrics(options: Options, pictures: int) -> Options:
+    """The options with how often metrics are measured, and on how many of the training pictures; if they are at all."""
+    if options.metrics == "none":
+        return replace(options, metrics_kimg=None, metrics_samples=None)
+    return replace(
+        options,
+        metrics_kimg=options.metrics_kimg or options.snapshot_kimg,
+        metrics_samples=options.metrics_samples or min(METRICS_SAMPLES, pictures // 2),
     )
 
 
@@ -285,6 +299,7 @@ def resumed_plan(stored: Plan, options: Options, processes: int) -> Plan:
                 f"start as many as divide it (it was started with {stored.processes})"
             )
     options = replace(options, out=stored.options.out, resume=None, dry_run=False)
+    options = with_metrics(options, stored.data["pictures"])
     return replace(stored, options=options, processes=processes)
 
 

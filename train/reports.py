@@ -245,6 +245,10 @@ def description(plan: Plan) -> str:
         f"run: preset {options.preset}, {objective}, {options.kimg:g} kimg to {options.resolution} px, "
         f"{plan.processes} process{'es' if plan.processes > 1 else ''}, precision {options.mixed_precision}",
     ]
+    if options.metrics != "none":
+        lines.append(
+            f"metrics: {options.metrics} every {options.metrics_kimg:g} kimg on {options.metrics_samples} samples"
+        )
     if data["credit"]:
         lines.append(f"pictures: {data['credit']}")
     return "\n".join(lines)

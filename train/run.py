@@ -19,6 +19,7 @@ from train.draws import Draws
 from train.errors import OptionError
 from train.feed import Feed
 from train.loop import Loop
+from train.measuring import Measurements, check_metrics, forget_after
 from train.options import Options, PrecisionName, flag, shown
 from train.plan import Plan, check_resumed, choose_preset, differences, make_plan, resumed_plan
 from train.processes import Processes, fast_bf16
@@ -100,6 +101,7 @@ def decide(
         plan = make_plan(architecture, options, dataset, processes.count, precision)
     else:
         plan = resumed_plan(stored, replace(options, mixed_precision=precision), processes.count)
+    check_metrics(plan, dataset)
     notes = [*([remark] if remark else []), *notes_on(plan, dataset, processes)]
     if stored is not None:
         notes += differences(stored, plan)
@@ -195,8 +197,11 @@ def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, repo
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)
     snapshots = Snapshots(folder, plan, trainer.draws, trainer.labels)
-    loop = Loop(plan, folder, trainer, snapshots, processes, reporter)
+    measurements = Measurements(snapshots, dataset, reporter.say)
+    loop = Loop(plan, folder, trainer, snapshots, measurements, processes, reporter)
     if processes.is_main:
+        if resumed:
+            forget_after(folder, -1 if checkpoint is None else trainer.images)
         folders.write_whole(folder / "options.json", plan.to_json())
         if trainer.images == 0:
             snapshots.write_reals(dataset, training)

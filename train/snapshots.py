@@ -58,13 +58,13 @@ class Snapshots:
         self.prune(kimg)
         return grid
 
-    def save_model(self, folder: Path, trainer: Trainer, stage: Stage) -> None:
-        """The averaged generator and the critic as a model folder."""
+    def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:
+        """The averaged generator and the critic as a model folder, which also tells these facts."""
         zoo.save_model(
             folder,
             trainer.average,
             constraints.plain(trainer.discriminator),
-            training=self.facts(trainer, stage),
+            training=self.facts(trainer, stage) | facts,
             classes=self.plan.data["classes"],
         )
 

@@ -18,7 +18,8 @@ NAMES = """
     --batch --batch-per-device --lr --g-lr-ratio --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --clip
     --spectral-norm --n-critic --betas --mirror --ema-kimg --mixing --seed --mixed-precision --workers
     --snapshot-kimg --checkpoint-kimg --keep
-    --keep-models --resume --init-from --preset --log-with --dry-run
+    --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with
+    --dry-run
 """
 
 

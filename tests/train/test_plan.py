@@ -49,7 +49,8 @@ def test_no_option_that_a_preset_knows_is_left_open():
     options = plan_for(Pictures(256)).options
     open_ones = {name for name, value in vars(options).items() if value is None}
     tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from"}
-    assert open_ones == tables | choices | {"batch_per_device", "mixing"}  # no styles, nothing to mix
+    nothing = {"mixing", "metrics_kimg", "metrics_samples"}  # to mix or to measure
+    assert open_ones == tables | choices | nothing | {"batch_per_device"}
     assert options.snapshot_kimg == options.checkpoint_kimg == 50
     assert plan_for(Pictures(256), kimg=10).options.snapshot_kimg == 0.5
 
