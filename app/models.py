@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BUNDLED = ("stylegan-toonhead64", "progan-toonhead64")
 MOST_IN_MEMORY = 2
-TRIES, LONGEST_TRY = 3, 1.0  # how often an image is drawn to know how long it takes; seconds
+TRIES, LONGEST_TRYING = 5, 3.0  # how often an image is drawn to know how long it takes; seconds
 COMMANDS = ("make train NETWORK=stylegan", "python -m app --model PATH")
 NO_MODEL = f"No model is loaded. Train one with {COMMANDS[0]} or start the app with --model PATH."
 
@@ -179,7 +179,7 @@ class Models:
         setting = engine.setting(label="0" if card.labels else None)
         list(engine.images([0], setting))  # the first image also pays for what is set up once
         seconds: list[float] = []
-        while len(seconds) < TRIES and sum(seconds) < LONGEST_TRY:  # the best of some, since others may be at work
+        while len(seconds) < TRIES and sum(seconds) < LONGEST_TRYING:  # the best of some, since others may be at work
             start = time.perf_counter()
             list(engine.images([0], setting))
             seconds.append(time.perf_counter() - start)
