@@ -3,18 +3,16 @@
 import sys
 import traceback
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 from app.errors import AppError
 from app.options import parse
 from app.serving import Serve
+from data.commandline import write_any_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say. Returns 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # paths may hold what no terminal can show
+    write_any_name()
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
         # Late, so that --help and a misspelt option answer at once.

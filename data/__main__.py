@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from data.commandline import parsed
+from data.commandline import parsed, write_any_name
 from data.errors import DataError, printable
 
 
@@ -40,7 +40,7 @@ class Prepare:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # file names may hold anything
+    write_any_name()
     try:
         prepare(
             parsed(

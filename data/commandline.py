@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
@@ -16,6 +17,13 @@ DtypeName = Literal["float32", "bf16"]
 Dtype = Annotated[DtypeName, tyro.conf.arg(metavar="{float32,bf16}")]
 
 T = TypeVar("T")
+
+
+def write_any_name() -> None:
+    """Have the program's output write what the terminal cannot show, such as odd file names, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parsed(read: Callable[[], T], program: str, error: type[Exception]) -> T:

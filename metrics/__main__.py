@@ -7,13 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from data.commandline import Dtype, Integer, Number, Text, parsed
+from data.commandline import Dtype, Integer, Number, Text, parsed, write_any_name
 from data.errors import DataError, printable
 from metrics.errors import MetricError
 from metrics.names import DEFAULT, check_names
@@ -70,9 +69,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names may hold what no terminal can show
+    write_any_name()
     try:
         options = parsed(lambda: tyro.cli(Options, prog=PROGRAM, args=arguments), PROGRAM, MetricError)
         check(options)

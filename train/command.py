@@ -4,17 +4,15 @@ import os
 import sys
 import traceback
 from functools import partial
-from io import TextIOWrapper
 
+from data.commandline import write_any_name
 from train.errors import OptionError, RunError
 from train.options import parse
 
 
 def main(architecture: str, description: str) -> int:
     """Train as sys.argv says. Returns 0, 2 for bad input, 1 for a failure, 130 or 143 when stopped."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # paths may hold what no terminal can show
+    write_any_name()
     speaks = os.environ.get("RANK", "0") == "0"
     read = partial(parse, sys.argv[1:], architecture, description)
     try:
