@@ -55,7 +55,7 @@ def test_make_targets_exist():
 
 def test_files_and_folders_exist():
     for name in re.findall(r"!\[.*?\]\((.*?)\)", TEXT) + re.findall(r"`([a-z]+/)`", TEXT):
-        if name not in ("model/", "models/", "checkpoints/"):
+        if name not in ("model/", "models/", "checkpoints/", "best/"):
             assert (ROOT / name).exists(), name
 
 

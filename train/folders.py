@@ -37,14 +37,18 @@ def find_run(resume: str, out: str) -> Path:
     return runs[max(runs)]
 
 
-def claim(run: Path) -> FileLock:
-    """The right to train in a run folder, for as long as the result lives. OptionError where another process has it."""
+@contextmanager
+def claim(run: Path) -> Iterator[None]:
+    """Within, the right to train in a run folder. OptionError where another process has it."""
     lock = FileLock(run / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise OptionError(f"{run}: another process is training there; let it end or stop it first") from None
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def run_number(folder: Path) -> int | None:

@@ -3,13 +3,12 @@
 import dataclasses
 import importlib.util
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 
 import zoo
 from data import Dataset, open_dataset
@@ -51,9 +50,10 @@ def run(architecture: str, options: Options, reparse: Callable[[Options], Option
         if options.dry_run:
             return processes.on_main(lambda: dry_run(plan, said, processes))
         folder = processes.on_main(lambda: folder or create_run(plan))
-        claims: list[FileLock] = []
-        processes.on_main(lambda: claims.append(folders.claim(folder)))
-        with folders.writing(folder), closing(Reporter(folder if processes.is_main else None)) as reporter:
+        with ExitStack() as held:
+            processes.on_main(lambda: held.enter_context(folders.claim(folder)))
+            held.enter_context(folders.writing(folder))
+            reporter = held.enter_context(closing(Reporter(folder if processes.is_main else None)))
             for line in said:
                 reporter.say(line)
             return train(plan, folder, dataset, processes, reporter, resumed=stored is not None)
