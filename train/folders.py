@@ -9,7 +9,6 @@ from filelock import FileLock, Timeout
 
 from train.errors import OptionError, RunError
 from train.options import whole_path
-from zoo.folders import write_synced
 
 
 def create_run(out: str, name: str) -> Path:
@@ -63,17 +62,6 @@ def check_writable(out: str) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         reason = "cannot be written" if there.is_dir() else "is not a folder"
         raise OptionError(f"--out {out}: {there} {reason}; give another folder")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file at once."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write_synced(partial, text.encode())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

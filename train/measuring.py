@@ -14,7 +14,7 @@ from data import Dataset
 from data.pictures import save_png
 from metrics import MetricError, Result
 from metrics.results import number
-from train import folders, forecast
+from train import forecast
 from train.errors import OptionError, RunError
 from train.options import DECIDING, metric_names
 from train.plan import Plan
@@ -22,6 +22,7 @@ from train.reports import append_line, duration
 from train.schedule import Stage, to_images
 from train.snapshots import Snapshots
 from train.trainer import Trainer
+from zoo.folders import write_whole
 from zoo.sampling import Look
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def forget_after(run: Path, images: int) -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if measured_at(line) <= images / 1000]
         if kept != lines:
-            folders.write_whole(path, "".join(f"{line}\n" for line in kept))
+            write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
 
 def measured_at(line: str) -> float:

@@ -26,6 +26,7 @@ from train.reports import Reporter
 from train.schedule import to_images
 from train.snapshots import Snapshots
 from train.trainer import Labels, Trainer
+from zoo.folders import write_whole
 
 
 def run(architecture: str, options: Options, reparse: Callable[[Options], Options]) -> int:
@@ -176,7 +177,7 @@ def create_run(plan: Plan) -> Path:
     words = [plan.architecture, f"{plan.data['name']}{plan.options.resolution}", plan.options.desc]
     try:
         folder = folders.create_run(plan.options.out, "-".join(word for word in words if word))
-        folders.write_whole(folder / "options.json", plan.to_json())
+        write_whole(folder / "options.json", plan.to_json().encode())
     except OSError as error:
         raise OptionError(
             f"--out {plan.options.out}: cannot be written ({error.strerror}); give another folder"
@@ -202,7 +203,7 @@ def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, repo
     if processes.is_main:
         if resumed:
             forget_after(folder, -1 if checkpoint is None else trainer.images)
-        folders.write_whole(folder / "options.json", plan.to_json())
+        write_whole(folder / "options.json", plan.to_json().encode())
         if trainer.images == 0:
             snapshots.write_reals(dataset, training)
         loop.announce()

@@ -7,6 +7,7 @@ is ever pickled.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -112,15 +113,21 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
         if isinstance(before, dict) and key in before and key in after and before[key] != after[key]:
             raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
     for name, content in files.items():
-        partial = folder / f".{name}.tmp"
-        try:
-            write_synced(partial, content)
-            partial.replace(folder / name)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        write_whole(folder / name, content)
     if "discriminator" not in after:
         (folder / WEIGHTS["discriminator"]).unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes, mark: str = "") -> None:
+    """Replace a file at once, by way of one beside it, which `mark` tells from those of other writers."""
+    partial = path.with_name(f".{path.name}{mark}.tmp")
+    try:
+        write_synced(partial, content)
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def write_synced(path: Path, content: bytes) -> None:
