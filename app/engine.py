@@ -78,7 +78,8 @@ class Engine:
         # Here, since every file that is drawn names it, and copies of the engine (see `telling`) share it.
         with (self.folder / WEIGHTS["generator"]).open("rb") as file:
             self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        self.resolution, self.alpha = _reached(config["training"], self.generator.resolution)
+        stage, self.alpha = sampling.reached(config["training"], self.generator.resolution)
+        self.resolution = stage or self.generator.resolution
         self.batch = batch
         self._split: Callable[[int, int], None] = lambda images, smaller: None
 
@@ -384,11 +385,3 @@ def _placed(generator: Any, device: str | None) -> Any:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise AppError(f"device {shown(device)}: cannot be used ({reason})") from error
-
-
-def _reached(facts: dict[str, Any], own: int) -> tuple[int, float]:
-    """The stage that a model's training facts name; the whole network where they name none of its stages."""
-    resolution, alpha = facts.get("resolution"), facts.get("alpha", 1.0)
-    if resolution not in [1 << exponent for exponent in range(2, own.bit_length())]:
-        return own, 1.0
-    return resolution, float(alpha) if isinstance(alpha, int | float) and 0 <= alpha <= 1 else 1.0

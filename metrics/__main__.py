@@ -136,13 +136,11 @@ def run(options: Options) -> None:
 def look_of(generator: Generator, facts: dict[str, Any], trunc: float | None) -> Look:
     """The stage that the model reached, with random noise. MetricError for a truncation where there is none."""
     import stylegan
-    from zoo.sampling import Look
+    from zoo.sampling import Look, reached
 
     if trunc is not None and not isinstance(generator, stylegan.Generator):
         raise MetricError(f"--trunc {trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
-    stage, alpha = facts.get("resolution"), facts.get("alpha", 1.0)
-    if stage not in [1 << exponent for exponent in range(2, generator.resolution.bit_length())]:
-        stage, alpha = None, 1.0
+    stage, alpha = reached(facts, generator.resolution)
     return Look(1.0 if trunc is None else trunc, noise="random", resolution=stage, alpha=alpha)
 
 
