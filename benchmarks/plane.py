@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from progan.layers import Linear, weights_kept
+from progan.layers import Linear, weighted_layers, weights_kept
 from train import constraints
 from train.trainer import Recipe, critic_objective, generator_objective
 
@@ -142,7 +142,7 @@ def find_modes(recipe: Recipe, lr: float, seed: int, steps: int, looks: int = 20
 
 def histogram(critic: nn.Module, bins: int = 41) -> tuple[list[float], list[float]]:
     """(edges, shares) of the effective weights of all layers, biases left out."""
-    values = torch.cat([(layer.weight * layer.scale).detach().flatten() for layer in constraints.layers(critic)])
+    values = torch.cat([(layer.weight * layer.scale).detach().flatten() for layer in weighted_layers(critic)])
     most = values.abs().max().item() * 1.0001 or 1.0
     counts, edges = np.histogram(values.numpy(), bins, (-most, most))
     return edges.tolist(), (counts / counts.sum()).tolist()
@@ -156,7 +156,7 @@ def layer_gradients(critic: nn.Module, reals: Tensor, score: Callable[[Tensor], 
         outputs.append(output)
         return output.clone()  # since what follows may write over it
 
-    hooks = [layer.register_forward_hook(note) for layer in constraints.layers(critic)]
+    hooks = [layer.register_forward_hook(note) for layer in weighted_layers(critic)]
     try:
         critic.requires_grad_(True)
         total = score(reals)

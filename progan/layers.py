@@ -115,11 +115,15 @@ class EqualizedWeight(nn.Module):
         return weight * self.scale
 
 
+def weighted_layers(network: nn.Module) -> Iterator[EqualizedWeight]:
+    """The layers with weights, in the order in which the network holds them."""
+    return (layer for layer in network.modules() if isinstance(layer, EqualizedWeight))
+
+
 def keep_weights(network: nn.Module, keep: bool = True) -> None:
     """Have layers make their effective weights only once, for as long as the weights stay as they are."""
-    for layer in network.modules():
-        if isinstance(layer, EqualizedWeight):
-            layer.kept = {} if keep else None
+    for layer in weighted_layers(network):
+        layer.kept = {} if keep else None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from progan.layers import EqualizedWeight
+from progan.layers import weighted_layers
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -35,14 +35,9 @@ class Unscaled(nn.Module):
         return weight / self.scale
 
 
-def layers(network: nn.Module) -> Iterator[EqualizedWeight]:
-    """The layers with weights, in the order in which the network holds them."""
-    return (layer for layer in network.modules() if isinstance(layer, EqualizedWeight))
-
-
 def normalised(network: nn.Module) -> Iterator[nn.ModuleDict]:
     """The parametrizations of the layers that are normalised."""
-    return (layer.parametrizations for layer in layers(network) if parametrize.is_parametrized(layer))  # type: ignore[misc]
+    return (layer.parametrizations for layer in weighted_layers(network) if parametrize.is_parametrized(layer))  # type: ignore[misc]
 
 
 def normalise(network: nn.Module) -> None:
@@ -51,7 +46,7 @@ def normalise(network: nn.Module) -> None:
     Its singular vectors are estimated by 15 power iterations here and one more with each call of `iterate`. A network
     that is normalised stays as it is.
     """
-    for layer in layers(network):
+    for layer in weighted_layers(network):
         if parametrize.is_parametrized(layer):
             continue
         spectral_norm(layer)
@@ -83,7 +78,7 @@ def clip_weights(network: nn.Module, bound: float) -> None:
 def plain(network: Network) -> Network:
     """A copy that holds the effective weights themselves, and is not normalised any more."""
     network = copy.deepcopy(network)
-    for layer in layers(network):
+    for layer in weighted_layers(network):
         if parametrize.is_parametrized(layer):
             # By hand, since remove_parametrizations would change the class, which the copy shares with the original.
             weight = layer.weight.detach()
@@ -103,6 +98,6 @@ def effective(network: nn.Module, name: str) -> Tensor:
 def carry(source: nn.Module, target: nn.Module) -> None:
     """Give `target` the weights of `source`, a network that may differ from it in the equalized learning rate."""
     target.load_state_dict(source.state_dict())
-    for before, after in zip(layers(source), layers(target), strict=True):
+    for before, after in zip(weighted_layers(source), weighted_layers(target), strict=True):
         if before.scale != after.scale:
             after.weight.mul_(before.scale / after.scale)
