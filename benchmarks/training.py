@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
@@ -17,9 +17,8 @@ import tyro
 from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each, table
 from benchmarks.widths import batch_at, width
 from data.workers import available_cpus
-from train.options import Options as TrainingOptions
 
-ROWS = ("peer", "baseline", "float32", "bf16", "bf16-compiled")
+ROWS = ("peer", "baseline", "float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Options:
     """Iterations before them that are not."""
     repeats: int = 1
     """Times that each row is measured, forwards and backwards in turn, each in a process of its own."""
-    rows: tuple[Literal["peer", "baseline", "float32", "bf16", "bf16-compiled"], ...] = ()
+    rows: tuple[Literal["peer", "baseline", "float32", "bf16"], ...] = ()
     """Rows of the tables; without it, all that there are."""
     peer: str | None = None
     """A checkout of rosinality/style-based-gan-pytorch; without it there is no row for it."""
@@ -111,8 +110,6 @@ def iteration(job: Job) -> Callable[[], object]:
         pictures = torch.randint(0, 256, (job.batch, 3, job.resolution, job.resolution), dtype=torch.uint8)
         return lambda: baseline.step(pictures)
     recipe: dict[str, Any] = {"mixed_precision": "no" if job.row == "float32" else "bf16", "ema_kimg": preset.ema_kimg}
-    if job.row == "bf16-compiled":
-        recipe["compile"] = True
     return ours.Training(job.network, preset, job.resolution, job.batch, Alone(job.device), **recipe).step
 
 
@@ -122,7 +119,7 @@ def measure(job: Job) -> Found:
     seconds = seconds_each(step, job.steps, job.device, job.warm_up, job.clock)
     memory = peak_memory(job.device)
     waits = None if job.device == "cpu" else waits_for_gpu(step)
-    speed = machine_speed(job.row.startswith("bf16"), job.device, job.clock)
+    speed = machine_speed(job.row == "bf16", job.device, job.clock)
     return Found(tuple(seconds), memory, speed, waits)
 
 
@@ -184,7 +181,6 @@ def jobs(options: Options, name: str, resolution: int) -> list[Job]:
         "baseline": options.device == "cpu",
         "float32": True,
         "bf16": True,
-        "bf16-compiled": "compile" in {field.name for field in fields(TrainingOptions)} and options.device != "cpu",
     }
     threads = options.threads or available_cpus()
     common = (options.network, name, resolution, batch, options.steps, options.warm_up, threads)
