@@ -35,7 +35,7 @@ def fakes(
     images: int,
     peers: Alone,
     labels: Tensor | None,
-    mixing: float = 0.0,
+    mixing: float,
 ) -> Callable[[slice], Fakes]:
     """What makes the fakes of any part of this process's share, from what is drawn for this purpose at this moment.
 

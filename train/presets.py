@@ -200,8 +200,8 @@ STYLEGAN = named(
             )
             for count, (batch, base) in OFFICIAL_BATCHES.items()
         ),
-        # Steps of one size leave the generator behind the critic, whose estimate of the distance then grows: at 16 px
-        # the quicker generator halves it. Two styles in nine pictures of ten cost a tenth of it in so short a run.
+        # Steps of one size leave the generator behind the critic, whose estimate of the distance then grows. At 16 px,
+        # after 28 kimg, the critic's loss was -2.6, without style mixing -2.3, with the quicker generator as well -1.9.
         replace(
             PROGAN["toonhead"],
             stable_kimg=10,
