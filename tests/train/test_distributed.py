@@ -25,8 +25,28 @@ CASES = [
 CASES += [
     {"loss": "wgan-gp", "labels": False, "mbstd": 4, "architecture": "stylegan"},
     {"loss": "ns-r1", "labels": True, "mbstd": 4, "architecture": "stylegan"},
+    {"loss": "wgan-clip", "labels": False, "mbstd": 4, "clip": 0.05, "equalized": False},
+    {"loss": "hinge", "labels": False, "mbstd": 4, "spectral_norm": "critic", "equalized": False},
+    {"loss": "gan", "labels": True, "mbstd": 4, "spectral_norm": "both", "equalized": False},
+    {
+        "loss": "hinge",
+        "labels": False,
+        "mbstd": 4,
+        "spectral_norm": "both",
+        "equalized": False,
+        "architecture": "stylegan",
+    },
 ]
-ARCHITECTURES = ("progan", "stylegan")
+# What trains over all stages, with and without a checkpoint between them.
+TRAININGS = {
+    "progan": {},
+    "stylegan": {"architecture": "stylegan"},
+    "progan, normalised": {"loss": "hinge", "spectral_norm": "both", "equalized": False},
+    "stylegan, normalised": {
+        "loss": "hinge", "spectral_norm": "both", "equalized": False, "architecture": "stylegan"
+    },
+    "progan, clipped": {"loss": "wgan-clip", "clip": 0.05, "equalized": False},
+}  # fmt: skip
 STEPS = 8  # over all stages
 
 
@@ -48,15 +68,15 @@ def gradients_everywhere(peers, batch_per_device=None):
     return found
 
 
-def started_apart(peers, architecture):
+def started_apart(peers, settings):
     """Weights at the start and after STEPS steps, where each process had others, but for what is agreed on."""
-    trainer, feed = small.a_trainer(peers, seed=peers.rank, architecture=architecture)
+    trainer, feed = small.a_trainer(peers, seed=peers.rank, **settings)
     return small.weights(trainer), small.weights(small.train(trainer, feed, STEPS))
 
 
-def resumed(peers, folder, architecture):
+def resumed(peers, folder, settings):
     """Weights after STEPS steps, and after as many with a checkpoint between them, in float32."""
-    settings = {"dtype": torch.float32, "mirror": True, "architecture": architecture}
+    settings = {"dtype": torch.float32, "mirror": True, **settings}
     straight = small.train(*small.a_trainer(peers, **settings), STEPS)
     first, feed = small.a_trainer(peers, **settings)
     small.train(first, feed, STEPS // 2)
@@ -163,8 +183,8 @@ def one_of_two(rank, port, folder):
         "count": processes.count,
         "gradients": gradients_everywhere(processes),
         "gradients in parts": gradients_everywhere(processes, batch_per_device=4),
-        "started apart": {name: started_apart(processes, name) for name in ARCHITECTURES},
-        "resumed": {name: resumed(processes, folder / name, name) for name in ARCHITECTURES},
+        "started apart": {name: started_apart(processes, settings) for name, settings in TRAININGS.items()},
+        "resumed": {name: resumed(processes, folder / name, settings) for name, settings in TRAININGS.items()},
         "averages": averages(processes),
         "agreements": agreements(processes),
         "prepared first": prepared_first(processes, folder),
@@ -216,28 +236,28 @@ def test_stages_and_fades_use_different_parameters(alone):
     assert not unused[-1] & {"generator.to_image.16x16.weight", "discriminator.from_image.16x16.weight"}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_weights_after_all_stages_are_those_of_one_process(both, architecture):
-    (_, first), (_, second) = (found["started apart"][architecture] for found in (both.first, both.second))
+@pytest.mark.parametrize("training", TRAININGS)
+def test_weights_after_all_stages_are_those_of_one_process(both, training):
+    (_, first), (_, second) = (found["started apart"][training] for found in (both.first, both.second))
     torch.testing.assert_close(first, second, rtol=0, atol=0)
-    single = small.train(*small.a_trainer(architecture=architecture), STEPS)
+    single = small.train(*small.a_trainer(**TRAININGS[training]), STEPS)
     assert single.schedule.at(single.images).phase == 4
     torch.testing.assert_close(first, small.weights(single), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_processes_start_with_the_weights_of_the_main_one(both, architecture):
+@pytest.mark.parametrize("training", TRAININGS)
+def test_processes_start_with_the_weights_of_the_main_one(both, training):
     """With its buffers, too."""
-    expected = small.weights(small.a_trainer(seed=0, architecture=architecture)[0])
+    expected = small.weights(small.a_trainer(seed=0, **TRAININGS[training])[0])
     for found in (both.first, both.second):
-        start, _ = found["started apart"][architecture]
+        start, _ = found["started apart"][training]
         torch.testing.assert_close(start, expected, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_resumed_training_is_bit_identical(both, architecture):
+@pytest.mark.parametrize("training", TRAININGS)
+def test_a_resumed_training_is_bit_identical(both, training):
     for found in (both.first, both.second):
-        straight, resumed = found["resumed"][architecture]
+        straight, resumed = found["resumed"][training]
         torch.testing.assert_close(resumed, straight, rtol=0, atol=0)
 
 
