@@ -1,4 +1,4 @@
-"""`python -m zoo`: list, show, import and publish models."""
+"""`python -m zoo`: list, show, import, copy and publish models."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from zoo import folders, hub
-from zoo.cards import fact_text
 from zoo.errors import ModelError, one_line, printable
+from zoo.markdown import fact_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,6 +75,11 @@ def parser() -> Parser:
     importing = command("import-official", import_official, text)
     importing.add_argument("file", metavar="FILE", help="the published file")
     importing.add_argument("out", metavar="OUT", help="the folder to make; it must not exist or be empty")
+    copying = command("copy", copy, "Copy a model to a folder, with its card and the pictures beside it.")
+    copying.add_argument("model", metavar="MODEL", help=MODEL)
+    copying.add_argument("folder", metavar="FOLDER", help="the folder to make; it must not exist or be empty")
+    text = "store weights as float16, if that changes no picture by more than a grey level in 8 bits"
+    copying.add_argument("--float16", action="store_true", help=text)
     pushing = command("push", push, "Upload a model to the Hugging Face Hub, and make the repository if need be.")
     pushing.add_argument("model", metavar="MODEL", help=MODEL)
     pushing.add_argument("repo", metavar="user/repo")
@@ -145,7 +150,7 @@ def show(options: argparse.Namespace) -> int:
         print_facts(f"{role}: {count:,} trainable parameters", config[role])
     print(f"classes: {value(config['classes']) if config['classes'] else 'none'}")
     print_facts("training:" if facts else "training: nothing is known", facts)
-    sizes = {name: (folder / name).stat().st_size for name in folders.FILES if (folder / name).is_file()}
+    sizes = {name: (folder / name).stat().st_size for name in folders.files_of(folder)}
     print_facts("files:", {name: f"{size:,} bytes" for name, size in sizes.items()})
     return 0
 
@@ -168,6 +173,17 @@ def import_official(options: argparse.Namespace) -> int:
     return 0
 
 
+def copy(options: argparse.Namespace) -> int:
+    """Copy a model that loads; say how large it is and what half of the bits do to its pictures."""
+    from zoo.copies import PICTURES, copy_model
+
+    copied = copy_model(options.model, options.folder, float16=options.float16)
+    if options.float16:
+        print(f"largest change of {PICTURES} pictures: {copied.change} of 255 grey levels")
+    print(f"{printable(options.folder)}: {copied.after / 1e6:.2f} MB; it was {copied.before / 1e6:.2f} MB")
+    return 0
+
+
 def push(options: argparse.Namespace) -> int:
     """Upload a model that loads."""
     hub.check_repo(options.repo)
@@ -177,18 +193,14 @@ def push(options: argparse.Namespace) -> int:
     if "discriminator" in config:
         folders.load_discriminator(folder)
     if options.dry_run:
-        for name in folders.FILES:
-            if (folder / name).is_file():
-                print(f"{(folder / name).stat().st_size:>15,} bytes  {name}")
+        for name in folders.files_of(folder):
+            print(f"{(folder / name).stat().st_size:>15,} bytes  {name}")
         print(f"would be uploaded to {options.repo}; leave out --dry-run to do so")
         return 0
     architecture, resolution, kimg, _ = row(config)
     message = options.message or f"{architecture}, {resolution}, {kimg} kimg"
-    print(
-        hub.push(
-            folder, folders.FILES, options.repo, private=options.private, revision=options.revision, message=message
-        )
-    )
+    files = dict.fromkeys([*folders.FILES, *folders.files_of(folder)])
+    print(hub.push(folder, [*files], options.repo, private=options.private, revision=options.revision, message=message))
     return 0
 
 

@@ -16,10 +16,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import hub
-from zoo.cards import model_card
+from zoo.cards import Picture, model_card
 from zoo.errors import ModelError, one_line
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     Generator = progan.Generator | stylegan.Generator
     Discriminator = progan.Discriminator | stylegan.Discriminator
 
+Storage = Literal["float32", "float16"]
 ZOO = Path(__file__).parent
 FORMAT_VERSION = 1
 ARCHITECTURES = ("progan", "stylegan")
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
 FILES = ("config.json", *WEIGHTS.values(), "README.md")
+PICTURES = "*.png"  # that the card may show
 LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only be slow to refuse it
 KEYS = {"format_version": int, "architecture": str, "generator": dict, "classes": list, "training": dict}
 
@@ -48,14 +50,15 @@ def save_model(
     training: Mapping[str, Any] | None = None,
     classes: Sequence[str] = (),
     card: str | None = None,
+    dtype: Storage = "float32",
 ) -> None:
     """Write a model folder, or bring one up to date; it can be loaded at every moment, also when this is cut off.
 
-    Weights are stored as float32, equal ones as equal bytes. `training` holds facts that JSON can hold; the card
-    knows `data`, `credit` and `license` (a Hub identifier, such as "cc-by-4.0"), and the stage reached, `resolution`
-    and `alpha`, and lists all others. `card` is the text of README.md in place of the one made from the facts.
-    ModelError when the folder already holds a model with other constructor arguments, OSError when it cannot be
-    written.
+    Weights are stored as `dtype`, equal ones as equal bytes; they are loaded as float32 in any case. `training` holds
+    facts that JSON can hold; the card knows `data`, `credit` and `license` (a Hub identifier, such as "cc-by-4.0"), and
+    the stage reached, `resolution` and `alpha`, and lists all others. `card` is the text of README.md in place of the
+    one made from the facts. ModelError when the folder already holds a model with other constructor arguments, and
+    for weights that float16 cannot hold; OSError when the folder cannot be written.
     """
     folder = Path(folder)
     config: dict[str, Any] = {
@@ -65,28 +68,65 @@ def save_model(
         "classes": list(classes),
         "training": dict(training or {}),
     }
-    files = {WEIGHTS["generator"]: _encoded(generator)}
+    files = {WEIGHTS["generator"]: encoded(generator, dtype)}
     if discriminator is not None:
         config["discriminator"] = discriminator.config
-        files[WEIGHTS["discriminator"]] = _encoded(discriminator)
+        files[WEIGHTS["discriminator"]] = encoded(discriminator, dtype)
     files["README.md"] = (model_card(config) if card is None else card).encode()
     # Last, since only a folder with a config.json is a model, and only what that names is read.
     files["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
     if folder.exists():
         _update(folder, files)
     else:
-        _create(folder, files)
+        create(folder, files)
 
 
-def _encoded(network: nn.Module) -> bytes:
+def write_card(
+    folder: str | os.PathLike[str], *, pictures: Sequence[Picture] = (), numbers: Mapping[str, Any] | None = None
+) -> None:
+    """Replace README.md of a model folder by the card that model_card makes of its config.json and of these.
+
+    ModelError, in one line, when there is no model, and for numbers of another shape or pictures that are not beside
+    the card; OSError when it cannot be written.
+    """
+    folder = Path(folder)
+    config = _read_config(folder)
+    for file, _, _ in pictures:
+        if not (folder / file).is_file():
+            raise ModelError(f"{folder / file}: is missing, and the card is to show it")
+    try:
+        text = model_card(config, pictures=pictures, numbers=numbers)
+    except KeyError as error:
+        raise ModelError(f"{folder / 'config.json'}: generator lacks the argument {error}") from error
+    write_whole(folder / "README.md", text.encode())
+
+
+def files_of(folder: Path) -> list[str]:
+    """The names of a model's files that are there: FILES, and the pictures beside them."""
+    pictures = sorted(path.name for path in folder.glob(PICTURES) if not path.name.startswith("."))
+    return [name for name in (*FILES, *pictures) if (folder / name).is_file()]
+
+
+def encoded(network: nn.Module, dtype: Storage) -> bytes:
+    """A network's weights as the content of a safetensors file. ModelError for those that float16 cannot hold.
+
+    StyleGAN's mapping network stays float32: eight layers pass a rounded latent on, and alone it changes pictures by
+    several grey levels, while it is a small part of the bytes.
+    """
     import torch
     from safetensors.torch import save
 
-    state = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in network.state_dict().items()}
-    return save({name: tensor.contiguous() for name, tensor in state.items()}, metadata={"format": "pt"})
+    state = {}
+    for name, tensor in network.state_dict().items():
+        kind = torch.float32 if name.startswith("mapping.") else getattr(torch, dtype)
+        state[name] = tensor.detach().to("cpu", kind).contiguous()
+        if dtype == "float16" and not state[name].isfinite().all():
+            largest = tensor.abs().max().item()
+            raise ModelError(f"{name} cannot be stored as float16, its largest number is {largest:g}; use float32")
+    return save(state, metadata={"format": "pt"})
 
 
-def _create(folder: Path, files: Mapping[str, bytes]) -> None:
+def create(folder: Path, files: Mapping[str, bytes]) -> None:
     """A new folder appears whole, by one rename."""
     partial = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(partial, ignore_errors=True)  # of a writer that was killed
@@ -116,6 +156,22 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
         write_whole(folder / name, content)
     if "discriminator" not in after:
         (folder / WEIGHTS["discriminator"]).unlink(missing_ok=True)
+
+
+def is_empty_folder(out: Path) -> bool:
+    """Whether `out` is there already; ModelError unless a model can be put there."""
+    if out.is_dir():
+        if any(out.iterdir()):
+            raise ModelError(f"{out}: is not empty; give an empty folder, or one that does not exist yet")
+        return True
+    if out.exists() or out.is_symlink():
+        raise ModelError(f"{out}: is a file; give a folder to save the model in")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ModelError(f"{out}: cannot be made, since {above} is a file")
+    if not os.access(above, os.W_OK):
+        raise ModelError(f"{out}: cannot be made, since {above} is not writable")
+    return False
 
 
 def write_whole(path: Path, content: bytes, mark: str = "") -> None:
@@ -157,7 +213,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
 
     `hf://user/repo` and `hf://user/repo@revision` are downloaded, once. ModelError, in one line, if there is none.
     """
-    return _find(name_or_path, FILES)
+    return _find(name_or_path, (*FILES, PICTURES))
 
 
 def name_of(name_or_path: str | os.PathLike[str], folder: Path) -> str:
@@ -293,6 +349,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    import torch
+
     for names, problem in (
         (wanted.keys() - found.keys(), "lacks"),
         (found.keys() - wanted.keys(), "has the unexpected"),
@@ -304,5 +362,5 @@ def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Ten
         if found[name].shape != tensor.shape:
             shapes = f"{list(found[name].shape)} does not fit config.json, which needs {list(tensor.shape)}"
             raise ModelError(f"{path}: {name} of shape {shapes}")
-        if found[name].dtype != tensor.dtype:
+        if found[name].dtype not in (tensor.dtype, torch.float16):
             raise ModelError(f"{path}: {name} holds {found[name].dtype}, not {tensor.dtype}")

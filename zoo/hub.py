@@ -6,6 +6,7 @@ HF_HUB_OFFLINE, HF_ENDPOINT).
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Sequence
@@ -28,8 +29,8 @@ def is_reference(name: str | os.PathLike[str]) -> bool:
 def fetch(reference: str | os.PathLike[str], files: Sequence[str]) -> Path:
     """The folder of huggingface_hub's cache that holds those of these files that the repository has, of one commit.
 
-    What is there is not downloaded again, and where the Hub cannot be reached it is all there is. ModelError, in one
-    line, for a reference that cannot be read or had.
+    A file may be a pattern, such as "*.png". What is there is not downloaded again, and where the Hub cannot be reached
+    it is all there is. ModelError, in one line, for a reference that cannot be read or had.
     """
     match = REFERENCE.fullmatch(str(reference))
     if not match:
@@ -80,8 +81,8 @@ def push(
         api.upload_folder(
             repo_id=repo,
             folder_path=folder,
-            allow_patterns=here,
-            delete_patterns=[name for name in files if name not in here] or None,
+            allow_patterns=[glob.escape(name) for name in here],
+            delete_patterns=[glob.escape(name) for name in files if name not in here] or None,
             revision=revision,
             commit_message=message,
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelError, one_line
-from zoo.folders import FILES, network_classes, save_model
+from zoo.folders import FILES, is_empty_folder, network_classes, save_model
 from zoo.official_networks import CONV, CONV_OUT_IN, CRITICS, GENERATORS, Axes, Function
 from zoo.pickles import Array, Network, read_pickle, shown
 
@@ -40,7 +40,7 @@ def import_official(file: str | os.PathLike[str], out: str | os.PathLike[str]) -
     """
     file, out = Path(file), Path(out)
     try:
-        empty = _is_empty_folder(out)
+        empty = is_empty_folder(out)
         try:
             generator, discriminator, facts = _converted(file)
         except ModelError as error:
@@ -50,22 +50,6 @@ def import_official(file: str | os.PathLike[str], out: str | os.PathLike[str]) -
         raise ModelError(f"{out}: cannot be written ({error.strerror or error})") from error
     except MemoryError as error:
         raise ModelError(f"{file}: needs more memory than there is") from error
-
-
-def _is_empty_folder(out: Path) -> bool:
-    """Whether `out` is there already; ModelError unless a model can be put there."""
-    if out.is_dir():
-        if any(out.iterdir()):
-            raise ModelError(f"{out}: is not empty; give an empty folder, or one that does not exist yet")
-        return True
-    if out.exists() or out.is_symlink():
-        raise ModelError(f"{out}: is a file; give a folder to save the model in")
-    above = next(folder for folder in out.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise ModelError(f"{out}: cannot be made, since {above} is a file")
-    if not os.access(above, os.W_OK):
-        raise ModelError(f"{out}: cannot be made, since {above} is not writable")
-    return False
 
 
 def _save(out: Path, empty: bool, generator: nn.Module, discriminator: nn.Module, facts: Mapping[str, Any]) -> None:

@@ -145,6 +145,7 @@ def test_show_says_what_is_damaged(models, capsys):
         (["push", "faces", "me/faces", "--priv"], ["--priv"]),
         (["push", "nobody", "me/faces", "--dry-run"], ["nobody"]),
         (["import-official", "x.pkl"], ["OUT"]),
+        (["copy", "faces"], ["FOLDER"]),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(models, capsys, arguments, words):
@@ -186,10 +187,23 @@ def test_push_uploads_a_model_that_loads(models, capsys, fake_hub):
     assert fake_hub.calls == before
 
 
+def test_pictures_are_pushed_and_a_lost_critic_does_not_stay(models, capsys, fake_hub):
+    said(capsys, "push", "faces", "me/faces")
+    (models / "zoo" / "faces" / "discriminator.safetensors").unlink()
+    config = json.loads((models / "zoo" / "faces" / "config.json").read_text())
+    del config["discriminator"]
+    (models / "zoo" / "faces" / "config.json").write_text(json.dumps(config))
+    (models / "zoo" / "faces" / "grid.png").write_text("picture")
+    said(capsys, "push", "faces", "me/faces")
+    there = {path.name for path in fake_hub.branch("me/faces", None).iterdir()}
+    assert there == {"config.json", "model.safetensors", "README.md", "grid.png"}
+
+
 def test_a_dry_run_lists_the_files_and_asks_nobody(models, capsys, fake_hub):
     (models / "zoo" / "faces" / "notes.txt").write_text("mine")
+    (models / "zoo" / "faces" / "grid.png").write_text("picture")
     out = said(capsys, "push", "faces", "me/faces", "--dry-run")
-    assert [line.split()[-1] for line in out.splitlines()[:-1]] == list(zoo.folders.FILES)
+    assert [line.split()[-1] for line in out.splitlines()[:-1]] == [*zoo.folders.FILES, "grid.png"]
     assert "me/faces" in out
     assert fake_hub.calls == []
 

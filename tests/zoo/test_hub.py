@@ -9,7 +9,7 @@ from huggingface_hub import constants, errors
 
 from progan import Discriminator, Generator
 from zoo import ModelError, find_model, hub, load_discriminator, load_generator, read_config, save_model
-from zoo.folders import FILES
+from zoo.folders import FILES, files_of
 
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 
@@ -58,6 +58,18 @@ def test_only_what_is_needed_is_downloaded(tmp_path, fake_hub):
     fake_hub.downloads.clear()
     load_generator("hf://me/faces")
     assert fake_hub.downloads == ["config.json", "model.safetensors"]
+
+
+def test_pictures_travel_with_the_model(tmp_path, fake_hub):
+    """Those beside the card, whatever they are called; what lies in the repository besides is left alone."""
+    save_model(tmp_path / "m", generator())
+    (tmp_path / "m" / "grid [1].png").write_bytes(b"picture")
+    (tmp_path / "m" / "grid 1.png").write_bytes(b"another")
+    (tmp_path / "m" / ".mix.png").write_bytes(b"half")
+    hub.push(tmp_path / "m", files_of(tmp_path / "m"), "me/faces")
+    branch = fake_hub.branch("me/faces", None)
+    assert sorted(path.name for path in branch.glob("*.png")) == ["grid 1.png", "grid [1].png"]
+    assert (find_model("hf://me/faces") / "grid [1].png").read_bytes() == b"picture"
 
 
 def test_a_revision_is_another_model(tmp_path, fake_hub):

@@ -1,0 +1,229 @@
+"""Weights as float16, and `python -m zoo copy`."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+import progan
+import stylegan
+import zoo.folders
+from zoo import ModelError, load_discriminator, load_generator, save_model
+from zoo.__main__ import main
+from zoo.copies import PICTURES, copy_model, largest_change
+from zoo.sampling import Look, images
+
+SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
+
+
+def make(seed=0, **options):
+    torch.manual_seed(seed)
+    return progan.Generator(z_dim=6, **SMALL, **options), progan.Discriminator(**SMALL, **options)
+
+
+def make_style(seed=0, **options):
+    torch.manual_seed(seed)
+    generator = stylegan.Generator(z_dim=6, w_dim=6, mapping_layers=2, **SMALL, **options)
+    generator.w_avg.normal_()
+    return generator, stylegan.Discriminator(**SMALL, **options)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A StyleGAN at 4 px of 8, with a card of its own, a picture, and what does not belong to it."""
+    generator, discriminator = make_style(label_dim=2)
+    facts = {"kimg": 3, "resolution": 4, "data": "cats"}
+    save_model(tmp_path / "m", generator, discriminator, training=facts, classes=["a", "b"], card="# Mine\n")
+    (tmp_path / "m" / "grid.png").write_bytes(b"picture")
+    (tmp_path / "m" / "notes.txt").write_text("mine")
+    return tmp_path / "m"
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def said(capsys, *arguments, status=0):
+    assert main([str(word) for word in arguments]) == status
+    out, err = capsys.readouterr()
+    assert not (out if status else err)
+    assert err.count("\n") == (1 if status else 0)
+    return err if status else out
+
+
+@pytest.mark.parametrize("networks", [make, make_style])
+def test_half_the_bytes_are_loaded_as_float32(tmp_path, networks):
+    generator, discriminator = networks()
+    save_model(tmp_path / "whole", generator, discriminator)
+    save_model(tmp_path / "half", generator, discriminator, dtype="float16")
+    for load, network, name in (
+        (load_generator, generator, "model.safetensors"),
+        (load_discriminator, discriminator, "discriminator.safetensors"),
+    ):
+        loaded = load(tmp_path / "half").state_dict()
+        assert loaded.keys() == network.state_dict().keys()
+        for key, value in network.state_dict().items():
+            assert loaded[key].dtype == torch.float32
+            assert torch.equal(loaded[key], value if key.startswith("mapping.") else value.half().float())
+        header = json.loads((tmp_path / "half" / name).read_bytes()[8:].split(b"}}")[0] + b"}}")
+        stored = {key: entry["dtype"] for key, entry in header.items() if key != "__metadata__"}
+        assert stored == {key: "F32" if key.startswith("mapping.") else "F16" for key in loaded}
+        numbers = sum(value.numel() for key, value in loaded.items() if not key.startswith("mapping."))
+        saved = (tmp_path / "whole" / name).stat().st_size - (tmp_path / "half" / name).stat().st_size
+        assert saved == pytest.approx(2 * numbers, abs=200)
+    assert (tmp_path / "half" / "config.json").read_bytes() == (tmp_path / "whole" / "config.json").read_bytes()
+
+
+def test_a_model_may_change_between_both(tmp_path):
+    for dtype in ("float16", "float32", "float16"):
+        save_model(tmp_path / "m", *make(), dtype=dtype)
+        load_generator(tmp_path / "m")
+
+
+@pytest.mark.parametrize("value", [70000.0, -1e6, float("inf"), float("nan")])
+def test_weights_that_float16_cannot_hold_are_refused(tmp_path, value):
+    generator, discriminator = make()
+    name, parameter = list(discriminator.named_parameters())[1]
+    parameter.data.view(-1)[0] = value
+    with pytest.raises(ModelError) as raised:
+        save_model(tmp_path / "m", generator, discriminator, dtype="float16")
+    assert name in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+    save_model(tmp_path / "m", generator, discriminator)
+    with pytest.raises(ModelError) as raised:
+        copy_model(tmp_path / "m", tmp_path / "half", float16=True)
+    assert str(raised.value).startswith(f"{tmp_path / 'm'}: {name} ")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_other_types_of_weights_are_still_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save_model(tmp_path / "m", make()[0])
+    path = tmp_path / "m" / "model.safetensors"
+    save_file({name: value.bfloat16() for name, value in load_file(path).items()}, path)
+    with pytest.raises(ModelError, match="bfloat16"):
+        load_generator(tmp_path / "m")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_copy_is_the_same_bytes(model, tmp_path, capsys, empty):
+    if empty:
+        (tmp_path / "new").mkdir()
+    out = said(capsys, "copy", model, tmp_path / "new")
+    wanted = contents(model)
+    del wanted["notes.txt"]
+    assert contents(tmp_path / "new") == wanted
+    assert out.count(" MB") == 2
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_copy_of_half_the_size(model, tmp_path, capsys, empty):
+    if empty:
+        (tmp_path / "deep" / "new").mkdir(parents=True)
+    out = said(capsys, "copy", model, tmp_path / "deep" / "new", "--float16")
+    before, after = contents(model), contents(tmp_path / "deep" / "new")
+    assert after.keys() == before.keys() - {"notes.txt"}
+    for name in ("config.json", "README.md", "grid.png"):
+        assert after[name] == before[name]
+    change, sizes = out.splitlines()
+    assert change.startswith(f"largest change of {PICTURES} pictures: ")
+    wanted, found = load_generator(model), load_generator(tmp_path / "deep" / "new")
+    assert torch.equal(found.w_avg, wanted.w_avg.half().float())
+    assert load_discriminator(tmp_path / "deep" / "new").config == load_discriminator(model).config
+    whole, half = (sum(map(len, files.values())) for files in (before, after))
+    assert sizes.endswith(f"new: {half / 1e6:.2f} MB; it was {(whole - len(before['notes.txt'])) / 1e6:.2f} MB")
+    # Once more, of what is float16 already.
+    copied = copy_model(tmp_path / "deep" / "new", tmp_path / "again", float16=True)
+    assert copied.change == 0
+    assert copied.before == copied.after
+    assert contents(tmp_path / "again") == after
+
+
+def spoil(folder, scale):
+    """Give a model colours so strong that what float16 rounds of them is seen."""
+    generator = load_generator(folder)
+    with torch.no_grad():
+        for name, parameter in generator.named_parameters():
+            if "to_image" in name:
+                parameter.mul_(scale)
+    config = json.loads((folder / "config.json").read_text())
+    shutil.rmtree(folder)
+    save_model(folder, generator, training=config["training"], classes=config["classes"])
+
+
+def test_pictures_that_change_are_refused(model, tmp_path, capsys):
+    spoil(model, 40.0)
+    generator = load_generator(model)
+    change = largest_change(generator, {"resolution": 4})
+    assert change > 1
+    line = said(capsys, "copy", model, tmp_path / "new", "--float16", status=2)
+    assert f"change by up to {change} of 255 grey levels" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    said(capsys, "copy", model, tmp_path / "new")
+
+
+@pytest.mark.parametrize(("networks", "labels"), [(make, 0), (make, 3), (make_style, 0), (make_style, 3)])
+@pytest.mark.parametrize("stage", [4, 8])
+def test_the_change_is_that_of_the_stage_reached(tmp_path, networks, labels, stage):
+    """Against the pictures of the files, in 8 bits."""
+    from data.pictures import to_uint8
+
+    save_model(tmp_path / "m", networks(label_dim=labels)[0], training={"resolution": stage})
+    spoil(tmp_path / "m", 10.0)
+    save_model(tmp_path / "half", load_generator(tmp_path / "m"), dtype="float16")
+    classes = torch.eye(labels)[torch.arange(64) % labels] if labels else None
+    found = []
+    for name in ("m", "half"):
+        drawn = torch.cat(list(images(load_generator(tmp_path / name), range(64), Look(resolution=stage), classes)))
+        found.append(to_uint8(drawn).astype(int))
+    wanted = abs(found[0] - found[1]).max()
+    assert largest_change(load_generator(tmp_path / "m"), {"resolution": stage}) == wanted
+
+
+def test_folders_that_are_not_empty_are_left_alone(model, tmp_path, capsys):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("mine")
+    assert "is not empty" in said(capsys, "copy", model, tmp_path / "full", status=2)
+    assert "is a file" in said(capsys, "copy", model, tmp_path / "full" / "x", status=2)
+    assert "is not empty" in said(capsys, "copy", model, model, status=2)
+    assert contents(tmp_path / "full") == {"x": b"mine"}
+
+
+def test_what_does_not_load_is_not_copied(model, tmp_path, capsys):
+    (model / "discriminator.safetensors").write_bytes(b"x")
+    assert "discriminator.safetensors" in said(capsys, "copy", model, tmp_path / "new", status=2)
+    assert "nobody" in said(capsys, "copy", "nobody", tmp_path / "new", status=2)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_copy_that_fails_leaves_nothing(model, tmp_path, capsys, monkeypatch, empty):
+    write, count = zoo.folders.write_synced, 0
+
+    def failing(path, content):
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, content)
+
+    if empty:
+        (tmp_path / "new").mkdir()
+    monkeypatch.setattr(zoo.folders, "write_synced", failing)
+    assert "No space left" in said(capsys, "copy", model, tmp_path / "new", status=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == (["m", "new"] if empty else ["m"])
+    if empty:
+        assert contents(tmp_path / "new") == {}
+
+
+def test_runs_names_and_the_hub_are_copied(model, tmp_path, capsys, monkeypatch, fake_hub):
+    shutil.copytree(model, tmp_path / "run" / "model")
+    shutil.copytree(model, tmp_path / "zoo" / "faces")
+    shutil.copytree(model, fake_hub.branch("me/faces", None))
+    monkeypatch.setattr(zoo.folders, "ZOO", tmp_path / "zoo")
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("run", "faces", "hf://me/faces")):
+        said(capsys, "copy", name, f"new{number}")
+        assert contents(tmp_path / f"new{number}").keys() == contents(model).keys() - {"notes.txt"}
