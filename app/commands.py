@@ -10,16 +10,38 @@ from PIL import Image
 from tqdm import tqdm
 
 from app import figures
+from app.card import draw, read_measured
 from app.engine import Engine, Setting, path_length
 from app.errors import AppError
-from app.film import has_h264, write_film
-from app.inputs import read_layers, read_numbers, read_seeds
-from app.options import Command, Common, Generate, Grid, Interpolate, Mix, Noise, Noisy, Space, Styled, Truncation
+from app.film import Form, has_h264, write_film
+from app.growth import check_sides, first_stage, moments
+from app.growth import frames as growth_frames
+from app.inputs import read_layers, read_numbers, read_seeds, shown
+from app.options import (
+    Command,
+    Common,
+    Drawing,
+    Filmed,
+    Generate,
+    Grid,
+    Growth,
+    Interpolate,
+    Mix,
+    ModelCard,
+    Noise,
+    Noisy,
+    Space,
+    Styled,
+    Truncation,
+)
 from app.space import write_space
 from data import pictures
 from data.errors import printable
+from zoo import find_model, write_card
+from zoo.hub import is_reference
 
 MOST_FRAMES, MOST_FPS, MOST_DRAWS, MOST_IN_FIGURE = 20_000, 120, 10_000, 4096
+MOST_SECONDS = 10  # of a stage
 SMALLEST_FILM = 256  # px
 progress = partial(tqdm, disable=None, leave=False, unit="picture")  # only where somebody watches
 
@@ -43,6 +65,10 @@ def run(options: Command) -> None:
             noise(options)
         case Interpolate():
             interpolate(options)
+        case Growth():
+            growth(options)
+        case ModelCard():
+            card(options)
         case Space():
             print(f"wrote {printable(write_space(options.model, options.outdir))}")
             print("to publish: hf repos create USER/NAME --type space --sdk gradio")
@@ -120,32 +146,86 @@ def interpolate(options: Interpolate) -> None:
     total = path_length(len(seeds), options.frames, options.loop)
     if total > MOST_FRAMES:
         raise AppError(f"--frames {options.frames}: the film would have {total:,} frames, the limit is {MOST_FRAMES:,}")
+    form = _form(options)
     engine = _opened(options)
     setting = _setting(engine, options, options.trunc)
     space = engine.space(options.space)
     own = setting.resolution or engine.generator.resolution
     size = figures.cell_size(engine, setting, options.size or max(own, SMALLEST_FILM), 1)
-    if not has_h264():
-        print("note: H.264 needs the package av (pip install av); writing an animated WebP instead", file=sys.stderr)
     frames = engine.path(seeds, options.frames, options.loop, space, setting)
     shown = (pictures.resized(frame, size) for frame in progress(frames, total=total, unit="frame"))
     facts = {"seeds": seeds, "frames": options.frames, "fps": options.fps, "space": space, "loop": options.loop}
-    path = write_film(_folder(options), "interpolate", shown, options.fps, engine.text(setting, **facts))
-    print(f"wrote {printable(path)}")
+    _told(write_film(_folder(options), "interpolate", shown, options.fps, engine.text(setting, **facts), form))
+
+
+def growth(options: Growth) -> None:
+    """growth.mp4 or .webp."""
+    seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
+    _check("--columns", options.columns, 1, MOST_IN_FIGURE)
+    _check("--fps", options.fps, 1, MOST_FPS)
+    seconds = options.seconds_per_stage
+    if not 0 < seconds <= MOST_SECONDS:
+        raise AppError(f"--seconds-per-stage {seconds:g}: give a number above 0, at most {MOST_SECONDS}")
+    form = _form(options)
+    engine = _opened(options)
+    setting = _setting(engine, options, options.trunc)
+    size = figures.cell_size(engine, setting, options.size, len(seeds))
+    check_sides(len(seeds), options.columns, size)
+    last = setting.resolution or engine.generator.resolution
+    first = first_stage(engine, last)
+    course = moments(first, last, setting.alpha, round(seconds * options.fps))
+    frames = growth_frames(engine, seeds, options.columns, setting, size, course)
+    shown = progress(frames, total=sum(moment.frames for moment in course), unit="frame")
+    facts = {"seeds": seeds, "first_resolution": first, "seconds_per_stage": seconds, "fps": options.fps}
+    _told(write_film(_folder(options), "growth", shown, options.fps, engine.text(setting, **facts), form))
+
+
+def card(options: ModelCard) -> None:
+    """grid.png, truncation.png and mix.png in the model's folder, and then its card."""
+    if is_reference(options.model):
+        raise AppError(f"--model {shown(options.model)}: a card is written into a folder; download it and give that")
+    folder = find_model(options.model)
+    _check_folder(folder, "--model")
+    numbers = None if options.numbers is None else read_measured(Path(options.numbers))
+    drawn = draw(_engine(options), options.seeds, options.class_, progress)
+    for picture in drawn:
+        path = folder / picture.name
+        pictures.save_png(picture.image, path, picture.text)
+        _told(path)
+    write_card(folder, pictures=[(one.name, one.caption, one.command) for one in drawn], numbers=numbers)
+    _told(folder / "README.md")
+
+
+def _form(options: Filmed) -> Form:
+    """What kind of file a film becomes; says so where that is not the usual one. AppError for one that cannot be."""
+    if has_h264() or options.format == "webp":
+        return options.format or "mp4"
+    if options.format == "mp4":
+        raise AppError("--format mp4: H.264 needs the package av (pip install av); or give webp")
+    print("note: H.264 needs the package av (pip install av); writing an animated WebP instead", file=sys.stderr)
+    return "webp"
 
 
 def _opened(options: Common) -> Engine:
     """The engine of the model, once the folder for the files is known to be fine."""
-    if options.batch is not None:
-        _check("--batch", options.batch, 1, 4096)
     if not options.outdir:
         raise AppError("--outdir '': is empty; name a folder, or leave it out for one called out")
-    folder = Path(options.outdir)
+    _check_folder(Path(options.outdir), "--outdir")
+    return _engine(options)
+
+
+def _engine(options: Drawing) -> Engine:
+    if options.batch is not None:
+        _check("--batch", options.batch, 1, 4096)
+    return Engine(options.model, options.device, options.batch, options.dtype)
+
+
+def _check_folder(folder: Path, option: str) -> None:
+    """AppError unless files can be written there, or where its first part that is missing would be made."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         reason = "cannot be written" if there.is_dir() else "is not a folder"
-        raise AppError(f"--outdir {printable(folder)}: {printable(there)} {reason}; give another folder")
-    return Engine(options.model, options.device, options.batch, options.dtype)
+        raise AppError(f"{option} {printable(folder)}: {printable(there)} {reason}; give another folder")
 
 
 def _setting(engine: Engine, options: Styled, psi: float | None) -> Setting:
@@ -174,4 +254,8 @@ def _folder(options: Common) -> Path:
 def _save(image: Image.Image, options: Common, name: str, text: dict[str, str]) -> None:
     path = _folder(options) / name
     pictures.save_png(image, path, text)
+    _told(path)
+
+
+def _told(path: Path) -> None:
     print(f"wrote {printable(path)}", flush=True)

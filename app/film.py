@@ -1,9 +1,10 @@
-"""Frames into a film that browsers play: H.264 by PyAV, or an animated WebP where that is missing."""
+"""Frames into a film that browsers play: H.264 by PyAV, or an animated WebP, for pages that show only pictures."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -12,17 +13,25 @@ from data.pictures import exif_text
 
 QUALITY = "17"  # x264's crf: what it loses cannot be seen
 BT709 = LIMITED = 1  # FFmpeg's numbers
+BRIEFEST = 11  # ms; browsers show the frame of a WebP that is to last 10 or less for 100
+Form = Literal["mp4", "webp"]
 
 
 def write_film(
-    folder: Path, name: str, frames: Iterable[np.ndarray], fps: int, text: Mapping[str, str] | None = None
+    folder: Path,
+    name: str,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    text: Mapping[str, str] | None = None,
+    form: Form | None = None,
 ) -> Path:
-    """Write frames [H, W, C] (uint8, H and W even) as folder/name.mp4, or .webp without an encoder of H.264.
+    """Write frames [H, W, C] (uint8, H and W even) as folder/name.mp4 or .webp.
 
-    The file is there whole or not at all; the `text` chunks of a PNG go into its metadata. Returns its path. OSError
-    when it cannot be written.
+    Where no `form` is given it is an mp4, or a WebP without an encoder of H.264. The file is there whole or not at all;
+    the `text` chunks of a PNG go into its metadata. Returns its path. OSError when it cannot be written.
     """
-    write, suffix = (_write_mp4, ".mp4") if has_h264() else (_write_webp, ".webp")
+    form = form or ("mp4" if has_h264() else "webp")
+    write, suffix = (_write_mp4 if form == "mp4" else _write_webp), f".{form}"
     path = folder / f"{name}{suffix}"
     partial = folder / f".{name}{suffix}.tmp"
     try:
@@ -69,5 +78,5 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping
 
 def _write_webp(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping[str, str]) -> None:
     pictures = map(Image.fromarray, frames)
-    timing = {"duration": round(1000 / fps), "loop": 0}
+    timing = {"duration": max(round(1000 / fps), BRIEFEST), "loop": 0}
     next(pictures).save(path, "WEBP", save_all=True, append_images=pictures, quality=90, exif=exif_text(text), **timing)

@@ -15,29 +15,36 @@ from data.commandline import Dtype, Integer, Number, Text, parsed
 PROGRAM = "python -m app"
 Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
 NoiseName = Literal["const", "random", "none"]
+FormName = Literal["mp4", "webp"]
 NoiseMode = Annotated[NoiseName | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common:
-    """What all commands are told."""
+class Drawing:
+    """What all that draw are told."""
 
     model: Annotated[str, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(required)")] = ""
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     class_: Annotated[Text, tyro.conf.arg(name="class")] = None
     """name or number of a class, for a model trained with labels"""
-    stage: Integer = None
-    """resolution to draw at (default: what the model has reached)"""
-    alpha: Number = None
-    """how far the newest block of the stage is faded in (default: as the model has reached, else 1)"""
-    outdir: str = "out"
-    """folder for the files; earlier ones of the same name are replaced"""
     device: Text = None
     """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
     dtype: Dtype = "float32"
     """of the convolutions; bf16 is faster where the machine is, and changes pictures a little"""
     batch: Integer = None
     """pictures drawn at once (default: what memory surely holds)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common(Drawing):
+    """What all are told whose files go into a folder of their own."""
+
+    stage: Integer = None
+    """resolution to draw at (default: what the model has reached)"""
+    alpha: Number = None
+    """how far the newest block of the stage is faded in (default: as the model has reached, else 1)"""
+    outdir: str = "out"
+    """folder for the files; earlier ones of the same name are replaced"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,15 +133,23 @@ class Noise(Sized, Styled):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interpolate(Noisy):
+class Filmed:
+    """A film."""
+
+    fps: int = 24
+    """frames a second"""
+    format: Annotated[FormName | None, tyro.conf.arg(metavar="{mp4,webp}", help_behavior_hint="")] = None
+    """H.264, or an animated WebP, which a README can show (default: mp4; webp where there is no H.264)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpolate(Filmed, Noisy):
     """A film of the way from seed to seed: interpolate.mp4."""
 
     seeds: Seeds = "0-5"
     """such as 1,5-9; at least two"""
     frames: int = 30
     """frames from one seed to the next"""
-    fps: int = 24
-    """frames a second"""
     space: Annotated[Literal["z", "w"] | None, tyro.conf.arg(metavar="{z,w}", help_behavior_hint="")] = None
     """latents z, on the sphere, or w, straight (default: w; z for a ProGAN)"""
     loop: bool = True
@@ -143,6 +158,41 @@ class Interpolate(Noisy):
     """truncation psi (default: 0.7; a ProGAN has none)"""
     size: Integer = None
     """px of the film (default: a picture's own, at least 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth(Filmed, Noisy):
+    """A film of the network's growth, from its smallest stage to the one reached, fade by fade: growth.mp4."""
+
+    stage: Integer = None
+    """resolution that the film ends at (default: what the model has reached)"""
+    seeds: Seeds = "0-7"
+    """such as 1,5-9"""
+    columns: int = 4
+    """pictures in a row"""
+    seconds_per_stage: float = 2.0
+    """of fading a stage in and then holding it; the last one is held longer"""
+    trunc: Number = None
+    """truncation psi (default: 0.7; a ProGAN has none)"""
+    size: Integer = None
+    """px of a picture in the film (default: its own, but 128 to 256)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard(Drawing):
+    """Draws grid.png and, of a StyleGAN, truncation.png and mix.png into the model's folder, and renews its card."""
+
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(required)")] = ""
+    """a name in zoo/, a model folder or a run folder"""
+    numbers: Annotated[Text, tyro.conf.arg(metavar="FILE")] = None
+    """what python -m metrics --out wrote, for the card's tables (default: none)"""
+    seeds: Seeds = "0-31"
+    """of the uncurated grid, such as 1,5-9"""
+
+    @property
+    def outdir(self) -> str:
+        """Where the files go."""
+        return self.model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +205,7 @@ class Space:
     """folder for the Space; an earlier one is replaced"""
 
 
-Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Space
+Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Growth | ModelCard | Space
 COMMANDS: dict[str, Callable[..., Command]] = {
     "generate": Generate,
     "grid": Grid,
@@ -163,6 +213,8 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "truncation": Truncation,
     "noise": Noise,
     "interpolate": Interpolate,
+    "growth": Growth,
+    "card": ModelCard,
     "space": Space,
 }
 

@@ -157,6 +157,22 @@ def test_without_h264_a_line_says_so(app, tmp_path, monkeypatch):
     assert "pip install av" in err
 
 
+def test_a_film_can_be_a_webp_where_there_is_h264(app, tmp_path):
+    options = ["--seeds", "1-2", "--frames", "2", "--format", "webp"]
+    status, out, err = app("interpolate", "run", *options)
+    assert (status, out, err) == (0, f"wrote {Path('out') / 'interpolate.webp'}\n", "")
+    with Image.open(tmp_path / "out" / "interpolate.webp") as film:
+        assert (film.n_frames, film.size) == (4, (256, 256))
+
+
+@pytest.mark.parametrize("command", ["interpolate", "growth"])
+def test_an_mp4_that_cannot_be_made_is_one_line(app, tmp_path, monkeypatch, command):
+    monkeypatch.setattr("app.commands.has_h264", lambda: False)
+    status, out, err = app(command, "run", "--format", "mp4")
+    assert (status, out, err.count("\n"), list(tmp_path.iterdir())) == (2, "", 1, [])
+    assert "give webp" in err
+
+
 BAD = [
     ("generate", "style", ["--trunc", "x"], "--trunc cannot be 'x'"),
     ("generate", "style", ["--trunc", "nan"], "truncation nan"),
@@ -200,6 +216,18 @@ BAD = [
     ("interpolate", "style", ["--seeds", "1"], "at least two"),
     ("interpolate", "style", ["--space", "q"], "--space"),
     ("interpolate", "run", ["--space", "w"], "a path in w needs a StyleGAN"),
+    ("interpolate", "run", ["--format", "gif"], "--format"),
+    ("growth", "style", ["--seconds-per-stage", "0"], "--seconds-per-stage 0"),
+    ("growth", "style", ["--seconds-per-stage", "nan"], "--seconds-per-stage nan"),
+    ("growth", "style", ["--seconds-per-stage", "99"], "at most 10"),
+    ("growth", "style", ["--fps", "0"], "--fps 0"),
+    ("growth", "style", ["--columns", "0"], "--columns 0"),
+    ("growth", "style", ["--seeds", "3-"], "--seeds '3-'"),
+    ("growth", "style", ["--seeds", "0-99", "--columns", "100"], "too large; ask for fewer seeds or a smaller size"),
+    ("growth", "style", ["--size", "100"], "size 100"),
+    ("growth", "style", ["--stage", "12"], "stage 12"),
+    ("growth", "run", ["--trunc", "0.7"], "truncation needs a StyleGAN model"),
+    ("growth", "classes", [], "give one of cat, 2, öwl"),
     ("generate", "nowhere", [], "nowhere"),
 ]  # fmt: skip
 
@@ -285,7 +313,7 @@ def test_help_and_mistakes_answer_without_torch():
         "except SystemExit as ending: status = ending.code or 0\n"
         "sys.exit(10 * ('torch' in sys.modules) + status)"
     )
-    for words, status in ((["--help"], 0), (["mix", "--help"], 0), (["mix", "--sytles", "1"], 2)):
+    for words, status in ((["--help"], 0), (["growth", "--help"], 0), (["mix", "--sytles", "1"], 2)):
         ended = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
         assert ended.returncode == status, ended.stderr
 

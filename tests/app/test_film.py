@@ -54,9 +54,10 @@ def test_browsers_play_it(tmp_path):
     assert 0 < content.find(b"moov") < content.find(b"mdat")
 
 
-def test_without_h264_it_is_an_animated_webp(tmp_path, monkeypatch):
-    monkeypatch.setattr(film, "has_h264", lambda: False)
-    path = film.write_film(tmp_path, "film", smooth(4), 25, TEXT)
+@pytest.mark.parametrize(("h264", "form"), [(False, None), (True, "webp")])
+def test_a_film_can_be_an_animated_webp(tmp_path, monkeypatch, h264, form):
+    monkeypatch.setattr(film, "has_h264", lambda: h264)
+    path = film.write_film(tmp_path, "film", smooth(4), 25, TEXT, form)
     assert path == tmp_path / "film.webp"
     with Image.open(path) as image:
         frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
@@ -65,6 +66,12 @@ def test_without_h264_it_is_an_animated_webp(tmp_path, monkeypatch):
     assert len(frames) == 4
     for given, found in zip(smooth(4), frames, strict=True):
         assert np.abs(found.astype(float) - given).mean() < 6
+
+
+def test_frames_of_a_webp_are_not_so_brief_that_browsers_slow_them_down(tmp_path):
+    with Image.open(film.write_film(tmp_path, "film", smooth(2), 120, TEXT, "webp")) as image:
+        image.load()
+        assert image.info["duration"] == 11
 
 
 @pytest.mark.parametrize("missing", [ImportError("no av"), ValueError("no such codec")])
