@@ -14,7 +14,7 @@ from train.feed import Batch, Feed
 from train.measuring import Measurements
 from train.plan import Plan
 from train.processes import Processes
-from train.reports import Meter, Reporter, duration
+from train.reports import Clock, Meter, Reporter, duration
 from train.schedule import Stage, to_images
 from train.snapshots import Snapshots
 from train.trainer import Trainer
@@ -33,12 +33,13 @@ class Loop:
         trainer: Trainer,
         snapshots: Snapshots,
         measurements: Measurements,
+        clock: Clock,
         processes: Processes,
         reporter: Reporter,
     ) -> None:
         self.plan, self.folder, self.trainer = plan, folder, trainer
         self.snapshots, self.measurements = snapshots, measurements
-        self.processes, self.reporter = processes, reporter
+        self.clock, self.processes, self.reporter = clock, processes, reporter
         self.meter = Meter()
         self.seconds: dict[int, float] = {}
         self.started = self.ticked = time.monotonic()
@@ -63,6 +64,7 @@ class Loop:
             self.measure()  # now, so that what hinders it is known before hours of training
         self.reporter.start_bar(self.trainer.images, self.plan.images)
         self.started = self.ticked = time.monotonic()
+        self.clock.start()
         with closing(feed.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
             stop = self.train(batches)
         self.finish(stop)
@@ -126,7 +128,7 @@ class Loop:
         left = forecast.seconds_left(trainer.schedule, trainer.images, self.plan.images, self.seconds)
         left += self.measurements.seconds_left(trainer.images)
         stats = reports.statistics(
-            trainer.images, stage, shown, seconds, now - self.started, left, means, trainer.skipped
+            trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped
         )
         self.reporter.tick(stats)
         self.processes.accelerator.log({**means, "resolution": stage.resolution, "alpha": stage.alpha}, trainer.images)

@@ -38,7 +38,11 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, decided: options without gaps, the schedule, both networks' arguments, and facts of the data."""
+    """A run, decided: options without gaps, the schedule, both networks' arguments, and facts of the data.
+
+    `command` started it, and `hardware` is all that it has trained on, in order; runs of before these were noted have
+    none.
+    """
 
     architecture: str
     options: Options
@@ -47,6 +51,8 @@ class Plan:
     discriminator: Mapping[str, Any]
     data: Mapping[str, Any]
     processes: int
+    command: str | None = None
+    hardware: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -92,6 +98,7 @@ class Plan:
                 content["schedule"][name] = {int(r): value for r, value in content["schedule"][name].items()}
             if betas := content["options"].get("betas"):
                 content["options"]["betas"] = tuple(betas)
+            content["hardware"] = tuple(content.get("hardware", ()))
             content |= {"options": Options(**content["options"]), "schedule": Schedule(**content["schedule"])}
             check(content["options"], content["architecture"])
             return cls(**content)

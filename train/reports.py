@@ -1,5 +1,6 @@
 """What a run says while it trains: lines on the terminal and in log.txt, stats.jsonl, and trackers."""
 
+import contextlib
 import json
 import os
 import sys
@@ -53,6 +54,35 @@ class Meter:
         means = dict(zip(self._sums, (totals / counts.clamp(min=1)).tolist(), strict=True))
         self._sums = {}
         return means
+
+
+class Clock:
+    """The seconds that a run has been training: `before` this process took it up, and since start()."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._before = before
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Training begins now."""
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return self._before + (0.0 if self._started is None else time.monotonic() - self._started)
+
+
+def elapsed_at(stats: Path, images: int) -> float:
+    """How long training to so many images took, by a run's stats.jsonl, without what was lost after a checkpoint."""
+    elapsed = 0.0
+    lines = stats.read_text(encoding="utf-8", errors="replace").splitlines() if stats.exists() else []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # one that a kill has cut short
+            tick = json.loads(line)
+            if tick["kimg"] * 1000 <= images + 0.5:
+                elapsed = float(tick["elapsed_sec"])
+    return elapsed
 
 
 class Reporter:
@@ -156,7 +186,7 @@ def statistics(
     means: Mapping[str, float],
     skipped: int,
 ) -> dict[str, Any]:
-    """One line of stats.jsonl: `shown` pictures took `seconds`; `elapsed` since the start, `left` to the end."""
+    """One line of stats.jsonl: `shown` pictures took `seconds`; `elapsed` since the run's start, `left` to its end."""
     rate = shown / seconds if seconds > 0 else 0.0
     return {
         "kimg": images / 1000,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -13,7 +14,7 @@ import torch
 import zoo
 from data import Dataset, open_dataset
 from data.dataset import is_prepared
-from train import checkpoints, constraints, folders, forecast, reports
+from train import checkpoints, constraints, folders, forecast, provenance, reports
 from train.draws import Draws
 from train.errors import OptionError
 from train.feed import Feed
@@ -22,7 +23,7 @@ from train.measuring import Measurements, check_metrics, forget_after
 from train.options import Options, PrecisionName, flag, shown
 from train.plan import Plan, check_resumed, choose_preset, differences, make_plan, resumed_plan
 from train.processes import Processes, fast_bf16
-from train.reports import Reporter
+from train.reports import Clock, Reporter, elapsed_at
 from train.schedule import to_images
 from train.snapshots import Snapshots
 from train.trainer import Labels, Trainer
@@ -100,8 +101,11 @@ def decide(
     precision, remark = choose_precision(architecture, options, stored, dataset, processes)
     if stored is None:
         plan = make_plan(architecture, options, dataset, processes.count, precision)
+        plan = replace(plan, command=provenance.command(architecture, sys.argv[1:], processes.count))
     else:
         plan = resumed_plan(stored, replace(options, mixed_precision=precision), processes.count)
+    machine = provenance.hardware(processes.device, processes.count)
+    plan = replace(plan, hardware=tuple(dict.fromkeys([*plan.hardware, machine])))
     check_metrics(plan, dataset)
     notes = [*([remark] if remark else []), *notes_on(plan, dataset, processes)]
     if stored is not None:
@@ -197,9 +201,10 @@ def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, repo
     trainer = build(plan, dataset, training, processes, fresh=checkpoint is None)
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)
-    snapshots = Snapshots(folder, plan, trainer.draws, trainer.labels)
+    clock = Clock(elapsed_at(folder / "stats.jsonl", trainer.images) if resumed and processes.is_main else 0.0)
+    snapshots = Snapshots(folder, plan, trainer.draws, clock, trainer.labels)
     measurements = Measurements(snapshots, dataset, reporter.say)
-    loop = Loop(plan, folder, trainer, snapshots, measurements, processes, reporter)
+    loop = Loop(plan, folder, trainer, snapshots, measurements, clock, processes, reporter)
     if processes.is_main:
         if resumed:
             forget_after(folder, -1 if checkpoint is None else trainer.images)

@@ -16,6 +16,7 @@ from train import constraints
 from train.architectures import samples
 from train.draws import Draws
 from train.plan import Plan
+from train.reports import Clock, duration
 from train.schedule import Stage
 from train.trainer import Labels, Trainer
 
@@ -28,8 +29,8 @@ def grid_shape(resolution: int) -> tuple[int, int]:
 class Snapshots:
     """Writes the grids and the models of one run, from the same latents and labels every time."""
 
-    def __init__(self, run: Path, plan: Plan, draws: Draws, labels: Labels | None) -> None:
-        self.run, self.plan = run, plan
+    def __init__(self, run: Path, plan: Plan, draws: Draws, clock: Clock, labels: Labels | None) -> None:
+        self.run, self.plan, self.clock = run, plan, clock
         self.columns, rows = grid_shape(plan.generator["resolution"])
         self.latents = draws.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
         self.credit = {"Source": plan.data["credit"]} if plan.data["credit"] else {}
@@ -104,6 +105,9 @@ class Snapshots:
             "precision": options.mixed_precision,
             "seed": options.seed,
             "labels": options.cond,
+            "command": self.plan.command,
+            "hardware": "; then ".join(self.plan.hardware) or None,
+            "time": duration(self.clock.seconds),
             "held_out": [printable(name) for name in data["held_out"]],
         }
         if data["credit"]:

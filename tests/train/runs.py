@@ -59,6 +59,16 @@ def statistics(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
 
 
+def timeless(model: Path) -> dict[str, bytes]:
+    """The files of a model folder, its facts and its card without how long the training took."""
+    files = {path.name: path.read_bytes() for path in model.iterdir()}
+    config = json.loads(files["config.json"])
+    row = f"| time | {config['training'].pop('time')} |\n"
+    card = files["README.md"].decode()
+    assert card.count(row) == 1
+    return files | {"config.json": json.dumps(config).encode(), "README.md": card.replace(row, "").encode()}
+
+
 def options(run: Path) -> dict[str, Any]:
     """The options that a run has noted."""
     return json.loads((run / "options.json").read_text())["options"]
