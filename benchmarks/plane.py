@@ -141,11 +141,12 @@ def find_modes(recipe: Recipe, lr: float, seed: int, steps: int, looks: int = 20
 
 
 def histogram(critic: nn.Module, bins: int = 41) -> tuple[list[float], list[float]]:
-    """(edges, shares) of the effective weights of all layers, biases left out."""
+    """(edges, shares) of the effective weights of all layers, biases and what is not finite left out."""
     values = torch.cat([(layer.weight * layer.scale).detach().flatten() for layer in weighted_layers(critic)])
-    most = values.abs().max().item() * 1.0001 or 1.0
-    counts, edges = np.histogram(values.numpy(), bins, (-most, most))
-    return edges.tolist(), (counts / counts.sum()).tolist()
+    finite = values[values.isfinite()]
+    most = finite.abs().max().item() * 1.0001 if finite.any() else 1.0
+    counts, edges = np.histogram(finite.numpy(), bins, (-most, most))
+    return edges.tolist(), (counts / len(values)).tolist()
 
 
 def layer_gradients(critic: nn.Module, reals: Tensor, score: Callable[[Tensor], Tensor]) -> list[float]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -41,6 +42,23 @@ def test_a_histogram_holds_all_weights():
     edges, shares = plane.histogram(plane.Network(2, 1))
     assert sum(shares) == pytest.approx(1)
     assert edges[0] == pytest.approx(-edges[-1])
+
+
+def test_a_game_that_diverged_is_still_a_result():
+    """Weights that are not finite are in no bin, and a seed that is lost does not end the study."""
+    network = plane.Network(2, 1)
+    with torch.no_grad():
+        network.layers[0].weight.fill_(math.nan)
+    _, shares = plane.histogram(network)
+    lost = network.layers[0].weight.numel() / sum(layer.weight.numel() for layer in network.layers)
+    assert sum(shares) == pytest.approx(1 - lost)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(math.inf)
+    assert sum(plane.histogram(network)[1]) == 0
+    result = plane.find_modes(plane.recipe_of("ns"), math.inf, 0, 4, looks=2)
+    assert (result["modes"], result["share"]) == (0, 0)
+    assert [point[2] for point in result["curve"]] == [math.inf, math.inf]
 
 
 @pytest.mark.parametrize("name", objectives.NAMES)
@@ -115,8 +133,14 @@ def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_
     assert "old" not in text
     assert "far too short" in text
     assert all(f"| {name}, lr 0.001" in text for name in objectives.NAMES)
+    assert text.count("| gan ") == 2  # in the sweep, and in the table of pictures
+    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.500 \|", text)  # exact and estimated
     figures = sorted(path.name for path in (tmp_path / "docs").glob("*.png"))
     assert figures == sorted(f"objectives-{name}.png" for name in objectives_page.FIGURES)
     for name in figures:
         assert f"]({name})" in text
         Image.open(tmp_path / "docs" / name).verify()
+
+
+def test_a_rank_correlation_that_is_none_is_a_dash():
+    assert [objectives_page.shown(value) for value in (math.nan, -0.5)] == ["-", "-0.50"]
