@@ -20,6 +20,7 @@ from zoo.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from data import Dataset
     from metrics.results import Result
@@ -53,6 +54,8 @@ class Options:
     """show half of the real pictures mirrored, as for a model trained with --mirror"""
     anchors: bool = False
     """also measure real pictures blurred with a Gaussian of 1 px"""
+    beside: Text = None
+    """other models of the same size to measure as well, separated by commas, a column each"""
     out: Text = None
     """also write everything to this JSON file"""
     figure: str = "neighbours.png"
@@ -115,12 +118,15 @@ def run(options: Options) -> None:
     import zoo
     from data import open_dataset
     from metrics.evaluation import Evaluator
+    from zoo.folders import name_of
 
-    config, generator = zoo.read_config(options.model), zoo.load_generator(options.model)
+    config = zoo.read_config(options.model)
     facts = config["training"]
-    look = look_of(generator, facts, options.trunc)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
+    generator, look = open_model(options.model, options, device)
+    others = {name: open_model(name, options, device) for name in beside(options)}
+    for name, (other, _) in others.items():
+        check_alike(name, other, generator)
     dataset = open_dataset(options.data, resolution=generator.resolution, cache=options.cache, workers=options.workers)
     begun = time.monotonic()
     evaluator = Evaluator(
@@ -130,7 +136,35 @@ def run(options: Options) -> None:
     )  # fmt: skip
     results = evaluator.evaluate(generator, look)
     anchors = {"blurred 1 px": evaluator.blurred()} if options.anchors else {}
+    for name, (other, seen) in others.items():
+        anchors[name_of(name, zoo.find_model(name))] = evaluator.evaluate(other, seen)
     report(options, results, anchors, dataset, look, time.monotonic() - begun)
+
+
+def beside(options: Options) -> list[str]:
+    """The models that --beside names."""
+    return [name.strip() for name in (options.beside or "").split(",") if name.strip()]
+
+
+def open_model(name: str, options: Options, device: torch.device | None) -> tuple[Generator, Look]:
+    """A model's generator as the options say, and how it is looked at."""
+    import torch
+
+    import zoo
+
+    generator = zoo.load_generator(name)
+    generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
+    return generator, look_of(generator, zoo.read_config(name)["training"], options.trunc)
+
+
+def check_alike(name: str, other: Generator, generator: Generator) -> None:
+    """MetricError when another model's pictures cannot be measured against the same real ones."""
+    for what in ("resolution", "image_channels", "label_dim"):
+        theirs, ours = other.config[what], generator.config[what]
+        if theirs != ours:
+            raise MetricError(
+                f"--beside {printable(name)}: its {what} is {theirs}, the other model's {ours}; leave it out"
+            )
 
 
 def look_of(generator: Generator, facts: dict[str, Any], trunc: float | None) -> Look:

@@ -56,6 +56,33 @@ def test_a_table_with_floors_anchors_and_files(faces, quick, model, tmp_path, ca
         assert image.text["Source"] == faces.credit  # some of the pictures are the artist's
 
 
+def test_other_models_are_measured_beside(faces, quick, model, tmp_path, capsys):
+    save_model(tmp_path / "an hour", a_generator("progan"))
+    itself = model.rename(tmp_path / "itself")
+    out = tmp_path / "result.json"
+    status, said, _ = run(
+        capsys, "--model", itself, "--data", faces.path, "--cache", tmp_path, "--samples", 24,
+        "--metrics", "kid,swd", "--beside", f"{tmp_path / 'an hour'}, {itself}", "--out", out,
+    )  # fmt: skip
+    assert status == 0
+    assert "an hour" in next(line for line in said.splitlines() if line.startswith("metric"))
+    content = json.loads(out.read_text())
+    assert list(content["anchors"]) == ["an hour", "itself"]
+    values = {name: [one["value"] for one in found] for name, found in content["anchors"].items()}
+    assert values["itself"] == [one["value"] for one in content["results"]]  # the same pictures in every column
+    assert values["an hour"] != values["model"]
+
+
+def test_a_model_of_another_size_is_not_measured_beside(faces, model, tmp_path, capsys):
+    save_model(tmp_path / "small", a_generator("stylegan", resolution=32))
+    status, _, said = run(
+        capsys, "--model", model, "--data", faces.path, "--cache", tmp_path, "--beside", tmp_path / "small"
+    )
+    assert status == 2
+    assert said.count("\n") == 1
+    assert "its resolution is 32, the other model's 64; leave it out" in said
+
+
 def test_held_out_pictures_of_other_data_are_not_believed(faces):
     assert command.held_out_of(faces, {"held_out": ["toonhead-00003", "other"]}) is None
     assert command.held_out_of(faces, {}) is None
