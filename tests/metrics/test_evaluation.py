@@ -266,10 +266,18 @@ def test_models_that_do_not_fit(faces, quick, generator, problem, tmp_path):
         Evaluator(faces, ("fd",), 20, cache=tmp_path).evaluate(a_generator(**generator))
 
 
-def test_grey_pictures(quick, tmp_path):
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_grey_pictures(quick, tmp_path, architecture):
+    """All metrics but attributes, which are refused."""
     pictures = folder_of(tmp_path / "pics", 60, (16, 16))
     dataset = open_dataset(pictures, resolution=16, channels="grey", cache=tmp_path, quiet=True)
-    generator = a_generator(resolution=16, channels=1)
-    results = evaluate(generator, dataset, ("fd", "swd", "msssim", "neighbours"), 20, cache=tmp_path, quiet=True)
-    assert [result.name for result in results] == ["fd", "swd_16", "swd_avg", "msssim", "neighbours"]
+    generator = a_generator(architecture, resolution=16, channels=1)
+    names = ("fd", "kid", "pr", "dc", "swd", "msssim", "ppl", "neighbours")
+    results = evaluate(generator, dataset, names, 20, cache=tmp_path, quiet=True)
+    paths = ["ppl_z_full", "ppl_z_end", *(["ppl_w_full", "ppl_w_end"] if architecture == "stylegan" else [])]
+    others = ["fd", "kid", "precision", "recall", "density", "coverage", "swd_16", "swd_avg", "msssim"]
+    assert [result.name for result in results] == [*others, *paths, "neighbours"]
+    assert all(np.isfinite(result.value) for result in results)
+    with pytest.raises(MetricError, match="--metrics attributes: is for the embedded faces"):
+        evaluate(generator, dataset, ("attributes",), 20, cache=tmp_path, quiet=True)
     assert swd.levels_of(16) == [16]
