@@ -209,6 +209,8 @@ def _auth(text: str | None) -> tuple[str, str] | None:
 
 
 def _check(options: Serve) -> None:
+    from data.sources import NAMES
+
     for name, value, least, most in (
         ("--port", options.port, 1, 65535),
         ("--max-batch", options.max_batch, 1, 4096),
@@ -216,5 +218,5 @@ def _check(options: Serve) -> None:
     ):
         if value is not None and not least <= value <= most:
             raise AppError(f"{name} {value}: give a whole number from {least} to {most:,}")
-    if options.real_images is not None and not Path(options.real_images).is_dir():
+    if options.real_images is not None and options.real_images not in NAMES and not Path(options.real_images).is_dir():
         raise AppError(f"--real-images {printable(options.real_images)}: is no folder; give one of pictures")

@@ -28,7 +28,7 @@ class Serve:
     auth: Text = None
     """user:password that visitors must give"""
     real_images: Folder = None
-    """a folder of pictures for the game; at least 20 (default: what the model's training held out)"""
+    """a folder of pictures for the game, at least 20, or fashion-mnist (default: what the model's training held out)"""
     runs: str = "runs"
     """the folder whose training runs are shown"""
     device: Text = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.errors import AppError
 from app.models import Card, Models
 from data.errors import printable
-from zoo.folders import FILES
+from zoo.folders import files_of
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("app", "data", "metrics", "progan", "stylegan", "zoo")
@@ -75,9 +75,8 @@ def write_space(models: Sequence[str], outdir: str) -> Path:
     names = _names(cards)
     for name, card in zip(names, cards, strict=True):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        for file in FILES:
-            if (card.folder / file).is_file():
-                shutil.copyfile(card.folder / file, folder / name / file)
+        for file in files_of(card.folder):
+            shutil.copyfile(card.folder / file, folder / name / file)
     for file in ("LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / file, folder / file)
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)

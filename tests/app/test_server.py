@@ -42,6 +42,7 @@ def test_options():
         (["--max-batch", "0"], "--max-batch 0"),
         (["--max-frames", "1"], "--max-frames 1"),
         (["--real-images", "nowhere"], "--real-images nowhere: is no folder"),
+        (["--real-images", "fashion-mnist", "--models-dir", "nowhere"], "--models-dir nowhere"),  # not the first
         (["--models-dir", "nowhere"], "--models-dir nowhere: is no folder"),
         (["--model", "nowhere"], "nowhere: there is no such folder"),
         (["--prot", "1"], "perhaps --port was meant"),
