@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -14,7 +16,7 @@ from app.card import draw, read_measured
 from app.engine import Engine, Setting, path_length
 from app.errors import AppError
 from app.film import Form, has_h264, write_film
-from app.growth import check_sides, first_stage, moments
+from app.growth import Moment, check_sides, moments, snapshots
 from app.growth import frames as growth_frames
 from app.inputs import read_layers, read_numbers, read_seeds, shown
 from app.options import (
@@ -41,7 +43,8 @@ from zoo import find_model, write_card
 from zoo.hub import is_reference
 
 MOST_FRAMES, MOST_FPS, MOST_DRAWS, MOST_IN_FIGURE = 20_000, 120, 10_000, 4096
-MOST_SECONDS = 10  # of a stage
+STAGE_SECONDS, MOST_STAGE_SECONDS = 2.0, 10
+FILM_SECONDS, MOST_FILM_SECONDS, HELD_SECONDS = 12.0, 120, 2.0  # of snapshots; of the last one besides
 SMALLEST_FILM = 256  # px
 progress = partial(tqdm, disable=None, leave=False, unit="picture")  # only where somebody watches
 
@@ -163,21 +166,74 @@ def growth(options: Growth) -> None:
     seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
     _check("--columns", options.columns, 1, MOST_IN_FIGURE)
     _check("--fps", options.fps, 1, MOST_FPS)
-    seconds = options.seconds_per_stage
-    if not 0 < seconds <= MOST_SECONDS:
-        raise AppError(f"--seconds-per-stage {seconds:g}: give a number above 0, at most {MOST_SECONDS}")
+    course, drawn, size, text = (_snapshots if options.snapshots else _stages)(options, seeds)
     form = _form(options)
+    frames = growth_frames(course, drawn, options.columns, size)
+    shown = progress(frames, total=sum(moment.frames for moment in course), unit="frame")
+    _told(write_film(_folder(options), "growth", shown, options.fps, text, form))
+
+
+# What a film shows, the pictures of each moment, their px in it, and what the file says of itself.
+_Film = tuple[list[Moment], Iterator[list[np.ndarray]], int, dict[str, str]]
+
+
+def _stages(options: Growth, seeds: list[int]) -> _Film:
+    """A network's own growth, every block being faded in."""
+    if options.seconds is not None:
+        raise AppError("--seconds: is for a film of --snapshots; give --seconds-per-stage")
+    seconds = _seconds("--seconds-per-stage", options.seconds_per_stage, STAGE_SECONDS, MOST_STAGE_SECONDS)
     engine = _opened(options)
     setting = _setting(engine, options, options.trunc)
-    size = figures.cell_size(engine, setting, options.size, len(seeds))
-    check_sides(len(seeds), options.columns, size)
     last = setting.resolution or engine.generator.resolution
-    first = first_stage(engine, last)
+    first = figures.first_stage(engine, last)
     course = moments(first, last, setting.alpha, round(seconds * options.fps))
-    frames = growth_frames(engine, seeds, options.columns, setting, size, course)
-    shown = progress(frames, total=sum(moment.frames for moment in course), unit="frame")
+    drawn = (list(engine.images(seeds, replace(setting, resolution=one.resolution, alpha=one.alpha))) for one in course)
     facts = {"seeds": seeds, "first_resolution": first, "seconds_per_stage": seconds, "fps": options.fps}
-    _told(write_film(_folder(options), "growth", shown, options.fps, engine.text(setting, **facts), form))
+    return course, drawn, _film_size(engine, options, setting, len(seeds)), engine.text(setting, **facts)
+
+
+def _snapshots(options: Growth, seeds: list[int]) -> _Film:
+    """What the models that a run has kept draw, of which one at a time is in memory."""
+    for option, value in (
+        ("--stage", options.stage), ("--alpha", options.alpha), ("--seconds-per-stage", options.seconds_per_stage)
+    ):  # fmt: skip
+        if value is not None:
+            raise AppError(f"{option}: each of the --snapshots has its own; leave it out")
+    seconds = _seconds("--seconds", options.seconds, FILM_SECONDS, MOST_FILM_SECONDS)
+    kept = snapshots(options.model, round(seconds * options.fps), round(HELD_SECONDS * options.fps))
+    course = [moment for _, moment in kept]
+    run = Path(options.model).expanduser().resolve().name
+    # Opened here to check the input, and once more to draw, so that no two are in memory.
+    engine, setting = _snapshot(options, *kept[-1])
+    facts = {"kimg": [moment.kimg for moment in course], "seeds": seeds}
+    text = engine.text(setting, model=printable(run), **facts, seconds=seconds, fps=options.fps)
+    size = _film_size(engine, options, setting, len(seeds))
+
+    def draw(folder: Path, moment: Moment) -> list[np.ndarray]:
+        engine, setting = _snapshot(options, folder, moment)
+        return list(engine.images(seeds, setting))
+
+    return course, (draw(*one) for one in kept), size, text
+
+
+def _snapshot(options: Growth, folder: Path, moment: Moment) -> tuple[Engine, Setting]:
+    options = replace(options, model=str(folder), stage=moment.resolution, alpha=moment.alpha)
+    engine = _opened(options)
+    return engine, _setting(engine, options, options.trunc)
+
+
+def _film_size(engine: Engine, options: Growth, setting: Setting, count: int) -> int:
+    """The px of a picture. AppError for a film that would be too large."""
+    size = figures.cell_size(engine, setting, options.size, count)
+    check_sides(count, options.columns, size)
+    return size
+
+
+def _seconds(option: str, given: float | None, usual: float, most: int) -> float:
+    seconds = usual if given is None else given
+    if not 0 < seconds <= most:
+        raise AppError(f"{option} {seconds:g}: give a number above 0, at most {most}")
+    return seconds
 
 
 def card(options: ModelCard) -> None:

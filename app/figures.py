@@ -11,6 +11,7 @@ from app.engine import Engine, Setting
 from app.errors import AppError
 from app.inputs import BANDS
 from data.pictures import Figure, labelled_grid, resized
+from progan.layers import stages as resolutions
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # px, by default
 SMALLEST_SIZE = 32  # that leaves the labels room
@@ -170,9 +171,9 @@ def noise_parts(engine: Engine, seeds: Sequence[int], setting: Setting, size: in
 
 
 def stages(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
-    """The same latents as every stage of the network draws them, alone: a row a seed, a column a stage."""
-    own = engine.generator.resolution
-    sizes = [4 << step for step in range(own.bit_length() - 2)]
+    """The same latents as every stage from the first trained on draws them, alone: a row a seed, a column a stage."""
+    own, first = engine.generator.resolution, first_stage(engine, engine.generator.resolution)
+    sizes = [size for size in resolutions(own) if size >= first]
     size = cell_size(engine, replace(setting, resolution=own), size, len(seeds) * len(sizes))
     columns = [
         [resized(picture, size) for picture in engine.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
@@ -180,6 +181,16 @@ def stages(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | N
     ]
     rows = list(zip(*columns, strict=True))
     return labelled_grid(rows, [f"seed {seed}" for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
+
+
+def first_stage(engine: Engine, last: int) -> int:
+    """The smallest stage that training has drawn at, which need not have begun at 4 px.
+
+    The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it.
+    """
+    layers = getattr(engine.generator, "synthesis", engine.generator).to_image
+    trained = (stage for stage in resolutions(last) if layers[f"{stage}x{stage}"].bias.any())
+    return next(trained, 4)
 
 
 class _Deviation:

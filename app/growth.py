@@ -1,36 +1,44 @@
-"""A film of a network's growth: the same latents at every stage, each next block being faded in."""
+"""A film of a network's growth: the same latents at every stage of it, or as each snapshot of a run drew them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from app.engine import Engine, Setting
 from app.errors import AppError
+from app.inputs import shown
+from data.errors import printable
 from data.pictures import RULE, TEXT, WHITE, labelled_grid, resized
 from progan.layers import stages
+from zoo import read_config
 
 FADING = 0.6  # of a stage's time; for the rest it is held
 SMALLEST_TEXT, LARGEST_TEXT = 12, 28  # px
+MOST_KIMG = 1e9
 MOST_SIDE = 8192  # px; neither H.264 nor WebP has twice that
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A stage, how far its block is faded in, and for how many frames that is seen."""
+    """A stage, how far its block is faded in, and for how many frames that is seen; of a snapshot also its kimg."""
 
     resolution: int
     alpha: float
     frames: int = 1
+    kimg: float | None = None
 
     @property
     def caption(self) -> str:
-        """What its frames say: "16 px, alpha 0.35", and of a block that is all in only the stage."""
-        return f"{self.resolution} px" + (f", alpha {self.alpha:.2f}" if self.alpha < 1 else "")
+        """What its frames say: "16 px, alpha 0.35, 24 kimg", without the alpha of a block that is all in."""
+        said = f"{self.resolution} px" + (f", alpha {self.alpha:.2f}" if self.alpha < 1 else "")
+        if self.kimg is None:
+            return said
+        return f"{said}, {self.kimg:,.0f} kimg" if self.kimg >= 10 else f"{said}, {self.kimg:.2g} kimg"
 
 
 def moments(first: int, last: int, alpha: float, frames: int) -> list[Moment]:
@@ -51,14 +59,38 @@ def moments(first: int, last: int, alpha: float, frames: int) -> list[Moment]:
     return [*growth[:-1], replace(growth[-1], frames=held + frames)]
 
 
-def first_stage(engine: Engine, last: int) -> int:
-    """The smallest stage that training has drawn at, which need not have begun at 4 px.
+def snapshots(model: str, frames: int, held: int) -> list[tuple[Path, Moment]]:
+    """The models that a run folder keeps and what each has drawn, in order of kimg, in a film of about `frames`.
 
-    The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it.
+    All are seen for equally long, at least for a frame, and the last for `held` frames more. AppError for a folder with
+    fewer than two, and for one that does not tell its stage; ModelError for one that cannot be read.
     """
-    layers = getattr(engine.generator, "synthesis", engine.generator).to_image
-    trained = (stage for stage in stages(last) if layers[f"{stage}x{stage}"].bias.any())
-    return next(trained, 4)
+    folder = Path(model).expanduser() / "models"
+    try:
+        # Training may be writing another there, whose name begins with a dot until it is whole.
+        found = [path for path in folder.iterdir() if path.name.isdigit()]
+    except OSError:
+        found = []
+    if len(found) < 2:
+        raise AppError(
+            f"--model {shown(model)}: is no run folder with two snapshots or more under models/; "
+            "train with --keep-models 100 --snapshot-kimg 2 or so, or leave --snapshots out"
+        )
+    each = max(round(frames / len(found)), 1)
+    kept = sorted(((path, _reached(path, each)) for path in found), key=lambda one: (one[1].kimg, one[0]))
+    last, moment = kept[-1]
+    return [*kept[:-1], (last, replace(moment, frames=each + held))]
+
+
+def _reached(folder: Path, frames: int) -> Moment:
+    """The stage at which a snapshot was written."""
+    facts = read_config(folder)["training"]
+    kimg, resolution, alpha = (facts.get(name) for name in ("kimg", "resolution", "alpha"))
+    limits = ((kimg, MOST_KIMG), (alpha, 1))
+    known = all(isinstance(value, int | float) and 0 <= value <= most for value, most in limits)
+    if not (known and isinstance(resolution, int)):
+        raise AppError(f"{printable(folder)}: its config.json tells no kimg, resolution and alpha of a training")
+    return Moment(resolution, float(alpha), frames, float(kimg))
 
 
 def check_sides(count: int, columns: int, size: int) -> None:
@@ -69,24 +101,23 @@ def check_sides(count: int, columns: int, size: int) -> None:
 
 
 def frames(
-    engine: Engine, seeds: Sequence[int], columns: int, setting: Setting, size: int, growth: Sequence[Moment]
+    growth: Sequence[Moment], drawn: Iterable[Iterable[np.ndarray]], columns: int, size: int
 ) -> Iterator[np.ndarray]:
-    """The frames [H, W, 3] (uint8, H and W even): the seeds in rows, each picture at `size` px, below a caption.
+    """The frames [H, W, 3] (uint8, H and W even): what is drawn at each moment in rows, at `size` px, below a caption.
 
-    Under the caption a line shows how much of the growth is done.
+    Under the caption a line shows how much of the growth is done: of the blocks added, or of the kimg.
     """
     font = cast(ImageFont.FreeTypeFont, ImageFont.load_default(min(max(size // 8, SMALLEST_TEXT), LARGEST_TEXT)))
     widest = max(font.getlength(moment.caption) for moment in growth)
-    first, end = growth[0].resolution, _done(growth[0].resolution, growth[-1])
-    for moment in growth:
-        drawn = engine.images(seeds, replace(setting, resolution=moment.resolution, alpha=moment.alpha))
-        cells = [resized(picture, size) for picture in drawn]
+    done = [_blocks(growth[0].resolution, moment) if moment.kimg is None else moment.kimg for moment in growth]
+    for moment, amount, pictures in zip(growth, done, drawn, strict=True):
+        cells = [resized(picture, size) for picture in pictures]
         sheet = labelled_grid([cells[row : row + columns] for row in range(0, len(cells), columns)], size=size).image
-        share = _done(first, moment) / end if end else 1.0
+        share = amount / done[-1] if done[-1] else 1.0
         yield from repeat(_captioned(sheet, moment.caption, share, font, widest), moment.frames)
 
 
-def _done(first: int, moment: Moment) -> float:
+def _blocks(first: int, moment: Moment) -> float:
     """How many blocks have been added to the first stage."""
     return math.log2(moment.resolution / first) - 1 + moment.alpha if moment.resolution > first else 0.0
 

@@ -162,7 +162,13 @@ class Interpolate(Filmed, Noisy):
 
 @dataclass(frozen=True, kw_only=True)
 class Growth(Filmed, Noisy):
-    """A film of the network's growth, from its smallest stage to the one reached, fade by fade: growth.mp4."""
+    """A film of the network's growth, from its smallest stage to the one reached, fade by fade: growth.mp4.
+
+    With --snapshots it shows what the models kept by a training run drew, each at its own stage.
+    """
+
+    snapshots: bool = False
+    """of a run folder that keeps several models (see --keep-models and --snapshot-kimg of the training)"""
 
     stage: Integer = None
     """resolution that the film ends at (default: what the model has reached)"""
@@ -170,8 +176,10 @@ class Growth(Filmed, Noisy):
     """such as 1,5-9"""
     columns: int = 4
     """pictures in a row"""
-    seconds_per_stage: float = 2.0
-    """of fading a stage in and then holding it; the last one is held longer"""
+    seconds_per_stage: Number = None
+    """of fading a stage in and then holding it; the last one is held longer (default: 2)"""
+    seconds: Number = None
+    """of all snapshots, which are seen for equally long; the last one is held for 2 more (default: 12)"""
     trunc: Number = None
     """truncation psi (default: 0.7; a ProGAN has none)"""
     size: Integer = None

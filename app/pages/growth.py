@@ -56,12 +56,22 @@ def build(context: Context) -> None:
     def fade_in(
         seed: int, stage: int, alpha: float, psi: float, label: str | None, model: str
     ) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-        """One seed at a stage (1: 4 px, 2: 8 px, ...): without the new block, with `alpha` of it, with all of it."""
+        """One seed at a stage (1: 4 px, 2: 8 px, ...): without the new block, with `alpha` of it, with all of it.
+
+        The stage that training began with is always shown whole; those before it, which it never drew, are refused.
+        """
         card, engine = controls.opened(context, model)
         if stage > len(card.stages):
             raise AppError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
-        resolution, folder, shown, alts = card.stages[stage - 1], new_folder(context.files), [], []
+        first, resolution = figures.first_stage(engine, card.resolution), card.stages[stage - 1]
+        if resolution < first:
+            least = card.stages.index(first) + 1
+            raise AppError(
+                f'Training of "{card.name}" began at {first} px, which is stage {least}; choose that or more.'
+            )
+        folder, shown, alts = new_folder(context.files), [], []
         for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
+            share = share if resolution > first else 1.0
             setting = controls.setting(engine, card, psi=psi, label=label, resolution=resolution, alpha=share)
             picture = next(engine.images([seed], setting))
             path = save_picture(
@@ -71,17 +81,19 @@ def build(context: Context) -> None:
             alts.append(
                 ["#faded img", f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}"]
             )
-        return shown, controls.report(f"{resolution} by {resolution} px, the newest block {alpha:.0%} in.", alts=alts)
+        newest = f"the newest block {alpha:.0%} in" if resolution > first else "the first that was trained"
+        return shown, controls.report(f"{resolution} by {resolution} px, {newest}.", alts=alts)
 
     def stages(seeds: list[int], psi: float, label: str | None, model: str) -> tuple[str, dict[str, Any]]:
-        """A figure of the same latents as every stage draws them: a row a seed, a column a stage."""
+        """A figure of the same latents as every trained stage draws them: a row a seed, a column a stage."""
         start = time.perf_counter()
         card, engine = controls.opened(context, model)
         setting = controls.setting(engine, card, psi=psi, label=label)
         figure = figures.stages(engine, seeds, setting)
         path = save_picture(figure.image, new_folder(context.files), "stages", engine.text(setting, seeds=seeds))
-        alt = f"Seeds {', '.join(map(str, seeds))} from 4 to {card.resolution} px, model {card.name}"
-        said = controls.draw_text(len(seeds) * len(card.stages), "image", start)
+        first = figures.first_stage(engine, card.resolution)
+        alt = f"Seeds {', '.join(map(str, seeds))} from {first} to {card.resolution} px, model {card.name}"
+        said = controls.draw_text(len(seeds) * len(card.stages[card.stages.index(first) :]), "image", start)
         return path, controls.report(f"Drew {said}.", alts=[["#ladder img", alt]])
 
     def show(seed: int, seeds: list[int], stage: int, *rest: Any) -> list[Any]:
@@ -90,7 +102,8 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
             return [gr.skip()] * 3
-        shown, said = fade_in(seed, min(stage, len(card.stages)), alpha, psi, label, model)
+        first = card.stages.index(figures.first_stage(context.models.engine(model), card.resolution)) + 1
+        shown, said = fade_in(seed, min(max(stage, first), len(card.stages)), alpha, psi, label, model)
         return [shown, stages(seeds, psi, label, model)[0], said]
 
     say: dict[str, Any] = {"fn": None, "js": controls.say(ID), "api_visibility": "private"}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app import figures
 from app.files import new_folder
 from app.pages.interpolation import LONGEST_WAIT
 from tests.app.asking import ask
@@ -187,6 +188,34 @@ def test_growth_shows_before_now_and_after(client, engine):
     assert [one["caption"] for one in gallery] == ["before", "alpha 0.25", "after"]
     for one, alpha in zip(gallery, (0, 0.25, 1), strict=True):
         assert close(drawn(one["image"]), next(style.images([0], style.setting(resolution=16, alpha=alpha))))
+
+
+@pytest.fixture
+def from_8_px(served):
+    """The network of "style" as training from 8 px on leaves it."""
+    bias = served.models.engine("style").generator.synthesis.to_image["4x4"].bias.data
+    before = bias.clone()
+    bias.zero_()
+    yield
+    bias.copy_(before)
+
+
+def test_growth_leaves_out_the_stages_before_training_began(served, client, from_8_px):
+    style = served.models.engine("style")
+    path, said = call(client, "stages")
+    figure = figures.stages(style, [0], style.setting())
+    assert len(figure.lefts) == 4
+    assert close(drawn(path), np.asarray(figure.image))
+    assert said["alts"][0][1].startswith("Seeds 0 from 8 to 64 px")
+    assert said["message"].startswith("Drew 4 images")
+    said = refused(served, "fade_in", stage=1)
+    assert 'Training of "style" began at 8 px, which is stage 2; choose that or more.' in said
+    gallery, said = call(client, "fade_in", stage=2)
+    whole = next(style.images([0], style.setting(resolution=8, alpha=1.0)))
+    assert all(close(drawn(one["image"]), whole) for one in gallery)
+    assert said["message"].startswith("8 by 8 px, the first that was trained")
+    gallery, _ = call(client, "fade_in", stage=3, alpha=0.25)
+    assert not close(drawn(gallery[0]["image"]), drawn(gallery[2]["image"]))
 
 
 def test_a_film_and_what_comes_with_it(client, engine):
