@@ -92,6 +92,8 @@ class Options:
     """show every other picture mirrored, by chance"""
     ema_kimg: Number = None
     """half-life of the averaged generator"""
+    noise_lr_ratio: Number = None
+    """the learning rate of the noise's strengths in multiples of the generator's (StyleGAN)"""
     mixing: Number = None
     """probability that a picture has the styles of two latents (StyleGAN)"""
     seed: int = 0
@@ -133,7 +135,7 @@ LEAST = {
     "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
     "metrics_samples": 1,
 }  # fmt: skip
-ABOVE_ZERO = ("kimg", "lr", "g_lr_ratio", "clip", "snapshot_kimg", "checkpoint_kimg", "metrics_kimg")
+ABOVE_ZERO = ("kimg", "lr", "g_lr_ratio", "noise_lr_ratio", "clip", "snapshot_kimg", "checkpoint_kimg", "metrics_kimg")
 FROM_ZERO = ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg")
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 LEAST_KIMG = 0.001  # one picture
@@ -178,8 +180,9 @@ def check(options: Options, architecture: str) -> None:
         raise OptionError(f"--kimg {options.kimg:g}: give at least {LEAST_KIMG}, which is one picture")
     if not 0 <= given.get("mixing", 0) <= 1:
         raise OptionError(f"--mixing {options.mixing:g}: give a probability, a number from 0 to 1")
-    if architecture != "stylegan" and options.mixing is not None:
-        raise OptionError("--mixing: belongs to train/stylegan.py; leave it out")
+    for name in ("mixing", "noise_lr_ratio"):
+        if architecture != "stylegan" and name in given:
+            raise OptionError(f"{flag(name)}: belongs to train/stylegan.py; leave it out")
     if options.seed > LARGEST_SEED:
         raise OptionError(f"--seed {options.seed}: give a whole number below 2^63")
     presets = PRESETS[architecture]

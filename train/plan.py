@@ -125,6 +125,7 @@ def make_plan(architecture: str, options: Options, dataset: Dataset, processes: 
         betas=options.betas or chosen.betas,
         ema_kimg=chosen.ema_kimg if options.ema_kimg is None else options.ema_kimg,
         g_lr_ratio=options.g_lr_ratio or chosen.g_lr_ratio,
+        noise_lr_ratio=(options.noise_lr_ratio or chosen.noise_lr_ratio) if architecture == "stylegan" else None,
         mixing=(chosen.mixing if options.mixing is None else options.mixing) if architecture == "stylegan" else None,
         mixed_precision=precision,
         **widths(options, chosen, model),

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import stylegan
 from progan.layers import weights_kept
@@ -38,6 +39,7 @@ class Recipe:
     ema_kimg: float = 10.0
     mixing: float = MIXING_PROBABILITY
     g_lr_ratio: float = 1.0
+    noise_lr_ratio: float = 1.0
     batch_per_device: int | None = None
     mixed_precision: str = "no"
 
@@ -68,6 +70,18 @@ def generator_objective(recipe: Recipe, critic: Critic, fakes: Tensor, labels: T
             return objectives.nonsaturating_generator(critic, fakes, labels)
         case _:
             return objectives.wgan_generator(critic, fakes, labels)
+
+
+def parameter_groups(network: nn.Module, ratio: float, noise_ratio: float) -> list[dict[str, Any]]:
+    """A network's parameters for its optimizer, with their learning rates in multiples of the schedule's.
+
+    Noise strengths, which StyleGAN's generator has, are a group of their own.
+    """
+    names = dict(network.named_parameters())
+    noise = [parameter for name, parameter in names.items() if name.endswith("noise_strength")]
+    others = [parameter for name, parameter in names.items() if not name.endswith("noise_strength")]
+    groups = [{"params": others, "ratio": ratio}, {"params": noise, "ratio": noise_ratio}]
+    return [group for group in groups if group["params"]]
 
 
 @dataclass(frozen=True)
@@ -112,8 +126,11 @@ class Trainer:
             network.compute_dtype = torch.bfloat16 if recipe.mixed_precision == "bf16" else None
         self.schedule, self.recipe, self.draws, self.peers, self.labels = schedule, recipe, draws, peers, labels
         self.g_adam, self.d_adam = (
-            torch.optim.Adam(network.parameters(), betas=recipe.betas, eps=ADAM_EPS, fused=True)
-            for network in (self.generator, self.discriminator)
+            torch.optim.Adam(groups, betas=recipe.betas, eps=ADAM_EPS, fused=True)
+            for groups in (
+                parameter_groups(self.generator, recipe.g_lr_ratio, recipe.g_lr_ratio * recipe.noise_lr_ratio),
+                parameter_groups(self.discriminator, 1.0, 1.0),
+            )
         )
         self.images = 0
         self.phase: int | None = None
@@ -136,10 +153,11 @@ class Trainer:
     def enter(self, images: int) -> Stage:
         """The stage after `images` reals. Adam starts afresh where a fade begins and where it ends."""
         stage = self.schedule.at(images)
-        for adam, ratio in ((self.g_adam, self.recipe.g_lr_ratio), (self.d_adam, 1.0)):
+        for adam in (self.g_adam, self.d_adam):
             if stage.phase != self.phase:
                 adam.state.clear()
-            adam.param_groups[0]["lr"] = stage.lr * ratio
+            for group in adam.param_groups:
+                group["lr"] = stage.lr * group["ratio"]
         self.phase = stage.phase
         return stage
 

@@ -312,6 +312,21 @@ def test_the_generators_steps_are_in_proportion_to_the_critics(ratio):
     assert moved == pytest.approx([ratio * lr, lr], rel=1e-4)
 
 
+def test_noise_is_learned_at_a_rate_of_its_own():
+    trainer, feed = a_trainer(architecture="stylegan", g_lr_ratio=4.0, noise_lr_ratio=0.25)
+    before = copy.deepcopy(trainer.generator)
+    step(trainer, feed)
+    moved = {
+        name: (new - old).abs().max().item()
+        for (name, new), old in zip(trainer.generator.named_parameters(), before.parameters(), strict=True)
+    }
+    lr = trainer.schedule.at(0).lr
+    noise = [amount for name, amount in moved.items() if "noise" in name and amount > 0]
+    assert noise == pytest.approx([lr] * len(noise), rel=1e-3)
+    assert max(amount for name, amount in moved.items() if "noise" not in name) == pytest.approx(4 * lr, rel=1e-3)
+    assert len(noise) >= 2
+
+
 def test_it_learns_a_colour():
     """Both objectives have the right sign: the generator comes to draw what it is shown."""
     data = Pictures()
