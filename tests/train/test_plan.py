@@ -49,7 +49,7 @@ def test_no_option_that_a_preset_knows_is_left_open():
     options = plan_for(Pictures(256)).options
     open_ones = {name for name, value in vars(options).items() if value is None}
     tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from"}
-    nothing = {"mixing", "metrics_kimg", "metrics_samples"}  # to mix or to measure
+    nothing = {"mixing", "noise_lr_ratio", "metrics_kimg", "metrics_samples"}  # to mix, to disturb or to measure
     assert open_ones == tables | choices | nothing | {"batch_per_device"}
     assert options.snapshot_kimg == options.checkpoint_kimg == 50
     assert plan_for(Pictures(256), kimg=10).options.snapshot_kimg == 0.5
