@@ -42,7 +42,7 @@ def test_options_in_commands_exist(program, kind):
 
 def test_zoo_commands_exist():
     commands = [line.split("#")[0].split("zoo ")[1].split() for line in COMMANDS if "python -m zoo " in line]
-    assert {words[0] for words in commands} == {"list", "show", "import-official", "push"}
+    assert {words[0] for words in commands} == {"list", "show", "copy", "import-official", "push"}
     for words in commands:
         assert parser().parse_args(words)
 
