@@ -75,7 +75,7 @@ class Game:
         if recipe.spectral_norm != "no":
             constraints.normalise(self.critic)
         self.g_adam, self.d_adam = (
-            torch.optim.Adam(network.parameters(), lr=lr, betas=recipe.betas)
+            torch.optim.Adam(network.parameters(), lr=lr, betas=recipe.betas, fused=True)
             for network in (self.generator, self.critic)
         )
 
