@@ -77,9 +77,10 @@ def parameter_groups(network: nn.Module, ratio: float, noise_ratio: float) -> li
 
     Noise strengths, which StyleGAN's generator has, are a group of their own.
     """
-    names = dict(network.named_parameters())
-    noise = [parameter for name, parameter in names.items() if name.endswith("noise_strength")]
-    others = [parameter for name, parameter in names.items() if not name.endswith("noise_strength")]
+    noise: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        (noise if name.endswith("noise_strength") else others).append(parameter)
     groups = [{"params": others, "ratio": ratio}, {"params": noise, "ratio": noise_ratio}]
     return [group for group in groups if group["params"]]
 
