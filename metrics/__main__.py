@@ -53,7 +53,7 @@ class Options:
     mirror: bool = False
     """show half of the real pictures mirrored, as for a model trained with --mirror"""
     anchors: bool = False
-    """also measure real pictures blurred with a Gaussian of 1 px"""
+    """also measure real pictures blurred with a Gaussian of 1 px, and with noise of 1 grey level"""
     beside: Text = None
     """other models of the same size to measure as well, separated by commas, a column each"""
     out: Text = None
@@ -135,7 +135,9 @@ def run(options: Options) -> None:
         cache=options.cache, device=device or "cpu", batch=options.batch or 0,
     )  # fmt: skip
     results = evaluator.evaluate(generator, look)
-    anchors = {"blurred 1 px": evaluator.blurred()} if options.anchors else {}
+    anchors = {}
+    if options.anchors:
+        anchors = {"blurred 1 px": evaluator.blurred(), "noise of 1 grey level": evaluator.noisy()}
     for name, (other, seen) in others.items():
         anchors[name_of(name, zoo.find_model(name))] = evaluator.evaluate(other, seen)
     report(options, results, anchors, dataset, look, time.monotonic() - begun)

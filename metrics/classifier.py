@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from data import toonhead
-from metrics.blur import blurred
+from metrics.anchors import blurred
 from metrics.errors import MetricError
 from metrics.files import write_whole
 from zoo import sampling

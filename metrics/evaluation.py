@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from data import toonhead
 from data.errors import printable
 from data.pictures import to_uint8
 from metrics import attributes, neighbours, ppl
-from metrics.blur import blurred_pictures
+from metrics.anchors import blurred_pictures, noisy_pictures
 from metrics.classifier import load_classifier
 from metrics.digests import Digest, Instruments, Value, compare
 from metrics.features import EmbeddedNetwork, RealFeatures, embedded, find_features
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from data import Dataset
     from zoo.folders import Generator
 
-CHOSEN, OTHERS, FAKES, DIRECTIONS = range(1, 5)  # streams of chance
+CHOSEN, OTHERS, FAKES, DIRECTIONS, NOISE = range(1, 6)  # streams of chance
 
 
 class Evaluator:
@@ -121,7 +121,16 @@ class Evaluator:
     @torch.inference_mode()
     def blurred(self, sigma: float = 1.0) -> list[Result]:
         """What a bad number is: that of real pictures, the floor's, blurred with a Gaussian of `sigma` pixels."""
-        results = self._compared(blurred_pictures(x, sigma) for x in self.reals.batches(self.reals.others))
+        return self._worse(lambda x: blurred_pictures(x, sigma))
+
+    @torch.inference_mode()
+    def noisy(self, deviation: float = 1.0) -> list[Result]:
+        """What eyes hardly see makes: the numbers of the same pictures with noise of `deviation` grey levels."""
+        rng = self._rng(NOISE)
+        return self._worse(lambda x: noisy_pictures(x, deviation, rng))
+
+    def _worse(self, damage: Callable[[np.ndarray], np.ndarray]) -> list[Result]:
+        results = self._compared(damage(x) for x in self.reals.batches(self.reals.others))
         return sorted(results, key=lambda result: self.names.index(metric_of(result.name)))
 
     def _compared(self, batches: Iterable[np.ndarray]) -> list[Result]:

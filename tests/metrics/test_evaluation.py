@@ -7,7 +7,7 @@ from torch import nn
 
 from data import open_dataset, toonhead
 from metrics import Evaluator, MetricError, evaluate, swd
-from metrics.blur import blurred, blurred_pictures
+from metrics.anchors import blurred, blurred_pictures, noisy_pictures
 from metrics.distances import frechet_distance, kernel_distance
 from metrics.names import NEEDS, check_names, metric_of
 from metrics.reals import draw_reals
@@ -176,11 +176,13 @@ def test_paths_have_no_floor(faces, monkeypatch, tmp_path):
     assert all(result.floor is None and result.value > 0 and "EfficientNet" in result.features for result in results)
 
 
-def test_blurred_reals_are_worse_than_the_floor(faces, quick, tmp_path):
+def test_damaged_reals_are_worse_than_the_floor(faces, quick, tmp_path):
     evaluator = Evaluator(faces, ("swd",), 60, cache=tmp_path, quiet=True)
-    finest = evaluator.blurred()[0]
-    assert finest.name == "swd_64"
-    assert finest.value > 1.5 * finest.floor
+    for damaged in (evaluator.blurred(), evaluator.noisy(80)):
+        assert damaged[0].name == "swd_64"
+        assert damaged[0].value > 1.5 * damaged[0].floor
+    assert evaluator.noisy(0)[0].value == pytest.approx(evaluator.noisy(0)[0].floor, rel=0.2)  # other patches
+    assert evaluator.noisy(80)[0].value == evaluator.noisy(80)[0].value
 
 
 def test_blur_is_gaussian():
@@ -192,6 +194,14 @@ def test_blur_is_gaussian():
     assert (spread.sum(dim=0) * places**2).sum() == pytest.approx(1.5**2, rel=0.01)
     assert torch.allclose(spread, spread.T)
     assert (blurred_pictures(np.full((2, 3, 8, 8), 77, np.uint8), 1) == 77).all()
+
+
+def test_noise_is_normal_and_stays_within_the_greys():
+    grey, white = (np.full((4, 3, 64, 64), value, np.uint8) for value in (100, 255))
+    noise = noisy_pictures(grey, 3.0, np.random.default_rng(0)).astype(float) - 100
+    assert noise.mean() == pytest.approx(0, abs=0.05)
+    assert noise.var() == pytest.approx(3.0**2 + 1 / 12, rel=0.02)  # and rounding's
+    assert noisy_pictures(white, 3.0, np.random.default_rng(0)).min() >= 235
 
 
 def test_reals_and_floor_share_no_picture(faces):

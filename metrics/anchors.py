@@ -1,4 +1,4 @@
-"""Blurred pictures: the anchor that says what a bad number is, and practice for the classifier."""
+"""Real pictures made worse: anchors that say what a bad number is, and practice for the classifier."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 def blurred_pictures(images: np.ndarray, sigma: float) -> np.ndarray:
     """The same of pictures of uint8."""
     return blurred(torch.tensor(images).float(), sigma).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def noisy_pictures(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """Pictures of uint8 with normal noise of `deviation` grey levels, each value's its own."""
+    noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
+    return (images + noise).round().clip(0, 255).astype(np.uint8)
