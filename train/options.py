@@ -15,12 +15,13 @@ from data.sources import NAMES, TOONHEAD
 from metrics.errors import MetricError
 from metrics.names import check_names
 from train.errors import OptionError
-from train.presets import PRESETS, LossName, Normalised
+from train.presets import PRESETS, LossName, Normalised, Switch
 
 PrecisionName = Literal["no", "bf16"]
 Precision = Annotated[PrecisionName | None, tyro.conf.arg(metavar="{no,bf16}", help_behavior_hint="")]
 Loss = Annotated[LossName | None, tyro.conf.arg(metavar=f"{{{','.join(get_args(LossName))}}}", help_behavior_hint="")]
 SpectralNorm = Annotated[Normalised | None, tyro.conf.arg(metavar="{no,critic,both}", help_behavior_hint="")]
+Blur = Annotated[Switch | None, tyro.conf.arg(metavar="{yes,no}", help_behavior_hint="")]
 Betas = Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="NUMBER NUMBER", help_behavior_hint="")]
 
 # Options that may stand without a value, and what they mean then.
@@ -73,6 +74,8 @@ class Options:
     """most feature maps of a layer"""
     z_dim: Integer = None
     """length of the latent vector, and of StyleGAN's w"""
+    blur: Blur = None
+    """smooth with 1, 2, 1 after upscaling and before downscaling (StyleGAN; yes as in the paper)"""
     loss: Loss = None
     """objective: original minimax GAN, non-saturating, WGAN with weight clipping or gradient penalty (the default),
     hinge, non-saturating with R1"""
@@ -92,6 +95,8 @@ class Options:
     """show every other picture mirrored, by chance"""
     ema_kimg: Number = None
     """half-life of the averaged generator"""
+    mapping_lrmul: Number = None
+    """the learning rate of the mapping network in multiples of the generator's (StyleGAN; 0.01 as in the paper)"""
     noise_lr_ratio: Number = None
     """the learning rate of the noise's strengths in multiples of the generator's (StyleGAN)"""
     mixing: Number = None
@@ -135,7 +140,10 @@ LEAST = {
     "keep": 1, "keep_models": 0, "holdout": 0, "workers": 1, "seed": 0,
     "metrics_samples": 1,
 }  # fmt: skip
-ABOVE_ZERO = ("kimg", "lr", "g_lr_ratio", "noise_lr_ratio", "clip", "snapshot_kimg", "checkpoint_kimg", "metrics_kimg")
+ABOVE_ZERO = (
+    "kimg", "lr", "g_lr_ratio", "mapping_lrmul", "noise_lr_ratio", "clip",
+    "snapshot_kimg", "checkpoint_kimg", "metrics_kimg",
+)  # fmt: skip
 FROM_ZERO = ("stable_kimg", "fade_kimg", "gp_weight", "gamma", "ema_kimg")
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 LEAST_KIMG = 0.001  # one picture
@@ -180,7 +188,7 @@ def check(options: Options, architecture: str) -> None:
         raise OptionError(f"--kimg {options.kimg:g}: give at least {LEAST_KIMG}, which is one picture")
     if not 0 <= given.get("mixing", 0) <= 1:
         raise OptionError(f"--mixing {options.mixing:g}: give a probability, a number from 0 to 1")
-    for name in ("mixing", "noise_lr_ratio"):
+    for name in ("blur", "mixing", "mapping_lrmul", "noise_lr_ratio"):
         if architecture != "stylegan" and name in given:
             raise OptionError(f"{flag(name)}: belongs to train/stylegan.py; leave it out")
     if options.seed > LARGEST_SEED:

@@ -128,7 +128,7 @@ def make_plan(architecture: str, options: Options, dataset: Dataset, processes: 
         noise_lr_ratio=(options.noise_lr_ratio or chosen.noise_lr_ratio) if architecture == "stylegan" else None,
         mixing=(chosen.mixing if options.mixing is None else options.mixing) if architecture == "stylegan" else None,
         mixed_precision=precision,
-        **widths(options, chosen, model),
+        **of_the_model(options, chosen, model, architecture),
     )
     schedule = make_schedule(options, chosen, processes)
     options = with_lengths(options, chosen, schedule)
@@ -154,14 +154,19 @@ def start_of(chosen: Preset, resolution: int, model: Mapping[str, Any] | None) -
     return min(start, resolution)
 
 
-def widths(options: Options, chosen: Preset, model: Mapping[str, Any] | None) -> dict[str, Any]:
-    """How wide the networks are: as the model to start from, as the options say, or as the preset does."""
-    found = {}
-    for name in ("fmap_base", "fmap_max", "z_dim"):
+def of_the_model(
+    options: Options, chosen: Preset, model: Mapping[str, Any] | None, architecture: str
+) -> dict[str, Any]:
+    """The options that are the networks' own: as the model to start from, as the options say, or as the preset does."""
+    found: dict[str, Any] = {}
+    own = None
+    if model is not None:
+        own = model["generator"] | {"blur": "yes" if model["generator"].get("blur_filter") else "no"}
+    for name in ("fmap_base", "fmap_max", "z_dim", *(("blur", "mapping_lrmul") if architecture == "stylegan" else ())):
         given = getattr(options, name)
         found[name] = given or getattr(chosen, name)
-        if model is not None:
-            found[name] = model["generator"][name]
+        if own is not None:
+            found[name] = own[name]
             if given not in (None, found[name]):
                 raise OptionError(
                     f"{flag(name)} {given}: the model of --init-from has {found[name]}; leave the option out"
@@ -269,7 +274,14 @@ def networks(
         shared |= weights
     generator, discriminator = shared | {"z_dim": options.z_dim}, shared | {"mbstd_group": chosen.mbstd_group}
     if architecture == "stylegan":
-        generator |= {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim}
+        generator |= {
+            "w_dim": options.z_dim,
+            "mapping_fmaps": options.z_dim,
+            "mapping_lrmul": options.mapping_lrmul,
+        }
+        if options.blur == "no":
+            generator |= {"blur_filter": None}
+            discriminator |= {"blur_filter": None}
     if model is None:
         return generator, discriminator
     return model["generator"] | weights, (model.get("discriminator") or discriminator) | weights

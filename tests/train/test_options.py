@@ -15,9 +15,9 @@ def read(text: str, default: Options | None = None) -> Options:
 
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
-    --batch --batch-per-device --lr --g-lr-ratio --fmap-base --fmap-max --z-dim --loss --gp-weight --gamma --clip
-    --spectral-norm --n-critic --betas --mirror --ema-kimg --noise-lr-ratio --mixing --seed --mixed-precision
-    --workers --snapshot-kimg --checkpoint-kimg --keep
+    --batch --batch-per-device --lr --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --loss --gp-weight --gamma --clip
+    --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-lrmul --noise-lr-ratio --mixing --seed
+    --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with
     --dry-run
 """
@@ -97,6 +97,10 @@ def test_a_name_that_is_no_path_stays_a_name():
         ("--kimg", ["--kimg", "Give one"]),
         ("--lr 0", ["--lr 0", "above 0"]),
         ("--g-lr-ratio 0", ["--g-lr-ratio 0", "above 0"]),
+        ("--blur maybe", ["--blur", "'maybe'"]),
+        ("--blur no", ["--blur", "train/stylegan.py"]),
+        ("--mapping-lrmul 0", ["--mapping-lrmul 0", "above 0"]),
+        ("--mapping-lrmul 0.1", ["--mapping-lrmul", "train/stylegan.py"]),
         ("--noise-lr-ratio 0", ["--noise-lr-ratio 0", "above 0"]),
         ("--noise-lr-ratio 0.5", ["--noise-lr-ratio", "train/stylegan.py"]),
         ("--mixing 2", ["--mixing 2", "from 0 to 1"]),

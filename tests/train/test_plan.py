@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from progan.layers import Blur
 from train.errors import OptionError
 from train.options import Options
 from train.plan import Plan, make_plan
@@ -49,8 +50,8 @@ def test_no_option_that_a_preset_knows_is_left_open():
     options = plan_for(Pictures(256)).options
     open_ones = {name for name, value in vars(options).items() if value is None}
     tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from"}
-    nothing = {"mixing", "noise_lr_ratio", "metrics_kimg", "metrics_samples"}  # to mix, to disturb or to measure
-    assert open_ones == tables | choices | nothing | {"batch_per_device"}
+    styles, nothing = {"blur", "mixing", "mapping_lrmul", "noise_lr_ratio"}, {"metrics_kimg", "metrics_samples"}
+    assert open_ones == tables | choices | styles | nothing | {"batch_per_device"}
     assert options.snapshot_kimg == options.checkpoint_kimg == 50
     assert plan_for(Pictures(256), kimg=10).options.snapshot_kimg == 0.5
 
@@ -79,6 +80,21 @@ def test_stylegan_s_mapping_is_as_wide_as_its_latents():
     assert plan_for(architecture="stylegan", start_resolution=4).schedule.start_resolution == 4
     generator, discriminator = plan.build()
     assert (generator.z_dim, generator.w_dim, discriminator.resolution) == (24, 24, 64)
+
+
+def test_the_mapping_network_learns_at_the_papers_rate_or_one_that_is_given():
+    for given, lrmul in ((None, 0.01), (0.25, 0.25)):
+        plan = plan_for(architecture="stylegan", mapping_lrmul=given)
+        assert plan.options.mapping_lrmul == lrmul
+        generator, _ = plan.build()
+        assert generator.config["mapping_lrmul"] == lrmul
+        assert generator.mapping.layers[0].lrmul == lrmul
+
+
+def test_both_networks_filter_where_they_rescale_or_neither_does():
+    for given, there in ((None, True), ("yes", True), ("no", False)):
+        for network in plan_for(architecture="stylegan", blur=given).build():
+            assert any(isinstance(module, Blur) for module in network.modules()) == there
 
 
 def test_rates_are_those_that_the_objective_bears():
@@ -187,6 +203,16 @@ class TestInitFrom:
         assert plain.generator == MODEL["generator"] | {"equalized_lr": False}
         assert plain.discriminator == MODEL["discriminator"] | {"equalized_lr": False}
         assert plan_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
+
+    def test_a_stylegan_s_filters_and_mapping_network_are_as_before(self, monkeypatch):
+        own = {"mapping_lrmul": 0.05, "blur_filter": None}
+        model = {"architecture": "stylegan", "generator": MODEL["generator"] | own}
+        monkeypatch.setattr("zoo.read_config", lambda name: MODEL | model)
+        plan = plan_for(architecture="stylegan", init_from="model")
+        assert plan.options.mapping_lrmul == plan.generator["mapping_lrmul"] == 0.05
+        assert plan.options.blur == "no"
+        with pytest.raises(OptionError, match=r"--mapping-lrmul 0.1: the model of --init-from has 0.05"):
+            plan_for(architecture="stylegan", init_from="model", mapping_lrmul=0.1)
 
     @pytest.mark.parametrize(
         ("options", "pictures", "words"),
