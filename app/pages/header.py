@@ -60,7 +60,7 @@ def _banner(card: Card | None) -> str:
     if card.bundled:
         return (
             '<div class="banner">This is the small demonstration model that comes with Stylegrow: cartoon heads, '
-            f"{card.resolution} × {card.resolution} px, trained for about an hour. It shows how everything works, "
-            "not how good it can get.</div>"
+            f"{card.resolution} × {card.resolution} px, trained for an hour or two on one core. "
+            "It shows how everything works, not how good it can get.</div>"
         )
     return ""
