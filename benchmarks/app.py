@@ -24,9 +24,9 @@ VISITORS, SEVERAL = 32, 10
 def main() -> None:
     """Measure, and print."""
     arguments = _arguments()
-    from app.models import Models
-    from app.server import build_app, launch
-    from app.serving import Serve
+    from app.web.models import Models
+    from app.web.options import Serve
+    from app.web.server import build_app, launch
 
     with tempfile.TemporaryDirectory() as files:
         os.environ["GRADIO_TEMP_DIR"] = files
@@ -115,7 +115,7 @@ def at_once(ask: Ask, data: Sequence[Any]) -> tuple[int, int, int, float]:
 
 def memory(ask: Ask, data: Sequence[Any], requests: int) -> tuple[float, float]:
     """MB in use once Gradio remembers as many sessions as it may, each request being one; and after all requests."""
-    from app.server import SESSIONS
+    from app.web.server import SESSIONS
 
     process = psutil.Process()
     for _ in range(SESSIONS):

@@ -20,7 +20,8 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a script, it stands beside the packages
 
-from data import DataError, Dataset, open_dataset
+from stylegrow.common.errors import DataError
+from stylegrow.data import Dataset, open_dataset
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ def waited(dataset: Dataset, options: Options, resolution: int) -> tuple[float, 
     """The share of the time for which training at a level waits for pictures, and the steps that were watched."""
     from benchmarks.ours import Training
     from benchmarks.widths import batch_at, width
-    from train.draws import Draws
-    from train.feed import Feed
-    from train.processes import Alone
+    from train.distributed.processes import Alone
+    from train.step.batch_loader import Feed
+    from train.step.random_streams import Draws
 
     preset = width(options.network, options.waiting or "", dataset.resolution)
     training = Training(options.network, preset, resolution, batch_at(preset, resolution), Alone())

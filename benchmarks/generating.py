@@ -16,7 +16,7 @@ import tyro
 
 from benchmarks.measuring import apart, machine, peak_memory, ratio, seconds_each, table
 from benchmarks.widths import width
-from data.workers import available_cpus
+from stylegrow.common.system import available_cpus
 
 ROWS = ("peer", "baseline", "float32", "bf16")
 FACE = "stylegan-toonhead64"
@@ -81,8 +81,8 @@ def drawing(job: Job) -> Callable[[], object]:
         latents = torch.randn(job.batch, peer.CODE, device=job.device)
         return lambda: theirs(latents, step=step, alpha=1)
     from benchmarks import ours, plain
-    from data.memory import keep_freed_memory
     from progan.layers import keep_weights
+    from stylegrow.common.system import keep_freed_memory
 
     generator, critic = ours.networks(job.network, width(job.network, job.preset, job.resolution), job.resolution)
     latents = torch.randn(job.batch, generator.z_dim, device=job.device)
@@ -113,7 +113,7 @@ def latency(count: int, threads: int, device: str, bf16: bool) -> list[float]:
     """Seconds from a seed to one uint8 face of the bundled StyleGAN, for several seeds."""
     import torch
 
-    from app.engine import Engine
+    from stylegrow.sampling.engine import Engine
 
     torch.set_num_threads(threads)
     engine = Engine(FACE, device, dtype="bf16" if bf16 else "float32")

@@ -15,8 +15,8 @@ import tyro
 from benchmarks.measuring import apart, machine, ratio, seconds_each, table
 from benchmarks.training import operations_per_image
 from benchmarks.widths import batch_at, width
-from data.workers import available_cpus
-from train.schedule import Schedule, resolutions
+from stylegrow.common.system import available_cpus
+from train.config.schedule import Schedule, resolutions
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def seconds_per_kimg(stage: Stage) -> float:
     import torch
 
     from benchmarks.ours import Training
-    from train.processes import Alone
+    from train.distributed.processes import Alone
 
     torch.set_num_threads(stage.threads)
     preset = width(stage.network, stage.preset, stage.resolution)

@@ -103,7 +103,7 @@ def compute(unit: Unit, work: str, cache: str | None) -> dict[str, Any]:
     """Do one training in this process and keep its result."""
     import torch
 
-    from data.fashion import keep
+    from stylegrow.data.sources.fashion_mnist import keep
 
     torch.set_num_threads(1)
     match unit.kind:
@@ -126,13 +126,13 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     import torch
 
     import progan
-    from data import open_dataset
-    from train.draws import Draws
-    from train.feed import Feed
-    from train.presets import preset
-    from train.processes import Alone
-    from train.schedule import Schedule
-    from train.trainer import Recipe, Trainer
+    from stylegrow.data import open_dataset
+    from train.config.presets import preset
+    from train.config.schedule import Schedule
+    from train.distributed.processes import Alone
+    from train.step.batch_loader import Feed
+    from train.step.random_streams import Draws
+    from train.step.trainer import Recipe, Trainer
 
     count = {"count": 4000} if data == "toonhead" else {}
     dataset = open_dataset(data, resolution=RESOLUTION, cache=cache, workers=1, quiet=True, **count)  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ class Judge:
     def __init__(self, reals: Any, count: int) -> None:
         import numpy as np
 
-        from metrics import swd
+        from stylegrow.metrics import swd
 
         self.count = count
         self.reals = swd.descriptors(reals, np.random.default_rng(0))
@@ -200,7 +200,7 @@ class Judge:
         """From its pictures of fixed latents."""
         import numpy as np
 
-        from metrics import swd
+        from stylegrow.metrics import swd
 
         rng = np.random.default_rng(0)
         fakes = swd.descriptors(self.draw(generator, self.count), rng)
@@ -263,7 +263,7 @@ def main() -> int:
     """The command; returns the exit status."""
     options = tyro.cli(Options, prog="python -m benchmarks.objectives")
     from benchmarks import objectives_page
-    from data import DataError
+    from stylegrow.common.errors import DataError
 
     try:
         results = run(options)

@@ -295,19 +295,19 @@ def draw_gradients(folder: Path, results: Results) -> None:
 
 def draw_samples(folder: Path, results: Results) -> None:
     """Pictures of fixed latents, a row an objective with its name."""
-    from data import pictures
+    from stylegrow.rendering import grids
 
     for data in DATA:
         samples = [np.array(picture_run(results, data, name)["samples"], np.uint8)[:SHOWN] for name in NAMES]
-        figure = pictures.labelled_grid(
+        figure = grids.labelled_grid(
             [list(images.transpose(0, 2, 3, 1)) for images in samples], NAMES, size=2 * RESOLUTION
         )
         credit = {"Source": credit_of(data)} if credit_of(data) else {}
-        pictures.save_png(figure.image, folder / f"objectives-{data}.png", credit)
+        grids.save_png(figure.image, folder / f"objectives-{data}.png", credit)
 
 
 def credit_of(data: str) -> str:
     """Whom to name where such pictures are shown."""
-    from data import toonhead
+    from stylegrow.data.sources import toonhead
 
     return toonhead.CREDIT if data == "toonhead" else ""

@@ -7,19 +7,19 @@ import torch
 
 from benchmarks.measuring import operations_of
 from benchmarks.widths import width
-from data.memory import keep_freed_memory
-from train import objectives
-from train.draws import Draws
-from train.feed import Batch
-from train.forecast import memory
-from train.options import Options as TrainingOptions
-from train.options import PrecisionName
-from train.plan import Plan
-from train.presets import Preset
-from train.processes import Alone
-from train.schedule import Schedule, resolutions
-from train.trainer import Recipe, Trainer
-from zoo.folders import network_classes
+from stylegrow.common.system import keep_freed_memory
+from stylegrow.models.folders import network_classes
+from train.config.options import Options as TrainingOptions
+from train.config.options import PrecisionName
+from train.config.presets import Preset
+from train.config.run_config import Plan
+from train.config.schedule import Schedule, resolutions
+from train.distributed.processes import Alone
+from train.run.estimates import memory
+from train.step import objectives
+from train.step.batch_loader import Batch
+from train.step.random_streams import Draws
+from train.step.trainer import Recipe, Trainer
 
 FOREVER = 1e9  # thousands of pictures
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from progan.layers import Linear, weighted_layers, weights_kept
-from train import constraints
-from train.trainer import Recipe, critic_objective, generator_objective
+from train.step import constraints
+from train.step.trainer import Recipe, critic_objective, generator_objective
 
 DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
 CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)

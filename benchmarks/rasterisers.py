@@ -19,8 +19,8 @@ from functools import partial
 import numpy as np
 import tyro
 
-from data import toonhead
-from data.errors import DataError
+from stylegrow.common.errors import DataError
+from stylegrow.data.sources import toonhead
 
 Rasterise = Callable[[str], np.ndarray]
 

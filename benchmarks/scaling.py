@@ -48,8 +48,8 @@ def measure(options: Options) -> None:
     import torch
 
     from benchmarks.ours import Training
-    from train.forecast import parameters
-    from train.processes import Processes
+    from train.distributed.processes import Processes
+    from train.run.estimates import parameters
 
     r = options.resolution
     table = width(options.network, options.preset, r)
@@ -93,7 +93,7 @@ def main() -> int:
     if "LOCAL_RANK" in os.environ:
         measure(options)
         return 0
-    from data.workers import available_cpus
+    from stylegrow.common.system import available_cpus
 
     what = f"{options.network}, {options.preset}, {options.resolution} px, precision {options.mixed_precision}"
     print(f"{what}, {available_cpus()} CPUs")

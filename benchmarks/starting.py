@@ -17,7 +17,7 @@ from statistics import median
 import tyro
 
 from benchmarks.measuring import machine, table
-from data.workers import available_cpus
+from stylegrow.common.system import available_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (

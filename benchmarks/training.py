@@ -16,7 +16,7 @@ import tyro
 
 from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each, table
 from benchmarks.widths import batch_at, width
-from data.workers import available_cpus
+from stylegrow.common.system import available_cpus
 
 ROWS = ("peer", "baseline", "float32", "bf16")
 
@@ -101,7 +101,7 @@ def iteration(job: Job) -> Callable[[], object]:
         reals = torch.rand(job.batch, 3, job.resolution, job.resolution).to(job.device) * 2 - 1
         return lambda: theirs.step(reals)
     from benchmarks import ours, plain
-    from train.processes import Alone
+    from train.distributed.processes import Alone
 
     preset = width(job.network, job.width, job.resolution)
     if job.row == "baseline":

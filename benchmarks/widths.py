@@ -1,6 +1,6 @@
 """Which networks the benchmarks measure: those of the presets. Needs no PyTorch."""
 
-from train.presets import Preset, preset
+from train.config.presets import Preset, preset
 
 OFFICIAL = {"progan": "v2-1gpu", "stylegan": "stylegan-1gpu"}
 

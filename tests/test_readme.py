@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.options import COMMANDS as APP
-from data.__main__ import Prepare
-from train.options import Options, flag
-from train.presets import PRESETS
-from zoo.__main__ import parser
+from stylegrow.cli.data import Prepare
+from stylegrow.cli.models import parser
+from stylegrow.cli.options import COMMANDS as APP
+from train.config.options import Options, flag
+from train.config.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ import sys
 import traceback
 from functools import partial
 
-from data.commandline import write_any_name
-from train.errors import OptionError, RunError
-from train.options import parse
+from stylegrow.common.commandline import write_any_name
+from stylegrow.common.errors import InputError, RunError
+from train.config.options import parse
 
 
 def main(architecture: str, description: str) -> int:
@@ -18,18 +18,17 @@ def main(architecture: str, description: str) -> int:
     try:
         options = read()
         # Late, so that --help and a misspelt option answer at once.
-        from data import DataError
-        from data.memory import keep_freed_memory
-        from train.run import run
-        from zoo import ModelError
-    except OptionError as error:
+        from stylegrow.common.errors import DataError, ModelError
+        from stylegrow.common.system import keep_freed_memory
+        from train.run.start import run
+    except InputError as error:
         return fail(error, 2, speaks)
     except KeyboardInterrupt:
         return 130
     keep_freed_memory()
     try:
         return run(architecture, options, read)
-    except (OptionError, DataError, ModelError) as error:
+    except (InputError, DataError, ModelError) as error:
         return fail(error, 2, speaks)
     except (RunError, OSError) as error:
         return fail(error, 1, speaks)

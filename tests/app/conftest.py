@@ -10,10 +10,10 @@ import torch
 
 import progan
 import stylegan
-from app.engine import Engine
-from app.game import Game
+from app.game.game import Game
+from stylegrow.models import save_model
+from stylegrow.sampling.engine import Engine
 from tests.app.stubs import Clock, chance
-from zoo import save_model
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def engine(models: Path) -> Callable[[str], Engine]:
 @pytest.fixture(scope="package")
 def served(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The browser app on the models of the fixtures, the StyleGAN first, for all tests of the package."""
-    from app.models import Models
-    from app.server import build_app, launch
-    from app.serving import Serve
+    from app.web.models import Models
+    from app.web.options import Serve
+    from app.web.server import build_app, launch
 
     files = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch:
@@ -104,7 +104,7 @@ def served(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture
 def small_files(monkeypatch):
     """The game's pictures at 8 px, which takes no time."""
-    monkeypatch.setattr("app.fair.SMALLEST_SHOWN", 8)
+    monkeypatch.setattr("app.game.anti_cheat.SMALLEST_SHOWN", 8)
 
 
 @pytest.fixture

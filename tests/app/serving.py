@@ -28,9 +28,9 @@ class App:
 @contextmanager
 def serving(models: Path, folder: Path) -> Iterator[App]:
     """Serve some of the models of the fixtures, the StyleGAN first, for as long as the context lasts."""
-    from app.models import Models
-    from app.server import build_app, launch
-    from app.serving import Serve
+    from app.web.models import Models
+    from app.web.options import Serve
+    from app.web.server import build_app, launch
 
     given = App("", folder / "runs", folder / "reals", folder / "board.sqlite")
     write_run(given.runs / RUN)

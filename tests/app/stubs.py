@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from app.dealer import Dealer
-from app.reals import Reals
+from app.game.real_images import Reals
+from app.game.rounds import Dealer
 
 REAL, FAKE = 200, 50  # grey levels
 

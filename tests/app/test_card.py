@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from app.__main__ import main
-from app.card import ELSEWHERE
-from zoo import load_generator
+from stylegrow.models import load_generator
+from stylegrow.rendering.card import ELSEWHERE
 
 RESULT = {"name": "kid", "value": 0.125, "floor": 0.5, "samples": 30, "features": "embedded"}
 NUMBERS = {"options": {"trunc": None}, "results": [RESULT], "anchors": {}}
@@ -83,7 +83,7 @@ def test_numbers_are_in_the_card(copied, tmp_path):
 
 def test_commands_name_a_bundled_model_and_the_class(copied, tmp_path, monkeypatch):
     folder = copied("classes")
-    monkeypatch.setattr("app.card.ZOO", tmp_path / "card")
+    monkeypatch.setattr("stylegrow.rendering.card.ZOO", tmp_path / "card")
     assert card(folder, "--seeds", "1", "--class", "öwl", "--dtype", "bf16") == 0
     command = re.search(r"^python -m app (grid .*)$", (folder / "README.md").read_text(encoding="utf-8"), re.M)
     assert shlex.split(command[1]) == [

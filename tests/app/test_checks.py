@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import checks
-from app.errors import AppError
+from app.web import checks
+from stylegrow.common.errors import InputError
 
 SEED = "Seed must be a whole number from 0 to 4294967295."
 CHECKS = {
@@ -64,7 +64,7 @@ ANYTHING = st.recursive(
     ],
 )
 def test_the_sentence(check, value, text):
-    with pytest.raises(AppError) as raised:
+    with pytest.raises(InputError) as raised:
         CHECKS[check](value)
     assert str(raised.value) == text
 
@@ -89,7 +89,7 @@ def test_anything_is_read_or_refused_in_one_short_line(name):
     def refused_or_not(value):
         try:
             CHECKS[name](value)
-        except AppError as error:
+        except InputError as error:
             said = str(error)
         else:
             said = "fine"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import commands
 from app.__main__ import main
-from app.errors import AppError
-from app.options import Generate, Interpolate, Truncation, parse
+from stylegrow.cli import commands
+from stylegrow.cli.options import Generate, Interpolate, Truncation, parse
+from stylegrow.common.errors import InputError
 from tests.app.conftest import CREDIT
 from tests.app.test_engine import close
 
@@ -149,7 +149,7 @@ def test_interpolate(app, engine, tmp_path):
 
 
 def test_without_h264_a_line_says_so(app, tmp_path, monkeypatch):
-    for module in ("app.commands", "app.film"):
+    for module in ("stylegrow.cli.commands", "stylegrow.rendering.video"):
         monkeypatch.setattr(f"{module}.has_h264", lambda: False)
     status, out, err = app("interpolate", "run", "--seeds", "1-2", "--frames", "2")
     assert (status, out) == (0, f"wrote {Path('out') / 'interpolate.webp'}\n")
@@ -167,7 +167,7 @@ def test_a_film_can_be_a_webp_where_there_is_h264(app, tmp_path):
 
 @pytest.mark.parametrize("command", ["interpolate", "growth"])
 def test_an_mp4_that_cannot_be_made_is_one_line(app, tmp_path, monkeypatch, command):
-    monkeypatch.setattr("app.commands.has_h264", lambda: False)
+    monkeypatch.setattr("stylegrow.cli.commands.has_h264", lambda: False)
     status, out, err = app(command, "run", "--format", "mp4")
     assert (status, out, err.count("\n"), list(tmp_path.iterdir())) == (2, "", 1, [])
     assert "give webp" in err
@@ -289,7 +289,7 @@ def test_an_interrupted_command_ends_with_130(app, tmp_path, monkeypatch):
         yield np.zeros((8, 8, 3), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("app.engine.Engine.images", images)
+    monkeypatch.setattr("stylegrow.sampling.engine.Engine.images", images)
     status, out, err = app("generate", "style")
     assert (status, out) == (130, f"wrote {Path('out') / 'seed0000.png'}\n")
     assert err.count("\n") == 1
@@ -302,7 +302,7 @@ def test_numbers_may_begin_with_a_minus():
     strip = parse(["truncation", "--trunc", "-1,-.5", "--model", "m"])
     assert strip == Truncation(model="m", trunc="-1,-.5")
     assert parse(["interpolate", "--model", "m", "--no-loop"]) == Interpolate(model="m", loop=False)
-    with pytest.raises(AppError):
+    with pytest.raises(InputError):
         parse(["interpolate", "--model", "m", "-1"])
 
 

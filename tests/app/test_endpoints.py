@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import figures
-from app.files import new_folder
-from app.pages.interpolation import LONGEST_WAIT
+from app.web.files import new_folder
+from app.web.pages.interpolation import LONGEST_WAIT
+from stylegrow.rendering import figures
 from tests.app.asking import ask
 from tests.app.conftest import CREDIT
 from tests.app.test_engine import close

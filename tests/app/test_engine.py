@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from app.engine import Engine, path_length, slerp, within
-from app.errors import AppError
-from data.pictures import to_uint8
+from stylegrow.common.errors import InputError
+from stylegrow.common.images import to_uint8
+from stylegrow.sampling.drawing import latents
+from stylegrow.sampling.engine import Engine, path_length, slerp, within
 from tests.app.conftest import CREDIT
-from zoo.sampling import latents
 
 
 def close(shown, expected):
@@ -98,7 +98,7 @@ def test_facts_that_name_no_stage_of_the_network_are_not_followed(engine, monkey
     ],
 )
 def test_what_a_model_does_not_have_is_refused(engine, model, arguments, words):
-    with pytest.raises(AppError) as raised:
+    with pytest.raises(InputError) as raised:
         engine(model).setting(**arguments)
     assert words in str(raised.value)
 
@@ -126,7 +126,7 @@ def test_a_limit_of_z_is_the_latents_that_are_drawn(engine):
 
 def test_a_device_that_is_not_there_is_refused(models):
     for device in ("cuda:99", "nonsense", ""):
-        with pytest.raises(AppError, match="cannot be used"):
+        with pytest.raises(InputError, match="cannot be used"):
             Engine(str(models / "style"), device)
 
 
@@ -174,13 +174,13 @@ def test_all_layers_are_the_other_seed_and_the_noise_is_the_rows(engine):
 
 @pytest.mark.parametrize(("model", "words"), [("run", '"run" is a ProGAN'), ("one-style", "trained without")])
 def test_models_without_styles_a_layer_cannot_be_mixed(engine, model, words):
-    with pytest.raises(AppError, match=words):
+    with pytest.raises(InputError, match=words):
         engine(model).check_mixing()
 
 
 @pytest.mark.parametrize(("model", "words"), [("run", "noise needs a StyleGAN"), ("silent", "without noise")])
 def test_models_without_noise_have_no_noise_figure(engine, model, words):
-    with pytest.raises(AppError, match=words):
+    with pytest.raises(InputError, match=words):
         engine(model).check_noise()
 
 
@@ -215,7 +215,7 @@ def test_random_noise_stands_still_along_a_path(engine):
 
 
 def test_a_progan_has_no_path_in_w(engine):
-    with pytest.raises(AppError, match="ProGAN"):
+    with pytest.raises(InputError, match="ProGAN"):
         engine("run").space("w")
     assert (engine("run").space(None), engine("style").space(None), engine("style").space("z")) == ("z", "w", "z")
 

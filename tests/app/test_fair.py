@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import fair
+from app.game import anti_cheat
 
 
 def smooth(size=64, channels=3):
@@ -36,19 +36,19 @@ def test_files_have_the_same_length_though_their_pictures_do_not(tmp_path):
     rng = random.Random(0)
     lengths = set()
     for pictures in ([smooth(), noisy()], [smooth(), smooth()], [noisy(size=256), smooth(size=256), smooth(), noisy()]):
-        sizes = {path.stat().st_size for path in fair.publish(pictures, tmp_path, rng, 512)}
+        sizes = {path.stat().st_size for path in anti_cheat.publish(pictures, tmp_path, rng, 512)}
         assert len(sizes) == 1
         assert sizes.pop() % (16 << 10) == 0
-        lengths.add(len(fair.encoded(fair.enlarged(pictures[0], 512))))
+        lengths.add(len(anti_cheat.encoded(anti_cheat.enlarged(pictures[0], 512))))
     assert len(lengths) > 1
-    paths = fair.publish([smooth(), noisy(size=256)], tmp_path, rng, 512)
+    paths = anti_cheat.publish([smooth(), noisy(size=256)], tmp_path, rng, 512)
     biggest = max(len(path.read_bytes().rstrip(b"\0")) for path in paths)
     assert paths[0].stat().st_size - biggest < 16 << 10  # and no longer than it takes
 
 
 def test_files_decode_to_what_was_given(tmp_path):
     pictures = [smooth(), noisy(channels=1), smooth(channels=1)]
-    paths = fair.publish(pictures, tmp_path, random.Random(0), 64)
+    paths = anti_cheat.publish(pictures, tmp_path, random.Random(0), 64)
     for path, picture in zip(paths, pictures, strict=True):
         with Image.open(path) as image:
             image.load()
@@ -59,7 +59,7 @@ def test_files_decode_to_what_was_given(tmp_path):
 @pytest.mark.parametrize(("size", "side"), [(8, 4), (64, 32), (512, 64)])
 def test_thumbnails_have_the_mean_colour_of_the_pixels_that_they_replace(size, side):
     picture = noisy(size)
-    small = fair.thumbnail(picture)
+    small = anti_cheat.thumbnail(picture)
     blocks = picture.reshape(side, size // side, side, size // side, 3).mean((1, 3))
     assert small.shape == (side, side, 3)
     assert np.abs(small - blocks).max() <= 0.5
@@ -67,7 +67,7 @@ def test_thumbnails_have_the_mean_colour_of_the_pixels_that_they_replace(size, s
 
 def test_headers_are_the_same_and_say_nothing(tmp_path):
     """Rule 2: one encoder, with the same tables for all, and no metadata."""
-    paths = fair.publish([smooth(), noisy(), noisy(channels=1)], tmp_path, random.Random(0), 128)
+    paths = anti_cheat.publish([smooth(), noisy(), noisy(channels=1)], tmp_path, random.Random(0), 128)
     first, *others = [segments(path.read_bytes()) for path in paths]
     assert all(other == first for other in others)
     markers = [marker for marker, _ in first]
@@ -80,7 +80,7 @@ def test_headers_are_the_same_and_say_nothing(tmp_path):
 def test_names_say_nothing_and_never_repeat(tmp_path):
     """Rule 4."""
     rng = random.Random(0)
-    names = [path.name for _ in range(20) for path in fair.publish([smooth(8), noisy(8)], tmp_path, rng, 8)]
+    names = [path.name for _ in range(20) for path in anti_cheat.publish([smooth(8), noisy(8)], tmp_path, rng, 8)]
     assert len(set(names)) == len(names)
     assert all(len(name) == 36 and set(name[:32]) <= set("0123456789abcdef") and name[32:] == ".jpg" for name in names)
     assert {path.name for path in tmp_path.iterdir()} == set(names)
@@ -89,42 +89,44 @@ def test_names_say_nothing_and_never_repeat(tmp_path):
 def test_a_picture_that_comes_again_is_another_file(tmp_path):
     """Rule 5: a page's address of a file is the hash of its bytes."""
     rng, picture = random.Random(0), smooth()
-    contents = {path.read_bytes() for _ in range(10) for path in fair.publish([picture, picture], tmp_path, rng, 64)}
+    contents = {
+        path.read_bytes() for _ in range(10) for path in anti_cheat.publish([picture, picture], tmp_path, rng, 64)
+    }
     assert len(contents) == 20
 
 
 def test_disturbance_is_one_grey_level_up_or_down():
     picture = np.full((200, 200, 3), 128, np.uint8)
-    changed = fair.disturbed(picture, np.random.default_rng(0)).astype(int) - 128
+    changed = anti_cheat.disturbed(picture, np.random.default_rng(0)).astype(int) - 128
     assert set(np.unique(changed)) == {-1, 0, 1}
     assert [(changed == step).mean() for step in (-1, 0, 1)] == pytest.approx([1 / 3] * 3, abs=0.01)
     ends = np.array([[[0, 255, 0]]], np.uint8)
     for seed in range(20):
-        assert np.abs(fair.disturbed(ends, np.random.default_rng(seed)).astype(int) - ends).max() <= 1
+        assert np.abs(anti_cheat.disturbed(ends, np.random.default_rng(seed)).astype(int) - ends).max() <= 1
 
 
 def test_times_are_the_same_whole_second(tmp_path, monkeypatch):
     """Rule 6: a server tells a file's time as Last-Modified."""
-    monkeypatch.setattr(fair.time, "time", lambda: 1_700_000_000.9)
-    paths = fair.publish([smooth(8), noisy(8), noisy(8, seed=1), smooth(8)], tmp_path, random.Random(0), 8)
+    monkeypatch.setattr(anti_cheat.time, "time", lambda: 1_700_000_000.9)
+    paths = anti_cheat.publish([smooth(8), noisy(8), noisy(8, seed=1), smooth(8)], tmp_path, random.Random(0), 8)
     assert {path.stat().st_mtime_ns for path in paths} == {1_700_000_000 * 10**9}
 
 
 def test_order_of_writing_is_chance(tmp_path, monkeypatch):
     """Rule 6."""
     written = []
-    monkeypatch.setattr(fair, "write", lambda path, content: (written.append(path), path.write_bytes(content)))
+    monkeypatch.setattr(anti_cheat, "write", lambda path, content: (written.append(path), path.write_bytes(content)))
     rng, first = random.Random(0), [0, 0]
     for _ in range(400):
         written.clear()
-        paths = fair.publish([smooth(8), noisy(8)], tmp_path, rng, 8)
+        paths = anti_cheat.publish([smooth(8), noisy(8)], tmp_path, rng, 8)
         first[paths.index(written[0])] += 1
     assert sum((n - 200) ** 2 / 200 for n in first) < 10.83  # chi-square with one degree of freedom, p = 0.001
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
 def test_files_belong_to_nobody_else(tmp_path):
-    from app.game import Game
+    from app.game.game import Game
 
     game = Game(tmp_path)
     assert stat.S_IMODE(game.folder.stat().st_mode) == 0o700
@@ -133,7 +135,7 @@ def test_files_belong_to_nobody_else(tmp_path):
 
 
 def test_nothing_is_left_of_a_round_that_could_not_be_written(tmp_path, monkeypatch):
-    write = fair.write
+    write = anti_cheat.write
 
     def full(path, content):
         if list(tmp_path.iterdir()):
@@ -141,12 +143,12 @@ def test_nothing_is_left_of_a_round_that_could_not_be_written(tmp_path, monkeypa
             raise OSError(28, "No space left on device")
         write(path, content)
 
-    monkeypatch.setattr(fair, "write", full)
+    monkeypatch.setattr(anti_cheat, "write", full)
     with pytest.raises(OSError, match="No space"):
-        fair.publish([smooth(8), noisy(8)], tmp_path, random.Random(0), 8)
+        anti_cheat.publish([smooth(8), noisy(8)], tmp_path, random.Random(0), 8)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("resolution", "size"), [(4, 512), (64, 512), (512, 512), (1024, 1024)])
 def test_shown_size(resolution, size):
-    assert fair.shown_size(resolution) == size
+    assert anti_cheat.shown_size(resolution) == size

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import figures
-from app.errors import AppError
-from data.pictures import resized
+from stylegrow.common.errors import InputError
+from stylegrow.rendering import figures
+from stylegrow.rendering.grids import resized
 from tests.app.test_engine import close
 
 
@@ -125,13 +125,13 @@ def test_sizes(engine):
     for wanted, size in ((None, 128), (32, 32), (64, 64), (192, 192)):
         assert figures.cell_size(style, setting, wanted, 4) == size
     for size in (0, -64, 16, 100):
-        with pytest.raises(AppError, match="give 32 px or more"):
+        with pytest.raises(InputError, match="give 32 px or more"):
             figures.cell_size(style, setting, size, 4)
-    with pytest.raises(AppError, match="8,193 pictures of 128 px are too many"):
+    with pytest.raises(InputError, match="8,193 pictures of 128 px are too many"):
         figures.cell_size(style, setting, None, 8193)
     full = replace(setting, resolution=1024)
     assert figures.cell_size(style, full, None, 1) == 256
-    with pytest.raises(AppError, match="1,000 pictures of 1024 px are too many"):
+    with pytest.raises(InputError, match="1,000 pictures of 1024 px are too many"):
         figures.cell_size(style, full, 1024, 1000)
 
 

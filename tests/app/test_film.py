@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from app import film
+from stylegrow.rendering import video
 
 av = pytest.importorskip("av")
 TEXT = {"parameters": '{"seed": 1}', "Source": "Zoë"}
@@ -25,7 +25,7 @@ def decoded(path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_frames_come_back(tmp_path, channels):
-    path = film.write_film(tmp_path, "film", smooth(7, channels=channels), 24, TEXT)
+    path = video.write_film(tmp_path, "film", smooth(7, channels=channels), 24, TEXT)
     assert path == tmp_path / "film.mp4"
     assert [found.name for found in tmp_path.iterdir()] == ["film.mp4"]
     frames = decoded(path)
@@ -37,13 +37,13 @@ def test_the_frames_come_back(tmp_path, channels):
 
 def test_colours_come_back(tmp_path):
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 90), (255, 255, 255), (0, 0, 0)]
-    path = film.write_film(tmp_path, "film", (np.full((32, 32, 3), colour, np.uint8) for colour in colours), 5)
+    path = video.write_film(tmp_path, "film", (np.full((32, 32, 3), colour, np.uint8) for colour in colours), 5)
     for colour, frame in zip(colours, decoded(path), strict=True):
         assert np.abs(frame.astype(int) - colour).max() <= 3
 
 
 def test_browsers_play_it(tmp_path):
-    path = film.write_film(tmp_path, "film", smooth(3), 30, TEXT)
+    path = video.write_film(tmp_path, "film", smooth(3), 30, TEXT)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
@@ -56,8 +56,8 @@ def test_browsers_play_it(tmp_path):
 
 @pytest.mark.parametrize(("h264", "form"), [(False, None), (True, "webp")])
 def test_a_film_can_be_an_animated_webp(tmp_path, monkeypatch, h264, form):
-    monkeypatch.setattr(film, "has_h264", lambda: h264)
-    path = film.write_film(tmp_path, "film", smooth(4), 25, TEXT, form)
+    monkeypatch.setattr(video, "has_h264", lambda: h264)
+    path = video.write_film(tmp_path, "film", smooth(4), 25, TEXT, form)
     assert path == tmp_path / "film.webp"
     with Image.open(path) as image:
         frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
@@ -69,7 +69,7 @@ def test_a_film_can_be_an_animated_webp(tmp_path, monkeypatch, h264, form):
 
 
 def test_frames_of_a_webp_are_not_so_brief_that_browsers_slow_them_down(tmp_path):
-    with Image.open(film.write_film(tmp_path, "film", smooth(2), 120, TEXT, "webp")) as image:
+    with Image.open(video.write_film(tmp_path, "film", smooth(2), 120, TEXT, "webp")) as image:
         image.load()
         assert image.info["duration"] == 11
 
@@ -79,16 +79,16 @@ def test_an_encoder_that_is_missing_is_noticed(monkeypatch, missing):
     def codec(name, mode):
         raise missing
 
-    assert film.has_h264()
+    assert video.has_h264()
     monkeypatch.setattr(av.codec, "Codec", codec)
-    assert not film.has_h264()
+    assert not video.has_h264()
 
 
 @pytest.mark.parametrize("h264", [True, False])
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
 def test_a_film_that_is_cut_off_leaves_the_old_one(tmp_path, monkeypatch, h264, stop):
-    monkeypatch.setattr(film, "has_h264", lambda: h264)
-    path = film.write_film(tmp_path, "film", smooth(2), 24)
+    monkeypatch.setattr(video, "has_h264", lambda: h264)
+    path = video.write_film(tmp_path, "film", smooth(2), 24)
     before = path.read_bytes()
 
     def frames():
@@ -96,6 +96,6 @@ def test_a_film_that_is_cut_off_leaves_the_old_one(tmp_path, monkeypatch, h264, 
         raise stop
 
     with pytest.raises(type(stop)):
-        film.write_film(tmp_path, "film", frames(), 24)
+        video.write_film(tmp_path, "film", frames(), 24)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from app import wording
-from app.errors import AppError
-from app.game import Game, board
-from app.leaderboard import Leaderboard
+from app.game import wording
+from app.game.game import Game, board
+from app.game.leaderboard import Leaderboard
+from stylegrow.common.errors import InputError
 from tests.app.stubs import a_dealer, chance, truth_of, wrong_of
 
 pytestmark = pytest.mark.usefixtures("small_files")
@@ -99,7 +99,7 @@ def test_a_progan_has_no_truncation(game):
     result = play(game, dealer)
     assert [caption for caption in result.captions if "psi" in caption] == []
     assert dealer.engine.asked[0][1]["psi"] is None
-    with pytest.raises(AppError, match=r'Difficulty hard needs a StyleGAN model; "stub" is a ProGAN\.'):
+    with pytest.raises(InputError, match=r'Difficulty hard needs a StyleGAN model; "stub" is a ProGAN\.'):
         game.new_round("me", dealer, difficulty="hard")
 
 
@@ -131,7 +131,7 @@ def test_fakes_of_classes_are_as_frequent_as_among_the_reals(game):
     ],
 )
 def test_what_cannot_be_played_is_said(game, arguments, message):
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InputError) as caught:
         game.new_round(**({"session": "me", "dealer": a_dealer()} | arguments))
     assert message in str(caught.value)
     assert len(str(caught.value)) < 200
@@ -141,12 +141,12 @@ def test_a_bad_request_does_not_end_the_round(game):
     dealer = a_dealer()
     shown = game.new_round("me", dealer)
     for arguments in ({"mode": "poker"}, {"difficulty": "x"}, {"length": 3}):
-        with pytest.raises(AppError):
+        with pytest.raises(InputError):
             game.new_round("me", dealer, **arguments)
     for choice in ("C", "a", "", None, 1, ["A"], "real"):
-        with pytest.raises(AppError, match=r"Choose A or B\."):
+        with pytest.raises(InputError, match=r"Choose A or B\."):
             game.answer("me", shown.id, choice)
-    with pytest.raises(AppError, match="Confidence is sure, think, guess, or none"):
+    with pytest.raises(InputError, match="Confidence is sure, think, guess, or none"):
         game.answer("me", shown.id, "A", "certain")
     assert game.answer("me", shown.id, truth_of(shown), "sure").right
 
@@ -156,7 +156,7 @@ def test_a_model_without_critic(game):
     result = play(game, dealer)
     assert result.critic is None
     assert result.standing.critic_right is None
-    with pytest.raises(AppError, match=r'Beat the critic needs the model\'s own critic; "stub" has none\.'):
+    with pytest.raises(InputError, match=r'Beat the critic needs the model\'s own critic; "stub" has none\.'):
         game.new_round("me", dealer, "critic")
 
 
@@ -236,7 +236,7 @@ def test_a_blitz_lasts_sixty_seconds_of_thinking(game, clock):
     clock.wait(5.1)
     assert game.standing("me").text == "Time is up: 5 of 5 right."
     assert game.standing("me").finished
-    with pytest.raises(AppError, match="That round is over"):
+    with pytest.raises(InputError, match="That round is over"):
         game.answer("me", shown.id, "A")
     assert game.statistics("me").abandoned == 0
     assert game.new_round("me", dealer, "blitz").standing.seconds_left == 60
@@ -308,8 +308,8 @@ def test_a_full_disk_is_said(game, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.fair.write", full)
-    with pytest.raises(AppError, match=r"cannot be written at the moment \(No space left on device\)"):
+    monkeypatch.setattr("app.game.anti_cheat.write", full)
+    with pytest.raises(InputError, match=r"cannot be written at the moment \(No space left on device\)"):
         game.new_round("me", a_dealer())
 
 
@@ -388,7 +388,7 @@ class TestWithLeaderboard:
         assert not game.erase("me")
         assert not game.erase("nobody")
         for wrong in (token, None, "", 3, "x" * 100_000):
-            with pytest.raises(AppError, match="Nobody on the leaderboard has this token"):
+            with pytest.raises(InputError, match="Nobody on the leaderboard has this token"):
                 game.rejoin("me", wrong)
         assert len(game._sessions) == 1
 
@@ -401,6 +401,6 @@ class TestWithLeaderboard:
 
 def test_without_leaderboard(game):
     for ask in (lambda: game.join("me", "Zoë"), lambda: game.top("board"), lambda: game.erase("me")):
-        with pytest.raises(AppError, match=r"This app keeps no leaderboard\."):
+        with pytest.raises(InputError, match=r"This app keeps no leaderboard\."):
             ask()
     assert game.entry("me", "board") is None

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app import wording
-from app.wording import Mode
+from app.game import wording
+from app.game.wording import Mode
 from tests.app.test_browser import (  # noqa: F401  # fixtures among them
     PATIENCE,
     app,

@@ -10,15 +10,15 @@ from PIL import Image
 
 import progan
 import stylegan
-from app.critic import Critic, find_critic
-from app.dealer import Dealer, Dealers
-from app.engine import Engine
-from app.errors import AppError
-from app.game import Game
-from app.reals import Reals, find_reals
+from app.game.critic import Critic, find_critic
+from app.game.game import Game
+from app.game.real_images import Reals, find_reals
+from app.game.rounds import Dealer, Dealers
+from stylegrow.common.errors import InputError
+from stylegrow.models import save_model
+from stylegrow.sampling.engine import Engine
 from tests.app.conftest import CLASSES, style
 from tests.app.stubs import chance
-from zoo import save_model
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_dealers_are_made_once_and_go_with_their_engine(tmp_path, photos, engine
     gc.collect()
     assert gone() is None
     assert game.answer("me", shown.id, "A").truth in "AB"
-    with pytest.raises(AppError, match="The game needs real photos"):
+    with pytest.raises(InputError, match="The game needs real photos"):
         Dealers().of(engine("growing"))
     game.close()
 

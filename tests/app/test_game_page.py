@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import stylegan
-from app.wording import KNOWN_LIMIT, LETTERS, MODES
+from app.game.wording import KNOWN_LIMIT, LETTERS, MODES
+from stylegrow.models import save_model
 from tests.app.asking import ask
 from tests.app.conftest import style
-from zoo import save_model
 
 OVER = "That round is over; press Next."
 REALS = 20
@@ -42,9 +42,9 @@ class App:
 @pytest.fixture(scope="module")
 def app(models, tmp_path_factory):
     """A served game of two models, one with a critic; its real pictures are white, and no generated one is."""
-    from app.models import Models
-    from app.server import build_app, launch
-    from app.serving import Serve
+    from app.web.models import Models
+    from app.web.options import Serve
+    from app.web.server import build_app, launch
 
     folder = tmp_path_factory.mktemp("game")
     critic = stylegan.Discriminator(16, fmap_base=64, fmap_max=8)
@@ -56,8 +56,8 @@ def app(models, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "files"))
         patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setattr("app.fair.SMALLEST_SHOWN", 64)
-        patch.setattr("app.game.QUICKEST_RANKED", 0.0)
+        patch.setattr("app.game.anti_cheat.SMALLEST_SHOWN", 64)
+        patch.setattr("app.game.game.QUICKEST_RANKED", 0.0)
         options = Serve(
             model=(str(folder / "judged"), str(models / "run"), str(models / "style")),
             real_images=str(folder / "SECRET-REALS"),
@@ -501,9 +501,9 @@ class TestLeaderboard:
 @pytest.fixture(scope="module", params=[True, False])
 def bare(request, models, tmp_path_factory):
     """An app without real pictures and leaderboard, and with or without a model."""
-    from app.models import Models
-    from app.server import build_app, launch
-    from app.serving import Serve
+    from app.web.models import Models
+    from app.web.options import Serve
+    from app.web.server import build_app, launch
 
     files = tmp_path_factory.mktemp("bare")
     with pytest.MonkeyPatch.context() as patch:

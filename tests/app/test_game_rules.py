@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from app import wording
-from app.dealer import Dealer
-from app.errors import AppError
-from app.game import Game, Round, Standing
-from app.reals import find_reals
+from app.game import wording
+from app.game.game import Game, Round, Standing
+from app.game.real_images import find_reals
+from app.game.rounds import Dealer
+from stylegrow.common.errors import InputError
 from tests.app.stubs import a_dealer, chance, truth_of, wrong_of
 
 OVER = r"^That round is over; press Next\.$"
@@ -117,7 +117,7 @@ def test_a_single_picture_takes_the_same_work_whatever_it_is():
 
 def test_reals_do_not_repeat_within_a_session_and_are_new_files_when_they_do(game, monkeypatch):
     """Rule 5."""
-    monkeypatch.setattr("app.fair.SMALLEST_SHOWN", 64)
+    monkeypatch.setattr("app.game.anti_cheat.SMALLEST_SHOWN", 64)
     dealer, reads = a_dealer(count=25), []
     read = dealer.reals.read
     dealer.reals = dataclasses.replace(dealer.reals, read=lambda index: (reads.append(index), read(index))[1])
@@ -144,7 +144,7 @@ def test_a_real_picture_that_was_not_shown_is_not_used_up(game):
 def test_forged_rounds_are_over(game, wrong):
     """Rule 8."""
     game.new_round("me", a_dealer())
-    with pytest.raises(AppError, match=OVER):
+    with pytest.raises(InputError, match=OVER):
         game.answer("me", wrong, "A")
 
 
@@ -154,7 +154,7 @@ def test_rounds_of_others_are_over_and_stay_open_for_them(game):
     mine, yours = game.new_round("me", dealer), game.new_round("you", dealer)
     for session, shown in (("me", yours), ("you", mine), ("nobody", mine)):
         for choice in "AB":
-            with pytest.raises(AppError, match=OVER):
+            with pytest.raises(InputError, match=OVER):
                 game.answer(session, shown.id, choice)
     assert game.answer("me", mine.id, truth_of(mine)).right
     assert game.answer("you", yours.id, truth_of(yours)).right
@@ -168,11 +168,11 @@ def test_an_answered_round_repeats_its_answer_and_takes_no_other(game, clock):
     clock.wait(1)
     assert game.answer("me", shown.id, wrong_of(shown), "sure") is first
     assert game.answer("me", shown.id, wrong_of(shown)) is first
-    with pytest.raises(AppError, match=OVER):
+    with pytest.raises(InputError, match=OVER):
         game.answer("me", shown.id, truth_of(shown))
     assert game.statistics("me").all.n == 1
     game.new_round("me", a_dealer())
-    with pytest.raises(AppError, match=OVER):
+    with pytest.raises(InputError, match=OVER):
         game.answer("me", shown.id, wrong_of(shown))
 
 
@@ -183,12 +183,12 @@ def test_rounds_expire_after_fifteen_minutes(game, clock):
     clock.wait(15 * 60)
     assert game.answer("me", shown.id, "A").seconds == 900
     clock.wait(0.1)
-    with pytest.raises(AppError, match=OVER):  # the repeated answer too
+    with pytest.raises(InputError, match=OVER):  # the repeated answer too
         game.answer("me", shown.id, "A")
     shown = game.new_round("me", dealer)
     clock.wait(15 * 60 + 0.1)
     for choice in "AB":
-        with pytest.raises(AppError, match=OVER):
+        with pytest.raises(InputError, match=OVER):
             game.answer("me", shown.id, choice)
     assert game.statistics("me").abandoned == 1
     game.new_round("me", dealer)
@@ -199,7 +199,7 @@ def test_a_skipped_round_is_over_and_its_truth_untold(game):
     """Rule 8."""
     shown = game.new_round("me", a_dealer())
     game.new_round("me", a_dealer())
-    with pytest.raises(AppError, match=OVER):
+    with pytest.raises(InputError, match=OVER):
         game.answer("me", shown.id, "A")
     (outcome,) = next(iter(game._sessions.values())).outcomes
     assert (outcome.right, outcome.truth, outcome.choice, outcome.seconds) == (None, None, None, None)
@@ -259,12 +259,12 @@ def test_many_players_at_once_keep_their_own_numbers(tmp_path):
 
 
 def test_memory_is_bounded(game, clock, monkeypatch):
-    monkeypatch.setattr("app.game.MOST_SESSIONS", 3)
+    monkeypatch.setattr("app.game.game.MOST_SESSIONS", 3)
     dealer = a_dealer()
     for session in "abc":
         game.new_round(session, dealer)
         clock.wait(60)
-    with pytest.raises(AppError, match=r"The server is busy \(3 playing\)\. Please try again in a moment\."):
+    with pytest.raises(InputError, match=r"The server is busy \(3 playing\)\. Please try again in a moment\."):
         game.new_round("d", dealer)
     assert game.standing("a").number == 1  # players are not pushed out
     clock.wait(14 * 60 + 1)  # "b" has been away for longer than a round lasts

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from app import commands, figures, growth
 from app.__main__ import main
-from app.engine import Engine
-from app.growth import Moment, moments
-from data.pictures import resized
+from stylegrow.cli import commands
+from stylegrow.models import save_model
+from stylegrow.rendering import figures, growth
+from stylegrow.rendering.grids import resized
+from stylegrow.rendering.growth import Moment, moments
+from stylegrow.sampling.engine import Engine
 from tests.app.conftest import style
-from zoo import save_model
 
 
 def test_stages_are_faded_in_and_held():

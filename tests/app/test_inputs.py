@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import AppError
-from app.inputs import LARGEST_SEED, MOST_SEEDS, read_layers, read_numbers, read_seeds
+from stylegrow.common.errors import InputError
+from stylegrow.sampling.inputs import LARGEST_SEED, MOST_SEEDS, read_layers, read_numbers, read_seeds
 
 RANGES = st.lists(st.tuples(st.integers(0, LARGEST_SEED), st.integers(0, 20)), min_size=1, max_size=6)
 
@@ -27,7 +27,7 @@ def test_spaces_and_zeros_do_no_harm():
 def test_any_text_is_read_or_refused_in_one_line(text):
     try:
         seeds = read_seeds(text)
-    except AppError as refused:
+    except InputError as refused:
         said = str(refused)
     else:
         said = ""
@@ -55,7 +55,7 @@ def test_any_text_is_read_or_refused_in_one_line(text):
     ],
 )
 def test_what_names_no_seeds_is_refused(text, words):
-    with pytest.raises(AppError) as raised:
+    with pytest.raises(InputError) as raised:
         read_seeds(text, "--rows")
     assert words in str(raised.value)
     assert str(raised.value).startswith("--rows '")
@@ -69,19 +69,19 @@ def test_layers():
     assert read_layers("middle", 6) == [4, 5]
     assert read_layers("fine", 18) == list(range(8, 18))
     for text in ("0-30", "10", "0-10"):
-        with pytest.raises(AppError, match="10 layers"):
+        with pytest.raises(InputError, match="10 layers"):
             read_layers(text, 10)
-    with pytest.raises(AppError, match="only 8 layers"):
+    with pytest.raises(InputError, match="only 8 layers"):
         read_layers("fine", 8)
     for text in ("", "x", "3-", "-1", "Coarse"):
-        with pytest.raises(AppError, match="layers like 0-3"):
+        with pytest.raises(InputError, match="layers like 0-3"):
             read_layers(text, 10)
 
 
 def test_numbers():
     assert read_numbers("1,.7, 0,-.5,-1e0", "--trunc", 9) == [1, 0.7, 0, -0.5, -1]
     for text in ("", "1,,2", "x", "nan", "1,inf", "-inf", "1;2"):
-        with pytest.raises(AppError, match=r"--trunc '.*': cannot be read"):
+        with pytest.raises(InputError, match=r"--trunc '.*': cannot be read"):
             read_numbers(text, "--trunc", 9)
-    with pytest.raises(AppError, match="10 numbers; give at most 9"):
+    with pytest.raises(InputError, match="10 numbers; give at most 9"):
         read_numbers(",".join("1" * 10), "--trunc", 9)

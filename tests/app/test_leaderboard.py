@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import AppError
-from app.leaderboard import Leaderboard, checked_nickname
-from app.statistics import wilson
+from app.game.leaderboard import Leaderboard, checked_nickname
+from app.game.statistics import wilson
+from stylegrow.common.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PAIR = "model pair normal"
@@ -122,7 +122,7 @@ def test_nicknames(board, given, stored):
     ],
 )
 def test_what_is_no_nickname(board, name):
-    with pytest.raises(AppError, match="A nickname has 2 to 20 letters, digits, spaces or signs"):
+    with pytest.raises(InputError, match="A nickname has 2 to 20 letters, digits, spaces or signs"):
         board.join(name)
 
 
@@ -130,14 +130,14 @@ def test_what_is_no_nickname(board, name):
     "name", ["Fuck", "f.u.c.k", "Sh1thead", "f u c k", "FUUUCK", "ｆｕｃｋ", "füçk", "a$$", "big ass"]
 )
 def test_words_that_are_not_wanted(board, name):
-    with pytest.raises(AppError, match="Please choose another nickname"):
+    with pytest.raises(InputError, match="Please choose another nickname"):
         board.join(name)
 
 
 @pytest.mark.parametrize("twin", ["Zoë", "zoË", "Zoe\u0308", "Z o ë", "Ｚｏë"])
 def test_a_nickname_is_one_players(board, twin):
     board.join("Zoë")
-    with pytest.raises(AppError, match="That nickname is taken"):
+    with pytest.raises(InputError, match="That nickname is taken"):
         board.join(twin)
 
 
@@ -146,7 +146,7 @@ def test_a_nickname_is_one_players(board, twin):
 def test_any_text_is_a_nickname_or_refused(text):
     try:
         name = checked_nickname(text)
-    except AppError:
+    except InputError:
         return
     assert 2 <= len(name) <= 20
     assert name.isprintable()
@@ -154,14 +154,14 @@ def test_any_text_is_a_nickname_or_refused(text):
 
 
 def test_room_is_made_by_those_whom_no_board_ranks(board, monkeypatch):
-    monkeypatch.setattr("app.leaderboard.MOST_PLAYERS", 4)
+    monkeypatch.setattr("app.game.leaderboard.MOST_PLAYERS", 4)
     tokens = [board.join(f"player {number}") for number in range(4)]
     board.count(tokens[0], PAIR, 20, 1)
     tokens.append(board.join("the fifth"))
     assert [board.nickname(token) is None for token in tokens] == [False, True, True, False, False]
     for token in (tokens[3], tokens[4], board.join("the sixth")):
         board.count(token, PAIR, 20, 1)
-    with pytest.raises(AppError, match="The leaderboard is full"):
+    with pytest.raises(InputError, match="The leaderboard is full"):
         board.join("one too many")
 
 
@@ -184,7 +184,7 @@ def foreign_database(path):
 def test_a_file_that_is_not_ours_is_left_alone(path, make):
     make(path)
     before = path.read_bytes()
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InputError) as caught:
         Leaderboard(path)
     assert str(caught.value) == (f"--leaderboard {path}: is not a leaderboard and was left as it is; give another file")
     assert path.read_bytes() == before
@@ -193,7 +193,7 @@ def test_a_file_that_is_not_ours_is_left_alone(path, make):
 
 @pytest.mark.parametrize("where", ["missing/board.sqlite", "."])
 def test_a_place_without_file_is_refused(tmp_path, where):
-    with pytest.raises(AppError, match="--leaderboard") as caught:
+    with pytest.raises(InputError, match="--leaderboard") as caught:
         Leaderboard(tmp_path / where)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_said_and_kept(path, start, end):
     end = min(end, len(content))
     content[start:end] = b"\xa5" * (end - start)
     path.write_bytes(content)
-    with pytest.raises(AppError, match=r"--leaderboard .* is damaged \(.*\); move it away and a new one is made"):
+    with pytest.raises(InputError, match=r"--leaderboard .* is damaged \(.*\); move it away and a new one is made"):
         Leaderboard(path)
     assert path.read_bytes() == content
 
@@ -218,7 +218,7 @@ def test_a_file_that_was_cut_short_is_said(path, board):
     board.join("Zoë")
     board.close()
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(AppError, match="--leaderboard"):
+    with pytest.raises(InputError, match="--leaderboard"):
         Leaderboard(path)
 
 
@@ -233,7 +233,7 @@ def test_an_empty_file_becomes_a_leaderboard(path):
 def test_a_file_that_may_not_be_written_is_refused(path, board):
     board.close()
     path.chmod(0o400)
-    with pytest.raises(AppError, match="--leaderboard"):
+    with pytest.raises(InputError, match="--leaderboard"):
         Leaderboard(path)
 
 
@@ -241,7 +241,7 @@ def test_trouble_in_use_is_a_sentence_for_visitors(path, board):
     token = board.join("Zoë")
     board.close()
     for ask in (lambda: board.top(PAIR), lambda: board.count(token, PAIR, 1), lambda: board.join("Bob")):
-        with pytest.raises(AppError) as caught:
+        with pytest.raises(InputError) as caught:
             ask()
         assert str(caught.value).startswith("The leaderboard cannot be used at the moment (")
         assert str(path) not in str(caught.value)
@@ -250,7 +250,7 @@ def test_trouble_in_use_is_a_sentence_for_visitors(path, board):
 def test_a_failed_write_changes_nothing_and_the_next_one_works(board):
     token = board.join("Zoë")
     board.count(token, PAIR, 1)
-    with pytest.raises(AppError):
+    with pytest.raises(InputError):
         board.count(token, PAIR, None)
     board.count(token, PAIR, 1)
     assert board.entry(token, PAIR).rounds == 2

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-import app.engine
-from app.errors import AppError
-from app.models import BUNDLED, NO_MODEL, Models
-from zoo import ModelError
-from zoo.folders import ZOO
+from app.web.models import NO_MODEL, Models
+from stylegrow.common.errors import InputError, ModelError
+from stylegrow.models.folders import ZOO
+from stylegrow.models.info import BUNDLED
+from stylegrow.sampling import engine
 
 
 def test_cards_tell_without_the_weights(models):
@@ -48,7 +48,7 @@ def test_a_folder_offers_its_models_and_runs_and_leaves_out_what_is_broken(model
     (tmp_path / "file").write_text("x", encoding="utf-8")
     assert list(Models(folder=str(tmp_path)).cards) == ["a-run", "b-model"]
     assert "note: left out" in capsys.readouterr().err
-    with pytest.raises(AppError, match=r"--models-dir .* is no folder"):
+    with pytest.raises(InputError, match=r"--models-dir .* is no folder"):
         Models(folder=str(tmp_path / "file"))
 
 
@@ -60,13 +60,13 @@ def test_equal_names_are_told_apart_and_equal_folders_offered_once(models, tmp_p
 
 
 def test_what_is_no_model_is_said_in_the_words_of_the_specification(models, tmp_path):
-    with pytest.raises(AppError) as raised:
+    with pytest.raises(InputError) as raised:
         Models([str(tmp_path)])
     assert str(raised.value) == f"{tmp_path} is not a model folder: config.json is missing."
     shutil.copytree(models / "style", tmp_path / "m")
     config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "m" / "config.json").write_text(json.dumps(config | {"format_version": 3}), encoding="utf-8")
-    with pytest.raises(AppError) as raised:
+    with pytest.raises(InputError) as raised:
         Models([str(tmp_path / "m")])
     assert str(raised.value) == f"{tmp_path / 'm'} was saved by format 3; this version reads 1."
     with pytest.raises(ModelError, match="there is no such folder"):
@@ -77,7 +77,7 @@ def test_without_a_model(tmp_path):
     none = Models(folder=str(tmp_path))
     assert none.first is None
     for ask in (none.card, none.engine):
-        with pytest.raises(AppError) as raised:
+        with pytest.raises(InputError) as raised:
             ask("style")
         assert str(raised.value) == NO_MODEL
 
@@ -85,7 +85,7 @@ def test_without_a_model(tmp_path):
 @pytest.mark.parametrize("name", [None, "", "nobody", "../style", ["style"], {"style": 1}])
 def test_only_names_of_the_list_are_known(models, name):
     offered = Models([str(models / "style")], device="cpu")
-    with pytest.raises(AppError, match="no such model"):
+    with pytest.raises(InputError, match="no such model"):
         offered.engine(name)
     assert offered.seconds(name) is None
 
@@ -94,13 +94,13 @@ def test_only_names_of_the_list_are_known(models, name):
 def loads(monkeypatch):
     """The folders of the engines that are loaded, in their order."""
     seen = []
-    whole = app.engine.Engine.__init__
+    whole = engine.Engine.__init__
 
     def counted(self, model, *more):
         seen.append(model.rpartition("/")[2].rpartition("\\")[2])
         whole(self, model, *more)
 
-    monkeypatch.setattr(app.engine.Engine, "__init__", counted)
+    monkeypatch.setattr(engine.Engine, "__init__", counted)
     return seen
 
 
@@ -128,7 +128,7 @@ def test_a_model_that_went_away_is_named_without_its_path(models, tmp_path, caps
     shutil.copytree(models / "style", tmp_path / "m")
     offered = Models([str(tmp_path / "m")], device="cpu")
     (tmp_path / "m" / "model.safetensors").unlink()
-    with pytest.raises(AppError, match='"m" cannot be loaded') as raised:
+    with pytest.raises(InputError, match='"m" cannot be loaded') as raised:
         offered.engine("m")
     assert str(tmp_path) not in str(raised.value)
     assert str(tmp_path) in capsys.readouterr().err

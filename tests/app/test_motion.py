@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from app import figures
-from app.engine import catmull_rom, eased, is_out_of_memory, path_length
-from app.errors import AppError
-from data.pictures import to_uint8
+from stylegrow.common.errors import InputError
+from stylegrow.common.images import to_uint8
+from stylegrow.rendering import figures
+from stylegrow.sampling import drawing
+from stylegrow.sampling.engine import catmull_rom, eased, is_out_of_memory, path_length
 from tests.app.test_engine import close
-from zoo import sampling
 
 
 @pytest.mark.parametrize("easing", ["linear", "smoothstep", "cubic"])
@@ -57,7 +57,7 @@ def test_noise_of_some_layers(engine):
     assert close(none, next(style.images([3], style.setting(noise="none"))))
     assert not close(coarse, every)
     assert not close(coarse, none)
-    with pytest.raises(AppError, match="without noise"):
+    with pytest.raises(InputError, match="without noise"):
         next(engine("silent").noise_parts([3], [[]], engine("silent").setting()))
 
 
@@ -75,14 +75,14 @@ def test_a_batch_that_does_not_fit_is_split_and_told(engine, monkeypatch):
     style = engine("style")
     setting = style.setting()
     expected = list(style.images(range(16), setting))
-    whole, told = sampling.draw, []
+    whole, told = drawing.draw, []
 
     def cramped(generator, inputs, *more):
         if len(inputs) > 4:
             raise torch.OutOfMemoryError("out of memory")
         return whole(generator, inputs, *more)
 
-    monkeypatch.setattr(sampling, "draw", cramped)
+    monkeypatch.setattr(drawing, "draw", cramped)
     found = list(style.telling(lambda batch, smaller: told.append((batch, smaller))).images(range(16), setting))
     assert close(found, expected)
     assert told == [(16, 4)]
@@ -93,7 +93,7 @@ def test_a_single_image_that_does_not_fit_is_an_error(engine, monkeypatch):
     def cramped(*arguments):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(sampling, "draw", cramped)
+    monkeypatch.setattr(drawing, "draw", cramped)
     with pytest.raises(RuntimeError) as raised:
         next(engine("style").images([1, 2], engine("style").setting()))
     assert is_out_of_memory(raised.value)

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 import progan
-from app.engine import Engine
-from app.errors import AppError
-from app.reals import LEAST, MISSING, at_stage, find_reals
-from data import open_dataset
-from data.toonhead import CREDIT
-from train.feed import to_reals
-from zoo import save_model
+from app.game.real_images import LEAST, MISSING, at_stage, find_reals
+from stylegrow.common.errors import InputError
+from stylegrow.data import open_dataset
+from stylegrow.data.sources.toonhead import CREDIT
+from stylegrow.models import save_model
+from stylegrow.sampling.engine import Engine
+from train.step.batch_loader import to_reals
 
 FACES = [f"toonhead-{number:05d}" for number in range(3, 3 + LEAST)]
 
@@ -59,7 +59,7 @@ def test_held_out_faces_are_drawn_as_their_data_set_has_them(model, tmp_path):
 
 
 def test_faces_of_a_model_with_classes_know_theirs(model):
-    from data import toonhead
+    from stylegrow.data.sources import toonhead
 
     classes = toonhead.classes("hair_color")
     reals = find_reals(model(classes=classes, data="toonhead, 9 pictures", labels="hair_color", held_out=FACES))
@@ -80,7 +80,7 @@ def test_faces_of_a_model_with_classes_know_theirs(model):
     ],
 )
 def test_a_model_without_pictures_at_hand_asks_for_some(model, facts):
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InputError) as caught:
         find_reals(model(**facts))
     assert str(caught.value) == MISSING
     assert MISSING == "The game needs real photos: start the app with --real-images DIR (at least 20)."
@@ -111,7 +111,7 @@ def test_held_out_pictures_of_a_run_come_from_its_data_set(tmp_path, model, fold
 @pytest.mark.parametrize("changes", [{"prepared": "/nowhere"}, {"held_out": ["a.png"] * LEAST}, {"prepared": 3}])
 def test_a_run_whose_data_is_gone_asks_for_pictures(tmp_path, model, changes):
     engine, _, _ = run_with(tmp_path, model, "run/model", **changes)
-    with pytest.raises(AppError, match="The game needs real photos"):
+    with pytest.raises(InputError, match="The game needs real photos"):
         find_reals(engine)
 
 
@@ -132,7 +132,7 @@ def test_a_prepared_folder_of_pictures(tmp_path, model):
     reals = find_reals(model(), dataset.path)
     assert reals.count == 25
     np.testing.assert_array_equal(reals.picture(4).transpose(2, 0, 1), dataset.read(np.array([4]), 16)[0])
-    with pytest.raises(AppError, match="give pictures of 16 px with 1 channels"):
+    with pytest.raises(InputError, match="give pictures of 16 px with 1 channels"):
         find_reals(model("grey", channels=1), dataset.path)
 
 
@@ -146,7 +146,7 @@ def test_a_folder_of_too_few_is_refused_at_once(tmp_path, model, count):
     folder = photographs(tmp_path / "photos", count)
     for number in range(5):
         (folder / f"broken-{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InputError) as caught:
         find_reals(model(), folder)
     assert str(caught.value).startswith(f"{MISSING} --real-images {folder} has {count} that can be used (one cannot: ")
     assert "\n" not in str(caught.value)
@@ -156,7 +156,7 @@ def test_a_folder_of_too_few_is_refused_at_once(tmp_path, model, count):
 def test_what_is_no_folder_of_pictures_is_refused(tmp_path, model, name):
     (tmp_path / "a\nfile.txt").write_text("x")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InputError) as caught:
         find_reals(model(), tmp_path / name)
     assert str(caught.value).startswith(MISSING)
     assert "--real-images" in str(caught.value)[len(MISSING) :]
@@ -185,7 +185,7 @@ def test_pictures_that_break_later_are_passed_over(tmp_path, model):
         (folder / f"photo-{number:03d}.png").write_bytes(b"\x89PNG")
     assert [drawn(reals, {24}, seed)[0] for seed in range(3)] == [24] * 3
     (folder / "photo-024.png").unlink()
-    with pytest.raises(AppError, match="The game needs real photos"):
+    with pytest.raises(InputError, match="The game needs real photos"):
         drawn(reals)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from app.errors import AppError
-from app.runs import (
+from app.web.runs import (
     FINISHED,
     LONGEST_LINE,
     POINTS,
@@ -22,6 +21,7 @@ from app.runs import (
     duration,
     preview,
 )
+from stylegrow.common.errors import InputError
 
 NOW = 1_800_000_000.0
 
@@ -125,13 +125,13 @@ def test_what_is_no_run_is_not_listed(make, tmp_path):
 )
 def test_only_names_of_the_list_are_taken(make, name):
     make()
-    with pytest.raises(AppError):
+    with pytest.raises(InputError):
         Runs(make.root).find(name)
 
 
 def test_no_folder_and_no_root():
     assert Runs(None).names() == []
-    with pytest.raises(AppError):
+    with pytest.raises(InputError):
         Runs(None).find("x")
 
 
@@ -182,7 +182,7 @@ def test_a_huge_file_is_only_sampled(make, monkeypatch):
             file.write(line(count) + "\n")
             count += 1
     loads = json.loads
-    monkeypatch.setattr("app.runs.json.loads", lambda text: read.append(text) or loads(text))
+    monkeypatch.setattr("app.web.runs.json.loads", lambda text: read.append(text) or loads(text))
     stats = run.stats()
     assert len(read) < 4 * POINTS
     assert len(stats) <= POINTS
@@ -225,7 +225,7 @@ def test_a_preview_is_a_copy_made_once(make, tmp_path, monkeypatch):
     with Image.open(path) as copy, Image.open(run.folder / "fakes000005.png") as original:
         assert np.array_equal(np.asarray(copy), np.asarray(original))
         assert copy.text["kimg"] == "5"
-    monkeypatch.setattr("app.runs.save_png", None)
+    monkeypatch.setattr("app.web.runs.save_png", None)
     assert preview(run.snapshots()[0], tmp_path) == path
     assert str(run.folder) not in path
 
@@ -269,7 +269,7 @@ def test_what_is_no_picture_is_not_served(make, tmp_path, damage):
     damage(shot.path)
     files = tmp_path / "files"
     files.mkdir()
-    with pytest.raises(AppError, match="5 kimg cannot be read"):
+    with pytest.raises(InputError, match="5 kimg cannot be read"):
         preview(shot, files)
     assert list(files.iterdir()) == []
 

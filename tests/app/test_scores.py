@@ -2,9 +2,9 @@
 
 import re
 
-from app.leaderboard import Entry
-from app.pages import scores
-from app.statistics import PUBLISHED, Outcome, summarise
+from app.game import scores_page
+from app.game.leaderboard import Entry
+from app.game.statistics import PUBLISHED, Outcome, summarise
 
 
 def outcomes(right, wrong, **facts):
@@ -17,12 +17,12 @@ def text_of(html):
 
 
 def test_who_has_not_answered_sees_so():
-    assert "No answers yet." in scores.statistics(summarise([]))
-    assert "No answers yet, but 1 skipped." in scores.statistics(summarise([Outcome("pair", "normal", 1.0, 2)]))
+    assert "No answers yet." in scores_page.statistics(summarise([]))
+    assert "No answers yet, but 1 skipped." in scores_page.statistics(summarise([Outcome("pair", "normal", 1.0, 2)]))
 
 
 def test_accuracy_comes_with_its_interval_chance_and_luck():
-    html = scores.statistics(summarise(outcomes(7, 3)))
+    html = scores_page.statistics(summarise(outcomes(7, 3)))
     assert "70 % 7 of 10, surely 40 % to 89 %" in text_of(html)
     assert "the line is guessing (50 %)" in html
     assert "This could still be luck." in html
@@ -34,23 +34,23 @@ def test_accuracy_comes_with_its_interval_chance_and_luck():
 
 def test_bars_by_confidence_and_by_psi():
     rounds = [*outcomes(3, 0, confidence="sure"), *outcomes(1, 2, confidence="guess", psi=0.7)]
-    text = text_of(scores.statistics(summarise(rounds)))
+    text = text_of(scores_page.statistics(summarise(rounds)))
     assert "when sure 100 % 3 of 3" in text
     assert "when guessing 33 % 1 of 3" in text
     assert "psi 1 100 % 3 of 3" in text
     assert "psi 0.7 33 % 1 of 3" in text
-    assert "psi" not in text_of(scores.statistics(summarise(outcomes(2, 2))))
+    assert "psi" not in text_of(scores_page.statistics(summarise(outcomes(2, 2))))
 
 
 def test_single_pictures_tell_which_way_somebody_leans():
     said = [Outcome("single", "normal", 1.0, 2, truth == choice, choice, truth, 1.0) for truth, choice in
             [("real", "real"), ("real", "real"), ("generated", "real"), ("generated", "generated")]]  # fmt: skip
-    assert "you lean towards “real”" in scores.statistics(summarise(said))
+    assert "you lean towards “real”" in scores_page.statistics(summarise(said))
 
 
 def test_a_board_shows_names_as_text():
     entries = [Entry("<img src=x>", 25, 20), Entry("Zoë", 20, 10)]
-    html = scores.board(entries, Entry("<b>me</b>", 3, 1), "Pair, <i>normal</i>")
+    html = scores_page.board(entries, Entry("<b>me</b>", 3, 1), "Pair, <i>normal</i>")
     assert "<img" not in html
     assert "<b>" not in html
     assert "<i>" not in html
@@ -58,6 +58,6 @@ def test_a_board_shows_names_as_text():
 
 
 def test_an_empty_board_says_so():
-    html = scores.board([], None, "Pair, normal")
+    html = scores_page.board([], None, "Pair, normal")
     assert "Nobody has played 20 rounds of this yet." in html
     assert "<table" not in html

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from app import server
 from app.__main__ import main
-from app.files import new_folder, sweep
-from app.models import NO_MODEL, Models
-from app.options import parse
-from app.server import build_app, launch, serve
-from app.serving import Serve
+from app.web import server
+from app.web.files import new_folder, sweep
+from app.web.models import NO_MODEL, Models
+from app.web.options import Serve
+from app.web.server import build_app, launch, serve
+from stylegrow.cli.options import parse
 from tests.app.asking import ask
 
 ROOT = Path(__file__).parents[2]
@@ -196,8 +196,8 @@ def test_the_engine_and_the_command_line_do_without_gradio():
 
 
 def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch):
-    from app.context import Context
-    from app.pages import links
+    from app.web.context import Context
+    from app.web.pages import links
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     kept = []
@@ -221,10 +221,10 @@ def test_a_batch_that_did_not_fit_is_told_once(models, monkeypatch, device, wher
     import gradio as gr
     import torch
 
-    from app.pages import controls
-    from zoo import sampling
+    from app.web.pages import controls
+    from stylegrow.sampling import drawing
 
-    offered, said, whole = Models([str(models / "style")], device="cpu"), [], sampling.draw
+    offered, said, whole = Models([str(models / "style")], device="cpu"), [], drawing.draw
 
     def cramped(generator, inputs, *more):
         if len(inputs) > 4:
@@ -232,7 +232,7 @@ def test_a_batch_that_did_not_fit_is_told_once(models, monkeypatch, device, wher
         return whole(generator, inputs, *more)
 
     monkeypatch.setattr(gr, "Warning", said.append)
-    monkeypatch.setattr(sampling, "draw", cramped)
+    monkeypatch.setattr(drawing, "draw", cramped)
     _, engine = controls.opened(SimpleNamespace(models=offered), "style", 32)
     monkeypatch.setattr(offered, "device", lambda: device)
     assert len(list(engine.images(range(32), engine.setting()))) == 32

@@ -11,8 +11,8 @@ import pytest
 from huggingface_hub import metadata_load
 
 from app.__main__ import main
-from app.space import ROOT
-from zoo import load_generator
+from stylegrow.models import load_generator
+from stylegrow.models.space import ROOT
 
 
 @pytest.fixture

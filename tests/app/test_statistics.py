@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.statistics import Outcome, Tally, in_words, luck, signal_detection, summarise, to_csv, wilson
+from app.game.statistics import Outcome, Tally, in_words, luck, signal_detection, summarise, to_csv, wilson
 
 
 def outcome(right=True, mode="pair", options=2, **facts):
@@ -161,7 +161,7 @@ def test_tally_tells_nothing_of_few_players():
 
 
 def test_tally_forgets_what_is_old_and_loses_no_answer(monkeypatch):
-    monkeypatch.setattr("app.statistics.MOST_TALLIED", 2)
+    monkeypatch.setattr("app.game.statistics.MOST_TALLIED", 2)
     tally = Tally()
 
     def play():

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from app.pages.training import _limits
+from app.web.pages.training import _limits
 from tests.app.asking import ask
 from tests.app.serving import RUN, serving, write_run
 

@@ -10,7 +10,7 @@ import torch
 from benchmarks import data_reading, generating, growing, measuring, starting, training
 from benchmarks.ours import Training
 from benchmarks.widths import width
-from train.processes import Alone
+from train.distributed.processes import Alone
 
 SMALL = ["--threads", "1"]
 

@@ -8,7 +8,7 @@ import progan
 import stylegan
 from benchmarks import plain
 from stylegan.synthesis import layer_sizes
-from train import objectives
+from train.step import objectives
 
 
 def both(architecture, resolution):

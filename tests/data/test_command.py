@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data.__main__ import main
+from stylegrow.cli.data import main
 from tests.data.pictures_by_hand import folder_of, noise, save
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.commandline import one_line
+from stylegrow.common.commandline import one_line
 
 UTF8 = """\
 ╭─ Value error ─────────────────────────────────────────────────────────╮

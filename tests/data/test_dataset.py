@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import data
-import data.levels
-from data import DataError, Dataset, open_dataset
-from data.dataset import split
-from data.pyramid import levels_of
+from stylegrow.common.errors import DataError
+from stylegrow.data import Dataset, levels, open_dataset
+from stylegrow.data.dataset import split
+from stylegrow.data.pyramid import levels_of
 from tests.data.pictures_by_hand import folder_of, noise, save
 
 
@@ -29,8 +28,8 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def dataset(tmp_path, cache, monkeypatch):
     """20 images at 16 px, the highest level encoded."""
-    monkeypatch.setattr(data.levels, "ARRAY_RESOLUTION", 8)
-    monkeypatch.setattr(data.levels, "ARRAY_BYTES", 0)
+    monkeypatch.setattr(levels, "ARRAY_RESOLUTION", 8)
+    monkeypatch.setattr(levels, "ARRAY_BYTES", 0)
     return open_dataset(folder_of(tmp_path / "pictures", 20, (16, 16)), quiet=True)
 
 
@@ -166,7 +165,7 @@ def test_vectors(tmp_path, cache):
 
 
 def test_embedded_faces(cache):
-    from data import toonhead
+    from stylegrow.data.sources import toonhead
 
     dataset = open_dataset(count=6, resolution=16, workers=1, quiet=True)
     assert (dataset.name, dataset.source, len(dataset), dataset.levels) == ("toonhead", "toonhead", 6, (4, 8, 16))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.decoding import Shape, UnusableError, is_grey, open_image, square
+from stylegrow.data.decoding import Shape, UnusableError, is_grey, open_image, square
 from tests.data.pictures_by_hand import GREEN as G
 from tests.data.pictures_by_hand import RED as R
 from tests.data.pictures_by_hand import (

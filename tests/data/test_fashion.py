@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import fashion, open_dataset
-from data.errors import DataError
-from data.sources import FASHION_CLASSES, find_source
+from stylegrow.common.errors import DataError
+from stylegrow.data import open_dataset
+from stylegrow.data.sources import FASHION_CLASSES, fashion_mnist, find_source
 
-IMAGES, KINDS = fashion.FILES
-PACKAGE = fashion.PACKAGE  # before the tests look elsewhere
+IMAGES, KINDS = fashion_mnist.FILES
+PACKAGE = fashion_mnist.PACKAGE  # before the tests look elsewhere
 
 
 def packed(values: np.ndarray) -> bytes:
@@ -49,12 +49,12 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(fashion, "PACKAGE", tmp_path / "package" / "fashion-mnist")
+    monkeypatch.setattr(fashion_mnist, "PACKAGE", tmp_path / "package" / "fashion-mnist")
     digests = {
         name: hashlib.sha256(gzip.decompress(CONTENT[f"/{name}.gz"])).hexdigest() for name in (IMAGES, KINDS)
     }  # fmt: skip
-    monkeypatch.setattr(fashion, "FILES", digests)
-    monkeypatch.setattr(fashion, "ADDRESS", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setattr(fashion_mnist, "FILES", digests)
+    monkeypatch.setattr(fashion_mnist, "ADDRESS", "http://127.0.0.1:9")  # where nobody listens
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def served(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    monkeypatch.setattr(fashion, "ADDRESS", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(fashion_mnist, "ADDRESS", f"http://127.0.0.1:{server.server_port}")
     yield content, asked
     server.shutdown()
     thread.join()
@@ -174,7 +174,7 @@ def test_where_nothing_can_be_written_one_line_says_so(tmp_path, served):
 @pytest.mark.skipif(not PACKAGE.is_dir(), reason="Debian's package is not installed")
 def test_the_packages_files_are_those_that_a_download_must_be(monkeypatch):
     monkeypatch.undo()
-    for name, digest in fashion.FILES.items():
+    for name, digest in fashion_mnist.FILES.items():
         content = gzip.decompress((PACKAGE / f"{name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
     source = find_source("fashion-mnist")

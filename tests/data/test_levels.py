@@ -5,17 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import DataError
-from data.levels import (
-    ArrayReader,
-    ArrayWriter,
-    EncodedReader,
-    EncodedWriter,
-    decode,
-    encode,
-    is_array,
-)
-from data.pyramid import halve, levels_of
+from stylegrow.common.errors import DataError
+from stylegrow.data.levels import ArrayReader, ArrayWriter, EncodedReader, EncodedWriter, decode, encode, is_array
+from stylegrow.data.pyramid import halve, levels_of
 
 
 def at_once(function, values):

@@ -38,8 +38,8 @@ def test_memory_of_large_arrays_is_used_again():
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    from data import memory
+    from stylegrow.common import system
 
-    monkeypatch.setattr(memory.sys, "platform", "linux")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    memory.keep_freed_memory()
+    monkeypatch.setattr(system.sys, "platform", "linux")
+    monkeypatch.setattr(system.ctypes, "CDLL", lambda name: object())
+    system.keep_freed_memory()

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.pictures import grid, labelled_grid, resized, save_png, to_uint8
+from stylegrow.common.images import to_uint8
+from stylegrow.rendering.grids import grid, labelled_grid, resized, save_png
 
 
 def pixel(value):

@@ -13,9 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-import data.levels
-from data import DataError, open_dataset, workers
-from data.pyramid import Request, open_or_prepare
+from stylegrow.common.errors import DataError
+from stylegrow.data import levels, open_dataset, workers
+from stylegrow.data.pyramid import Request, open_or_prepare
 from tests.data.pictures_by_hand import encoded, folder_of, noise, png_header, rgb_profile, save
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,8 +133,8 @@ def test_duplicates_are_left_out_when_asked(tmp_path, cache):
 
 @pytest.mark.parametrize("start", ["folder", "zip"])
 def test_number_of_workers_changes_nothing(tmp_path, cache, start, monkeypatch):
-    monkeypatch.setattr(data.levels, "ARRAY_RESOLUTION", 4)
-    monkeypatch.setattr(data.levels, "ARRAY_BYTES", 0)
+    monkeypatch.setattr(levels, "ARRAY_RESOLUTION", 4)
+    monkeypatch.setattr(levels, "ARRAY_BYTES", 0)
     source = folder_of(tmp_path / "pictures", 70, (16, 16))
     (source / "0011.png").write_bytes(b"?")
     save(source / "0012.png", noise((16, 16), 3))
@@ -155,10 +155,10 @@ def test_number_of_workers_changes_nothing(tmp_path, cache, start, monkeypatch):
 # Prepares argv[1] in the cache argv[2] with argv[3] workers; stops when a few pictures are written, until a line comes.
 STOPPING = """
 import sys
-import data.levels
+import levels
 from data.pyramid import Request, open_or_prepare
 
-written = data.levels.ArrayWriter.append
+written = levels.ArrayWriter.append
 times = 0
 
 def append(self, images):
@@ -169,7 +169,7 @@ def append(self, images):
         print("half", flush=True)
         sys.stdin.readline()
 
-data.levels.ArrayWriter.append = append
+levels.ArrayWriter.append = append
 _, new = open_or_prepare(sys.argv[1], Request(8, "rgb"), cache=sys.argv[2], workers=int(sys.argv[3]))
 print("new" if new else "found", flush=True)
 """
@@ -254,7 +254,7 @@ def test_full_disk(tmp_path, cache, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(data.levels.ArrayWriter, "append", append)
+        patched.setattr(levels.ArrayWriter, "append", append)
         with pytest.raises(DataError, match=r"cache.*No space left.*make room.*--cache") as caught:
             open_dataset(source, cache=cache, quiet=True)
     assert "\n" not in str(caught.value)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.decoding import Shape, UnusableError
-from data.errors import DataError
-from data.sources import FASHION_CLASSES, default_resolution, find_source, safe_name
+from stylegrow.common.errors import DataError
+from stylegrow.data.decoding import Shape, UnusableError
+from stylegrow.data.sources import FASHION_CLASSES, default_resolution, find_source, safe_name
 from tests.data.pictures_by_hand import encoded, folder_of, noise, save
 
 SHAPE = Shape(8, 3)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import toonhead
-from data.errors import DataError
+from stylegrow.common.errors import DataError
+from stylegrow.data.sources import toonhead
 
 ROOT = Path(__file__).parents[2]
 

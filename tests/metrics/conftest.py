@@ -5,8 +5,8 @@ from torch.nn import functional
 
 import progan
 import stylegan
-from data import open_dataset
-from metrics.features import Features
+from stylegrow.data import open_dataset
+from stylegrow.metrics.features import Features
 
 CLASSES = 4  # of the embedded faces' hair
 
@@ -32,7 +32,7 @@ def averages():
 @pytest.fixture
 def quick(monkeypatch, averages):
     """Evaluators take these features for the embedded ones."""
-    monkeypatch.setattr("metrics.evaluation.find_features", lambda *_: averages)
+    monkeypatch.setattr("stylegrow.metrics.evaluation.find_features", lambda *_: averages)
     return averages
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from data import toonhead
-from metrics import classifier
-from metrics.attributes import coverage, shares, total_variation
-from metrics.errors import MetricError
+from stylegrow.common.errors import InputError
+from stylegrow.data.sources import toonhead
+from stylegrow.metrics import classifier
+from stylegrow.metrics.attributes import coverage, shares, total_variation
 
 UNSEEN = range(5_000_000, 5_000_100)
 
@@ -71,7 +71,7 @@ def test_training_learns_and_repeats(tmp_path, monkeypatch):
 
 def test_a_classifier_of_other_faces_is_refused(monkeypatch):
     monkeypatch.setattr(toonhead, "ATTRIBUTES", ("hair", "mouth"))
-    with pytest.raises(MetricError, match=r"other attributes.*python -m metrics\.classifier"):
+    with pytest.raises(InputError, match=r"other attributes.*python -m metrics\.classifier"):
         classifier.load_classifier()
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from metrics import __main__ as command
-from metrics.results import Result, attribute_table, number, table
+from stylegrow.cli import metrics as command
+from stylegrow.metrics.results import Result, attribute_table, number, table
+from stylegrow.models import save_model
 from tests.metrics.conftest import a_generator
-from zoo import save_model
 
 ROOT = Path(__file__).parents[2]
 

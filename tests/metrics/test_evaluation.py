@@ -5,15 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from data import open_dataset, toonhead
-from metrics import Evaluator, MetricError, evaluate, swd
-from metrics.anchors import blurred, blurred_pictures, noisy_pictures
-from metrics.distances import frechet_distance, kernel_distance
-from metrics.names import NEEDS, check_names, metric_of
-from metrics.reals import draw_reals
+from stylegrow.common.errors import InputError
+from stylegrow.data import open_dataset
+from stylegrow.data.sources import toonhead
+from stylegrow.metrics import Evaluator, evaluate, swd
+from stylegrow.metrics.anchors import blurred, blurred_pictures, noisy_pictures
+from stylegrow.metrics.distances import frechet_distance, kernel_distance
+from stylegrow.metrics.names import NEEDS, check_names, metric_of
+from stylegrow.metrics.reals import draw_reals
+from stylegrow.sampling.drawing import Look
 from tests.data.pictures_by_hand import folder_of
 from tests.metrics.conftest import CLASSES, a_generator
-from zoo.sampling import Look
 
 QUICK = ("fd", "kid", "pr", "dc")
 
@@ -129,7 +131,7 @@ def test_labels_are_drawn_as_the_data_has_them(faces, quick, tmp_path):
     true = faces.labels("hair", evaluator.reals.training).mean(axis=0)
     assert np.abs(labels.mean(dim=0).numpy() - true).max() < 0.2
     for cond, problem in ((None, "are not known"), ("mouth", "mouth has 5"), ("tail", "lacks")):
-        with pytest.raises(MetricError, match=f"^--model: .*{problem}"):
+        with pytest.raises(InputError, match=f"^--model: .*{problem}"):
             Evaluator(faces, ("fd",), 20, cond=cond, cache=tmp_path).evaluate(generator)
 
 
@@ -170,7 +172,7 @@ def test_paths_have_no_floor(faces, monkeypatch, tmp_path):
         def parameters(self, recurse=True):
             return iter([torch.zeros(1)])
 
-    monkeypatch.setattr("metrics.evaluation.embedded", Plain)
+    monkeypatch.setattr("stylegrow.metrics.evaluation.embedded", Plain)
     results = Evaluator(faces, ("ppl",), 20, cache=tmp_path).evaluate(a_generator("stylegan"))
     assert [result.name for result in results] == ["ppl_z_full", "ppl_z_end", "ppl_w_full", "ppl_w_end"]
     assert all(result.floor is None and result.value > 0 and "EfficientNet" in result.features for result in results)
@@ -224,14 +226,14 @@ def test_reals_and_floor_share_no_picture(faces):
     ],
 )
 def test_names_that_are_refused(names, inception, problem):
-    with pytest.raises(MetricError, match=problem):
+    with pytest.raises(InputError, match=problem):
         check_names(names, inception)
 
 
 def test_only_inceptions_distance_is_the_fid(faces, averages, monkeypatch, tmp_path):
     assert check_names(["fid", "kid", "fd"], inception=True) == ("fd", "kid")
     object.__setattr__(averages, "inception", True)
-    monkeypatch.setattr("metrics.evaluation.find_features", lambda *_: averages)
+    monkeypatch.setattr("stylegrow.metrics.evaluation.find_features", lambda *_: averages)
     results = evaluate(a_generator(), faces, ["fid"], 20, features="inception", cache=tmp_path, quiet=True)
     assert [result.name for result in results] == ["fid"]
 
@@ -254,13 +256,13 @@ def test_every_result_belongs_to_a_metric():
     ],
 )
 def test_what_cannot_be_measured(faces, quick, arguments, problem):
-    with pytest.raises(MetricError, match=problem):
+    with pytest.raises(InputError, match=problem):
         Evaluator(faces, **({"names": ("fd",)} | arguments))
 
 
 def test_attributes_are_the_embedded_faces_own(quick, tmp_path):
     dataset = open_dataset(folder_of(tmp_path / "pics", 60, (16, 16)), resolution=16, cache=tmp_path, quiet=True)
-    with pytest.raises(MetricError, match="--metrics attributes: is for the embedded faces"):
+    with pytest.raises(InputError, match="--metrics attributes: is for the embedded faces"):
         Evaluator(dataset, ("attributes",))
 
 
@@ -272,7 +274,7 @@ def test_attributes_are_the_embedded_faces_own(quick, tmp_path):
     ],
 )
 def test_models_that_do_not_fit(faces, quick, generator, problem, tmp_path):
-    with pytest.raises(MetricError, match=f"^--model: {problem}"):
+    with pytest.raises(InputError, match=f"^--model: {problem}"):
         Evaluator(faces, ("fd",), 20, cache=tmp_path).evaluate(a_generator(**generator))
 
 
@@ -288,6 +290,6 @@ def test_grey_pictures(quick, tmp_path, architecture):
     others = ["fd", "kid", "precision", "recall", "density", "coverage", "swd_16", "swd_avg", "msssim"]
     assert [result.name for result in results] == [*others, *paths, "neighbours"]
     assert all(np.isfinite(result.value) for result in results)
-    with pytest.raises(MetricError, match="--metrics attributes: is for the embedded faces"):
+    with pytest.raises(InputError, match="--metrics attributes: is for the embedded faces"):
         evaluate(generator, dataset, ("attributes",), 20, cache=tmp_path, quiet=True)
     assert swd.levels_of(16) == [16]

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from metrics import features
-from metrics.errors import MetricError
-from metrics.features import RealFeatures, find_features
-from metrics.inception import Inception, resized
-from metrics.reals import draw_reals
+from stylegrow.common.errors import InputError
+from stylegrow.metrics import features
+from stylegrow.metrics.features import RealFeatures, find_features
+from stylegrow.metrics.inception import Inception, resized
+from stylegrow.metrics.reals import draw_reals
 
 
 def pictures(count=3, size=64, channels=3):
@@ -130,7 +130,7 @@ def test_files_that_are_not_inceptions_weights(tmp_path, content):
         torch.save({"layer": torch.zeros(1)}, path)
     elif content is not None:
         path.write_bytes(content)
-    with pytest.raises(MetricError, match=f"^--features {path}: ") as caught:
+    with pytest.raises(InputError, match=f"^--features {path}: ") as caught:
         find_features(str(path))
     assert "\n" not in str(caught.value)
 
@@ -138,7 +138,7 @@ def test_files_that_are_not_inceptions_weights(tmp_path, content):
 def test_a_pickle_is_not_run(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"layer": functional.relu}, path)  # a function: only an unsafe load would give it
-    with pytest.raises(MetricError, match="no file of weights"):
+    with pytest.raises(InputError, match="no file of weights"):
         find_features(str(path))
 
 
@@ -162,7 +162,7 @@ def test_inception_offline_is_one_clear_line(tmp_path, monkeypatch):
         raise OSError("<urlopen error [Errno -2] Name or service not known>")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    with pytest.raises(MetricError, match=r"cannot be downloaded.*give the file to --features, or use") as caught:
+    with pytest.raises(InputError, match=r"cannot be downloaded.*give the file to --features, or use") as caught:
         find_features("inception", cache=tmp_path)
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "metrics").iterdir()) == []
@@ -203,5 +203,5 @@ def test_a_damaged_cache_is_computed_anew(faces, averages, tmp_path):
 
 def test_a_cache_that_cannot_be_written(faces, averages, tmp_path):
     (tmp_path / "metrics").write_bytes(b"a file, where a folder is to be")
-    with pytest.raises(MetricError, match=r"^--cache: .*cannot be written"):
+    with pytest.raises(InputError, match=r"^--cache: .*cannot be written"):
         kept(faces, averages, tmp_path).of(np.arange(3))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import neighbours
+from stylegrow.metrics import neighbours
 
 
 def test_the_nearest_come_first():

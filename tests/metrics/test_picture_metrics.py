@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import swd
-from metrics.msssim import ms_ssim
+from stylegrow.metrics import swd
+from stylegrow.metrics.msssim import ms_ssim
 
 ORACLE = Path(__file__).parents[1] / "oracle" / "swd_msssim.npz"
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from metrics.ppl import path_length, perceptual_distance, slerp, variants
+from stylegrow.metrics.ppl import path_length, perceptual_distance, slerp, variants
+from stylegrow.sampling import drawing
 from tests.metrics.conftest import a_generator
-from zoo import sampling
 
 SEEDS = list(range(6))
 
@@ -70,7 +70,7 @@ def test_path_length_of_a_generator_that_does_not_change(architecture):
 def test_path_length_is_the_squared_speed_of_the_pictures(space, where):
     """Against the derivative along the path, by automatic differentiation in float64."""
     generator = a_generator("stylegan", resolution=16).double()
-    look = sampling.Look(noise="const")
+    look = drawing.Look(noise="const")
     speeds = []
     for seed in SEEDS:
         rng = torch.Generator().manual_seed(seed)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from data import open_dataset
+from stylegrow.data import open_dataset
 from tests.train.runs import COUNT, ROOT, SIZE, SMALL, Ended, Train
-from train import forecast
 from train.command import main
+from train.run import estimates
 
 STOPPING = {getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGHUP")}
 
@@ -64,7 +64,7 @@ def train(
 
     Or another architecture's command.
     """
-    monkeypatch.setattr(forecast, "seconds_per_image", lambda plan, *_: dict.fromkeys(plan.schedule.batch, 0.001))
+    monkeypatch.setattr(estimates, "seconds_per_image", lambda plan, *_: dict.fromkeys(plan.schedule.batch, 0.001))
 
     def call(*words: object, architecture: str = "progan") -> Ended:
         given = [str(word) for word in words]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from train import checkpoints
-from train.checkpoints import Checkpoint
+from train.run import checkpoints
+from train.run.checkpoints import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 COUNT, HOLDOUT, SIZE = 48, 8, 8  # of the pictures

@@ -7,11 +7,11 @@ import torch
 
 import progan
 import stylegan
-from train.draws import Draws
-from train.feed import Feed
-from train.processes import Alone
-from train.schedule import Schedule, resolutions
-from train.trainer import Labels, Recipe, Trainer
+from train.config.schedule import Schedule, resolutions
+from train.distributed.processes import Alone
+from train.step.batch_loader import Feed
+from train.step.random_streams import Draws
+from train.step.trainer import Labels, Recipe, Trainer
 
 CLASSES = 3
 

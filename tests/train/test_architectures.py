@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tests.train.small import a_schedule, a_trainer, step, train, weights
-from train import architectures
-from train.draws import Draws
-from train.processes import Alone
-from train.schedule import Stage
+from train.config.schedule import Stage
+from train.distributed.processes import Alone
+from train.step import fakes
+from train.step.random_streams import Draws
 
 LAYERS = {0: 2, 32: 4, 48: 4, 72: 6, 96: 6}  # of the stages, by the images seen
 
@@ -136,7 +136,7 @@ def test_on_a_gpu_each_process_draws_the_noise_of_its_share(monkeypatch):
     for rank in (0, 1):
         peers = Alone()
         peers.device, peers.rank, peers.count = SimpleNamespace(type="cuda", index=rank), rank, 2
-        architectures.noise_maps(stage, Draws(0), "critic noise", 96, peers, torch.float32)
+        fakes.noise_maps(stage, Draws(0), "critic noise", 96, peers, torch.float32)
     assert [arguments[1:4] for arguments in drawn] == [(96, 6, [4, 4, 8, 8])] * 2
     assert drawn[0][0] != drawn[1][0]
     assert [arguments[4].index for arguments in drawn] == [0, 1]
@@ -148,7 +148,7 @@ def test_samples_are_the_same_every_time_and_not_truncated():
     generator = trainer.average
     assert generator.w_avg.abs().min() > 0
     latents, stage = torch.randn(3, 8).double(), Stage(8, 0.5, 12, 0.001, 1)
-    images = architectures.samples(generator, latents, None, stage)
+    images = fakes.samples(generator, latents, None, stage)
     expected = generator.synthesis(generator.mapping(latents)[:, None].expand(-1, 6, -1), 8, 0.5, "const")
     assert torch.equal(images, expected)
-    assert torch.equal(images, architectures.samples(copy.deepcopy(generator), latents, None, stage))
+    assert torch.equal(images, fakes.samples(copy.deepcopy(generator), latents, None, stage))

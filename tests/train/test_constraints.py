@@ -8,7 +8,7 @@ from torch.nn.utils import parametrize
 
 from progan.layers import Conv2d, weighted_layers
 from tests.train.small import Pictures, a_schedule, a_trainer, gradients, networks, step, train, weights
-from train import constraints
+from train.step import constraints
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 EQUALIZED = pytest.mark.parametrize("equalized", [False, True])

@@ -12,10 +12,10 @@ import pytest
 import torch
 import torch.multiprocessing
 
+from stylegrow.common.errors import InputError, RunError
 from tests.train import small
-from train import checkpoints
-from train.errors import OptionError, RunError
-from train.processes import LostError, Processes
+from train.distributed.processes import LostError, Processes
+from train.run import checkpoints
 
 PLACES = {"4 px": 0, "fade to 8 px": 32, "8 px": 48, "fade to 16 px": 72, "16 px": 96}
 CASES = [
@@ -115,8 +115,8 @@ def agreements(processes):
     return {
         "own": processes.together(lambda: rank),
         "main's": processes.on_main(lambda: f"from {rank}"),
-        "error of one": caught(lambda: processes.together(lambda: fail(OptionError("--data")) if rank == 1 else 0)),
-        "error of both": caught(lambda: processes.together(lambda: fail(OptionError(f"from {rank}")))),
+        "error of one": caught(lambda: processes.together(lambda: fail(InputError("--data")) if rank == 1 else 0)),
+        "error of both": caught(lambda: processes.together(lambda: fail(InputError(f"from {rank}")))),
         "error of main": caught(lambda: processes.on_main(lambda: fail(RunError("disk")))),
         "unsendable": caught(lambda: processes.together(lambda: fail(UnsendableError("odd", open)) if rank else 0)),
     }
@@ -276,8 +276,8 @@ def test_results_and_errors_are_shared(both):
     for rank, found in enumerate((both.first["agreements"], both.second["agreements"])):
         assert found["own"] == rank
         assert found["main's"] == "from 0"
-        assert found["error of one"][:2] == (OptionError, "--data")
-        assert found["error of both"] == (OptionError, f"from {rank}", True)
+        assert found["error of one"][:2] == (InputError, "--data")
+        assert found["error of both"] == (InputError, f"from {rank}", True)
         assert found["error of main"][:2] == (RunError, "disk")
         assert found["unsendable"][:2] == ((RunError, "odd") if rank == 0 else (UnsendableError, "odd"))
 

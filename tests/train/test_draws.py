@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from train.draws import Draws
+from train.step.random_streams import Draws
 
 DRAWS = Draws(7)
 KINDS = {

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tests.train.small import Pictures, a_schedule
-from train.draws import Draws
-from train.feed import Feed, to_reals
-from train.schedule import Schedule
+from train.config.schedule import Schedule
+from train.step.batch_loader import Feed, to_reals
+from train.step.random_streams import Draws
 
 PRIMITIVES = oracle.load("primitives")[1]
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)

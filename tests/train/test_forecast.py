@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tests.train.test_plan import Pictures
-from train import forecast
-from train.options import Options
-from train.plan import make_plan
-from train.schedule import Schedule
+from train.config.options import Options
+from train.config.run_config import make_plan
+from train.config.schedule import Schedule
+from train.run import estimates
 
 
 def plan_for(processes=1, precision="no", architecture="progan", **options):
@@ -21,7 +21,7 @@ def plan_for(processes=1, precision="no", architecture="progan", **options):
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 def test_every_stage_is_measured(architecture):
     plan = plan_for(architecture=architecture, start_resolution=4)
-    seconds = forecast.seconds_per_image(plan, torch.device("cpu"))
+    seconds = estimates.seconds_per_image(plan, torch.device("cpu"))
     assert list(seconds) == [4, 8, 16]
     assert all(0 < value < 1 for value in seconds.values())
 
@@ -35,13 +35,13 @@ def test_labels_and_n_critic_are_measured_too(architecture):
         1,
         "bf16",
     )
-    assert list(forecast.seconds_per_image(plan, torch.device("cpu"))) == [4]
+    assert list(estimates.seconds_per_image(plan, torch.device("cpu"))) == [4]
 
 
 def test_measuring_ends_in_time(monkeypatch):
     """A stage for which there is no time left is guessed from the one before."""
-    monkeypatch.setattr(forecast, "PATIENCE", 0.0)
-    seconds = forecast.seconds_per_image(plan_for(), torch.device("cpu"))
+    monkeypatch.setattr(estimates, "PATIENCE", 0.0)
+    seconds = estimates.seconds_per_image(plan_for(), torch.device("cpu"))
     assert seconds[8] == 4 * seconds[4]
     assert seconds[16] == 16 * seconds[4]
 
@@ -53,8 +53,8 @@ def test_measuring_goes_on_where_memory_does_not_do(monkeypatch):
         return 0.004
 
     said = []
-    monkeypatch.setattr(forecast, "seconds_per_step", seconds)
-    found = forecast.seconds_per_image(plan_for(), torch.device("cpu"), said.append)
+    monkeypatch.setattr(estimates, "seconds_per_step", seconds)
+    found = estimates.seconds_per_image(plan_for(), torch.device("cpu"), said.append)
     assert found == {4: 0.001, 8: 0.001, 16: 0.004}
     (line,) = said
     assert "16 px" in line
@@ -62,10 +62,10 @@ def test_measuring_goes_on_where_memory_does_not_do(monkeypatch):
 
 
 def test_processes_share_the_time(monkeypatch):
-    monkeypatch.setattr(forecast, "PATIENCE", 1000.0)
-    monkeypatch.setattr(forecast, "seconds_per_step", lambda trainer, resolution, batch, channels: 1.0 * batch)
-    assert set(forecast.seconds_per_image(plan_for(), torch.device("cpu")).values()) == {1.0}
-    assert set(forecast.seconds_per_image(plan_for(processes=2), torch.device("cpu")).values()) == {0.5}
+    monkeypatch.setattr(estimates, "PATIENCE", 1000.0)
+    monkeypatch.setattr(estimates, "seconds_per_step", lambda trainer, resolution, batch, channels: 1.0 * batch)
+    assert set(estimates.seconds_per_image(plan_for(), torch.device("cpu")).values()) == {1.0}
+    assert set(estimates.seconds_per_image(plan_for(processes=2), torch.device("cpu")).values()) == {0.5}
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_processes_share_the_time(monkeypatch):
 )
 def test_the_rest_of_a_run(images, left):
     schedule = Schedule(8, 4, 1.0, 0.5, {4: 10, 8: 10}, {4: 1.0, 8: 1.0})
-    assert forecast.seconds_left(schedule, images, 2000, {4: 1.0, 8: 10.0}) == pytest.approx(left)
+    assert estimates.seconds_left(schedule, images, 2000, {4: 1.0, 8: 10.0}) == pytest.approx(left)
 
 
 def test_parameters_of_the_paper_s_networks():
     from progan import Generator
 
     with torch.device("meta"):
-        assert forecast.parameters(Generator()) == 23_079_115
+        assert estimates.parameters(Generator()) == 23_079_115
 
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
@@ -89,7 +89,7 @@ def test_memory_grows_as_the_step_does(architecture):
     """The activations with the pictures that a process takes at once, in half the space with half the precision."""
     plan_with = partial(plan_for, architecture=architecture)
     plan = plan_with(batch=8)
-    whole = forecast.memory(plan)
+    whole = estimates.memory(plan)
     assert set(whole) == {"networks", "activations"}
     for other, share in (
         (plan_with(batch=16), 2),
@@ -98,10 +98,10 @@ def test_memory_grows_as_the_step_does(architecture):
         (plan_with(batch=8, precision="bf16"), 1 / 2),
         (replace(plan_with(batch=8), processes=2), 1 / 2),
     ):
-        assert forecast.memory(other)["activations"] == pytest.approx(share * whole["activations"])
+        assert estimates.memory(other)["activations"] == pytest.approx(share * whole["activations"])
 
 
 def test_activations_of_a_known_network():
     """Two layers of 2 maps of 4 x 4 for one picture, each counted before and after its nonlinearity."""
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.Conv2d(2, 2, 3, padding=1))
-    assert forecast.activations(network, torch.zeros(1, 3, 4, 4)) == 2 * 2 * 2 * 16
+    assert estimates.activations(network, torch.zeros(1, 3, 4, 4)) == 2 * 2 * 2 * 16

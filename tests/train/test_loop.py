@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import zoo
+from stylegrow.models import load_generator
 from tests.train import small
 from tests.train.runs import SMALL, Train, last_checkpoint, only, statistics
-from train import checkpoints, trainer
-from train.loop import crossed
-from train.trainer import Trainer
+from train.run import checkpoints
+from train.run.loop import crossed
+from train.step import trainer
+from train.step.trainer import Trainer
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_skipped_steps_are_counted_and_training_goes_on(train: Train, spoil):
     assert [line["skipped_steps"] for line in statistics(run)] == [2, 2, 2]
     assert all(math.isfinite(value) for line in statistics(run) for value in line.values())
     assert "skipped 2 steps" in ended.out
-    assert all(tensor.isfinite().all() for tensor in zoo.load_generator(run).state_dict().values())
+    assert all(tensor.isfinite().all() for tensor in load_generator(run).state_dict().values())
     assert last_checkpoint(run).facts["skipped"] == 2
 
 
@@ -154,7 +155,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint_whole(train: Tr
     assert ended.error.endswith(f"; {saved}; make room, then use --resume {run}")
     assert not list(run.rglob("*.tmp")) + list(run.rglob(".partial"))
     if (run / "model").exists():
-        zoo.load_generator(run)
+        load_generator(run)
 
     ended = train("--resume")
     assert ended.status == 0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import zoo
+from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import Train, last_checkpoint, last_state, only, options, statistics
 
 ESTIMATES = {
@@ -23,7 +23,7 @@ def test_an_objective_reports_its_own_estimate_of_the_distance(train: Train, los
     assert ("D/penalty" in measured) == (loss in ("wgan-gp", "ns-r1"))
     assert f"  {SHOWN[estimate]} {measured[f'D/{estimate}']:<7.3g}" in ended.out
     assert {"D/loss", "D/score_real", "D/score_fake", "D/gradient", "G/loss", "G/gradient"} <= measured.keys()
-    assert zoo.read_config("runs/" + only("runs").name)["training"]["objective"] == loss
+    assert read_config("runs/" + only("runs").name)["training"]["objective"] == loss
 
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
@@ -31,7 +31,7 @@ def test_a_normalised_model_is_saved_as_the_weights_it_computes_with(train: Trai
     ended = train("--loss", "hinge", "--spectral-norm", "both", "--kimg", 0.24, architecture=architecture)
     assert ended.status == 0
     run = only("runs")
-    state, critic, generator = last_checkpoint(run).tensors, zoo.load_discriminator(run), zoo.load_generator(run)
+    state, critic, generator = last_checkpoint(run).tensors, load_discriminator(run), load_generator(run)
     original, v = (state[f"discriminator.conv.parametrizations.weight.{name}"] for name in ("original", "0._v"))
     u = state["discriminator.conv.parametrizations.weight.0._u"]
     weight = original / (u @ original.flatten(1) @ v)
@@ -40,7 +40,7 @@ def test_a_normalised_model_is_saved_as_the_weights_it_computes_with(train: Trai
     assert critic.config["equalized_lr"] is generator.config["equalized_lr"] is False
     for name, value in generator.state_dict().items():
         assert torch.equal(value, state[f"average.{name}"])
-    assert zoo.read_config(run)["training"]["spectral_norm"] == "both"
+    assert read_config(run)["training"]["spectral_norm"] == "both"
     assert options(run)["betas"] == [0.0, 0.99]
     assert "hinge with spectral norm in both networks" in ended.out
     assert (
@@ -51,7 +51,7 @@ def test_a_normalised_model_is_saved_as_the_weights_it_computes_with(train: Trai
 
 def test_a_clipped_critic_is_within_its_bound(train: Train):
     assert train("--loss", "wgan-clip", "--clip", 0.02, "--kimg", 0.24).status == 0
-    critic = zoo.load_discriminator(only("runs"))
+    critic = load_discriminator(only("runs"))
     assert max(parameter.abs().max().item() for parameter in critic.parameters()) == pytest.approx(0.02)
 
 
@@ -93,6 +93,6 @@ def test_a_model_is_carried_over_the_equalized_learning_rate(train: Train, words
     assert train("--init-from", source, *words.split(), "--lr", 1e-12, "--ema-kimg", 0, "--kimg", 0.016).status == 0
     run = only("runs")
     latents = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
-    before, after = zoo.load_generator(source), zoo.load_generator(run)
+    before, after = load_generator(source), load_generator(run)
     assert before.config["equalized_lr"] != after.config["equalized_lr"]
     torch.testing.assert_close(after(latents), before(latents), rtol=1e-4, atol=1e-5)

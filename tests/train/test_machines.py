@@ -16,10 +16,10 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from data.sources import find_source
+from stylegrow.data.sources import find_source
 from tests.train.runs import HOLDOUT, ROOT
-from train.checkpoints import checkpoints_in
 from train.command import main
+from train.run.checkpoints import checkpoints_in
 
 if not hasattr(os, "fork"):
     pytest.skip("needs the processes and signals of Unix", allow_module_level=True)
@@ -37,7 +37,7 @@ LONG = 300  # seconds after which something must be wrong
 
 # Trainings that need no launcher are forked from a process that has imported everything already.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["train.run", "torch._dynamo"])  # which optimizers import
+FORKS.set_forkserver_preload(["train.run.start", "torch._dynamo"])  # which optimizers import
 
 
 def free_port():

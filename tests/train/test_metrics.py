@@ -8,15 +8,15 @@ from typing import ClassVar
 import pytest
 from PIL import Image
 
-import zoo
-from data import open_dataset
-from metrics import MetricError, Result
+from stylegrow.common.errors import InputError
+from stylegrow.data import open_dataset
+from stylegrow.metrics import Result
+from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import HOLDOUT, Train, last_state, only, options, statistics
-from train import measuring
-from train.checkpoints import checkpoints_in
-from train.errors import OptionError
-from train.options import DECIDING, Options, metric_names, parse
-from train.plan import Plan
+from train.config.options import DECIDING, Options, metric_names, parse
+from train.config.run_config import Plan
+from train.run import evaluation
+from train.run.checkpoints import checkpoints_in
 
 MOMENTS = [0, 0.208, 0.4]  # of the snapshots of SMALL
 
@@ -48,7 +48,7 @@ def stub(monkeypatch):
     monkeypatch.setattr(Stub, "values", [3.0, 2.0, 1.0])
     for name in ("made", "asked", "extra"):
         monkeypatch.setattr(Stub, name, [])
-    monkeypatch.setattr("metrics.evaluation.Evaluator", Stub)
+    monkeypatch.setattr("stylegrow.metrics.evaluation.Evaluator", Stub)
     return Stub
 
 
@@ -57,8 +57,8 @@ def lines(run: Path, name: str = "kid"):
 
 
 def best(run: Path):
-    zoo.load_generator(run / "best")
-    facts = zoo.read_config(run / "best")["training"]
+    load_generator(run / "best")
+    facts = read_config(run / "best")["training"]
     return facts["kimg"], facts["metric"], facts["metric_value"]
 
 
@@ -101,7 +101,7 @@ def test_the_averaged_generator_is_measured_at_its_stage(train: Train, stub, pic
     assert (settings["mirror"], settings["cond"]) == (True, "class")
     looks = [look for _, look in stub.asked]
     assert [(look.resolution, look.alpha, look.noise) for look in looks] == [(4, 1, "random"), (8, 1, "random")]
-    generator, saved = stub.asked[-1][0], zoo.load_generator(only("runs"))
+    generator, saved = stub.asked[-1][0], load_generator(only("runs"))
     for name, value in generator.state_dict().items():
         assert value.equal(saved.state_dict()[name]), name
 
@@ -133,7 +133,7 @@ def test_the_best_model_is_the_first_with_the_lowest_value(train: Train, stub, v
     run = only("runs")
     assert best(run) == (kept, "kid", min(values[1:] or values))
     assert ended.out.count("; the best so far") == {0.4: 3, 0.208: 2 if values[0] == 3 else 1, 0: 1}[kept]
-    assert zoo.load_discriminator(run / "best").resolution == 8
+    assert load_discriminator(run / "best").resolution == 8
     assert "| metric_value |" in (run / "best" / "README.md").read_text()
     if kept == 0.4:
         weights = "model.safetensors"
@@ -241,7 +241,7 @@ def test_so_is_a_stylegan_s(train: Train, stub, finished_stylegan):
     ],
 )
 def test_a_choice_that_cannot_be(text, words):
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises(InputError) as caught:
         read(text)
     assert words in str(caught.value)
 
@@ -276,7 +276,7 @@ def test_a_dry_run_tells_and_measures_nothing(train: Train, stub):
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (MetricError("--cache: no room; make some"), "--cache: no room; make some"),
+        (InputError("--cache: no room; make some"), "--cache: no room; make some"),
         (MemoryError(), "out of memory"),
     ],
 )
@@ -295,7 +295,7 @@ def test_the_time_left_is_that_of_the_measurements_too(train: Train, stub):
     """As many as are due, and one at the end."""
     assert train("--metrics", "kid", "--metrics-kimg", 0.1, "--kimg", 0.25).status == 0
     plan = Plan.read(only("runs"))
-    one = measuring.Measurements(SimpleNamespace(plan=plan, run=None), None, print)  # type: ignore[arg-type]
+    one = evaluation.Measurements(SimpleNamespace(plan=plan, run=None), None, print)  # type: ignore[arg-type]
     assert one.seconds_left(0) == 0  # nothing is known yet
     one.seconds = 10.0
     assert [one.seconds_left(images) for images in (0, 96, 112, 208, 256)] == [30, 30, 20, 10, 10]

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from progan import Discriminator
 from tests import oracle
-from train import objectives
+from train.step import objectives
 
 FILES = {name: oracle.load(name) for name in ("losses_progan_d_16", "losses_stylegan_d_16")}
 SCENES = [pytest.param(name, lod, id=f"{name}-{lod}") for name in FILES for lod in FILES[name][0]["lods"]]

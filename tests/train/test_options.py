@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from train.errors import OptionError
-from train.options import Options, flag, parse
+from stylegrow.common.errors import InputError
+from train.config.options import Options, flag, parse
 
 
 def read(text: str, default: Options | None = None) -> Options:
@@ -138,7 +138,7 @@ def test_a_name_that_is_no_path_stays_a_name():
     ],
 )
 def test_what_makes_no_sense_is_one_line_that_names_it(text, words):
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises(InputError) as caught:
         read(text)
     message = str(caught.value)
     assert "\n" not in message
@@ -149,5 +149,5 @@ def test_what_makes_no_sense_is_one_line_that_names_it(text, words):
 
 @pytest.mark.parametrize("name", ["--data", "--out", "--cache", "--resume", "--init-from", "--cond"])
 def test_an_empty_text_is_refused(name):
-    with pytest.raises(OptionError, match=f"^{name} '': is empty"):
+    with pytest.raises(InputError, match=f"^{name} '': is empty"):
         parse([name, ""], "progan", "Train.")

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from progan.layers import Blur
-from train.errors import OptionError
-from train.options import Options
-from train.plan import Plan, make_plan
+from stylegrow.common.errors import InputError
+from train.config.options import Options
+from train.config.run_config import Plan, make_plan
 
 
 class Pictures:
@@ -128,7 +128,7 @@ def test_the_plan_knows_the_data():
     ],
 )
 def test_what_does_not_fit_the_data_is_refused(options, pictures, words):
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises(InputError) as caught:
         plan_for(pictures, **options)
     assert "\n" not in str(caught.value)
     for word in words:
@@ -137,7 +137,7 @@ def test_what_does_not_fit_the_data_is_refused(options, pictures, words):
 
 def test_a_batch_has_to_be_shared_evenly():
     assert plan_for(processes=2, batch=6).schedule.batch[64] == 6
-    with pytest.raises(OptionError, match=r"^--batch 5: 2 processes cannot share it; give a multiple of 2$"):
+    with pytest.raises(InputError, match=r"^--batch 5: 2 processes cannot share it; give a multiple of 2$"):
         plan_for(processes=2, batch=5)
     assert all(batch % 3 == 0 for batch in plan_for(Pictures(256), processes=3).schedule.batch.values())
 
@@ -155,7 +155,7 @@ def test_a_batch_has_to_be_shared_evenly():
 )
 def test_an_unreadable_plan_is_one_line(tmp_path, text, words):
     (tmp_path / "options.json").write_text(text)
-    with pytest.raises(OptionError, match=words) as caught:
+    with pytest.raises(InputError, match=words) as caught:
         Plan.read(tmp_path)
     assert str(tmp_path / "options.json") in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -166,12 +166,12 @@ def test_options_edited_to_nonsense_are_refused(tmp_path, name, value):
     content = json.loads(plan_for().to_json())
     content["options"][name] = value
     (tmp_path / "options.json").write_text(json.dumps(content))
-    with pytest.raises(OptionError, match="is damaged"):
+    with pytest.raises(InputError, match="is damaged"):
         Plan.read(tmp_path)
 
 
 def test_a_folder_without_options_is_no_run(tmp_path):
-    with pytest.raises(OptionError, match="is not a run folder"):
+    with pytest.raises(InputError, match="is not a run folder"):
         Plan.read(tmp_path)
 
 
@@ -211,7 +211,7 @@ class TestInitFrom:
         plan = plan_for(architecture="stylegan", init_from="model")
         assert plan.options.mapping_lrmul == plan.generator["mapping_lrmul"] == 0.05
         assert plan.options.blur == "no"
-        with pytest.raises(OptionError, match=r"--mapping-lrmul 0.1: the model of --init-from has 0.05"):
+        with pytest.raises(InputError, match=r"--mapping-lrmul 0.1: the model of --init-from has 0.05"):
             plan_for(architecture="stylegan", init_from="model", mapping_lrmul=0.1)
 
     @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ class TestInitFrom:
         ],
     )
     def test_what_does_not_fit_it_is_refused(self, options, pictures, words):
-        with pytest.raises(OptionError) as caught:
+        with pytest.raises(InputError) as caught:
             plan_for(pictures, init_from="model", **options)
         for word in words:
             assert word in str(caught.value)

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 import torch
 
-from train.presets import PRESETS, preset, preset_for
-from train.schedule import Schedule, resolutions, to_images
+from train.config.presets import PRESETS, preset, preset_for
+from train.config.schedule import Schedule, resolutions, to_images
 
 
 def values(table):

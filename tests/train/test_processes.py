@@ -11,11 +11,11 @@ import pytest
 import torch
 from accelerate.commands.config import config_args
 
-from train import launcher as module
-from train import processes
-from train.errors import OptionError, RunError
-from train.launcher import Launcher, launched_precision, lost_processes, threads
-from train.processes import Alone, Processes, StopRequest, portable, use_cpu
+from stylegrow.common.errors import InputError, RunError
+from train.distributed import launcher as module
+from train.distributed import processes
+from train.distributed.launcher import Launcher, launched_precision, lost_processes, threads
+from train.distributed.processes import Alone, Processes, StopRequest, portable, use_cpu
 
 SCRIPT = "train/progan.py"
 
@@ -123,7 +123,7 @@ def test_accelerates_configuration_file_asks_for_a_precision(above, monkeypatch,
 @pytest.mark.parametrize("precision", ["fp16", "fp8"])
 def test_other_precisions_are_refused_by_a_line_that_names_bf16(above, monkeypatch, precision):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", precision)
-    with pytest.raises(OptionError, match=rf"^mixed precision {precision} is not supported: .*bf16"):
+    with pytest.raises(InputError, match=rf"^mixed precision {precision} is not supported: .*bf16"):
         launched_precision(above(Above(f"accelerate launch --mixed_precision {precision} train/progan.py")))
 
 
@@ -302,7 +302,7 @@ def test_errors_that_cannot_travel_go_as_their_text():
     class Local(Exception):
         """Of a class that the other process cannot import."""
 
-    error = OptionError("--data")
+    error = InputError("--data")
     assert portable(error) is error
     assert portable(None) is None
     sent = portable(Local("odd"))

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-import zoo
+from stylegrow.models import read_config
 from tests.train.runs import Train, only, statistics
-from train import provenance, reports
-from train.checkpoints import checkpoints_in
-from train.reports import Clock, elapsed_at
+from train.run import provenance, reports
+from train.run.checkpoints import checkpoints_in
+from train.run.reports import Clock, elapsed_at
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_time_up_to_a_checkpoint_leaves_out_what_was_lost(tmp_path):
 
 
 def facts(run: Path) -> dict[str, object]:
-    return zoo.read_config(run)["training"]
+    return read_config(run)["training"]
 
 
 def test_models_tell_the_command_the_hardware_and_the_time(train: Train, pictures, tmp_path):

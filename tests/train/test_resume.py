@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import zoo
+from stylegrow.models import load_discriminator, load_generator
 from tests.train.runs import SMALL, Train, last_checkpoint, last_state, only, options, statistics
-from train import checkpoints, folders
-from train.checkpoints import checkpoints_in
-from train.trainer import Trainer
+from train.run import checkpoints, folders
+from train.run.checkpoints import checkpoints_in
+from train.step.trainer import Trainer
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(
     for out in moments.paths:
         runs = [path.parent for path in out.glob("*/options.json")]
         if runs and (runs[0] / "model").exists():
-            zoo.load_generator(runs[0])
-            zoo.load_discriminator(runs[0])
+            load_generator(runs[0])
+            load_discriminator(runs[0])
         if images >= 0 or list(out.glob("*/checkpoints/[0-9]*")):
             newest_there = checkpoints_in(next(out.glob("*/checkpoints")))[0]
             assert checkpoints.read(newest_there).facts["images"] >= images

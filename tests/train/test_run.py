@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-import zoo
-from data import open_dataset
+from stylegrow.data import open_dataset
+from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import COUNT, HOLDOUT, Train, last_checkpoint, last_state, only, options, statistics
 
 
@@ -56,7 +56,7 @@ class TestLabels:
         run = only("runs")
         assert statistics(run)[-1]["D/label_loss"] > 0
         assert statistics(run)[-1]["G/label_loss"] > 0
-        generator = zoo.load_generator(run)
+        generator = load_generator(run)
         z = torch.randn(2, 8)
         first, second = (generator(z, torch.eye(2)[[label, label]]) for label in (0, 1))
         assert not torch.equal(first, second)
@@ -67,7 +67,7 @@ class TestLabels:
         assert ended.status == 0
         run = only("runs")
         assert run.name == "00000-progan-toonhead8"
-        assert zoo.read_config(run)["classes"] == list(faces.classes("hair"))
+        assert read_config(run)["classes"] == list(faces.classes("hair"))
         assert options(run)["preset"] == "toonhead"
         assert str(faces.credit) in (run / "model" / "README.md").read_text()
         assert Image.open(run / "reals.png").text["Source"] == faces.credit  # type: ignore[attr-defined]
@@ -152,7 +152,7 @@ class TestInitFrom:
         monkeypatch.chdir(copy)
         assert train("--init-from", where, *self.STILL, "--out", tmp_path / "new").status == 0
         run = only(tmp_path / "new")
-        for load in (zoo.load_generator, zoo.load_discriminator):
+        for load in (load_generator, load_discriminator):
             begun, ended = load(where).state_dict(), load(run).state_dict()
             assert all(torch.equal(ended[name], begun[name]) for name in begun)
         assert options(run)["init_from"] == str(copy / where)
@@ -213,7 +213,7 @@ class TestBadInput:
         (folder / "a").rename(os.fsdecode(os.fsencode(folder) + b"/\xe4"))
         out = os.fsdecode(b"\xfc")
         assert train("--data", folder, "--cond", "--kimg", 0.016, "--out", out).status == 0
-        config = zoo.read_config(only(out))
+        config = read_config(only(out))
         assert config["classes"] == ["b", "\\udce4"]
         assert len(config["training"]["held_out"]) == HOLDOUT
         assert train("--resume", "--kimg", 0.032, "--out", out).status == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.schedule import Schedule, resolutions, to_images
+from train.config.schedule import Schedule, resolutions, to_images
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "schedule.json").read_text())
 repeatable = settings(derandomize=True, deadline=None)

@@ -9,14 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-import zoo
-from data import pictures as pixels
+from stylegrow.common.errors import RunError
+from stylegrow.common.images import to_uint8
+from stylegrow.models import load_discriminator, load_generator, read_config
+from stylegrow.rendering import grids as pixels
 from tests.train.runs import Train, last_checkpoint, only, timeless
-from train import checkpoints
-from train.draws import Draws
-from train.errors import RunError
-from train.snapshots import grid_shape
-from train.trainer import Trainer
+from train.run import checkpoints
+from train.run.snapshots import grid_shape
+from train.step.random_streams import Draws
+from train.step.trainer import Trainer
 
 FILES = ("model.safetensors", "discriminator.safetensors", "config.json", "README.md")
 
@@ -30,7 +31,7 @@ def test_grids_hold_as_many_as_fit(resolution, columns, rows):
 
 def test_the_model_is_the_averaged_generator(finished: Path):
     state = last_checkpoint(finished).tensors
-    generator, discriminator = zoo.load_generator(finished), zoo.load_discriminator(finished)
+    generator, discriminator = load_generator(finished), load_discriminator(finished)
     for network, name in ((generator, "average"), (discriminator, "discriminator")):
         for key, value in network.state_dict().items():
             assert torch.equal(value, state[f"{name}.{key}"])
@@ -40,9 +41,9 @@ def test_the_model_is_the_averaged_generator(finished: Path):
 def test_the_last_grid_is_what_the_model_draws(finished: Path):
     latents = Draws(0).latents("snapshot", 0, 96, 8)
     with torch.inference_mode():
-        images = zoo.load_generator(finished)(latents)
+        images = load_generator(finished)(latents)
     shown = np.asarray(Image.open(finished / "fakes000000.png"))
-    assert np.array_equal(shown, np.asarray(pixels.grid(pixels.to_uint8(images), 12)))
+    assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12)))
 
 
 def test_reals_are_pictures_of_the_data(finished: Path, pictures: Path):
@@ -53,7 +54,7 @@ def test_reals_are_pictures_of_the_data(finished: Path, pictures: Path):
 
 
 def test_the_config_tells_of_the_training(finished: Path):
-    config = zoo.read_config(finished)
+    config = read_config(finished)
     facts = config["training"]
     assert (facts["resolution"], facts["alpha"], facts["kimg"]) == (8, 1.0, 0.4)
     assert (facts["objective"], facts["precision"], facts["seed"]) == ("wgan-gp", "no", 0)
@@ -80,9 +81,9 @@ def test_snapshots_and_models_are_kept_as_told(train: Train):
     assert sorted(path.name for path in run.glob("fakes*")) == [f"fakes{n:06d}.png" for n in (0, 2, 4, 6, 8, 9)]
     assert len({Image.open(path).size for path in run.glob("fakes*")}) == 1
     assert [path.name for path in checkpoints.checkpoints_in(run / "checkpoints")] == ["000000009000", "000000006000"]
-    kimg = [zoo.read_config(run / "models" / name)["training"]["kimg"] for name in ("000008", "000009")]
+    kimg = [read_config(run / "models" / name)["training"]["kimg"] for name in ("000008", "000009")]
     assert kimg == [8, 9]
-    assert zoo.read_config(run)["training"]["kimg"] == 9
+    assert read_config(run)["training"]["kimg"] == 9
 
     # Back to 6,000: what was kept of the time after it is not counted as newer.
     (checkpoints.checkpoints_in(run / "checkpoints")[0] / "state.json").unlink()
@@ -97,9 +98,9 @@ def test_the_model_is_there_before_the_first_step(train: Train, monkeypatch):
     monkeypatch.setattr(Trainer, "step", step)
     assert train().error == "no step"
     run = only("runs")
-    assert zoo.read_config(run)["training"]["kimg"] == 0
-    assert zoo.read_config(run)["training"]["resolution"] == 4
-    assert zoo.load_generator(run)(torch.zeros(1, 8), resolution=4).shape == (1, 3, 4, 4)
+    assert read_config(run)["training"]["kimg"] == 0
+    assert read_config(run)["training"]["resolution"] == 4
+    assert load_generator(run)(torch.zeros(1, 8), resolution=4).shape == (1, 3, 4, 4)
     assert (run / "fakes000000.png").exists()
 
 
@@ -107,13 +108,13 @@ def test_no_models_are_kept_where_none_are_wanted(train: Train):
     assert train("--keep-models", 0, "--kimg", 0.032).status == 0
     run = only("runs")
     assert not (run / "models").exists()
-    zoo.load_generator(run)
+    load_generator(run)
 
 
 def test_labelled_samples_keep_their_labels(train: Train):
     assert train("--cond", "--kimg", 0.032).status == 0
     run = only("runs")
-    config = zoo.read_config(run)
+    config = read_config(run)
     assert config["classes"] == ["a", "b"]
     assert config["training"]["labels"] == "class"
     assert config["generator"]["label_dim"] == config["discriminator"]["label_dim"] == 2

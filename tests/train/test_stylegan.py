@@ -9,29 +9,30 @@ import pytest
 import torch
 from PIL import Image
 
-import zoo
-from data import pictures as pixels
+from stylegrow.common.images import to_uint8
+from stylegrow.models import load_discriminator, load_generator, read_config
+from stylegrow.rendering import grids as pixels
 from tests.train.runs import Train, last_checkpoint, last_state, only, options, statistics, timeless
-from train import checkpoints
-from train.draws import Draws
+from train.run import checkpoints
+from train.step.random_streams import Draws
 
 GROWING = ("--start-resolution", 4)  # pictures of 8 px are where it begins else
 
 
 def test_a_run_folder_holds_a_model_that_draws(finished_stylegan: Path):
     assert finished_stylegan.name == "00000-stylegan-noise8"
-    config = zoo.read_config(finished_stylegan)
+    config = read_config(finished_stylegan)
     assert config["architecture"] == "stylegan"
     assert [config["generator"][name] for name in ("z_dim", "w_dim", "mapping_fmaps")] == [8, 8, 8]
     assert config["training"]["resolution"] == 8
     assert {line["resolution"] for line in statistics(finished_stylegan)} == {8}
-    assert zoo.load_generator(finished_stylegan)(torch.zeros(1, 8), psi=0.5, noise="const").shape == (1, 3, 8, 8)
+    assert load_generator(finished_stylegan)(torch.zeros(1, 8), psi=0.5, noise="const").shape == (1, 3, 8, 8)
     assert "StyleGAN" in (finished_stylegan / "model" / "README.md").read_text()
 
 
 def test_the_mean_w_is_saved_with_the_model(finished_stylegan: Path):
     state = last_checkpoint(finished_stylegan).tensors
-    w_avg = zoo.load_generator(finished_stylegan).state_dict()["w_avg"]
+    w_avg = load_generator(finished_stylegan).state_dict()["w_avg"]
     assert w_avg.abs().min() > 0
     assert torch.equal(w_avg, state["average.w_avg"])
     assert torch.equal(w_avg, state["generator.w_avg"])
@@ -40,9 +41,9 @@ def test_the_mean_w_is_saved_with_the_model(finished_stylegan: Path):
 def test_grids_are_drawn_with_the_model_s_own_noise(finished_stylegan: Path):
     latents = Draws(0).latents("snapshot", 0, 96, 8)
     with torch.inference_mode():
-        images = zoo.load_generator(finished_stylegan)(latents, noise="const")
+        images = load_generator(finished_stylegan)(latents, noise="const")
     shown = np.asarray(Image.open(finished_stylegan / "fakes000000.png"))
-    assert np.array_equal(shown, np.asarray(pixels.grid(pixels.to_uint8(images), 12)))
+    assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12)))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,8 @@ def test_labels_from_end_to_end(train: Train):
     assert "labels: class, 2 classes" in ended.out
     run = only("runs")
     assert not any("label" in name for name in statistics(run)[-1])
-    assert zoo.load_discriminator(run).output.weight.shape[0] == 2
-    generator = zoo.load_generator(run)
+    assert load_discriminator(run).output.weight.shape[0] == 2
+    generator = load_generator(run)
     z = torch.randn(2, 8)
     first, second = (generator(z, torch.eye(2)[[label, label]], noise="const") for label in (0, 1))
     assert not torch.equal(first, second)
@@ -76,7 +77,7 @@ def test_labels_from_end_to_end(train: Train):
 def test_without_cond_labels_are_only_mentioned(train: Train):
     ended = train("--kimg", 0.016, architecture="stylegan")
     assert "note: the data has labels (class); --cond trains with them" in ended.out
-    assert zoo.read_config(only("runs"))["generator"]["label_dim"] == 0
+    assert read_config(only("runs"))["generator"]["label_dim"] == 0
 
 
 def test_a_dry_run_counts_both_networks(train: Train):
@@ -90,7 +91,7 @@ def test_a_dry_run_counts_both_networks(train: Train):
 def test_training_starts_from_a_model_with_its_mean_w(train: Train, copy_stylegan):
     words = ("--init-from", copy_stylegan, "--lr", 1e-30, "--kimg", 0.016, "--out", "new")
     assert train(*words, architecture="stylegan").status == 0
-    begun, ended = (zoo.load_generator(run).state_dict() for run in (copy_stylegan, only("new")))
+    begun, ended = (load_generator(run).state_dict() for run in (copy_stylegan, only("new")))
     for name, before in begun.items():
         if name != "w_avg":
             assert torch.equal(ended[name], before)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, train, weights
-from train import trainer as module
-from train.objectives import Objective
-from train.processes import Alone
-from train.schedule import Schedule
+from train.config.schedule import Schedule
+from train.distributed.processes import Alone
+from train.step import trainer as module
+from train.step.objectives import Objective
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 PLACES = {"4 px": 0, "fade to 8 px": 32, "8 px": 48, "fade to 16 px": 72, "16 px": 96}

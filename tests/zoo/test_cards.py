@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-import zoo.folders
-from metrics.results import Result
 from progan import Generator
-from zoo import ModelError, load_generator, save_model, write_card
-from zoo.cards import model_card
+from stylegrow.common.errors import ModelError
+from stylegrow.metrics.results import Result
+from stylegrow.models import load_generator, read_config, save_model, write_card
+from stylegrow.models.cards import model_card
 
 SHARES = {
     "none": {"generated": 0.2, "floor": 0.5, "true": 0.4},
@@ -187,7 +187,7 @@ def test_a_card_is_written_anew(tmp_path):
     before = {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()}
     Image.new("RGB", (8, 8)).save(tmp_path / "m" / "grid.png")
     write_card(tmp_path / "m", pictures=[("grid.png", "uncurated", None)], numbers=numbers())
-    config = zoo.read_config(tmp_path / "m")
+    config = read_config(tmp_path / "m")
     wanted = model_card(config, pictures=[("grid.png", "uncurated", None)], numbers=numbers())
     assert (tmp_path / "m" / "README.md").read_text(encoding="utf-8") == wanted
     for name in ("config.json", "model.safetensors"):

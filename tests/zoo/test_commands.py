@@ -3,17 +3,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 import stylegan
-import zoo
-import zoo.folders
 from progan import Discriminator, Generator
-from zoo import save_model
-from zoo.__main__ import main
+from stylegrow.cli.models import main
+from stylegrow.models import folders, load_generator, save_model
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
@@ -27,7 +24,7 @@ def models(tmp_path, monkeypatch):
     style = stylegan.Generator(z_dim=6, w_dim=6, mapping_layers=1, label_dim=2, **SMALL)
     facts = {"kimg": 150.0, "data": "toonhead, 9 pictures", "resolution": 8, "alpha": 1.0, "held_out": list(range(99))}
     save_model(tmp_path / "zoo" / "faces", g, Discriminator(**SMALL), training=facts)
-    monkeypatch.setattr(zoo.folders, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(folders, "ZOO", tmp_path / "zoo")
     runs = tmp_path / "runs"
     for name in ("model", "models/000002", "models/000004"):
         save_model(runs / "00001-run" / name, g, training=facts | {"kimg": 12.5, "resolution": 4})
@@ -98,7 +95,7 @@ def test_what_models_say_cannot_steer_the_terminal(models, capsys):
 
 def test_show_tells_everything(models, capsys):
     out = said(capsys, "show", "faces")
-    g = zoo.load_generator("faces")
+    g = load_generator("faces")
     for words in (
         "progan, format version 1",
         "stage reached: 8 px of 8, alpha 1",
@@ -115,7 +112,7 @@ def test_show_tells_everything(models, capsys):
 
 def test_show_counts_neither_noise_maps_nor_averages(models, capsys):
     out = said(capsys, "show", "runs/other")
-    style = zoo.load_generator("runs/other")
+    style = load_generator("runs/other")
     count = sum(p.numel() for p in style.parameters())
     assert count < sum(tensor.numel() for tensor in style.state_dict().values())
     assert f"generator: {count:,} trainable parameters" in out
@@ -166,7 +163,7 @@ def test_import_official_converts_and_says_what_it_was(models, capsys, monkeypat
         assert file == "cats.pkl"
         save_model(out, Generator(z_dim=6, **SMALL))
 
-    monkeypatch.setattr(zoo, "official", SimpleNamespace(import_official=convert), raising=False)
+    monkeypatch.setattr("stylegrow.models.official.importing.import_official", convert)
     assert said(capsys, "import-official", "cats.pkl", "out") == "out: progan of 8 px\n"
 
 
@@ -203,7 +200,7 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(models, capsys, fake_hub):
     (models / "zoo" / "faces" / "notes.txt").write_text("mine")
     (models / "zoo" / "faces" / "grid.png").write_text("picture")
     out = said(capsys, "push", "faces", "me/faces", "--dry-run")
-    assert [line.split()[-1] for line in out.splitlines()[:-1]] == [*zoo.folders.FILES, "grid.png"]
+    assert [line.split()[-1] for line in out.splitlines()[:-1]] == [*folders.FILES, "grid.png"]
     assert "me/faces" in out
     assert fake_hub.calls == []
 
@@ -212,7 +209,7 @@ def test_interrupted_is_130(capsys, monkeypatch):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(zoo.__main__, "list_models", interrupt)
+    monkeypatch.setattr(models, "list_models", interrupt)
     assert main(["list"]) == 130
     assert capsys.readouterr().err.startswith("interrupted")
 
@@ -221,7 +218,7 @@ def test_a_folder_that_cannot_be_written_is_status_1(models, capsys, monkeypatch
     def convert(file, out):
         raise PermissionError(13, "Permission denied", out)
 
-    monkeypatch.setattr(zoo, "official", SimpleNamespace(import_official=convert), raising=False)
+    monkeypatch.setattr("stylegrow.models.official.importing.import_official", convert)
     assert "Permission denied: 'out'" in said(capsys, "import-official", "cats.pkl", "out", status=1)
 
 

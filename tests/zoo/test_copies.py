@@ -8,11 +8,11 @@ import torch
 
 import progan
 import stylegan
-import zoo.folders
-from zoo import ModelError, load_discriminator, load_generator, save_model
-from zoo.__main__ import main
-from zoo.copies import PICTURES, copy_model, largest_change
-from zoo.sampling import Look, images
+from stylegrow.cli.models import main
+from stylegrow.common.errors import ModelError
+from stylegrow.models import folders, load_discriminator, load_generator, save_model
+from stylegrow.models.copies import PICTURES, copy_model, largest_change
+from stylegrow.sampling.drawing import Look, images
 
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 
@@ -168,7 +168,7 @@ def test_pictures_that_change_are_refused(model, tmp_path, capsys):
 @pytest.mark.parametrize("stage", [4, 8])
 def test_the_change_is_that_of_the_stage_reached(tmp_path, networks, labels, stage):
     """Against the pictures of the files, in 8 bits."""
-    from data.pictures import to_uint8
+    from stylegrow.common.images import to_uint8
 
     save_model(tmp_path / "m", networks(label_dim=labels)[0], training={"resolution": stage})
     spoil(tmp_path / "m", 10.0)
@@ -200,7 +200,7 @@ def test_what_does_not_load_is_not_copied(model, tmp_path, capsys):
 
 @pytest.mark.parametrize("empty", [False, True])
 def test_a_copy_that_fails_leaves_nothing(model, tmp_path, capsys, monkeypatch, empty):
-    write, count = zoo.folders.write_synced, 0
+    write, count = folders.write_synced, 0
 
     def failing(path, content):
         nonlocal count
@@ -211,7 +211,7 @@ def test_a_copy_that_fails_leaves_nothing(model, tmp_path, capsys, monkeypatch, 
 
     if empty:
         (tmp_path / "new").mkdir()
-    monkeypatch.setattr(zoo.folders, "write_synced", failing)
+    monkeypatch.setattr(folders, "write_synced", failing)
     assert "No space left" in said(capsys, "copy", model, tmp_path / "new", status=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == (["m", "new"] if empty else ["m"])
     if empty:
@@ -222,7 +222,7 @@ def test_runs_names_and_the_hub_are_copied(model, tmp_path, capsys, monkeypatch,
     shutil.copytree(model, tmp_path / "run" / "model")
     shutil.copytree(model, tmp_path / "zoo" / "faces")
     shutil.copytree(model, fake_hub.branch("me/faces", None))
-    monkeypatch.setattr(zoo.folders, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(folders, "ZOO", tmp_path / "zoo")
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(("run", "faces", "hf://me/faces")):
         said(capsys, "copy", name, f"new{number}")

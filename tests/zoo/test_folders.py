@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import stylegan
-import zoo.folders
 from progan import Discriminator, Generator
-from zoo import ModelError, load_discriminator, load_generator, read_config, save_model
+from stylegrow.common.errors import ModelError
+from stylegrow.models import folders, load_discriminator, load_generator, read_config, save_model
 
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 FILES = ["README.md", "config.json", "discriminator.safetensors", "model.safetensors"]
@@ -164,7 +164,7 @@ def test_found_in_a_run_folder_and_in_the_zoo(tmp_path, monkeypatch):
     assert same(load_generator(tmp_path / "run"), g)
     other, _ = networks(seed=1)
     save_model(tmp_path / "zoo" / "named", other)
-    monkeypatch.setattr(zoo.folders, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(folders, "ZOO", tmp_path / "zoo")
     monkeypatch.chdir(tmp_path / "run")
     assert same(load_generator("named"), other)
     assert same(load_generator("model"), g)  # a folder here, not a name
@@ -177,7 +177,7 @@ def test_found_in_a_run_folder_and_in_the_zoo(tmp_path, monkeypatch):
 
 
 def test_every_bundled_model_loads():
-    for config in zoo.folders.ZOO.glob("*/config.json"):
+    for config in folders.ZOO.glob("*/config.json"):
         assert load_generator(config.parent.name).config == json.loads(config.read_text())["generator"]
 
 

@@ -8,8 +8,9 @@ import torch
 from huggingface_hub import constants, errors
 
 from progan import Discriminator, Generator
-from zoo import ModelError, find_model, hub, load_discriminator, load_generator, read_config, save_model
-from zoo.folders import FILES, files_of
+from stylegrow.common.errors import ModelError
+from stylegrow.models import find_model, hub, load_discriminator, load_generator, read_config, save_model
+from stylegrow.models.folders import FILES, files_of
 
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 

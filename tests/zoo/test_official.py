@@ -8,11 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stylegrow.common.errors import ModelError
+from stylegrow.models import folders, load_discriminator, load_generator, read_config
+from stylegrow.models.official.importing import import_official
 from tests import oracle
 from tests.zoo import official_files
 from tests.zoo.official_files import PAPER, STYLE, THEANO, component, progan, stylegan, write
-from zoo import ModelError, folders, load_discriminator, load_generator, read_config
-from zoo.official import import_official
 
 PICKLES = Path(oracle.__file__).parent / "pickles"
 FILES = {
@@ -524,7 +525,7 @@ def test_expected_shapes_are_given_in_the_official_layout(tmp_path):
 
 
 def test_numbers_used_many_times_over_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("zoo.official.SPARE_BYTES", 0)
+    monkeypatch.setattr("stylegrow.models.official.importing.SPARE_BYTES", 0)
     networks = progan()
     same = np.zeros(20_000, np.float32)
     networks[2].state["variables"] += [(f"extra{index}", same) for index in range(10)]

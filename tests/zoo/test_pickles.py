@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stylegrow.common.errors import ModelError
+from stylegrow.models.official import pickles
+from stylegrow.models.official.importing import import_official
+from stylegrow.models.official.pickles import ALLOWED, Array, Network, read_pickle
 from tests.zoo import official_files
-from zoo import ModelError, pickles
-from zoo.official import import_official
-from zoo.pickles import ALLOWED, Array, Network, read_pickle
 
 PICKLES = Path(__file__).parent.parent / "oracle" / "pickles"
 

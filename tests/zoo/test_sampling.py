@@ -8,8 +8,8 @@ import torch
 
 import progan
 import stylegan
-from data.pictures import to_uint8
-from zoo.sampling import Look, draw, images, largest_batch, latents, noise_maps, parts, rows
+from stylegrow.common.images import to_uint8
+from stylegrow.sampling.drawing import Look, draw, images, largest_batch, latents, noise_maps, parts, rows
 
 SEEDS = [0, 7, 2**32 - 1, 3, 7, 123456, 1]
 

@@ -1,0 +1,83 @@
+"""Picture files that give nothing away: the real one and the generated ones of a round differ in what they show alone.
+
+Every picture goes the same way, whatever it was before: RGB, resized, disturbed by one grey level at random, encoded
+as JPEG by one call. Reals may have been JPEG files, whose traces a lossless copy would keep; so all are JPEG now. The
+files of a round are equally long (zeros after the end of the picture, which decoders skip), have random names and one
+and the same time, and are written in random order.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stylegrow.rendering.grids import resized
+
+PADDING = 16 << 10  # bytes: lengths are multiples of it
+QUALITY = 92
+SMALLEST_SHOWN = 512  # px
+THUMBNAIL = 64  # px, but at most half of what the model draws
+
+
+def shown_size(resolution: int) -> int:
+    """The size in px that pictures of a resolution are shown at."""
+    return max(resolution, SMALLEST_SHOWN)
+
+
+def publish(pictures: Sequence[np.ndarray], folder: Path, rng: random.Random, size: int) -> list[Path]:
+    """Write the pictures [r, r, 1 or 3] (uint8) of one round into `folder` at `size` px; their paths, in order.
+
+    The disturbance differs from round to round, so that a picture that comes again is another file with another hash.
+    OSError where they cannot be written; then none is left behind.
+    """
+    noise = np.random.default_rng(rng.getrandbits(128))
+    contents = [encoded(disturbed(enlarged(picture, size), noise)) for picture in pictures]
+    length = -(-max(map(len, contents)) // PADDING) * PADDING
+    paths = [folder / f"{rng.getrandbits(128):032x}.jpg" for _ in contents]
+    second = int(time.time())
+    try:
+        for index in rng.sample(range(len(paths)), len(paths)):
+            write(paths[index], contents[index].ljust(length, b"\0"))
+        for path in paths:
+            os.utime(path, (second, second))
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+    return paths
+
+
+def enlarged(picture: np.ndarray, size: int) -> np.ndarray:
+    """A square picture [r, r, 1 or 3] (uint8) as RGB [size, size, 3]."""
+    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3))))
+    return np.asarray(image if image.width == size else image.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def disturbed(picture: np.ndarray, noise: np.random.Generator) -> np.ndarray:
+    """Each value one higher, one lower or as it was, by chance."""
+    return np.clip(picture + noise.integers(-1, 2, picture.shape, np.int16), 0, 255).astype(np.uint8)
+
+
+def thumbnail(picture: np.ndarray) -> np.ndarray:
+    """A picture [r, r, C] (uint8) with fewer pixels, in which mistakes are harder to see."""
+    return resized(picture, min(len(picture) // 2, THUMBNAIL))
+
+
+def encoded(picture: np.ndarray) -> bytes:
+    """A JPEG of RGB [H, W, 3]: no metadata, and tables that do not depend on the picture."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=QUALITY, subsampling="4:2:0", optimize=False, progressive=False)
+    return file.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet."""
+    with path.open("xb") as file:
+        file.write(content)

@@ -1,9 +1,0 @@
-"""The tabs of the browser app, one file each, in the order in which they are shown.
-
-Each module has `build(context)`, which is called inside gr.Blocks and makes its own gr.Tab; it may return a function,
-called when all tabs are there, that connects it with others. Importing this imports Gradio.
-"""
-
-from app.pages import about, game, generate, growth, interpolation, mixing, training, truncation
-
-PAGES = (generate, mixing, truncation, growth, interpolation, game, training, about)

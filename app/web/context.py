@@ -1,0 +1,193 @@
+"""What the pages of the app share: the models, the limits, and how an event comes to a function of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+from gradio.events import Dependency
+
+from app.web.checks import Check
+from app.web.models import Models
+from stylegrow.common.errors import InputError, ModelError
+from stylegrow.models.info import ModelInfo
+from stylegrow.sampling.engine import is_out_of_memory
+
+DRAWS = {"concurrency_id": "gpu", "concurrency_limit": 1}
+FREE = {"concurrency_limit": None}
+QUICK = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for."""
+
+    images: int = 64
+    frames: int = 240
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A public one, for the table in About."""
+
+    name: str
+    parameters: tuple[str, ...]
+    summary: str
+
+
+@dataclass
+class Context:
+    """Made by build_app and given to each page.
+
+    A page adds its components to `follow` when they depend on the model, to `fields` when links may set them (the key
+    is the link's parameter), and runs its functions through `bind`. Nothing of a visitor is ever kept here.
+    """
+
+    models: Models
+    limits: Limits
+    files: Path  # pictures and films are written into new folders here; Gradio serves and later deletes them
+    runs: Path | None = None
+    reals: Path | None = None
+    leaderboard: Path | None = None
+    model: gr.Dropdown = None  # type: ignore[assignment]  # these three are set while the page is built
+    tabs: gr.Tabs = None  # type: ignore[assignment]
+    here: gr.Textbox = None  # type: ignore[assignment]  # the tab that the visitor sees
+    fields: dict[str, Component] = field(default_factory=dict)
+    followers: list[tuple[Sequence[Block], Callable[[ModelInfo | None], Sequence[Any]]]] = field(default_factory=list)
+    endpoints: list[Endpoint] = field(default_factory=list)
+    shows: list[tuple[str, Callable[..., Any], Sequence[Component], Sequence[Block], str]] = field(default_factory=list)
+    _checks: dict[int, Check] = field(default_factory=dict)
+
+    def checked(self, component: Any, check: Check) -> Any:
+        """The component, whose values are looked at by `check` before any function sees them."""
+        self._checks[component._id] = check
+        return component
+
+    def value_of(self, component: Component, text: str) -> Any:
+        """What a link's text sets a component to. InputError when its check does not take it."""
+        value = self._check(component)(text)
+        return value if isinstance(value, int | float) else text
+
+    def follow(self, components: Sequence[Block], update: Callable[[ModelInfo | None], Sequence[Any]]) -> None:
+        """Have components updated whenever another model is chosen: `update` gives a value or gr.update for each."""
+        self.followers.append((components, update))
+
+    def show(
+        self, tab: str, work: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Block], js: str
+    ) -> None:
+        """Have `work` fill a tab when it is opened, and when the model changes while it is. `js` gets the last output.
+
+        It should leave what takes long to a button: see `quick`.
+        """
+        self.shows.append((tab, work, inputs, outputs, js))
+
+    def quick(self, model: Any, pictures: int) -> bool:
+        """Whether drawing so many pictures takes little time, so that it may be done without being asked for."""
+        seconds = self.models.seconds(model)
+        return seconds is not None and seconds * pictures < QUICK
+
+    def bind(
+        self,
+        triggers: Any,
+        work: Callable[..., Any],
+        inputs: Sequence[Component],
+        outputs: Sequence[Block],
+        *,
+        name: str | None = None,
+        draws: bool = True,
+        **more: Any,
+    ) -> Dependency:
+        """Run `work` on events, with the values of the inputs as their checks have read them.
+
+        `triggers` is one event (button.click, dependency.then) or a list of them. With a `name` this is a public
+        endpoint, whose documentation is the docstring of `work`. `draws` says whether the network runs, for which all
+        wait in one line. An InputError becomes the message that the visitor sees.
+        """
+        checks = [self._check(component) for component in inputs]
+        if name is not None:
+            parameters = list(inspect.signature(work).parameters)[: len(inputs)]
+            self.endpoints.append(Endpoint(name, tuple(parameters), (inspect.getdoc(work) or "").partition("\n")[0]))
+        listen = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
+        return listen(
+            _told(work, checks),
+            list(inputs),
+            list(outputs),
+            api_name=name,
+            api_description=inspect.getdoc(work) if name else False,
+            api_visibility="public" if name else "private",
+            validator=_validator(checks) if checks else None,
+            **((DRAWS if draws else FREE) | {"show_progress": "minimal"} | more),
+        )
+
+    def _check(self, component: Component) -> Check:
+        if isinstance(component, gr.State):
+            return lambda value: value  # it never leaves the server
+        return self._checks[component._id]
+
+
+def _validator(checks: Sequence[Check]) -> Callable[..., Any]:
+    """What Gradio asks, before the event waits in line, about each input."""
+
+    def validator(*values: Any) -> Any:
+        results = [_asked(check, value) for check, value in zip(checks, values, strict=True)]
+        return results[0] if len(results) == 1 else results
+
+    return validator
+
+
+def _asked(check: Check, value: Any) -> dict[str, Any]:
+    try:
+        check(value)
+    except InputError as error:
+        return gr.validate(False, str(error))
+    return gr.validate(True, "")
+
+
+def _told(work: Callable[..., Any], checks: Sequence[Check]) -> Callable[..., Any]:
+    """`work` with values as its checks read them, whose AppErrors are shown to the visitor and not logged."""
+
+    def read(values: Sequence[Any]) -> list[Any]:
+        return [check(value) for check, value in zip(checks, values, strict=False)] + list(values[len(checks) :])
+
+    if inspect.isgeneratorfunction(work):
+
+        @functools.wraps(work)
+        def stream(*values: Any) -> Any:
+            with _shown():
+                yield from work(*read(values))
+
+        return stream
+
+    @functools.wraps(work)
+    def call(*values: Any) -> Any:
+        with _shown():
+            return work(*read(values))
+
+    return call
+
+
+@contextlib.contextmanager
+def _shown() -> Iterator[None]:
+    """Errors that are no mistake of ours become messages."""
+    try:
+        yield
+    except (InputError, ModelError) as error:
+        raise _message(error) from None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _message(InputError("There is not enough memory for this model here, even for one image.")) from None
+
+
+def _message(error: Exception) -> gr.Error:
+    text = str(error).replace("<", "‹")  # Gradio shows errors as HTML
+    text = text[:1].upper() + text[1:] + ("" if text.endswith((".", ")")) else ".")
+    return gr.Error(text, title="That did not work", print_exception=False)

@@ -1,0 +1,131 @@
+"""The models that the app offers, by name, and the few of them that are in memory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from stylegrow.common.commandline import DtypeName
+from stylegrow.common.errors import InputError, ModelError
+from stylegrow.common.text import printable
+from stylegrow.models.folders import ZOO
+from stylegrow.models.info import BUNDLED, ModelInfo, read_info
+
+if TYPE_CHECKING:
+    from stylegrow.sampling.engine import Engine
+
+MOST_IN_MEMORY = 2
+TRIES, LONGEST_TRYING = 5, 3.0  # how often an image is drawn to know how long it takes; seconds
+COMMANDS = ("make train NETWORK=stylegan", "python -m app --model PATH")
+NO_MODEL = f"No model is loaded. Train one with {COMMANDS[0]} or start the app with --model PATH."
+
+
+class Models:
+    """The models by name, loaded when they are first asked for; those unused for longest make room. Thread-safe."""
+
+    def __init__(
+        self,
+        models: Sequence[str] = (),
+        folder: str | None = None,
+        device: str | None = None,
+        batch: int | None = None,
+        dtype: DtypeName = "float32",
+    ) -> None:
+        """Those given, then those in a folder; without either the bundled ones. InputError or ModelError."""
+        self._device, self._batch, self._dtype = device, batch, dtype
+        self._lock = Lock()
+        self._engines: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
+        self.cards: dict[str, ModelInfo] = {}
+        for model in models:
+            self._add(read_info(model))
+        if folder is not None:
+            for card in _cards_in(Path(folder)):
+                self._add(card)
+        if not models and folder is None:
+            for name in BUNDLED:
+                if (ZOO / name / "config.json").is_file():
+                    self._add(read_info(name))
+
+    def _add(self, card: ModelInfo) -> None:
+        if any(card.folder.resolve() == other.folder.resolve() for other in self.cards.values()):
+            return
+        name, count = card.name, 1
+        while name in self.cards:
+            count += 1
+            name = f"{card.name} ({count})"
+        self.cards[name] = card if name == card.name else ModelInfo(**(vars(card) | {"name": name}))
+
+    @property
+    def first(self) -> str | None:
+        """The name of the model that visitors see first."""
+        return next(iter(self.cards), None)
+
+    def card(self, name: Any) -> ModelInfo:
+        """The card of a model. InputError when there is none of this name."""
+        if not self.cards:
+            raise InputError(NO_MODEL)
+        if not isinstance(name, str) or name not in self.cards:
+            raise InputError("There is no such model here; choose one from the list.")
+        return self.cards[name]
+
+    def engine(self, name: Any) -> Engine:
+        """The engine of a model, loaded if need be. InputError when there is none, or when it cannot be loaded."""
+        return self._loaded(name)[0]
+
+    def seconds(self, name: Any) -> float | None:
+        """How long the model takes for an image, if it is in memory: as measured when it was loaded."""
+        with self._lock:
+            found = self._engines.get(name) if isinstance(name, str) else None
+            return found[1] if found else None
+
+    def device(self) -> str:
+        """ "cpu", "cuda", ...: where models are loaded to."""
+        from stylegrow.sampling.engine import default_device
+
+        return self._device.partition(":")[0] if self._device else default_device()
+
+    def _loaded(self, name: Any) -> tuple[Engine, float]:
+        card = self.card(name)
+        with self._lock:
+            if card.name not in self._engines:
+                while len(self._engines) >= MOST_IN_MEMORY:
+                    self._engines.popitem(last=False)
+                self._engines[card.name] = self._load(card)
+            self._engines.move_to_end(card.name)
+            return self._engines[card.name]
+
+    def _load(self, card: ModelInfo) -> tuple[Engine, float]:
+        from stylegrow.sampling.engine import Engine
+
+        try:
+            engine = Engine(str(card.folder), self._device, self._batch, self._dtype)
+        except (ModelError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise InputError(
+                f'"{card.name}" cannot be loaded: {str(error).replace(str(card.folder), card.name)}'
+            ) from None
+        setting = engine.setting(label="0" if card.labels else None)
+        list(engine.images([0], setting))  # the first image also pays for what is set up once
+        seconds: list[float] = []
+        while len(seconds) < TRIES and sum(seconds) < LONGEST_TRYING:  # the best of some, since others may be at work
+            start = time.perf_counter()
+            list(engine.images([0], setting))
+            seconds.append(time.perf_counter() - start)
+        return engine, min(seconds)
+
+
+def _cards_in(folder: Path) -> Iterable[ModelInfo]:
+    """Of the model and run folders in a folder; those that cannot be used are named on stderr and left out."""
+    if not folder.is_dir():
+        raise InputError(f"--models-dir {printable(folder)}: is no folder; give one that holds model or run folders")
+    for path in sorted(folder.iterdir()):
+        if any((at / "config.json").is_file() for at in (path, path / "model")):
+            try:
+                yield read_info(str(path))
+            except (InputError, ModelError) as error:
+                print(f"note: left out: {error}", file=sys.stderr)

@@ -1,0 +1,47 @@
+"""The options of `python -m app` without a command, which serves the browser app."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from stylegrow.common.commandline import Dtype, Integer, Text
+
+Repeated = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction]
+Folder = Annotated[str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve:
+    """The browser app."""
+
+    model: Repeated = ()
+    """a name in zoo/, a model folder, a run folder, or hf://user/repo; repeatable (default: the bundled models)"""
+    models_dir: Folder = None
+    """a folder of model folders or run folders, all of which are offered"""
+    host: str = "127.0.0.1"
+    """the address to listen at; 0.0.0.0 is the whole network"""
+    port: Integer = None
+    """the port to listen at (default: the first that is free, from 7860 on)"""
+    share: bool = False
+    """open a public address by Gradio's tunnel, which downloads a program for it"""
+    auth: Text = None
+    """user:password that visitors must give"""
+    real_images: Folder = None
+    """a folder of pictures for the game, at least 20, or fashion-mnist (default: what the model's training held out)"""
+    runs: str = "runs"
+    """the folder whose training runs are shown"""
+    device: Text = None
+    """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
+    dtype: Dtype = "float32"
+    """of the convolutions; bf16 is faster where the machine is, and changes pictures a little"""
+    max_batch: Integer = None
+    """pictures drawn at once (default: what memory surely holds)"""
+    max_frames: Integer = None
+    """frames that a film may have (default: 240, with a GPU 1200)"""
+    leaderboard: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """an SQLite file for the game's leaderboard (default: none is kept)"""
+    root_path: Text = None
+    """the path that a proxy in front adds, such as /stylegrow"""
+    open: bool = False
+    """show it in the browser at once"""

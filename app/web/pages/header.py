@@ -1,0 +1,67 @@
+"""What stands above the tabs: the name, the model menu, what is known of the model, and the line that is read aloud."""
+
+from html import escape
+
+import gradio as gr
+
+from app.web.context import Context
+from app.web.models import COMMANDS
+from stylegrow.models.info import ModelInfo
+
+SMALL = 256  # px: pictures up to here are shown with their pixels repeated, not blurred
+
+
+def build(context: Context) -> None:
+    """The header; makes `context.model`."""
+    models = context.models
+    with gr.Row(elem_id="header"):
+        gr.Markdown("# Stylegrow", elem_id="title", container=False)
+        context.model = context.checked(
+            gr.Dropdown(
+                [(card.title(), name) for name, card in models.cards.items()],
+                value=models.first,
+                label="Model",
+                show_label=False,
+                container=False,
+                elem_id="model",
+                filterable=len(models.cards) > 8,
+                interactive=True,
+                scale=3,
+            ),
+            lambda value: models.card(value).name,
+        )
+        card = models.cards.get(models.first or "")
+        badge = gr.HTML(_badge(context, card), elem_id="badge")
+    banner = gr.HTML(_banner(card), elem_id="banner")
+    gr.HTML('<div role="status" aria-live="polite" id="said"></div>', elem_id="status")
+    context.follow([badge, banner], lambda card: [_badge(context, card), _banner(card)])
+
+
+def _badge(context: Context, card: ModelInfo | None) -> str:
+    device = "CPU" if context.models.device() == "cpu" else "GPU"
+    if card is None:
+        return f'<span class="badge">{device}</span>'
+    seconds = context.models.seconds(card.name)
+    small = " data-small" if card.resolution <= SMALL else ""
+    speed = "" if seconds is None else f", about {_rounded(seconds)} per image"
+    return f'<span class="badge"{small}>{device}{speed}</span>'
+
+
+def _rounded(seconds: float) -> str:
+    return f"{max(round(seconds * 1000), 1)} ms" if seconds < 0.1 else f"{seconds:.2g} s"
+
+
+def _banner(card: ModelInfo | None) -> str:
+    if card is None:
+        commands = "".join(f"<code>{escape(command)}</code>" for command in COMMANDS)
+        return (
+            '<div class="banner"><strong>No model is loaded.</strong> Train one, which takes a while, '
+            f"or start the app with one that you have: {commands}</div>"
+        )
+    if card.bundled:
+        return (
+            '<div class="banner">This is the small demonstration model that comes with Stylegrow: cartoon heads, '
+            f"{card.resolution} × {card.resolution} px, trained for an hour or two on one core. "
+            "It shows how everything works, not how good it can get.</div>"
+        )
+    return ""

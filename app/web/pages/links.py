@@ -1,0 +1,100 @@
+"""What the page as a whole reacts to: another model, or a link that sets the controls (`?tab=generate&seeds=4`)."""
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from app.web.context import Context
+from stylegrow.common.errors import InputError
+
+LONGEST = 2000
+
+
+def connect(context: Context, demo: gr.Blocks) -> None:
+    """Bind both, once all pages are built."""
+    followers = [component for components, _ in context.followers for component in components]
+    followed = context.bind(  # not what a link chose, whose fields would be lost
+        context.model.input, lambda model: _followed(context, model), [context.model], followers, draws=False
+    )
+    changed = list(dict.fromkeys([*followers, *context.fields.values()]))  # one may be both
+
+    def opened(request: gr.Request) -> list[Any]:
+        given = read(context, dict(request.query_params))
+        card = context.models.cards.get(given.get("model") or context.models.first or "")
+        if card is not None:
+            with contextlib.suppress(InputError):  # said when it is to draw
+                context.models.engine(card.name)  # so that the badge can tell how quick it is
+        changes = dict(
+            zip(followers, (update for _, updates in context.followers for update in updates(card)), strict=True)
+        )
+        for name, field in context.fields.items():
+            if name in given:  # what a link says counts for more than what the model suggests
+                change = changes.get(field)
+                changes[field] = (change if isinstance(change, dict) else {}) | gr.update(value=given[name])
+        tab = gr.update(selected=given["tab"]) if "tab" in given else gr.skip()
+        return [
+            tab,
+            gr.update(value=card.name) if card else gr.skip(),
+            *(changes.get(one, gr.skip()) for one in changed),
+        ]
+
+    loaded = demo.load(
+        opened,
+        None,
+        [context.tabs, context.model, *changed],
+        api_visibility="private",
+        concurrency_limit=None,
+        show_progress="hidden",
+    )
+    seen = {tab.id: _seen(context, tab) for tab in context.tabs.children if isinstance(tab, gr.Tab)}
+    first = next(iter(seen))
+    for tab, work, inputs, outputs, js in context.shows if context.models.cards else []:
+        shown = _where_seen(tab, work, len(outputs))
+        # The first tab is opened before the link is read.
+        for event in (loaded if tab == first else seen[tab], followed):
+            drawn = context.bind(event.success, shown, [context.here, *inputs], outputs, show_progress="hidden")
+            drawn.success(None, outputs[-1], js=js, api_visibility="private")
+
+
+def _seen(context: Context, tab: gr.Tab) -> Dependency:
+    """Keeps in mind which tab is opened."""
+    return tab.select(
+        None, None, context.here, js=f"() => window.stylegrow.seen({json.dumps(tab.id)})", api_visibility="private"
+    )
+
+
+def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+    """`work`, done only where this tab is seen."""
+
+    def shown(here: str, *values: Any) -> Any:
+        return work(*values) if here == tab else [gr.skip()] * outputs
+
+    return shown
+
+
+def _followed(context: Context, model: str) -> list[Any]:
+    context.models.engine(model)  # so that the badge can tell how quick it is
+    card = context.models.card(model)
+    return [update for _, updates in context.followers for update in updates(card)]
+
+
+def read(context: Context, query: Mapping[str, str]) -> dict[str, Any]:
+    """The values that a link gives to the tab, the model and the fields; what is not fine is left out."""
+    found: dict[str, Any] = {}
+    known: dict[str, list[Any]] = {
+        "tab": [getattr(tab, "id", None) for tab in context.tabs.children],
+        "model": list(context.models.cards),
+    }
+    for name, text in query.items():
+        if len(text) > LONGEST:
+            continue
+        if name in known:
+            found |= {name: text} if text in known[name] else {}
+        elif name in context.fields:
+            with contextlib.suppress(InputError):
+                found[name] = context.value_of(context.fields[name], text)
+    return found

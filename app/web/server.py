@@ -1,0 +1,223 @@
+"""The browser app: its page of tabs, and the server that shows it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.web.files import sweep
+from app.web.models import Models
+from app.web.options import Serve
+from stylegrow.common.errors import InputError
+from stylegrow.common.text import printable
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+STATIC = Path(__file__).parent / "static"
+GAME_STATIC = Path(__file__).parents[1] / "game" / "static"
+FIRST_PORT, PORTS = 7860, 100
+DELETE_CACHE = (1800, 7200)  # look every half hour for files of two hours ago
+FRAMES_ON_CPU, FRAMES_ON_GPU = 240, 1200
+LONGEST_QUEUE = 32
+LONGEST_START = 120.0  # seconds
+SESSIONS = 256  # of which Gradio remembers what is theirs, at some 0.4 MB each; a call over HTTP is one
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(options: Serve) -> None:
+    """Load the first model and serve until interrupted. InputError or zoo.ModelError for what cannot be used."""
+    auth = _auth(options.auth)
+    _check(options)
+    models = Models(options.model, options.models_dir, options.device, options.max_batch, options.dtype)
+    if models.first is not None:
+        models.engine(models.first)  # now, so that what is wrong with it shows here
+    with _files() as files:
+        demo = build_app(models, options, files)
+        url = launch(demo, options, auth)
+        print(f"Stylegrow is at {url} (Ctrl-C stops it)", flush=True)
+        if options.host not in LOOPBACK and auth is None:
+            print(
+                f"warning: anyone who reaches {options.host} can use it; --auth user:password asks for one",
+                file=sys.stderr,
+            )
+        if options.share and auth is None:
+            print(
+                "warning: anyone with the public address can use it; --auth user:password asks for one", file=sys.stderr
+            )
+        try:
+            demo.block_thread()
+        finally:
+            demo.close(verbose=False)
+
+
+def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
+    """The page, not yet served. `files` is the folder for what is made, in which Gradio may serve (GRADIO_TEMP_DIR)."""
+    import gradio as gr
+
+    from app.web import checks
+    from app.web.context import Context, Limits
+    from app.web.pages import PAGES, header, links
+
+    frames = FRAMES_ON_CPU if models.device() == "cpu" else FRAMES_ON_GPU
+    context = Context(
+        models=models,
+        limits=Limits(frames=options.max_frames or frames),
+        files=files,
+        runs=Path(options.runs),
+        reals=Path(options.real_images) if options.real_images else None,
+        leaderboard=Path(options.leaderboard) if options.leaderboard else None,
+    )
+    with gr.Blocks(title="Stylegrow", analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
+        header.build(context)
+        context.here = context.checked(
+            gr.Textbox(PAGES[0].ID, label="Tab", visible="hidden"), checks.one_of([page.ID for page in PAGES], "Tab")
+        )
+        with gr.Tabs(elem_id="tabs") as context.tabs:
+            finishes = [page.build(context) for page in PAGES]
+        links.connect(context, demo)
+        for finish in finishes:
+            if finish is not None:
+                finish()
+    return demo
+
+
+def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
+    """Start serving in the background; returns the address. InputError when the port is in use."""
+    from app.web import error_handlers
+
+    for key in ("NO_PROXY", "no_proxy"):  # Gradio looks whether it can reach itself, which a proxy cannot
+        os.environ[key] = ",".join(filter(None, [os.environ.get(key), "127.0.0.1,localhost"]))
+    error_handlers.quiet_log()
+    demo.queue(max_size=LONGEST_QUEUE, api_open=False)  # else programs could go past the line, and the validators
+    try:
+        with _patience():
+            _, local, public = demo.launch(
+                server_name=options.host,
+                server_port=options.port,
+                share=options.share,
+                auth=auth,
+                inbrowser=options.open,
+                root_path=options.root_path,
+                prevent_thread_lock=True,
+                show_error=True,
+                quiet=True,
+                ssr_mode=False,
+                state_session_capacity=SESSIONS,
+                run_history=False,
+                enable_monitoring=False,
+                max_file_size="10mb",
+                app_kwargs={"exception_handlers": error_handlers.HANDLERS},
+                footer_links=["api"],
+                theme=_theme(),
+                css_paths=[STATIC / "style.css", GAME_STATIC / "game.css"],
+                head_paths=[STATIC / "head.html", GAME_STATIC / "game.html"],
+                **more,
+            )
+    except OSError as error:
+        if "Cannot find empty port" not in str(error):
+            raise
+        where = f"--port {options.port}" if options.port else f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
+        raise InputError(f"{where}: in use at {options.host}, or not allowed; give another --port") from error
+    return str(public or local)
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Has Gradio tell a server that is slow to start, as on a busy machine, from one whose port is in use.
+
+    It takes whatever does not run after 5 s for the latter.
+    """
+    from gradio import http_server
+    from gradio.exceptions import ServerFailedToStartError
+
+    class Patient(http_server.Server):
+        def run_in_thread(self) -> None:
+            self.thread = threading.Thread(target=self.run, daemon=True)
+            self.thread.start()
+            latest = time.monotonic() + LONGEST_START
+            while not self.started:
+                if not self.thread.is_alive() or time.monotonic() > latest:
+                    self.should_exit = True
+                    raise ServerFailedToStartError("it ended")
+                time.sleep(1e-3)
+
+    usual, http_server.Server = http_server.Server, Patient  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        http_server.Server = usual  # type: ignore[misc]
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's own, with the fonts that are there and enough contrast on its buttons."""
+    import gradio as gr
+
+    theme = gr.themes.Default(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    return theme.set(
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+    )
+
+
+@contextlib.contextmanager
+def _files() -> Iterator[Path]:
+    """The folder for what is made: nobody else's to read, and gone when the server is."""
+    given = os.environ.get("GRADIO_TEMP_DIR")
+    folder = Path(given or tempfile.mkdtemp(prefix="stylegrow-"))
+    if given:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    ending = threading.Event()
+
+    def sweeping() -> None:
+        every, age = DELETE_CACHE
+        while not ending.wait(every):
+            sweep(folder, age)
+
+    threading.Thread(target=sweeping, daemon=True).start()
+    try:
+        yield folder
+    finally:
+        ending.set()
+        if not given:
+            del os.environ["GRADIO_TEMP_DIR"]
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _auth(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise InputError("--auth: write it as user:password, both not empty")
+    return user, password
+
+
+def _check(options: Serve) -> None:
+    from stylegrow.data.sources import NAMES
+
+    for name, value, least, most in (
+        ("--port", options.port, 1, 65535),
+        ("--max-batch", options.max_batch, 1, 4096),
+        ("--max-frames", options.max_frames, 2, 20_000),
+    ):
+        if value is not None and not least <= value <= most:
+            raise InputError(f"{name} {value}: give a whole number from {least} to {most:,}")
+    if options.real_images is not None and options.real_images not in NAMES and not Path(options.real_images).is_dir():
+        raise InputError(f"--real-images {printable(options.real_images)}: is no folder; give one of pictures")

@@ -1,0 +1,1 @@
+"""Image generators: load, sample, evaluate and render them."""

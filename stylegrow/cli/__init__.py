@@ -1,0 +1,1 @@
+"""The command `stylegrow`: one file a group of commands."""

@@ -1,0 +1,91 @@
+"""`stylegrow data prepare`: prepare a data set for training, and say what became of its files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from stylegrow.common.commandline import parsed, write_any_name
+from stylegrow.common.errors import DataError
+from stylegrow.common.text import printable
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Prepare a data set: every image as a square at every resolution from 4 px up.
+
+    It is kept in the cache and found there again as long as the files stay as they are; the source is only read.
+    """
+
+    source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")] = None
+    """A folder or zip file of images (a sub-folder a class, or a dataset.json with labels, if you like), or a folder
+    with MNIST-style idx files. fashion-mnist: that data set, found or downloaded. Without it: the embedded faces."""
+    resolution: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
+    """A power of two from 4 to 1024. Default: 64 for the embedded faces, else what most images reach, at most 256."""
+    channels: Literal["auto", "rgb", "grey"] = "auto"
+    """auto: grey where every image is grey."""
+    fit: Literal["crop", "pad"] = "crop"
+    """Make images square by their centre, or whole with black bars."""
+    drop_duplicates: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Leave out images that equal an earlier one."""
+    count: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """How many embedded faces. Default: 10,000."""
+    cache: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Where prepared data sets live. Default: $STYLEGROW_CACHE, or ~/.cache/stylegrow."""
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Processes to prepare with. Default: one a CPU."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    write_any_name()
+    try:
+        prepare(
+            parsed(
+                lambda: tyro.extras.subcommand_cli_from_dict(
+                    {"prepare": Prepare}, prog="stylegrow data", args=arguments
+                ),
+                "stylegrow data prepare",
+                DataError,
+            )
+        )
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: run it again to prepare the data", file=sys.stderr)
+        return 130
+    return 0
+
+
+def prepare(options: Prepare) -> None:
+    """Prepare what the options say and print the result. Raises DataError."""
+    from stylegrow.data import pyramid
+
+    request = pyramid.Request(options.resolution, options.channels, options.fit, options.drop_duplicates)
+    dataset, new = pyramid.open_or_prepare(
+        options.source, request, count=options.count, cache=options.cache, workers=options.workers
+    )
+    colours = "grey" if dataset.channels == 1 else "RGB"
+    when = "prepared" if new else "already prepared"
+    print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
+    for line in pyramid.report_lines(dataset, shown=20):
+        print(line)
+    for attribute in dataset.attributes:
+        names = [printable(name) for name in dataset.classes(attribute)]
+        print(f"label {attribute}: {len(names)} classes ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})")
+    print(f"{'level':>8} {'stored as':>10} {'size':>10}")
+    for resolution, kind, size in dataset.storage():
+        print(f"{resolution:>5} px {kind:>10} {size / 1e6:>7,.1f} MB")
+    if dataset.credit:
+        print(dataset.credit)
+    print(f"prepared folder: {printable(dataset.path)}")
+    print(f"train on it: accelerate launch train/progan.py --data {printable(dataset.path)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+"""`stylegrow metrics`: how good a model is, every number beside its floor."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from stylegrow.common.commandline import Dtype, Integer, Number, Text, parsed, write_any_name
+from stylegrow.common.errors import DataError, InputError, ModelError
+from stylegrow.common.text import printable
+from stylegrow.metrics.names import DEFAULT, check_names
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from stylegrow.data import Dataset
+    from stylegrow.metrics.results import Result
+    from stylegrow.models.folders import Generator
+    from stylegrow.sampling.drawing import Look
+
+PROGRAM = "stylegrow metrics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Measure a model against real pictures. Every number stands beside its floor: the same number of other real
+    pictures, equally many."""
+
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
+    """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
+    data: Text = None
+    """folder, zip or prepared data set of pictures; without it the embedded faces"""
+    metrics: str = ",".join(DEFAULT)
+    """any of fd (fid with Inception), kid, pr (precision, recall), dc (density, coverage), swd, msssim, ppl, attributes
+    and neighbours, separated by commas"""
+    samples: Integer = None
+    """pictures of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
+    features: str = "embedded"
+    """embedded (EfficientNet-Lite0), inception (downloaded once), or the file of torch-fidelity's Inception weights"""
+    seed: int = 0
+    """of everything that is drawn"""
+    trunc: Number = None
+    """truncation psi of a StyleGAN (default: none, 1)"""
+    mirror: bool = False
+    """show half of the real pictures mirrored, as for a model trained with --mirror"""
+    anchors: bool = False
+    """also measure real pictures blurred with a Gaussian of 1 px, and with noise of 1 grey level"""
+    beside: Text = None
+    """other models of the same size to measure as well, separated by commas, a column each"""
+    out: Text = None
+    """also write everything to this JSON file"""
+    figure: str = "neighbours.png"
+    """the picture that neighbours writes"""
+    cache: Text = None
+    """where prepared pictures and their features are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
+    batch: Integer = None
+    """pictures drawn at once (default: what memory holds)"""
+    dtype: Dtype = "float32"
+    """of the generator's convolutions"""
+    workers: Integer = None
+    """processes that prepare pictures (default: one a core)"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    write_any_name()
+    try:
+        options = parsed(lambda: tyro.cli(Options, prog=PROGRAM, args=arguments), PROGRAM, InputError)
+        check(options)
+        run(options)
+        print(end="", flush=True)  # so that what cannot be written is known here
+    except (InputError, DataError, ModelError) as error:
+        return fail(error, 2)
+    except OSError as error:
+        return fail(error, 1)
+    except KeyboardInterrupt:
+        print("interrupted: features of real pictures are kept, run it again for the rest", file=sys.stderr)
+        return 130
+    return 0
+
+
+def fail(error: Exception, status: int) -> int:
+    """The error as one line."""
+    print("error:", printable(" ".join(str(error).split())), file=sys.stderr)
+    return status
+
+
+def check(options: Options) -> None:
+    """InputError for what is wrong with the options themselves, before anything is loaded."""
+    check_names(names_of(options), options.features != "embedded")
+    for name, least in (("samples", 1), ("seed", 0), ("batch", 1), ("workers", 1)):
+        given = getattr(options, name)
+        if given is not None and given < least:
+            raise InputError(f"--{name} {given}: give a whole number of at least {least}")
+    for name, path in (("out", options.out), ("figure", options.figure)):
+        if path is not None and not Path(path).expanduser().parent.is_dir():
+            raise InputError(f"--{name} {printable(path)}: there is no such folder; make it first")
+
+
+def names_of(options: Options) -> list[str]:
+    """The metrics asked for."""
+    return [name.strip() for name in options.metrics.split(",") if name.strip()]
+
+
+def run(options: Options) -> None:
+    """Measure, print the table, and write what is to be written. Raises InputError, DataError, ModelError, OSError."""
+    import torch
+
+    from stylegrow.data import open_dataset
+    from stylegrow.metrics.evaluation import Evaluator
+    from stylegrow.models import find_model, read_config
+    from stylegrow.models.folders import name_of
+
+    config = read_config(options.model)
+    facts = config["training"]
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    generator, look = open_model(options.model, options, device)
+    others = {name: open_model(name, options, device) for name in beside(options)}
+    for name, (other, _) in others.items():
+        check_alike(name, other, generator)
+    dataset = open_dataset(options.data, resolution=generator.resolution, cache=options.cache, workers=options.workers)
+    begun = time.monotonic()
+    evaluator = Evaluator(
+        dataset, names_of(options), options.samples, resolution=generator.resolution, features=options.features,
+        seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts), cond=facts.get("labels"),
+        cache=options.cache, device=device or "cpu", batch=options.batch or 0,
+    )  # fmt: skip
+    results = evaluator.evaluate(generator, look)
+    anchors = {}
+    if options.anchors:
+        anchors = {"blurred 1 px": evaluator.blurred(), "noise of 1 grey level": evaluator.noisy()}
+    for name, (other, seen) in others.items():
+        anchors[name_of(name, find_model(name))] = evaluator.evaluate(other, seen)
+    report(options, results, anchors, dataset, look, time.monotonic() - begun)
+
+
+def beside(options: Options) -> list[str]:
+    """The models that --beside names."""
+    return [name.strip() for name in (options.beside or "").split(",") if name.strip()]
+
+
+def open_model(name: str, options: Options, device: torch.device | None) -> tuple[Generator, Look]:
+    """A model's generator as the options say, and how it is looked at."""
+    import torch
+
+    from stylegrow.models import load_generator, read_config
+
+    generator = load_generator(name)
+    generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
+    return generator, look_of(generator, read_config(name)["training"], options.trunc)
+
+
+def check_alike(name: str, other: Generator, generator: Generator) -> None:
+    """InputError when another model's pictures cannot be measured against the same real ones."""
+    for what in ("resolution", "image_channels", "label_dim"):
+        theirs, ours = other.config[what], generator.config[what]
+        if theirs != ours:
+            raise InputError(
+                f"--beside {printable(name)}: its {what} is {theirs}, the other model's {ours}; leave it out"
+            )
+
+
+def look_of(generator: Generator, facts: dict[str, Any], trunc: float | None) -> Look:
+    """The stage that the model reached, with random noise. InputError for a truncation where there is none."""
+    import stylegan
+    from stylegrow.sampling.drawing import Look, reached
+
+    if trunc is not None and not isinstance(generator, stylegan.Generator):
+        raise InputError(f"--trunc {trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
+    stage, alpha = reached(facts, generator.resolution)
+    return Look(1.0 if trunc is None else trunc, noise="random", resolution=stage, alpha=alpha)
+
+
+def held_out_of(dataset: Dataset, facts: dict[str, Any]) -> np.ndarray | None:
+    """The pictures that the model's training held out, where the model says so of this data; else None."""
+    import numpy as np
+
+    places = {printable(name): place for place, name in enumerate(dataset.names)}
+    names = facts.get("held_out")
+    if not isinstance(names, list) or not names or not all(name in places for name in names if isinstance(name, str)):
+        return None
+    return np.array([places[name] for name in names if isinstance(name, str)])
+
+
+def report(
+    options: Options,
+    results: list[Result],
+    anchors: dict[str, list[Result]],
+    dataset: Dataset,
+    look: Look,
+    seconds: float,
+) -> None:
+    """Print everything, and write --out and --figure."""
+    from stylegrow.metrics.results import attribute_table, table
+
+    psi = "" if options.trunc is None else f", psi {look.psi:g}"
+    heading = f"{options.model} against {dataset.name}, seed {options.seed}{psi}"
+    print(f"{printable(heading)}, {seconds:.0f} s")
+    for name in dict.fromkeys(result.features for result in results if result.features):
+        which = ", ".join(result.name for result in results if result.features == name)
+        print(f"{which}: by {name}")
+    print()
+    rows = table(results, anchors)
+    attributes = attribute_table(results)
+    print(*rows, *(["", *attributes] if attributes else []), sep="\n")
+    for result in results:
+        if result.figure is not None:
+            from stylegrow.rendering.grids import save_png
+
+            source = dataset.credit or dataset.source
+            save_png(result.figure, Path(options.figure).expanduser(), {"parameters": heading, "Source": source})
+            print(f"\nnearest training pictures: {printable(options.figure)}")
+    if options.out is not None:
+        write(Path(options.out).expanduser(), options, results, anchors)
+
+
+def write(path: Path, options: Options, results: list[Result], anchors: dict[str, list[Result]]) -> None:
+    """All results as a JSON file, whole or not at all."""
+    from stylegrow.common.files import write_whole
+
+    content = {
+        "options": vars(options),
+        "results": [result.to_json() for result in results],
+        "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
+    }
+    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Images in, batches out: where pictures come from, how they are prepared and how they are shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Literal
+
+from stylegrow.common.errors import DataError
+from stylegrow.data.dataset import Dataset
+
+__all__ = ["DataError", "Dataset", "open_dataset"]
+
+
+def open_dataset(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    resolution: int | None = None,
+    channels: Literal["auto", "rgb", "grey"] = "auto",
+    fit: Literal["crop", "pad"] = "crop",
+    drop_duplicates: bool = False,
+    count: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Dataset:
+    """The data set of a source, prepared first where it is not yet.
+
+    `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, `count` of
+    them; "fashion-mnist" is found on this machine or downloaded to the cache. `resolution` defaults to 64 for the
+    faces, else to what most images reach, at most 256; `channels` to grey where all images are grey; `cache` to
+    $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU.
+    One process of the machine prepares, others that ask for the same wait for it. It shows its progress on stderr, also
+    where it is `quiet`, which only keeps back what else there is to say (waiting, files that were skipped). Raises
+    DataError.
+    """
+    from stylegrow.data import pyramid
+
+    request = pyramid.Request(resolution, channels, fit, drop_duplicates)
+    dataset, new = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
+    for line in pyramid.report_lines(dataset) if new and not quiet else ():
+        print(line, file=sys.stderr)
+    return dataset

@@ -1,0 +1,192 @@
+"""A prepared data set, open for reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylegrow.common.errors import DataError
+from stylegrow.common.system import available_cpus
+from stylegrow.common.text import printable
+from stylegrow.data.levels import ArrayReader, EncodedReader, damaged, size_on_disk
+
+FORMAT = "stylegrow-pyramid"
+FORMAT_VERSION = 1
+HOLDOUT_SHARE, HOLDOUT_LEAST = 0.01, 20
+_MAX_THREADS = 8
+
+
+class Dataset:
+    """The pictures of a prepared folder at every resolution from 4 to `resolution`, their labels and their report.
+
+    Opening one reads a few hundred bytes; a level's file is opened when it is first read. It may be read from many
+    threads at once and sent to other processes, which open it anew. Raises DataError for a folder that holds none.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], resolution: int | None = None) -> None:
+        self.path = Path(path)
+        facts = _facts(self.path)
+        own = facts["resolution"]
+        if resolution is not None and resolution > own:
+            reason = f"was prepared at {own} px: leave --resolution out or prepare the original pictures again"
+            raise DataError(f"--resolution {resolution}: {printable(path)} {reason}")
+        self.name: str = facts["name"]
+        self.source: str = facts["source"]
+        self.settings: dict[str, Any] = facts["settings"]
+        self.channels: int = facts["channels"]
+        self.credit: str | None = facts["credit"]
+        self.resolution: int = resolution or own
+        self.levels: tuple[int, ...] = tuple(int(r) for r in facts["levels"] if int(r) <= self.resolution)
+        self.attributes: tuple[str, ...] = tuple(facts["classes"])
+        self._kinds: dict[str, str] = facts["levels"]
+        self._classes: dict[str, list[str]] = facts["classes"]
+        self._count: int = facts["count"]
+        self._readers: dict[int, ArrayReader | EncodedReader] = {}
+        self._threads: tuple[int, ThreadPoolExecutor] | None = None
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Dataset], tuple[Path, int]]:
+        return Dataset, (self.path, self.resolution)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"Dataset({str(self.path)!r}: {len(self)} images, {self.channels}x{self.resolution}x{self.resolution})"
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """The file name of each image."""
+        return _read_json(self.path / "names.json")
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """What was found: the numbers "found", "used", "enlarged" and "profiles_ignored", pairs of file and reason in
+        "skipped" and of file and the first equal one in "duplicates"."""
+        return _read_json(self.path / "report.json")
+
+    def read(self, indices: np.ndarray, resolution: int) -> np.ndarray:
+        """Images `indices` [n] at one of `levels` as uint8 [n, C, resolution, resolution]."""
+        wanted = np.asarray(indices, np.int64).reshape(-1)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
+            raise IndexError(f"{self!r} has no image {wanted.min() if wanted.min() < 0 else wanted.max()}")
+        return self._reader(resolution).read(wanted, self._spread)
+
+    def classes(self, attribute: str) -> tuple[str, ...]:
+        """The names of an attribute's classes. Raises DataError for an attribute that is not there."""
+        if attribute not in self._classes:
+            there = f"choose from {', '.join(self.attributes)}" if self.attributes else "it has no labels"
+            raise DataError(f"{printable(self.source)} has no attribute {attribute!r}: {there}")
+        return tuple(self._classes[attribute])
+
+    def labels(self, attribute: str, indices: np.ndarray | None = None) -> np.ndarray:
+        """Labels of all images, or of `indices`, as float32 [n, classes]: one-hot, or the source's own vectors."""
+        width = len(self.classes(attribute))
+        values = self._labels[attribute]
+        values = values if indices is None else values[indices]
+        if values.ndim == 2:
+            return values.astype(np.float32)
+        one_hot = np.zeros((len(values), width), np.float32)
+        one_hot[np.arange(len(values)), values] = 1
+        return one_hot
+
+    def split(self, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(training indices, held-out indices), sorted int64, for `holdout` images kept out of training.
+
+        By default 1 %, at least 20, never more than half. Which ones depends on the number of images only, except that
+        equal images stay on one side: sets of duplicates may take a few images more or less out than asked for.
+        """
+        path = self.path / "duplicates.npy"
+        try:
+            same = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise damaged(path, error) from error
+        return split(same, holdout)
+
+    def storage(self) -> list[tuple[int, str, int]]:
+        """(resolution, "array" or "encoded", bytes on disk) of each level."""
+        return [(r, self._kinds[str(r)], size_on_disk(self.path, r)) for r in self.levels]
+
+    @cached_property
+    def _labels(self) -> dict[str, np.ndarray]:
+        path = self.path / "labels.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError) as error:
+            raise damaged(path, error) from error
+
+    def _reader(self, resolution: int) -> ArrayReader | EncodedReader:
+        with self._lock:
+            if resolution not in self._readers:
+                if resolution not in self.levels:
+                    raise ValueError(f"{self!r} has no level {resolution}; its levels are {self.levels}")
+                kind = ArrayReader if self._kinds[str(resolution)] == "array" else EncodedReader
+                self._readers[resolution] = kind(self.path, resolution, self.channels, len(self))
+            return self._readers[resolution]
+
+    def _spread(self, function: Callable[[int], None], values: Iterable[int]) -> None:
+        """Call `function` for all values in a few threads (image decoders let go of Python's lock)."""
+        with self._lock:
+            if self._threads is None or self._threads[0] != os.getpid():  # threads do not survive a fork
+                self._threads = os.getpid(), ThreadPoolExecutor(min(_MAX_THREADS, available_cpus()), "decode")
+            pool = self._threads[1]
+        for _ in pool.map(function, values):
+            pass
+
+
+def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """`Dataset.split` for images of which `same` [N] gives the first that equals each."""
+    count, half = len(same), len(same) // 2
+    default = min(max(HOLDOUT_LEAST, round(HOLDOUT_SHARE * count)), half)
+    wanted = default if holdout is None else holdout
+    if not 0 <= wanted <= half:
+        raise DataError(f"--holdout {wanted}: give a number from 0 to {half}, half of the {count} images")
+    order = np.random.RandomState(count).permutation(count)  # this generator's numbers never change
+    sizes = np.bincount(same, minlength=count)
+    out: set[int] = set()
+    taken = 0
+    for most in (wanted, half):  # sets too large to give the number asked for are taken when there is nothing else
+        for first in same[order]:
+            if taken >= wanted:
+                break
+            if first not in out and taken + sizes[first] <= most:
+                out.add(int(first))
+                taken += int(sizes[first])
+    held = np.isin(same, np.fromiter(out, np.int64, len(out)))
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def is_prepared(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is a prepared data set."""
+    try:
+        facts = json.loads((Path(path).expanduser() / "pyramid.json").read_bytes())
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: the home of a user who does not exist
+        return False
+    return isinstance(facts, dict) and facts.get("format") == FORMAT
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    if not is_prepared(path):
+        raise DataError(f"{printable(path)} is no prepared data set: make one with `stylegrow data prepare`")
+    facts = _read_json(path / "pyramid.json")
+    if facts["format_version"] > FORMAT_VERSION:
+        raise DataError(
+            f"{printable(path)} was prepared by a newer version: update this program or prepare the data again"
+        )
+    return facts
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error

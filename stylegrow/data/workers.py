@@ -1,0 +1,112 @@
+"""Many tasks over several processes, results in order."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from stylegrow.common.errors import DataError
+
+_shared: Any = None  # in a worker: what `Workers` was given
+
+
+class Workers:
+    """`count` processes that call functions of (`shared`, *task); one is this process itself.
+
+    They are started by the method spawn at the first task, import nothing but the function's module, leave Ctrl-C to
+    this process, and end when it ends, however that happens.
+    """
+
+    def __init__(self, count: int, shared: Any) -> None:
+        self.count = count
+        self._shared = shared
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        """The results in the order of the tasks. Raises what the function raises, and DataError when a worker dies."""
+        if self.count == 1:
+            for task in tasks:
+                yield _call(function, self._shared, task)
+            return
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, context, _start, (self._shared,))
+        try:
+            # A few tasks ahead of the one that is waited for: all workers stay busy, and results do not pile up.
+            waiting: deque[Future[Any]] = deque()
+            for task in tasks:
+                with _bare_main():
+                    waiting.append(self._pool.submit(_run, function, task))
+                if len(waiting) >= 3 * self.count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise DataError("a worker process died (out of memory?): use fewer --workers") from error
+        except OSError as error:
+            raise DataError(f"worker processes failed ({error}): use fewer --workers") from error
+
+
+def _start(shared: Any) -> None:
+    global _shared
+    _shared = shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _run(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    return _call(function, _shared, task)
+
+
+def _call(function: Callable[..., Any], shared: Any, task: tuple[Any, ...]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about metadata and sizes: files that matter are reported
+        return function(shared, *task)
+
+
+@contextlib.contextmanager
+def _bare_main() -> Iterator[None]:
+    """Processes started inside do not import the running script once more.
+
+    The method spawn would have each of them do so: a training script would cost them the import of torch, and one
+    without the `if __name__ == "__main__"` guard would start itself over. Nor do they need BLAS threads or Ctrl-C.
+    """
+    main, blas = sys.modules["__main__"], os.environ.get("OPENBLAS_NUM_THREADS")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        if blas is None:
+            del os.environ["OPENBLAS_NUM_THREADS"]
+        else:
+            os.environ["OPENBLAS_NUM_THREADS"] = blas
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)

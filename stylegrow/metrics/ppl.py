@@ -1,0 +1,127 @@
+"""Perceptual path length: how much pictures change along short steps in latent space (Karras 2019, section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import stylegan
+from stylegrow.sampling import drawing
+
+if TYPE_CHECKING:
+    from stylegrow.metrics.features import EmbeddedNetwork
+    from stylegrow.models.folders import Generator
+
+EPSILON = 1e-4
+LOW, HIGH = 1, 99  # percentiles: what lies outside them is left out
+DISTANCE = "EfficientNet-Lite0, unit-normalised maps"
+Space = Literal["z", "w"]
+Where = Literal["full", "end"]
+
+
+def variants(generator: Generator) -> list[tuple[Space, Where]]:
+    """What can be measured: ProGAN has no w."""
+    spaces: list[Space] = ["z", "w"] if isinstance(generator, stylegan.Generator) else ["z"]
+    ends: list[Where] = ["full", "end"]
+    return [(space, where) for space in spaces for where in ends]
+
+
+def path_length(
+    generator: Generator,
+    network: EmbeddedNetwork,
+    seeds: Sequence[int],
+    space: Space = "z",
+    where: Where = "full",
+    look: drawing.Look | None = None,
+    labels: Tensor | None = None,
+    epsilon: float = EPSILON,
+    batch: int = 0,
+) -> float:
+    """The mean distance between two pictures a step `epsilon` apart, over epsilon^2 (Karras 2019, eq. 2-3).
+
+    Paths lead from the latent of each seed to that of another drawn with it: "full" measures at places drawn uniformly
+    on them, "end" at their beginning. Steps are spherical in z and straight in w; both pictures of a step have the same
+    noise and labels. The distance is not the paper's (VGG), see `perceptual_distance`; no part of a picture is cut out.
+    """
+    look = look or drawing.Look(noise="random")
+    found = [
+        perceptual_distance(network, *images).numpy() / epsilon**2
+        for images in _steps(generator, seeds, space, where, look, labels, epsilon, batch)
+    ]
+    lengths = np.concatenate(found).astype(np.float64)
+    low, high = np.percentile(lengths, LOW, method="lower"), np.percentile(lengths, HIGH, method="higher")
+    return float(lengths[(lengths >= low) & (lengths <= high)].mean())
+
+
+def _steps(
+    generator: Generator,
+    seeds: Sequence[int],
+    space: Space,
+    where: Where,
+    look: drawing.Look,
+    labels: Tensor | None,
+    epsilon: float,
+    batch: int,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images [n, C, r, r] at the beginning and at the end of steps, in the generator's own precision."""
+    before, generator.compute_dtype = generator.compute_dtype, None  # bfloat16 has not the digits of such steps
+    try:
+        for part in drawing.parts(len(seeds), max(1, (batch or drawing.largest_batch(generator, look)) // 2)):
+            drawn = [_ends(seed, generator.z_dim) for seed in seeds[part]]
+            start, end, t = (torch.stack(values) for values in zip(*drawn, strict=True))
+            t = t if where == "full" else torch.zeros_like(t)
+            own = None if labels is None else labels[part]
+            steps = [_inputs(generator, start, end, share, space, own) for share in (t, t + epsilon)]
+            both = None if own is None else torch.cat([own, own])
+            images = drawing.draw(generator, torch.cat(steps), look, [*seeds[part], *seeds[part]], both)
+            yield images[: len(t)], images[len(t) :]
+    finally:
+        generator.compute_dtype = before
+
+
+def _ends(seed: int, z_dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """A path's two latents [z_dim] and a place [1] on it; the first is the seed's own latent."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    start, end = torch.randn(z_dim, generator=generator), torch.randn(z_dim, generator=generator)
+    return start, end, torch.rand(1, generator=generator)
+
+
+def _inputs(generator: Generator, start: Tensor, end: Tensor, t: Tensor, space: Space, labels: Tensor | None) -> Tensor:
+    """What to draw [n, ...] at places t [n, 1] of paths in z, or in w."""
+    if not isinstance(generator, stylegan.Generator):
+        return slerp(start, end, t)
+    if space == "z":
+        return drawing.rows(generator, slerp(start, end, t), labels)
+    first, last = (drawing.rows(generator, z, labels) for z in (start, end))
+    return torch.lerp(first, last, t.to(first.device)[:, :, None])
+
+
+def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Places t [n, 1] on the great circles through start and end [n, d], with start's length; computed in float64."""
+    a, b = (functional.normalize(x.double(), dim=1) for x in (start, end))
+    cosine = (a * b).sum(dim=1, keepdim=True).clamp(-1, 1)
+    across = functional.normalize(b - cosine * a, dim=1)
+    angle = t.double() * torch.acos(cosine)
+    return ((a * angle.cos() + across * angle.sin()) * start.double().norm(dim=1, keepdim=True)).to(start.dtype)
+
+
+@torch.inference_mode()
+def perceptual_distance(network: EmbeddedNetwork, first: Tensor, second: Tensor) -> Tensor:
+    """Distances [N] between images [N, C, r, r] of nominal range [-1, 1], float32, on the CPU.
+
+    Zhang 2018, eq. 1, with all weights 1: at each of five resolutions the squared difference of the network's maps,
+    normalised to length 1 at each place, summed over maps and averaged over places.
+    """
+    device = next(network.parameters()).device
+    total = torch.zeros(len(first), device=device)
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        maps = [network.stages((images.to(device) * 127.5 + 127.5).expand(-1, 3, -1, -1)) for images in (first, second)]
+    for a, b in zip(*maps, strict=True):
+        a, b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)
+        total += ((a - b) ** 2).sum(dim=1).mean(dim=(1, 2))
+    return total.cpu()

@@ -1,0 +1,104 @@
+"""Copies of models, with all their weights or with half of the bytes."""
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from stylegrow.common.errors import ModelError
+from stylegrow.common.files import write_whole
+from stylegrow.models import folders
+from stylegrow.sampling import drawing
+
+if TYPE_CHECKING:
+    from stylegrow.models.folders import Generator
+
+PICTURES, MOST_CHANGE = 64, 1
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a copy came to: the sizes in bytes of the model and its copy, and the largest change of a picture's value.
+
+    `change` is in grey levels, of 255.
+    """
+
+    before: int
+    after: int
+    change: int
+
+
+def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str], *, float16: bool = False) -> Copied:
+    """Copy a model, found as find_model does, to the folder `out`: config.json, weights, card and the pictures beside.
+
+    With `float16` the weights are stored so, unless that changes any of 64 pictures, of the seeds from 0 at the stage
+    reached, by more than one grey level in 8 bits. ModelError, in one line, when it does, when the model does not load,
+    and when `out` exists and is not empty or cannot be made; then nothing is written. OSError when writing fails.
+    """
+    out = Path(out).expanduser()
+    empty = folders.is_empty_folder(out)
+    source = folders.find_model(name_or_path)
+    config, files = (
+        folders.read_config(source),
+        {name: (source / name).read_bytes() for name in folders.files_of(source)},
+    )
+    generator, change = folders.load_generator(source), 0
+    roles: dict[str, Any] = {"generator": generator}
+    if "discriminator" in config:
+        roles["discriminator"] = folders.load_discriminator(source)
+    before = sum(map(len, files.values()))
+    if float16:
+        try:
+            files |= {folders.WEIGHTS[role]: folders.encoded(network, "float16") for role, network in roles.items()}
+        except ModelError as error:
+            raise ModelError(f"{source}: {error}") from error
+        change = largest_change(generator, config["training"])
+        if change > MOST_CHANGE:
+            raise ModelError(
+                f"{source}: as float16 its pictures change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
+                "the most that is let pass; copy it without --float16"
+            )
+    _write(out, empty, files)
+    return Copied(before, sum(map(len, files.values())), change)
+
+
+@torch.inference_mode()
+def largest_change(generator: "Generator", facts: Mapping[str, Any]) -> int:
+    """How much float16 weights change a value of 64 pictures in grey levels of 8 bits, at the stage that was reached.
+
+    The pictures are those of the seeds from 0, with the network's own noise, and of each class in turn.
+    """
+    rounded = copy.deepcopy(generator)
+    rounded.load_state_dict(load(folders.encoded(generator, "float16")))
+    stage, alpha = drawing.reached(facts, generator.resolution)
+    look, seeds = drawing.Look(resolution=stage, alpha=alpha), range(PICTURES)
+    labels = None
+    if classes := generator.config["label_dim"]:
+        labels = torch.eye(classes)[torch.arange(PICTURES) % classes]
+    both = (drawing.images(network, seeds, look, labels) for network in (generator, rounded))
+    return max(int((_levels(a) - _levels(b)).abs().max()) for a, b in zip(*both, strict=True))
+
+
+def _levels(images: Tensor) -> Tensor:
+    """The values of 8-bit pictures: 127.5 x + 128, saturated and truncated, as the official programs have it."""
+    return (images * 127.5 + 128).nan_to_num().clamp(0, 255).to(torch.int16)
+
+
+def _write(out: Path, empty: bool, files: Mapping[str, bytes]) -> None:
+    """All files or none. config.json comes last, since only a folder with one is a model."""
+    if not empty:
+        folders.create(out, files)
+        return
+    try:
+        for name in sorted(files, key="config.json".__eq__):
+            write_whole(out / name, files[name])
+    except BaseException:
+        for name in files:
+            (out / name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""The weights that NVIDIA published for ProGAN and StyleGAN, read without TensorFlow."""

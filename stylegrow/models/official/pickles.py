@@ -1,0 +1,329 @@
+"""Reading pickles of unknown origin: numbers, text and arrays come out, and nothing in the file is ever called.
+
+The library's own unpickler is not enough, even when it finds no class but those allowed: it lets a file of a few bytes
+ask for gigabytes, change the classes that it found, and end the process by nesting tuples too deep to be hashed.
+Here the library only splits the file into instructions, and those that data needs are carried out on plain data.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickletools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from stylegrow.common.errors import ModelError
+from stylegrow.common.text import one_line, printable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# The names that a pickle of the official programs may ask for, and no other.
+ALLOWED = {
+    ("dnnlib.tflib.network", "Network"),
+    ("tfutil", "Network"),
+    ("network", "Network"),
+    ("dnnlib.util", "EasyDict"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+    ("collections", "OrderedDict"),
+}
+MOST_INSTRUCTIONS = 300_000  # the official files have some ten thousand
+NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")  # the kinds of array that hold numbers
+
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+EMPTY: dict[str, Any] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}
+LITERALS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
+LITERALS |= {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
+LITERALS |= {"SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+
+
+class Network:
+    """A network of the official programs: the module of its class, and `state`, None until that was read."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.state: dict[Any, Any] | None = None
+
+
+class Array:
+    """A numpy array; `value` is None until its numbers were read."""
+
+    def __init__(self) -> None:
+        self.value: np.ndarray | None = None
+
+
+class Name:
+    """A name that the file asked for. It stands for itself: nothing is imported."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+
+class NumberType:
+    """A numpy dtype of plain numbers."""
+
+    def __init__(self, code: Any) -> None:
+        if not isinstance(code, str) or not NUMBERS.fullmatch(code):
+            raise ModelError(f"holds an array of type {shown(code)}, which is not one of numbers")
+        self.code, self.order = code, "="
+
+    def numbers(self, data: Any, shape: Any, order: str) -> np.ndarray:
+        """An array that looks at `data`, without a copy."""
+        import numpy as np
+
+        dtype = np.dtype(self.code).newbyteorder(self.order)  # type: ignore[arg-type]
+        if not isinstance(data, bytes | bytearray) or not isinstance(shape, tuple) or len(shape) > 8:
+            raise ValueError("an array without numbers or shape")
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError("an array's shape")
+        if math.prod(shape) * dtype.itemsize != len(data):
+            raise ModelError(f"holds an array of shape {shown(shape)} with {len(data)} bytes, which do not fit it")
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+def read_pickle(path: Path) -> Any:
+    """What a pickle holds: plain data, `Network`s and `Array`s. Nothing in it is executed or imported.
+
+    ModelError, in one line without the path, for what cannot be read, is no pickle, or asks for any other name.
+    """
+    try:
+        if path.is_dir():
+            raise ModelError("is a folder; give the .pkl file")
+        if path.exists() and not path.is_file():
+            raise ModelError("is not a regular file")
+        with path.open("rb") as file:
+            return _read(file)
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror or error})") from error
+
+
+def _read(file: BinaryIO) -> Any:
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(2)
+    if not head:
+        raise ModelError("is empty")
+    is_pickle = head[:1] == b"\x80" and head[1:] in (b"\2", b"\3", b"\4", b"\5")
+    file.seek(0)
+    try:
+        return Machine(size).run(Bounded(file, size))
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        # The oldest pickles have no mark at their beginning; what they ask for is still named.
+        if isinstance(error, ModelError) and (is_pickle or isinstance(error, Refused)):
+            raise
+        if not is_pickle:
+            web = ", but a web page, as servers send in place of a file" if head[:1] == b"<" else ""
+            raise ModelError(f"is not a pickle{web}") from error
+        if not file.read(1):
+            raise ModelError("is truncated: it ends before its data does") from error
+        raise ModelError(f"is damaged ({one_line(error)[:120]})") from error
+
+
+class Refused(ModelError):
+    """A pickle that asks for a name which is not allowed."""
+
+
+class Bounded:
+    """A file that is never asked for more than it holds, whatever lengths are written in it."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size = file, size
+        self.readline, self.tell = file.readline, file.tell
+
+    def read(self, length: int) -> bytes:
+        return self.file.read(max(0, min(length, self.size - self.tell())))
+
+
+class Machine:
+    """Carries out a pickle's instructions on a stack, as the library does, but only those that data needs."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size  # of the file
+        self.encoded = 0  # bytes made of text
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # the stacks under each mark
+        self.memo: dict[int, Any] = {}
+
+    def run(self, file: Any) -> Any:
+        """The object that the pickle is of. ValueError, TypeError or LookupError where it makes no sense."""
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if count == MOST_INSTRUCTIONS:
+                raise ModelError(f"has more than {MOST_INSTRUCTIONS} instructions, so it is no official pickle")
+            if opcode.name not in ("PROTO", "FRAME", "STOP"):
+                self.step(opcode.name, argument)
+        return self.stack.pop()
+
+    def step(self, name: str, argument: Any) -> None:
+        """One instruction."""
+        if name in LITERALS:
+            self.stack.append(argument)
+        elif name in CONSTANTS:
+            self.stack.append(CONSTANTS[name])
+        elif name in EMPTY:
+            self.stack.append(EMPTY[name]())
+        elif name == "MARK":
+            self.below.append(self.stack)
+            self.stack = []
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self.memo[len(self.memo) if argument is None else argument] = self.stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo[argument])
+        elif name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            self.find(name, argument)
+        elif name in ("REDUCE", "NEWOBJ"):
+            arguments = self.stack.pop()
+            self.stack.append(self.made(self.stack.pop(), arguments))
+        elif name == "BUILD":
+            state = self.stack.pop()
+            self.fill(self.stack[-1], state)
+        else:
+            self.collect(name)
+
+    def to_mark(self) -> list[Any]:
+        """What is above the last mark, which goes."""
+        items, self.stack = self.stack, self.below.pop()
+        return items
+
+    def collect(self, name: str) -> None:
+        """The instructions that make or fill tuples, lists and dicts, and drop or repeat what is there."""
+        if name in TUPLES:
+            count = TUPLES[name]
+            if len(self.stack) < count:
+                raise ValueError("a tuple without its items")
+            self.stack[-count:] = [tuple(self.stack[-count:])]
+        elif name == "TUPLE":
+            self.push_over(tuple)
+        elif name == "LIST":
+            self.push_over(list)
+        elif name == "DICT":
+            self.push_over(pairs)
+        elif name in ("APPEND", "APPENDS"):
+            items = [self.stack.pop()] if name == "APPEND" else self.to_mark()
+            same_type(self.stack[-1], list).extend(items)
+        elif name in ("SETITEM", "SETITEMS"):
+            items = [self.stack.pop(-2), self.stack.pop()] if name == "SETITEM" else self.to_mark()
+            same_type(self.stack[-1], dict).update(pairs(items))
+        elif name == "POP":
+            self.stack.pop()
+        elif name == "POP_MARK":
+            self.to_mark()
+        elif name == "DUP":
+            self.stack.append(self.stack[-1])
+        else:
+            raise ModelError(f"has the pickle instruction {name}, which no official file has")
+
+    def push_over(self, make: Any) -> None:
+        items = self.to_mark()
+        self.stack.append(make(items))
+
+    def find(self, instruction: str, argument: Any) -> None:
+        """A name, if it is one of those allowed."""
+        if instruction == "STACK_GLOBAL":
+            name, module = self.stack.pop(), self.stack.pop()
+        else:
+            module, _, name = argument.partition(" ")
+        same_type(module, str), same_type(name, str)
+        if (module, name) not in ALLOWED:
+            asked = printable(f"{module}.{name}"[:120])
+            error = Refused if all(part.isidentifier() for part in asked.split(".")) else ModelError
+            raise error(f"is refused: it asks for {asked}, which no official file does; nothing of it was run")
+        if instruction == "INST":
+            raise ModelError("has the pickle instruction INST, which no official file has")
+        self.stack.append(Name(module, name))
+
+    def made(self, what: Any, arguments: Any) -> Any:
+        """What calling one of the allowed names gives."""
+        if not isinstance(what, Name) or not isinstance(arguments, tuple):
+            raise ValueError("a call of what is no name")
+        if what.name == "Network":
+            return Network(what.module)
+        if what.name in ("EasyDict", "OrderedDict") and not arguments:
+            return {}
+        if what.name == "_reconstruct":
+            return Array()
+        if what.name == "dtype":
+            return NumberType(arguments[0])
+        if what.name == "scalar":
+            return same_type(arguments[0], NumberType).numbers(self.bytes_of(arguments[1]), (), "C")[()]
+        if what.name == "_frombuffer":
+            data, dtype, shape, order = arguments
+            array = Array()
+            array.value = same_type(dtype, NumberType).numbers(self.bytes_of(data), shape, order)
+            return array
+        if what.name == "encode" and arguments[1:] == ("latin1",):
+            return self.bytes_of(same_type(arguments[0], str))
+        raise ValueError(f"a call of {what.module}.{what.name} that official files do not have")
+
+    def bytes_of(self, data: Any) -> Any:
+        """Data as bytes, where it was written as text: by Python 2, or for it."""
+        if not isinstance(data, str):
+            return data
+        # One text can be encoded again and again, but not in a file that an honest writer made.
+        self.encoded += len(data)
+        if self.encoded > self.size:
+            raise ModelError("holds more data than the file is long, so it is no official pickle")
+        return data.encode("latin1")
+
+    def fill(self, target: Any, state: Any) -> None:
+        """Give an object that was made before its contents."""
+        if isinstance(target, Network):
+            if not isinstance(state, dict):
+                raise ModelError(f"holds a network whose state is a {type(state).__name__}, not a dict")
+            target.state = state
+        elif isinstance(target, NumberType):
+            _, order, *others = same_type(state, tuple)
+            if order not in ("<", ">", "=", "|") or any(other is not None for other in others[:3]):
+                raise ModelError("holds an array of a type that is not one of numbers")
+            target.order = order
+        elif isinstance(target, Array):
+            shape, dtype, fortran, data = same_type(state, tuple)[-4:]
+            target.value = same_type(dtype, NumberType).numbers(self.bytes_of(data), shape, "F" if fortran else "C")
+        elif state not in ({}, None):
+            raise ValueError(f"a state for {type(target).__name__}")
+
+
+def pairs(items: Sequence[Any]) -> dict[Any, Any]:
+    """A dict from keys and values by turns. Only text is a key: of other things, some can be made costly to hash."""
+    if not all(isinstance(key, str) for key in items[::2]):
+        raise ValueError("a dict's key")
+    return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def same_type(value: Any, wanted: type) -> Any:
+    """`value`; TypeError unless it is of the type wanted."""
+    if not isinstance(value, wanted):
+        raise TypeError(f"{type(value).__name__} in place of {wanted.__name__}")
+    return value
+
+
+def shown(value: Any, depth: int = 2, longest: int = 60) -> str:
+    """A value from a pickle for a message: one line, however long, deep or odd it is."""
+    if isinstance(value, Array) and value.value is not None:
+        return f"<array of shape {list(value.value.shape)}>"
+    if hasattr(value, "dtype"):
+        value = value.item()
+    if isinstance(value, str):
+        return repr(value) if len(value) <= longest else f"{value[:longest]!r}..."
+    if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() < 100):
+        return repr(value)
+    if isinstance(value, list | tuple | dict) and depth:
+        entries = list(value)[:6]
+        if isinstance(value, dict):
+            text = ", ".join(f"{shown(key, 0)}: {shown(value[key], depth - 1)}" for key in entries)
+        else:
+            text = ", ".join(shown(entry, depth - 1) for entry in entries)
+        more = ", ..." if len(value) > len(entries) else ""
+        around = "{}" if isinstance(value, dict) else "()" if isinstance(value, tuple) else "[]"
+        return f"{around[0]}{text}{more}{around[1]}"
+    return f"<{type(value).__name__}>"

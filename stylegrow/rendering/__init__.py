@@ -1,0 +1,1 @@
+"""Images to files: grids, figures, videos, growth."""

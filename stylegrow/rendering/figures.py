@@ -1,0 +1,241 @@
+"""The figures of the StyleGAN paper, with row and column labels, as files show them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import ImageDraw
+
+from progan.layers import stages as resolutions
+from stylegrow.common.errors import InputError
+from stylegrow.rendering.grids import Figure, labelled_grid, resized
+from stylegrow.sampling.engine import Engine, Setting
+from stylegrow.sampling.inputs import BANDS
+
+SMALLEST_CELL, LARGEST_CELL = 128, 256  # px, by default
+SMALLEST_SIZE = 32  # that leaves the labels room
+MOST_PIXELS = 1 << 27
+DETAILS = 4  # draws of noise that are shown
+FRAME = (255, 0, 0)
+COARSE_NOISE = 6  # layers, up to 16 px
+# Shows how far the pictures of a figure have come; takes them and how many they will be.
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+def silent(pictures: Iterable[Any], total: int) -> Iterable[Any]:
+    """No progress."""
+    return pictures
+
+
+def sample_grid(
+    engine: Engine,
+    seeds: Sequence[int],
+    columns: int,
+    setting: Setting,
+    size: int | None = None,
+    progress: Progress = silent,
+) -> Figure:
+    """Uncurated pictures, one a seed, in the order of the seeds."""
+    size = cell_size(engine, setting, size, len(seeds))
+    cells = list(_cells(engine.images(seeds, setting), len(seeds), size, progress))
+    starts = range(0, len(seeds), columns)
+    return labelled_grid(
+        [cells[start : start + columns] for start in starts],
+        captions=[[f"seed {seed}" for seed in seeds[start : start + columns]] for start in starts],
+        size=size,
+    )
+
+
+def mixing_grid(
+    engine: Engine,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    styles: Sequence[tuple[str, Sequence[int]]],
+    setting: Setting,
+    size: int | None = None,
+    progress: Progress = silent,
+) -> Figure:
+    """Style mixing (Karras 2019, figure 3): the seeds of the rows, with some styles copied from those of the columns.
+
+    `styles` are the bands of rows, (label, layers copied); each shows all seeds of the rows. The first row and
+    column show the seeds themselves.
+    """
+    engine.check_mixing()
+    size = cell_size(engine, setting, size, (1 + len(rows) * len(styles)) * (1 + len(columns)))
+    sources = list(_cells(engine.images([*rows, *columns], setting), len(rows) + len(columns), size, progress))
+    cells: list[list[np.ndarray | None]] = [[None, *sources[len(rows) :]]]
+    for _, layers in styles:
+        mixed = _cells(engine.mixed(rows, columns, layers, setting), len(rows) * len(columns), size, progress)
+        cells += [[source, *(next(mixed) for _ in columns)] for source in sources[: len(rows)]]
+    return labelled_grid(
+        cells,
+        ["", *(f"seed {seed}" for _ in styles for seed in rows)],
+        ["", *(f"seed {seed}" for seed in columns)],
+        row_bands=[("", 1), *((label, len(rows)) for label, _ in styles)],
+        column_bands=[("", 1), ("styles from", len(columns))],
+        size=size,
+    )
+
+
+def bands(layers: int) -> list[tuple[str, list[int]]]:
+    """The paper's bands of a network with so many layers at this stage: (label with its resolutions, layers)."""
+    found = []
+    for name, (start, stop) in BANDS.items():
+        if own := list(range(start, min(stop or layers, layers))):
+            low, high = 4 << own[0] // 2, 4 << own[-1] // 2
+            found.append((f"{name} {low}-{high} px" if low < high else f"{name} {low} px", own))
+    return found
+
+
+def truncation_strip(
+    engine: Engine,
+    seeds: Sequence[int],
+    psis: Sequence[float],
+    setting: Setting,
+    size: int | None = None,
+    progress: Progress = silent,
+) -> Figure:
+    """The truncation trick (Karras 2019, figure 8): a row for each seed, a column for each psi."""
+    size = cell_size(engine, setting, size, len(seeds) * len(psis))
+    columns = [
+        list(_cells(engine.images(seeds, replace(setting, psi=psi)), len(seeds), size, progress)) for psi in psis
+    ]
+    return labelled_grid(
+        list(zip(*columns, strict=True)),
+        [f"seed {seed}" for seed in seeds],
+        [f"psi {psi:g}" for psi in psis],
+        size=size,
+    )
+
+
+def noise_detail(
+    engine: Engine,
+    seeds: Sequence[int],
+    draws: int,
+    setting: Setting,
+    size: int | None = None,
+    progress: Progress = silent,
+) -> Figure:
+    """What noise changes (Karras 2019, figure 4): a picture, its liveliest part in several draws, the deviation of all.
+
+    The draws are those of `draws` noise seeds from the setting's own on. The map is the standard deviation of the mean
+    of the channels at each pixel; white is the largest, which its label says.
+    """
+    engine.check_noise()
+    shown = min(DETAILS, draws)
+    size = cell_size(engine, setting, size, len(seeds) * (2 + shown))
+    kept: list[list[np.ndarray]] = []
+    greys = _Deviation()
+    for noise_seed in progress(range(setting.noise_seed, setting.noise_seed + draws), draws):
+        drawn = list(engine.images(seeds, replace(setting, noise="random", noise_seed=noise_seed)))
+        kept += [drawn] if len(kept) < shown else []
+        greys.add(np.stack([image.mean(axis=2) for image in drawn]))
+    deviations = greys.result()
+    white = max(float(deviations.max()), 1.0)
+    windows = [liveliest(deviation, max(deviation.shape[0] // 4, 1)) for deviation in deviations]
+    figure = labelled_grid(
+        [
+            [
+                resized(kept[0][row], size),
+                *(resized(drawn[row][window], size) for drawn in kept),
+                resized((deviations[row] / white * 255).astype(np.uint8)[..., None], size),
+            ]
+            for row, window in enumerate(windows)
+        ],
+        [f"seed {seed}" for seed in seeds],
+        ["", *(f"noise seed {setting.noise_seed + draw}" for draw in range(shown)), f"white: {white:.1f} of 255"],
+        column_bands=[("", 1), ("detail", shown), (f"std, {draws} draws", 1)],
+        size=size,
+    )
+    for row, (down, across) in enumerate(windows):
+        _frame(figure, row, down, across, len(deviations[row]))
+    return figure
+
+
+def noise_parts(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+    """Noise in all layers, in none, in the coarse and in the fine ones (Karras 2019, figure 5).
+
+    A row a seed. Coarse are those up to 16 px; the noise is that of the setting's noise seed.
+    """
+    size = cell_size(engine, setting, size, len(seeds) * 4)
+    layers = range(engine.layers(setting))
+    middle = min(COARSE_NOISE, len(layers))
+    parts = {"all layers": layers, "none": [], f"up to {4 << (middle - 1) // 2} px": layers[:middle]}
+    parts["above"] = layers[middle:]
+    cells = [resized(picture, size) for picture in engine.noise_parts(seeds, list(parts.values()), setting)]
+    rows = [cells[start : start + len(parts)] for start in range(0, len(cells), len(parts))]
+    return labelled_grid(
+        rows, [f"seed {seed}" for seed in seeds], list(parts), column_bands=[("noise in", len(parts))], size=size
+    )
+
+
+def stages(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+    """The same latents as every stage from the first trained on draws them, alone: a row a seed, a column a stage."""
+    own, first = engine.generator.resolution, first_stage(engine, engine.generator.resolution)
+    sizes = [size for size in resolutions(own) if size >= first]
+    size = cell_size(engine, replace(setting, resolution=own), size, len(seeds) * len(sizes))
+    columns = [
+        [resized(picture, size) for picture in engine.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
+        for stage in sizes
+    ]
+    rows = list(zip(*columns, strict=True))
+    return labelled_grid(rows, [f"seed {seed}" for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
+
+
+def first_stage(engine: Engine, last: int) -> int:
+    """The smallest stage that training has drawn at, which need not have begun at 4 px.
+
+    The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it.
+    """
+    layers = getattr(engine.generator, "synthesis", engine.generator).to_image
+    trained = (stage for stage in resolutions(last) if layers[f"{stage}x{stage}"].bias.any())
+    return next(trained, 4)
+
+
+class _Deviation:
+    """The standard deviation over arrays of one shape, which are not kept."""
+
+    def __init__(self) -> None:
+        self.count, self.total, self.squares = 0, np.zeros(()), np.zeros(())
+
+    def add(self, values: np.ndarray) -> None:
+        self.count += 1
+        self.total, self.squares = self.total + values, self.squares + values**2
+
+    def result(self) -> np.ndarray:
+        return np.sqrt(np.maximum(self.squares / self.count - (self.total / self.count) ** 2, 0))
+
+
+def liveliest(values: np.ndarray, side: int) -> tuple[slice, slice]:
+    """The square window of `side` px in [H, W] whose sum is largest."""
+    sums = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    windows = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = np.unravel_index(windows.argmax(), windows.shape)
+    return slice(int(top), int(top) + side), slice(int(left), int(left) + side)
+
+
+def _frame(figure: Figure, row: int, down: slice, across: slice, own: int) -> None:
+    """Draw around the window of the first picture of a row, of `own` px, where its details are from."""
+    scale = figure.size / own
+    left, top = figure.lefts[0], figure.tops[row]
+    box = (left + across.start * scale, top + down.start * scale, left + across.stop * scale, top + down.stop * scale)
+    ImageDraw.Draw(figure.image).rectangle(box, outline=FRAME, width=max(figure.size // 64, 1))
+
+
+def cell_size(engine: Engine, setting: Setting, size: int | None, count: int) -> int:
+    """The px at which a figure shows `count` pictures. InputError for a size that cannot be, and for too many."""
+    own = setting.resolution or engine.generator.resolution
+    if size is None:
+        size = min(max(own, SMALLEST_CELL), LARGEST_CELL)
+    if size < SMALLEST_SIZE or (size % own and own % size):
+        raise InputError(
+            f"size {size}: give {SMALLEST_SIZE} px or more that {own} px, a picture's own, can be brought to"
+        )
+    if count * size**2 > MOST_PIXELS:
+        raise InputError(f"{count:,} pictures of {size} px are too many for a figure; ask for fewer or a smaller size")
+    return size
+
+
+def _cells(pictures: Iterator[np.ndarray], total: int, size: int, progress: Progress) -> Iterator[np.ndarray]:
+    return (resized(picture, size) for picture in progress(pictures, total))

@@ -1,0 +1,82 @@
+"""Frames into a film that browsers play: H.264 by PyAV, or an animated WebP, for pages that show only pictures."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from stylegrow.rendering.grids import exif_text
+
+QUALITY = "17"  # x264's crf: what it loses cannot be seen
+BT709 = LIMITED = 1  # FFmpeg's numbers
+BRIEFEST = 11  # ms; browsers show the frame of a WebP that is to last 10 or less for 100
+Form = Literal["mp4", "webp"]
+
+
+def write_film(
+    folder: Path,
+    name: str,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    text: Mapping[str, str] | None = None,
+    form: Form | None = None,
+) -> Path:
+    """Write frames [H, W, C] (uint8, H and W even) as folder/name.mp4 or .webp.
+
+    Where no `form` is given it is an mp4, or a WebP without an encoder of H.264. The file is there whole or not at all;
+    the `text` chunks of a PNG go into its metadata. Returns its path. OSError when it cannot be written.
+    """
+    form = form or ("mp4" if has_h264() else "webp")
+    write, suffix = (_write_mp4 if form == "mp4" else _write_webp), f".{form}"
+    path = folder / f"{name}{suffix}"
+    partial = folder / f".{name}{suffix}.tmp"
+    try:
+        write(partial, (np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames), fps, text or {})
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def has_h264() -> bool:
+    """Whether PyAV is there, and its FFmpeg was built with x264, as that in its wheels is."""
+    try:
+        import av
+
+        av.codec.Codec("libx264", "w")
+    except (ImportError, ValueError):
+        return False
+    return True
+
+
+def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping[str, str]) -> None:
+    import av
+
+    first = next(frames)
+    # The index goes to the front ("faststart"), so that a browser plays before all is there.
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as film:
+        film.metadata.update({"comment": text.get("parameters", ""), "copyright": text.get("Source", "")})
+        stream = film.add_stream("libx264", rate=fps, options={"crf": QUALITY})
+        stream.height, stream.width = first.shape[:2]
+        stream.pix_fmt = "yuv420p"  # all that browsers surely play
+        # Said in the file, since players guess the colour matrix by the size.
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED
+        for picture in chain([first], frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            film.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)))
+        film.mux(stream.encode(None))
+
+
+def _write_webp(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping[str, str]) -> None:
+    pictures = map(Image.fromarray, frames)
+    timing = {"duration": max(round(1000 / fps), BRIEFEST), "loop": 0}
+    next(pictures).save(path, "WEBP", save_all=True, append_images=pictures, quality=90, exif=exif_text(text), **timing)

@@ -1,0 +1,68 @@
+"""What users write as text: seeds, lists of numbers, layers."""
+
+import math
+import re
+from collections.abc import Iterator
+
+from stylegrow.common.errors import InputError
+from stylegrow.common.text import printable
+
+LARGEST_SEED = 2**32 - 1
+MOST_SEEDS = 100_000
+# Layers of the resolutions that the paper calls so; a layer l draws at 4 * 2**(l // 2) px.
+BANDS = {"coarse": (0, 4), "middle": (4, 8), "fine": (8, None)}
+
+
+def read_seeds(text: str, name: str = "seeds", most: int = MOST_SEEDS) -> list[int]:
+    """The seeds that "1,5-9" names, in its order. InputError that calls the input `name`."""
+    ranges = list(_ranges(text, name, "seeds like 1,4,10-15"))
+    for _, last in ranges:
+        if last > LARGEST_SEED:
+            raise InputError(f"{name} {shown(text)}: a seed is a whole number from 0 to {LARGEST_SEED}")
+    if (count := sum(last - first + 1 for first, last in ranges)) > most:
+        raise InputError(f"{name} {shown(text)}: these are {count:,} seeds; give at most {most:,}")
+    return [seed for first, last in ranges for seed in range(first, last + 1)]
+
+
+def read_layers(text: str, count: int, name: str = "styles") -> list[int]:
+    """The layers of a network with `count` that "0-3", "0,2,5-7" or "coarse" names. InputError."""
+    if text in BANDS:
+        first, end = BANDS[text]
+        if first >= count:
+            raise InputError(f"{name} {text}: the network has only {count} layers here, 0 to {count - 1}")
+        return list(range(first, min(end or count, count)))
+    ranges = list(_ranges(text, name, "layers like 0-3, or coarse, middle or fine"))
+    if max(last for _, last in ranges) >= count:
+        raise InputError(f"{name} {shown(text)}: the network has {count} layers here, 0 to {count - 1}")
+    return sorted({layer for first, last in ranges for layer in range(first, last + 1)})
+
+
+def read_numbers(text: str, name: str, most: int) -> list[float]:
+    """The numbers that "1,.7,-1" lists. InputError unless there are 1 to `most`, all finite."""
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(f"{name} {shown(text)}: cannot be read; write numbers like 1,.7,0,-.5")
+    if len(numbers) > most:
+        raise InputError(f"{name}: these are {len(numbers)} numbers; give at most {most}")
+    return numbers
+
+
+def shown(text: str) -> str:
+    """What a user gave, in quotes, in one line that is not too long."""
+    text = printable(text)
+    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
+
+
+def _ranges(text: str, name: str, example: str) -> Iterator[tuple[int, int]]:
+    """(first, last) of each number or range in a list. Numbers of too many digits come out as one too large."""
+    for word in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", word)
+        if not match:
+            raise InputError(f"{name} {shown(text)}: cannot be read; write {example}")
+        first, last = (10**20 if len(digits) > 20 else int(digits) for digits in (match[1], match[2] or match[1]))
+        if last < first:
+            raise InputError(f"{name} {shown(text)}: {first}-{last} runs backwards; write {last}-{first}")
+        yield first, last

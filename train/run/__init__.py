@@ -1,0 +1,1 @@
+"""A training run around its steps: the loop, checkpoints, snapshots, reports."""

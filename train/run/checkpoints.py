@@ -1,0 +1,173 @@
+"""The full state of a training on disk: a folder a checkpoint, written whole or not at all, checked when read."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from stylegrow.common.errors import RunError
+from stylegrow.common.files import write_synced
+from train.step.fakes import Discriminator, Generator
+from train.step.trainer import Trainer
+
+FORMAT_VERSION = 1
+FACTS = {"images", "phase", "skipped", "networks", "sha256"}
+ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+class BadCheckpointError(ValueError):
+    """A checkpoint that is not whole; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and found whole."""
+
+    path: Path
+    facts: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def state_of(trainer: Trainer) -> dict[str, Tensor]:
+    """All tensors that the next step depends on; random numbers are functions of the images seen."""
+    tensors: dict[str, Tensor] = {}
+    for name, network in networks_of(trainer).items():
+        tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
+    for name, owner, adam in optimizers_of(trainer):
+        for key, parameter in owner.named_parameters():
+            tensors |= {f"{name}.{key}.{slot}": value for slot, value in adam.state.get(parameter, {}).items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def networks_of(trainer: Trainer) -> dict[str, Generator | Discriminator]:
+    """The networks of a training, by the names that their tensors begin with."""
+    return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.average}
+
+
+def optimizers_of(trainer: Trainer) -> list[tuple[str, nn.Module, torch.optim.Adam]]:
+    """(name, network, optimizer) of both, by the names that their tensors begin with."""
+    return [
+        ("g_adam", trainer.generator, trainer.g_adam),
+        ("d_adam", trainer.discriminator, trainer.d_adam),
+    ]
+
+
+def save(folder: Path, trainer: Trainer, keep: int) -> Path:
+    """Write a checkpoint under `folder`, then remove all but the newest `keep`. OSError when it cannot be written."""
+    path = folder / f"{trainer.images:012d}"
+    content = save_tensors(state_of(trainer))
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "images": trainer.images,
+        "phase": trainer.phase,
+        "skipped": trainer.skipped,
+        "networks": {name: network.config for name, network in networks_of(trainer).items()},
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    partial = folder / ".partial"
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    partial.mkdir(parents=True)
+    try:
+        write_synced(partial / "state.safetensors", content)
+        write_synced(partial / "state.json", json.dumps(facts, indent=2).encode())
+        if path.exists():  # one that was not usable, or this training would not have come here again
+            shutil.rmtree(path)
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    prune(folder, path, keep)
+    return path
+
+
+def prune(folder: Path, newest: Path, keep: int) -> None:
+    """Remove all checkpoints but `newest` and the keep - 1 before it.
+
+    Those with more images than the newest are removed too: this run took one before them, since they are not usable.
+    """
+    before = [path for path in checkpoints_in(folder) if path.name < newest.name]
+    for path in checkpoints_in(folder):
+        if path != newest and path not in before[: keep - 1]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints under `folder`, newest first."""
+    return sorted((path for path in folder.glob("[0-9]*") if path.is_dir()), reverse=True)
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in this folder. BadCheckpointError if it is truncated, damaged or of another version."""
+    try:
+        facts = json.loads((path / "state.json").read_bytes())
+        content = (path / "state.safetensors").read_bytes()
+    except OSError as error:
+        raise BadCheckpointError(f"{Path(error.filename or path).name} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise BadCheckpointError("state.json is damaged") from None
+    if not isinstance(facts, dict) or facts.get("format_version") != FORMAT_VERSION or FACTS - facts.keys():
+        raise BadCheckpointError("state.json is damaged or of another version")
+    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+        raise BadCheckpointError("state.safetensors is truncated or damaged")
+    try:
+        return Checkpoint(path, facts, load_tensors(content))
+    except SafetensorError as error:
+        raise BadCheckpointError(f"state.safetensors is damaged ({error})") from None
+
+
+def read_newest(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole, or None; names those that are not."""
+    for path in checkpoints_in(folder):
+        try:
+            return read(path)
+        except BadCheckpointError as error:
+            say(f"checkpoint {path} is not usable: {error}; trying the one before")
+    say(f"there is no usable checkpoint in {folder}: starting at image 0")
+    return None
+
+
+def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Put the trainer into the checkpoint's state. RunError when it is that of other networks."""
+    for name, network in networks_of(trainer).items():
+        check_network(network, checkpoint, name)
+        start = f"{name}."
+        tensors = checkpoint.tensors.items()
+        network.load_state_dict({key.removeprefix(start): value for key, value in tensors if key.startswith(start)})
+    for name, owner, adam in optimizers_of(trainer):
+        adam.state.clear()
+        for key, parameter in owner.named_parameters():
+            if slots := slots_of(parameter, f"{name}.{key}", checkpoint.tensors):
+                adam.state[parameter] = slots
+    trainer.images, trainer.phase = checkpoint.facts["images"], checkpoint.facts["phase"]
+    trainer.skipped = checkpoint.facts["skipped"]
+
+
+def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Adam's state of one parameter; nothing for one that has not been trained since Adam was reset."""
+    slots = {}
+    for slot in ADAM_SLOTS:
+        if (value := tensors.get(f"{name}.{slot}")) is not None:
+            # The moments must lie in memory as the parameter does: the fused optimizer walks them side by side.
+            empty = torch.empty_like(parameter) if value.ndim else torch.empty_like(value, device=parameter.device)
+            slots[slot] = empty.copy_(value)
+    return slots
+
+
+def check_network(network: Generator | Discriminator, checkpoint: Checkpoint, name: str) -> None:
+    """RunError that names the first argument in which the checkpoint's network is another."""
+    saved = checkpoint.facts["networks"][name]
+    for key, value in network.config.items():
+        if saved.get(key) != value:
+            raise RunError(
+                f"{checkpoint.path}: is of another configuration, the {name}'s {key} is {saved.get(key)} there and "
+                f"{value} in this run; put back the run's own checkpoints"
+            )

@@ -1,0 +1,167 @@
+"""Metrics while training: how good the averaged generator is every so many images, and the best model so far."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylegrow.common.errors import InputError, ModelError, RunError
+from stylegrow.common.files import write_whole
+from stylegrow.data import Dataset
+from stylegrow.metrics import Result
+from stylegrow.metrics.results import number
+from stylegrow.models import read_config
+from stylegrow.rendering.grids import save_png
+from stylegrow.sampling.drawing import Look
+from train.config.options import DECIDING, metric_names
+from train.config.run_config import Plan
+from train.config.schedule import Stage, to_images
+from train.run import estimates
+from train.run.reports import append_line, duration
+from train.run.snapshots import Snapshots
+from train.step.trainer import Trainer
+
+if TYPE_CHECKING:
+    from stylegrow.metrics import Evaluator
+
+
+def check_metrics(plan: Plan, dataset: Dataset) -> None:
+    """InputError where the run's metrics cannot be measured on its pictures."""
+    if not (names := metric_names(plan.options)):
+        return
+    from stylegrow.metrics.reals import check_fit, draw_reals
+
+    _, held_out = dataset.split(plan.options.holdout)
+    try:
+        check_fit(names, dataset, dataset.resolution)
+        draw_reals(dataset, dataset.resolution, plan.options.metrics_samples, held_out=held_out)
+    except InputError as error:
+        raise InputError(str(error).replace("--samples", "--metrics-samples")) from None
+
+
+class Measurements:
+    """The metrics of one run, measured by its main process, and best/: the model with the lowest first one.
+
+    What is drawn for them comes from streams of their own, the same every time, so that training goes on as it would
+    without them. best/ holds the best model that was measured, also when its line in metric-*.jsonl is dropped because
+    the run goes back to a checkpoint before it.
+    """
+
+    def __init__(self, snapshots: Snapshots, dataset: Dataset, say: Callable[[str], None]) -> None:
+        self.snapshots, self.dataset, self.say = snapshots, dataset, say
+        self.plan, self.run = snapshots.plan, snapshots.run
+        self.names = metric_names(self.plan.options)
+        self.seconds = 0.0  # that the last measurement took
+        self._evaluator: Evaluator | None = None
+
+    def write(self, trainer: Trainer) -> list[Result]:
+        """Measure at this moment: a line in each metric-NAME.jsonl, one in the log. RunError where it cannot be."""
+        began, stage = time.monotonic(), trainer.schedule.at(trainer.images)
+        results = self.measure(trainer, stage)
+        moment = {"kimg": trainer.images / 1000, "resolution": stage.resolution, "alpha": stage.alpha}
+        for result in results:
+            append_line(self.run / f"metric-{result.name}.jsonl", json.dumps(moment | result.to_json()))
+            if result.figure is not None:
+                save_png(result.figure, self.run / f"{result.name}.png", self.snapshots.credit)
+        best = self.keep_best(trainer, stage, results)
+        self.seconds = time.monotonic() - began
+        where = f"metrics at {moment['kimg']:g} kimg, {stage.resolution} px, alpha {stage.alpha:.2f}"
+        self.say(f"{where}: {shown(results)}, took {duration(self.seconds)}{'; the best so far' if best else ''}")
+        return results
+
+    def measure(self, trainer: Trainer, stage: Stage) -> list[Result]:
+        """The results of the averaged generator at this stage. RunError, in one line, where there are none."""
+        try:
+            if self._evaluator is None:
+                self.say("metrics: looking at the real pictures first, which takes longer than later measurements")
+                self._evaluator = self.make_evaluator(trainer)
+            look = Look(noise="random", resolution=stage.resolution, alpha=stage.alpha)
+            return self._evaluator.evaluate(trainer.average, look)
+        except (InputError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, InputError) and not estimates.lacks_memory(error):
+                raise
+            problem = str(error) if isinstance(error, InputError) else "out of memory"
+            raise RunError(
+                f"metrics at {trainer.images / 1000:g} kimg: {problem}; "
+                f"--resume {self.run} --metrics none continues without them"
+            ) from error
+
+    def make_evaluator(self, trainer: Trainer) -> Evaluator:
+        """What measures generators against the run's own training pictures."""
+        from stylegrow.metrics import Evaluator
+
+        options = self.plan.options
+        return Evaluator(
+            self.dataset,
+            self.names,
+            options.metrics_samples,
+            mirror=options.mirror,
+            held_out=self.dataset.split(options.holdout)[1],
+            cond=options.cond,
+            cache=options.cache,
+            device=trainer.peers.device,
+            quiet=True,
+        )
+
+    def keep_best(self, trainer: Trainer, stage: Stage, results: Sequence[Result]) -> bool:
+        """Save the model to best/ if the first metric is lower than that of the model there; returns whether it is.
+
+        So does one that was measured otherwise than the model there.
+        """
+        result = next(result for result in results if result.name == DECIDING[self.names[0]])
+        facts = {"metric": result.name, "metric_samples": result.samples, "metric_features": result.features}
+        facts = {name: fact for name, fact in facts.items() if fact is not None}
+        before = facts_of(self.run / "best")
+        likewise = all(before.get(name) == fact for name, fact in facts.items())
+        if not math.isfinite(result.value) or (likewise and result.value >= before["metric_value"]):
+            return False
+        facts |= {"metric_value": result.value, "metric_floor": result.floor}
+        self.snapshots.save_model(self.run / "best", trainer, stage, **facts)
+        return True
+
+    def seconds_left(self, images: int) -> float:
+        """How long the measurements after so many images will take, if each takes as long as the last one did."""
+        if not self.seconds:
+            return 0.0
+        every = max(to_images(self.plan.options.metrics_kimg or self.plan.images), 1)
+        return self.seconds * max(math.ceil(self.plan.images / every) - images // every, 0)
+
+
+def facts_of(best: Path) -> dict[str, Any]:
+    """The training facts of the model in best/; nothing where there is none that can be read."""
+    try:
+        facts = read_config(best)["training"]
+    except ModelError:
+        return {}
+    return facts if isinstance(facts.get("metric_value"), float) else {}
+
+
+def shown(results: Sequence[Result]) -> str:
+    """Results for people, in one line; single attributes are left to their files."""
+    whole = [result for result in results if "attribute" not in result.details]
+    parts = []
+    for result in whole:
+        floor = "" if result.floor is None else f" (floor {number(result.floor, result.floor_deviation)})"
+        parts.append(f"{result.name} {number(result.value, result.deviation)}{floor}")
+    return f"{', '.join(parts)}, {whole[0].samples:,} samples"
+
+
+def forget_after(run: Path, images: int) -> None:
+    """Drop the lines of metric-*.jsonl that were measured after so many images, and any that a kill has cut short."""
+    for path in run.glob("metric-*.jsonl"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if measured_at(line) <= images / 1000]
+        if kept != lines:
+            write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def measured_at(line: str) -> float:
+    """The kimg of a line of metric-*.jsonl; infinite where it cannot be read."""
+    try:
+        return float(json.loads(line)["kimg"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,76 @@
+"""Run folders: made, found again, and written so that a file is there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from stylegrow.common.errors import InputError, RunError
+from train.config.options import whole_path
+
+
+def create_run(out: str, name: str) -> Path:
+    """A new folder under `out`, numbered after those that are there. OSError when it cannot be made."""
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    number = max((number for path in folder.iterdir() if (number := run_number(path)) is not None), default=-1) + 1
+    while True:
+        run = folder / f"{number:05d}-{name}"
+        try:
+            run.mkdir()
+            return run
+        except FileExistsError:  # another training has just taken the number
+            number += 1
+
+
+def find_run(resume: str, out: str) -> Path:
+    """The run folder to continue: the one named, or the newest under `out`. InputError when there is none."""
+    if resume != "newest":
+        return Path(whole_path(resume))
+    numbered = {run_number(path.parent): path.parent for path in Path(out).glob("*/options.json")}
+    runs = {number: path for number, path in numbered.items() if number is not None}
+    if not runs:
+        raise InputError(f"--resume: there is no run in {out}; leave the option out to start one")
+    return runs[max(runs)]
+
+
+@contextmanager
+def claim(run: Path) -> Iterator[None]:
+    """Within, the right to train in a run folder. InputError where another process has it."""
+    lock = FileLock(run / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{run}: another process is training there; let it end or stop it first") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run_number(folder: Path) -> int | None:
+    """The number that a run folder's name begins with; None for other names."""
+    number = folder.name.partition("-")[0]
+    return int(number) if number.isdecimal() else None
+
+
+def check_writable(out: str) -> None:
+    """InputError where no run folder can be made, before any work is done for it."""
+    there = next(path for path in (Path(out), *Path(out).parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "cannot be written" if there.is_dir() else "is not a folder"
+        raise InputError(f"--out {out}: {there} {reason}; give another folder")
+
+
+@contextmanager
+def writing(run: Path) -> Iterator[None]:
+    """Turns a failure to write in a run folder into a RunError of one line that says what is still whole."""
+    try:
+        yield
+    except OSError as error:
+        newest = max((run / "checkpoints").glob("[0-9]*"), default=None)
+        saved = f"{newest} is whole" if newest else "no checkpoint was written yet"
+        where, reason = error.filename or run, error.strerror or error
+        raise RunError(f"{where}: cannot be written ({reason}); {saved}; make room, then use --resume {run}") from error

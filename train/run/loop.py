@@ -1,0 +1,175 @@
+"""The loop around the training step: when to report, to show, to save and to stop."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from torch import Tensor
+
+from stylegrow.common.errors import RunError
+from train.config.run_config import Plan
+from train.config.schedule import Stage, to_images
+from train.distributed.processes import Processes
+from train.run import checkpoints, estimates, reports
+from train.run.evaluation import Measurements
+from train.run.reports import Clock, Meter, Reporter, duration
+from train.run.snapshots import Snapshots
+from train.step.batch_loader import Batch, Feed
+from train.step.trainer import Trainer
+
+SECONDS_A_TICK = 20.0
+PATIENCE_WITH_SKIPS = 20  # steps in a row without a finite gradient
+
+
+class Loop:
+    """One run from where its trainer stands to its end, in every process; the main one reports and writes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        trainer: Trainer,
+        snapshots: Snapshots,
+        measurements: Measurements,
+        clock: Clock,
+        processes: Processes,
+        reporter: Reporter,
+    ) -> None:
+        self.plan, self.folder, self.trainer = plan, folder, trainer
+        self.snapshots, self.measurements = snapshots, measurements
+        self.clock, self.processes, self.reporter = clock, processes, reporter
+        self.meter = Meter()
+        self.seconds: dict[int, float] = {}
+        self.started = self.ticked = time.monotonic()
+        self.ticked_images = trainer.images
+
+    def announce(self) -> None:
+        """Say what is to come and how long it will take, which is measured first."""
+        trainer, plan = self.trainer, self.plan
+        self.reporter.say(f"{self.folder}: from {trainer.images / 1000:g} kimg; measuring this machine ...")
+        self.seconds = estimates.seconds_per_image(plan, self.processes.device, self.reporter.say)
+        left = estimates.seconds_left(plan.schedule, trainer.images, plan.images, self.seconds)
+        self.reporter.say(reports.schedule_table(plan.schedule, plan.images / 1000, self.seconds))
+        self.reporter.say(f"this will take about {duration(left)}; Ctrl-C stops it, --resume continues it")
+        self.reporter.say(reports.LEGEND)
+        reports.start_trackers(self.processes.accelerator, plan, self.folder)
+
+    def run(self, feed: Feed) -> int:
+        """Train to the end of the plan, or until a stop is asked for; returns the exit status."""
+        self.processes.stop.defer()
+        if self.trainer.images == 0:
+            self.show()
+            self.measure()  # now, so that what hinders it is known before hours of training
+        self.reporter.start_bar(self.trainer.images, self.plan.images)
+        self.started = self.ticked = time.monotonic()
+        self.clock.start()
+        with closing(feed.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
+            stop = self.train(batches)
+        self.finish(stop)
+        return stop or 0
+
+    def train(self, batches: Iterator[Batch]) -> int | None:
+        """Step after step, with all that is due in between; returns the exit status of a stop."""
+        trainer, every = self.trainer, self.plan.options
+        stop = None
+        while trainer.images < self.plan.images and stop is None:
+            before, stage = trainer.images, trainer.schedule.at(trainer.images)
+            self.meter.add(self.step(itertools.islice(batches, every.n_critic)))
+            self.reporter.advance(trainer.images)
+            stop = self.processes.stop_status()
+            ended = trainer.images >= self.plan.images
+            new_phase = trainer.schedule.at(trainer.images).phase != stage.phase
+            if ended or stop is not None or new_phase or time.monotonic() - self.ticked > SECONDS_A_TICK:
+                self.tick(stage)
+            if ended or crossed(before, trainer.images, every.snapshot_kimg):
+                self.show()
+            # Not when told to stop, since it takes long.
+            if stop is None and (ended or crossed(before, trainer.images, every.metrics_kimg)):
+                self.measure()
+            # Last, so that a run whose last checkpoint is there has its last model and metrics too.
+            if ended or stop is not None or crossed(before, trainer.images, every.checkpoint_kimg):
+                self.save()
+        return stop
+
+    def step(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
+        """One step. RunError where it cannot go on: out of memory, or no finite gradient for many steps."""
+        trainer = self.trainer
+        try:
+            measured = trainer.step(batches)
+        except (MemoryError, RuntimeError) as error:
+            if not estimates.lacks_memory(error):
+                raise
+            resolution = trainer.schedule.at(trainer.images).resolution
+            raise RunError(
+                f"out of memory at {resolution} px with {self.plan.at_once(resolution)} pictures at once; "
+                f"{estimates.less_memory(self.plan, resolution)}"
+            ) from error
+        if trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
+            precision = self.plan.options.mixed_precision
+            advice = "continue with --resume --mixed-precision no, or " if precision != "no" else ""
+            raise RunError(
+                f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {trainer.images / 1000:g} kimg; "
+                f"{advice}start a run with a lower --lr"
+            )
+        return measured
+
+    def tick(self, stage: Stage) -> None:
+        """A line of progress, with the means since the last one, which were taken in this stage."""
+        means = self.meter.take()
+        now, trainer = time.monotonic(), self.trainer
+        shown, seconds = trainer.images - self.ticked_images, now - self.ticked
+        self.ticked, self.ticked_images = now, trainer.images
+        if not self.processes.is_main:
+            return
+        if seconds > 1:
+            self.seconds[stage.resolution] = seconds / max(shown, 1)
+        left = estimates.seconds_left(trainer.schedule, trainer.images, self.plan.images, self.seconds)
+        left += self.measurements.seconds_left(trainer.images)
+        stats = reports.statistics(
+            trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped
+        )
+        self.reporter.tick(stats)
+        self.processes.accelerator.log({**means, "resolution": stage.resolution, "alpha": stage.alpha}, trainer.images)
+
+    def show(self) -> None:
+        """A snapshot, on the main process."""
+        if self.processes.is_main:
+            grid = self.snapshots.write(self.trainer)
+            reports.track_grid(self.processes.accelerator, grid, self.trainer.images)
+
+    def measure(self) -> None:
+        """The metrics, if there are any, on the main process, for which the others wait however long it takes."""
+        if not self.measurements.names:
+            return
+        began = time.monotonic()
+
+        def measured() -> None:
+            results = self.measurements.write(self.trainer)
+            values = {f"metrics/{result.name}": result.value for result in results}
+            self.processes.accelerator.log(values, self.trainer.images)
+
+        self.processes.on_main(measured)
+        self.ticked += time.monotonic() - began  # no time of the pictures of this tick
+
+    def save(self) -> None:
+        """A checkpoint, on the main process."""
+        if self.processes.is_main:
+            checkpoints.save(self.folder / "checkpoints", self.trainer, self.plan.options.keep)
+
+    def finish(self, stop: int | None) -> None:
+        """The last line."""
+        kimg, took = self.trainer.images / 1000, duration(time.monotonic() - self.started)
+        if stop is None:
+            self.reporter.say(f"finished {kimg:g} kimg in {took}: {self.folder / 'model'} holds the model")
+        else:
+            self.reporter.say(f"stopped at {kimg:g} kimg, all is saved; --resume {self.folder} continues")
+
+
+def crossed(before: int, after: int, kimg: float | None) -> bool:
+    """Whether a multiple of so many thousand images lies in (before, after]; None stands for never."""
+    if kimg is None:
+        return False
+    images = max(to_images(kimg), 1)
+    return before // images != after // images

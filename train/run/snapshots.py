@@ -1,0 +1,117 @@
+"""What a run shows of itself while it trains: grids of samples from fixed latents, and model folders."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylegrow.common.images import to_uint8
+from stylegrow.common.text import printable
+from stylegrow.data import Dataset
+from stylegrow.models import save_model
+from stylegrow.rendering import grids
+from train.config.run_config import Plan
+from train.config.schedule import Stage
+from train.run.reports import Clock, duration
+from train.step import constraints
+from train.step.fakes import samples
+from train.step.random_streams import Draws
+from train.step.trainer import Labels, Trainer
+
+
+def grid_shape(resolution: int) -> tuple[int, int]:
+    """(columns, rows) of a grid of about 960 x 640 pixels."""
+    return min(max(960 // resolution, 3), 12), min(max(640 // resolution, 2), 8)
+
+
+class Snapshots:
+    """Writes the grids and the models of one run, from the same latents and labels every time."""
+
+    def __init__(self, run: Path, plan: Plan, draws: Draws, clock: Clock, labels: Labels | None) -> None:
+        self.run, self.plan, self.clock = run, plan, clock
+        self.columns, rows = grid_shape(plan.generator["resolution"])
+        self.latents = draws.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
+        self.credit = {"Source": plan.data["credit"]} if plan.data["credit"] else {}
+        self.labels: Tensor | None = None
+        if labels is not None:
+            places = draws.choices("snapshot labels", 0, len(self.latents), len(labels.training))
+            self.labels = labels.of(labels.training[places])
+
+    def write_reals(self, dataset: Dataset, training: np.ndarray) -> None:
+        """reals.png: as many pictures of the data at full resolution as the other grids have."""
+        shown = training[: len(self.latents)]
+        images = dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1)
+        grids.save_png(grids.grid(images, self.columns), self.run / "reals.png", self.credit)
+
+    def write(self, trainer: Trainer) -> Image.Image:
+        """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
+        stage = trainer.schedule.at(trainer.images)
+        kimg = f"{trainer.images // 1000:06d}"
+        images = to_uint8(self.sample(trainer, stage))
+        grid = grids.grid(images, self.columns, size=self.plan.generator["resolution"])
+        facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
+        grids.save_png(grid, self.run / f"fakes{kimg}.png", facts)
+        self.save_model(self.run / "model", trainer, stage)
+        if self.plan.options.keep_models:
+            self.save_model(self.run / "models" / kimg, trainer, stage)
+        self.prune(kimg)
+        return grid
+
+    def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:
+        """The averaged generator and the critic as a model folder, which also tells these facts."""
+        save_model(
+            folder,
+            trainer.average,
+            constraints.plain(trainer.discriminator),
+            training=self.facts(trainer, stage) | facts,
+            classes=self.plan.data["classes"],
+        )
+
+    def prune(self, newest: str) -> None:
+        """Remove the models of all snapshots but the newest and the keep_models - 1 before it.
+
+        Those with more images go too: the run went back to a checkpoint before them.
+        """
+        there = sorted(path for path in (self.run / "models").glob("[0-9]*") if path.name != newest)
+        before = [path for path in reversed(there) if path.name < newest]
+        for path in there:
+            if path not in before[: max(self.plan.options.keep_models - 1, 0)]:
+                shutil.rmtree(path, ignore_errors=True)
+
+    @torch.inference_mode()
+    def sample(self, trainer: Trainer, stage: Stage) -> Tensor:
+        """The averaged generator's images of the fixed latents at this stage."""
+        images = []
+        for part in torch.arange(len(self.latents)).split(32):
+            latents = self.latents[part].to(trainer.peers.device)
+            labels = None if self.labels is None else self.labels[part].to(trainer.peers.device)
+            images.append(samples(trainer.average, latents, labels, stage).cpu())
+        return torch.cat(images)
+
+    def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:
+        """What a model folder says of its training."""
+        options, data = self.plan.options, self.plan.data
+        facts = {
+            "resolution": stage.resolution,
+            "alpha": stage.alpha,
+            "kimg": trainer.images / 1000,
+            "data": f"{data['name']}, {data['pictures']} pictures",
+            "credit": data["credit"],
+            "objective": options.loss,
+            "spectral_norm": None if options.spectral_norm == "no" else options.spectral_norm,
+            "preset": options.preset,
+            "precision": options.mixed_precision,
+            "seed": options.seed,
+            "labels": options.cond,
+            "command": self.plan.command,
+            "hardware": "; then ".join(self.plan.hardware) or None,
+            "time": duration(self.clock.seconds),
+            "held_out": [printable(name) for name in data["held_out"]],
+        }
+        if data["credit"]:
+            facts["license"] = "cc-by-4.0"
+        return {name: value for name, value in facts.items() if value is not None}

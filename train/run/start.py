@@ -1,0 +1,232 @@
+"""A training run from its plan to its exit status."""
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stylegrow.common.errors import InputError
+from stylegrow.common.files import write_whole
+from stylegrow.data import Dataset, open_dataset
+from stylegrow.data.dataset import is_prepared
+from stylegrow.models import load_discriminator, load_generator, read_config
+from train.config.options import Options, PrecisionName, flag, shown
+from train.config.run_config import Plan, check_resumed, choose_preset, differences, make_plan, resumed_plan
+from train.config.schedule import to_images
+from train.distributed.processes import Processes, fast_bf16
+from train.run import checkpoints, estimates, folders, provenance, reports
+from train.run.evaluation import Measurements, check_metrics, forget_after
+from train.run.loop import Loop
+from train.run.reports import Clock, Reporter, elapsed_at
+from train.run.snapshots import Snapshots
+from train.step import constraints
+from train.step.batch_loader import Feed
+from train.step.random_streams import Draws
+from train.step.trainer import Labels, Trainer
+
+
+def run(architecture: str, options: Options, reparse: Callable[[Options], Options]) -> int:
+    """Train as the options say, and return the exit status. `reparse` reads the command line with other defaults.
+
+    InputError, DataError, ModelError and RunError, in one line, for what cannot be done.
+    """
+    with Processes() as processes:
+        folder, stored = None, None
+        if options.resume is not None:
+            folder, stored = processes.on_main(lambda: find_stored(architecture, options))
+            # Without its precision: how this training was launched may decide it anew.
+            options = reparse(replace(stored.options, mixed_precision=None))
+            check_resumed(stored, options)
+        else:
+            processes.on_main(lambda: folders.check_writable(options.out))
+        check_tracker(options.log_with)
+        options = replace(options, mixed_precision=options.mixed_precision or processes.launched_precision)
+        dataset = processes.machine_by_machine(lambda: open_data(options, stored, quiet=not processes.is_main))
+        plan, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes))
+        processes.together(lambda: check_data(plan, dataset))
+        if options.dry_run:
+            return processes.on_main(lambda: dry_run(plan, said, processes))
+        folder = processes.on_main(lambda: folder or create_run(plan))
+        with ExitStack() as held:
+            processes.on_main(lambda: held.enter_context(folders.claim(folder)))
+            held.enter_context(folders.writing(folder))
+            reporter = held.enter_context(closing(Reporter(folder if processes.is_main else None)))
+            for line in said:
+                reporter.say(line)
+            return train(plan, folder, dataset, processes, reporter, resumed=stored is not None)
+
+
+def find_stored(architecture: str, options: Options) -> tuple[Path, Plan]:
+    """The run folder that --resume means, and the plan in it."""
+    assert options.resume is not None
+    folder = folders.find_run(options.resume, options.out)
+    stored = Plan.read(folder)
+    if stored.architecture != architecture:
+        raise InputError(f"--resume {folder}: is a run of train/{stored.architecture}.py; continue it with that")
+    return folder, stored
+
+
+def check_tracker(name: str) -> None:
+    """InputError when the tracker's package is not installed."""
+    if name != "none" and importlib.util.find_spec(name) is None:
+        raise InputError(f"--log-with {name}: its package is not installed; pip install {name}")
+
+
+def open_data(options: Options, stored: Plan | None, quiet: bool) -> Dataset:
+    """The data set of these options; that of a resumed run as it was prepared, where it is still there."""
+    if stored is not None and is_prepared(Path(stored.data["prepared"])):
+        return open_dataset(stored.data["prepared"], resolution=options.resolution, quiet=quiet)
+    resolution = options.resolution
+    if options.init_from and resolution is None:
+        resolution = read_config(options.init_from)["generator"]["resolution"]
+    dataset = open_dataset(
+        options.data, resolution=resolution, cache=options.cache, workers=options.workers, quiet=quiet
+    )
+    if stored is not None and dataset.path.name != Path(stored.data["prepared"]).name:
+        raise InputError(
+            f"--resume: the pictures in {dataset.source} have changed since the run began; start a new run"
+        )
+    return dataset
+
+
+def decide(
+    architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
+) -> tuple[Plan, list[str]]:
+    """The plan, which is the main process's for all of them, and what there is to say about it."""
+    precision, remark = choose_precision(architecture, options, stored, dataset, processes)
+    if stored is None:
+        plan = make_plan(architecture, options, dataset, processes.count, precision)
+        plan = replace(plan, command=provenance.command(architecture, sys.argv[1:], processes.count))
+    else:
+        plan = resumed_plan(stored, replace(options, mixed_precision=precision), processes.count)
+    machine = provenance.hardware(processes.device, processes.count)
+    plan = replace(plan, hardware=tuple(dict.fromkeys([*plan.hardware, machine])))
+    check_metrics(plan, dataset)
+    notes = [*([remark] if remark else []), *notes_on(plan, dataset, processes)]
+    if stored is not None:
+        notes += differences(stored, plan)
+    return plan, [reports.description(plan), *(f"note: {note}" for note in notes)]
+
+
+def choose_precision(
+    architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
+) -> tuple[PrecisionName, str | None]:
+    """The precision to train in, and what there is to say about it."""
+    before = stored.options.mixed_precision if stored else None
+    asked: PrecisionName | None = options.mixed_precision or before
+    if processes.device.type == "mps":
+        return "no", "Apple's GPU trains in float32" if asked == "bf16" else None
+    if asked is not None:
+        return asked, None
+    wanted = choose_preset(architecture, options, dataset, processes.count).mixed_precision
+    return ("bf16" if wanted == "bf16" and fast_bf16(processes.device) else "no"), None
+
+
+def notes_on(plan: Plan, dataset: Dataset, processes: Processes) -> Iterator[str]:
+    """What a user may not expect."""
+    if processes.lost_others:
+        yield (
+            "accelerate launch started only this process; for several on a CPU use "
+            f"torchrun --nproc-per-node N train/{plan.architecture}.py"
+        )
+    if not plan.data["classes"] and dataset.attributes and plan.data["source"] != "toonhead":
+        yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
+    if plan.images < to_images(plan.schedule.growing_kimg):
+        # Half the run to grow, half at full resolution, as in the presets.
+        length = plan.images / 1000 / len(plan.schedule.phases(plan.schedule.growing_kimg)) / 2
+        yield (
+            f"{plan.images / 1000:g} kimg end at {plan.schedule.at(plan.images).resolution} px; "
+            f"--stable-kimg {length:.3g} --fade-kimg {length:.3g} would reach {plan.options.resolution} px"
+        )
+
+
+def check_data(plan: Plan, dataset: Dataset) -> None:
+    """InputError where the pictures of this machine are not those that the plan was made for."""
+    training, held_out = dataset.split(plan.options.holdout)
+    there = [dataset.names[int(index)] for index in held_out]
+    shape = (dataset.resolution, dataset.channels, len(training), there)
+    wanted = (plan.generator["resolution"], plan.generator["image_channels"], plan.data["pictures"])
+    if shape != (*wanted, list(plan.data["held_out"])):
+        raise InputError(
+            f"{dataset.source}: {len(training)} pictures of {dataset.resolution} px that are not the "
+            f"{plan.data['pictures']} of this run; every machine needs the same"
+        )
+
+
+def dry_run(plan: Plan, said: list[str], processes: Processes) -> int:
+    """Print the plan."""
+    with torch.device("meta"):
+        generator, discriminator = plan.build()
+    for line in said:
+        print(line)
+    for name, value in dataclasses.asdict(plan.options).items():
+        print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
+    print(reports.schedule_table(plan.schedule, plan.images / 1000))
+    print(f"generator {estimates.parameters(generator):,} parameters, critic {estimates.parameters(discriminator):,}")
+    memory = estimates.memory(plan)
+    print(
+        f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['networks']:.2f} networks, "
+        f"{memory['activations']:.2f} activations at {plan.options.resolution} px), on {processes.device}"
+    )
+    return 0
+
+
+def create_run(plan: Plan) -> Path:
+    """A new run folder with the plan in it. InputError when it cannot be written."""
+    words = [plan.architecture, f"{plan.data['name']}{plan.options.resolution}", plan.options.desc]
+    try:
+        folder = folders.create_run(plan.options.out, "-".join(word for word in words if word))
+        write_whole(folder / "options.json", plan.to_json().encode())
+    except OSError as error:
+        raise InputError(
+            f"--out {plan.options.out}: cannot be written ({error.strerror}); give another folder"
+        ) from None
+    return folder
+
+
+def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, reporter: Reporter, resumed: bool) -> int:
+    """From the last good checkpoint, or from the start, to the end or to a request to stop."""
+    checkpoint = None
+    if resumed:
+        checkpoint = processes.on_main(lambda: checkpoints.read_newest(folder / "checkpoints", reporter.say))
+        if checkpoint is not None and checkpoint.facts["images"] >= plan.images:
+            reporter.say(f"{folder} is finished at {checkpoint.facts['images'] / 1000:g} kimg; a larger --kimg goes on")
+            return 0
+    training, _ = dataset.split(plan.options.holdout)
+    trainer = build(plan, dataset, training, processes, fresh=checkpoint is None)
+    if checkpoint is not None:
+        checkpoints.restore(trainer, checkpoint)
+    clock = Clock(elapsed_at(folder / "stats.jsonl", trainer.images) if resumed and processes.is_main else 0.0)
+    snapshots = Snapshots(folder, plan, trainer.draws, clock, trainer.labels)
+    measurements = Measurements(snapshots, dataset, reporter.say)
+    loop = Loop(plan, folder, trainer, snapshots, measurements, clock, processes, reporter)
+    if processes.is_main:
+        if resumed:
+            forget_after(folder, -1 if checkpoint is None else trainer.images)
+        write_whole(folder / "options.json", plan.to_json().encode())
+        if trainer.images == 0:
+            snapshots.write_reals(dataset, training)
+        loop.announce()
+    feed = Feed(dataset, training, plan.schedule, trainer.draws, processes.rank, processes.count)
+    return loop.run(feed)
+
+
+def build(plan: Plan, dataset: Dataset, training: np.ndarray, processes: Processes, fresh: bool) -> Trainer:
+    """The networks and what trains them; with `fresh`, the networks begin as the model of --init-from, if any."""
+    torch.manual_seed(plan.options.seed)
+    generator, discriminator = plan.build()
+    if fresh and plan.options.init_from:
+        constraints.carry(load_generator(plan.options.init_from), generator)
+        if read_config(plan.options.init_from).get("discriminator"):
+            constraints.carry(load_discriminator(plan.options.init_from), discriminator)
+    labels = None
+    if plan.options.cond is not None:
+        labels = Labels(torch.from_numpy(dataset.labels(plan.options.cond)), training)
+    draws = Draws(plan.options.seed)
+    return Trainer(generator, discriminator, plan.schedule, plan.recipe, draws, processes, labels)

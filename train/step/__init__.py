@@ -1,0 +1,1 @@
+"""The training step: networks, objectives, random numbers and batches."""

@@ -1,0 +1,83 @@
+"""Batches of real pictures, read ahead by a thread.
+
+The position in the data is the number of images seen: picture n of a run is place n mod N of epoch n // N, in that
+epoch's own order. So a batch is a pure function of where it starts, and nothing about the position needs saving.
+"""
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from progan.layers import downscale2x, fade, upscale2x
+from stylegrow.data import Dataset
+from train.config.schedule import Schedule
+from train.step.random_streams import Draws
+
+AHEAD = 3  # batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This process's share of a batch: uint8 pictures [n, C, r, r] and which pictures of the data set they are [n]."""
+
+    images: int
+    pictures: Tensor
+    indices: np.ndarray
+
+
+class Feed:
+    """Reads the batches of a schedule in order, from `images` seen on, a few ahead of their use."""
+
+    def __init__(
+        self, dataset: Dataset, training: np.ndarray, schedule: Schedule, draws: Draws, rank: int, processes: int
+    ) -> None:
+        self._dataset, self._training, self._schedule, self._draws = dataset, training, schedule, draws
+        self._share = slice(rank, None, processes)
+        self._epoch = lru_cache(maxsize=2)(lambda epoch: draws.order(epoch, len(training)))
+
+    def indices(self, images: int, batch: int) -> np.ndarray:
+        """Which pictures the whole batch that starts after `images` shows."""
+        places = np.arange(images, images + batch)
+        epochs, within = np.divmod(places, len(self._training))
+        return self._training[[self._epoch(int(e))[w] for e, w in zip(epochs, within, strict=True)]]
+
+    def read(self, images: int, pin: bool = False) -> Batch:
+        """This process's share of the batch that starts after `images`: every `processes`-th picture of it."""
+        stage = self._schedule.at(images)
+        indices = self.indices(images, stage.batch)[self._share]
+        pictures = torch.from_numpy(self._dataset.read(indices, stage.resolution))
+        return Batch(images, pictures.pin_memory() if pin else pictures, indices)
+
+    def batches(self, images: int, pin: bool = False) -> Generator[Batch, None, None]:
+        """Batches without end from `images` seen on, in page-locked memory if `pin`.
+
+        An error of the reading thread is raised here, in its batch's turn; the thread ends when the iterator is closed.
+        """
+        reader = ThreadPoolExecutor(1, "feed")
+        ahead: deque[Future[Batch]] = deque()
+        try:
+            while True:
+                while len(ahead) < AHEAD:
+                    ahead.append(reader.submit(self.read, images, pin))
+                    images += self._schedule.at(images).batch
+                yield ahead.popleft().result()
+        finally:
+            reader.shutdown(cancel_futures=True)
+
+
+def to_reals(pictures: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
+    """Pictures as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
+
+    `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
+    official program's process_reals).
+    """
+    reals = pictures / 127.5 - 1.0
+    if mirrored is not None:
+        reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
+    return reals if alpha >= 1.0 or reals.shape[-1] == 4 else fade(upscale2x(downscale2x(reals)), reals, alpha)

@@ -1,0 +1,275 @@
+"""The training step: critic and generator in turn, at whatever stage the schedule is."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import stylegan
+from progan.layers import weights_kept
+from train.config.presets import MIXING_PROBABILITY
+from train.config.schedule import Schedule, Stage
+from train.distributed.processes import Alone
+from train.step import constraints, fakes, objectives
+from train.step.batch_loader import Batch, to_reals
+from train.step.fakes import Discriminator, Fakes, Generator
+from train.step.objectives import Critic, Objective
+from train.step.random_streams import Draws
+
+ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
+W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does apart from the schedule: the objective, how often the critic steps, and what is averaged."""
+
+    loss: str = "wgan-gp"
+    gp_weight: float = 10.0
+    gamma: float = 10.0
+    clip: float = 0.01
+    spectral_norm: str = "no"
+    n_critic: int = 1
+    betas: tuple[float, float] = (0.0, 0.99)
+    mirror: bool = False
+    ema_kimg: float = 10.0
+    mixing: float = MIXING_PROBABILITY
+    g_lr_ratio: float = 1.0
+    noise_lr_ratio: float = 1.0
+    batch_per_device: int | None = None
+    mixed_precision: str = "no"
+
+
+def critic_objective(
+    recipe: Recipe, critic: Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None = None
+) -> Objective:
+    """The recipe's objective of the critic for these images and labels; `mix` is that of the gradient penalty."""
+    match recipe.loss:
+        case "wgan-gp":
+            return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, recipe.gp_weight)
+        case "wgan-clip":
+            return objectives.wgan_critic(critic, reals, fakes, labels)
+        case "hinge":
+            return objectives.hinge_critic(critic, reals, fakes, labels)
+        case "ns-r1":
+            return objectives.logistic_r1_critic(critic, reals, fakes, labels, recipe.gamma)
+        case _:  # the two games of 2014, which differ in the generator
+            return objectives.logistic_critic(critic, reals, fakes, labels)
+
+
+def generator_objective(recipe: Recipe, critic: Critic, fakes: Tensor, labels: Tensor | None = None) -> Objective:
+    """The recipe's objective of the generator for these images and labels."""
+    match recipe.loss:
+        case "gan":
+            return objectives.saturating_generator(critic, fakes, labels)
+        case "ns" | "ns-r1":
+            return objectives.nonsaturating_generator(critic, fakes, labels)
+        case _:
+            return objectives.wgan_generator(critic, fakes, labels)
+
+
+def parameter_groups(network: nn.Module, ratio: float, noise_ratio: float) -> list[dict[str, Any]]:
+    """A network's parameters for its optimizer, with their learning rates in multiples of the schedule's.
+
+    Noise strengths, which StyleGAN's generator has, are a group of their own.
+    """
+    noise: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        (noise if name.endswith("noise_strength") else others).append(parameter)
+    groups = [{"params": others, "ratio": ratio}, {"params": noise, "ratio": noise_ratio}]
+    return [group for group in groups if group["params"]]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels [pictures, L] of a whole data set, and which of its pictures are trained on."""
+
+    values: Tensor
+    training: np.ndarray
+
+    def of(self, indices: np.ndarray) -> Tensor:
+        """The labels of these pictures of the data set."""
+        return self.values[torch.from_numpy(indices)]
+
+
+class Trainer:
+    """Two networks in training, the generator's average, and their optimizers.
+
+    A step is a pure function of their state, of the batch and of `draws`, in the precision of their weights. `images`
+    counts the reals shown to the critic.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        schedule: Schedule,
+        recipe: Recipe,
+        draws: Draws,
+        peers: Alone,
+        labels: Labels | None = None,
+    ) -> None:
+        self.generator = generator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        if recipe.spectral_norm in ("critic", "both"):
+            constraints.normalise(self.discriminator)
+        if recipe.spectral_norm == "both":
+            constraints.normalise(self.generator)
+        peers.agree([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
+        self.dtype = next(self.generator.parameters()).dtype
+        self.average = constraints.plain(self.generator).eval().requires_grad_(False)
+        for network in (self.generator, self.discriminator, self.average):
+            network.compute_dtype = torch.bfloat16 if recipe.mixed_precision == "bf16" else None
+        self.schedule, self.recipe, self.draws, self.peers, self.labels = schedule, recipe, draws, peers, labels
+        self.g_adam, self.d_adam = (
+            torch.optim.Adam(groups, betas=recipe.betas, eps=ADAM_EPS, fused=True)
+            for groups in (
+                parameter_groups(self.generator, recipe.g_lr_ratio, recipe.g_lr_ratio * recipe.noise_lr_ratio),
+                parameter_groups(self.discriminator, 1.0, 1.0),
+            )
+        )
+        self.images = 0
+        self.phase: int | None = None
+        self.skipped = 0
+        self.skipped_in_a_row = 0
+
+    def step(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
+        """A critic step on each of n_critic batches, then a generator step; returns what they measured, by name."""
+        measured: dict[str, Tensor] = {}
+        images, skipped = self.images, self.skipped
+        for batch in batches:
+            stage = self.enter(batch.images)
+            measured |= {f"D/{name}": value for name, value in self.critic_step(batch, stage).items()}
+            self.images += stage.batch
+        measured |= {f"G/{name}": value for name, value in self.generator_step(stage).items()}
+        self.update_average(self.images - images)
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if self.skipped > skipped else 0
+        return measured
+
+    def enter(self, images: int) -> Stage:
+        """The stage after `images` reals. Adam starts afresh where a fade begins and where it ends."""
+        stage = self.schedule.at(images)
+        for adam in (self.g_adam, self.d_adam):
+            if stage.phase != self.phase:
+                adam.state.clear()
+            for group in adam.param_groups:
+                group["lr"] = stage.lr * group["ratio"]
+        self.phase = stage.phase
+        return stage
+
+    def critic_step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
+        """One step of the critic on this process's share of a batch of reals, and as many fakes."""
+        mirrored = None
+        if self.recipe.mirror:
+            mirrored = self.share(self.draws.uniform("mirror", batch.images, stage.batch)) < 0.5
+        pictures = batch.pictures.to(self.peers.device, non_blocking=True).to(self.dtype)
+        reals = to_reals(pictures, mirrored, stage.alpha)
+        reals = reals.contiguous(memory_format=torch.channels_last)
+        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.peers.device, self.dtype)
+        mix = self.share(self.draws.uniform("mix", batch.images, stage.batch))
+        fakes = self.fakes("critic", batch.images, stage, labels)
+
+        def loss(part: slice) -> Objective:
+            some_labels = None if labels is None else labels[part]
+            critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
+            with torch.no_grad():
+                drawn, means = fakes(part)
+            with weights_kept(self.discriminator):
+                return critic_objective(self.recipe, critic, reals[part], drawn, mix[part], some_labels).noting(means)
+
+        constraints.iterate(self.discriminator)
+        self.generator.zero_grad()  # a step's memory is at its highest here
+        self.discriminator.requires_grad_(True)
+        measured = self.descend(self.discriminator, self.d_adam, loss, len(reals))
+        if self.recipe.loss == "wgan-clip":
+            constraints.clip_weights(self.discriminator, self.recipe.clip)
+        return measured
+
+    def generator_step(self, stage: Stage) -> dict[str, Tensor]:
+        """One step of the generator, on as many fakes as the critic's batch had."""
+        labels = None
+        if self.labels is not None:
+            places = self.draws.choices("labels", self.images, stage.batch, len(self.labels.training))
+            labels = self.share(self.labels.of(self.labels.training[places]))
+        fakes = self.fakes("generator", self.images, stage, labels)
+
+        def loss(part: slice) -> Objective:
+            some_labels = None if labels is None else labels[part]
+            critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
+            drawn, means = fakes(part)
+            return generator_objective(self.recipe, critic, drawn, some_labels).noting(means)
+
+        constraints.iterate(self.generator)
+        self.discriminator.requires_grad_(False)
+        return self.descend(self.generator, self.g_adam, loss, stage.batch // self.peers.count)
+
+    def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Fakes]:
+        """What makes the fakes of a part of this process's share, drawn for this purpose at this moment."""
+        mixing = self.recipe.mixing
+        return fakes.fakes(self.generator, stage, self.draws, purpose, images, self.peers, labels, mixing)
+
+    def share(self, whole: Tensor) -> Tensor:
+        """This process's part of what was drawn for the whole batch, in the precision of the weights."""
+        return self.peers.share(whole, self.dtype)
+
+    def parts(self, count: int) -> list[slice]:
+        """A share of `count` samples as equal, strided parts of at most batch_per_device."""
+        most = self.recipe.batch_per_device or count
+        parts = next(parts for parts in range(1, count + 1) if count % parts == 0 and count // parts <= most)
+        return [slice(part, None, parts) for part in range(parts)]
+
+    def descend(
+        self,
+        network: Generator | Discriminator,
+        adam: torch.optim.Adam,
+        loss: Callable[[slice], Objective],
+        count: int,
+    ) -> dict[str, Tensor]:
+        """One step of a network's optimizer on the loss's mean over this share and over all processes.
+
+        A gradient that is not finite skips the step and is counted. Returns the mean statistics.
+        """
+        network.zero_grad()
+        parts = self.parts(count)
+        sums: dict[str, Tensor] = {}
+        for part in parts:
+            result = loss(part)
+            (result.loss / len(parts)).backward()
+            sums = {name: sums.get(name, 0) + value for name, value in result.statistics.items()}
+        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        flat = torch.cat([value.flatten() for value in sums.values()]) / len(parts)
+        means = self.peers.average(gradients, flat).split([value.numel() for value in sums.values()])
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if norm.isfinite():
+            adam.step()
+        else:
+            self.skipped += 1
+        measured = {name: mean.view_as(value) for (name, value), mean in zip(sums.items(), means, strict=True)}
+        if (w := measured.pop("w", None)) is not None:
+            self.update_w_avg(w)
+        return measured | {"gradient": norm}
+
+    @torch.no_grad()
+    def update_w_avg(self, w: Tensor) -> None:
+        """Move StyleGAN's mean w towards that of a batch [w_dim]; one that is not finite changes nothing."""
+        assert isinstance(self.generator, stylegan.Generator)
+        w_avg = self.generator.w_avg
+        w_avg.copy_(torch.where(w.isfinite().all(), w.lerp(w_avg, W_AVG_BETA), w_avg))
+
+    @torch.no_grad()
+    def update_average(self, images: int) -> None:
+        """Move the averaged generator towards the generator, with the recipe's half-life in images; buffers follow.
+
+        The averages are those of effective weights, whether or not the generator is normalised.
+        """
+        half_life = self.recipe.ema_kimg * 1000
+        keep = 0.5 ** (images / half_life) if half_life else 0.0
+        for name, averaged in self.average.named_parameters():
+            averaged.lerp_(constraints.effective(self.generator, name), 1 - keep)
+        for name, averaged in self.average.named_buffers():
+            averaged.copy_(constraints.effective(self.generator, name))
