@@ -4,3 +4,21 @@ import os
 
 # Before torch is imported, here and in the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """The folder of small models of every kind (tests/small_models.py)."""
+    from tests.small_models import save_models
+
+    return save_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def engine(models):
+    """The engine of one of them by its name, on the CPU."""
+    from stylegrow.sampling.engine import Engine
+
+    return lambda name: Engine(str(models / name), "cpu")

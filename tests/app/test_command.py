@@ -14,8 +14,7 @@ from app.__main__ import main
 from stylegrow.cli import commands
 from stylegrow.cli.options import Generate, Interpolate, Truncation, parse
 from stylegrow.common.errors import InputError
-from tests.app.conftest import CREDIT
-from tests.app.test_engine import close
+from tests.small_models import CREDIT, close
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,13 +11,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
 from stylegrow.sampling.drawing import latents
 from stylegrow.sampling.engine import Engine, path_length, slerp, within
-from tests.app.conftest import CREDIT
-
-
-def close(shown, expected):
-    """Equal within a grey level, and not all of one colour."""
-    shown, expected = np.asarray(shown).astype(int), np.asarray(expected).astype(int)
-    return shown.shape == expected.shape and np.abs(shown - expected).max() <= 1 and expected.std() > 5
+from tests.small_models import CREDIT, close
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ import pytest
 from stylegrow.common.errors import InputError
 from stylegrow.rendering import figures
 from stylegrow.rendering.grids import resized
-from tests.app.test_engine import close
+from tests.small_models import close
 
 
 def at(figure, row, column):

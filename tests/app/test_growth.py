@@ -19,7 +19,7 @@ from stylegrow.rendering import figures, growth
 from stylegrow.rendering.grids import resized
 from stylegrow.rendering.growth import Moment, moments
 from stylegrow.sampling.engine import Engine
-from tests.app.conftest import style
+from tests.small_models import style
 
 
 def test_stages_are_faded_in_and_held():

@@ -9,7 +9,7 @@ from stylegrow.common.images import to_uint8
 from stylegrow.rendering import figures
 from stylegrow.sampling import drawing
 from stylegrow.sampling.engine import catmull_rom, eased, is_out_of_memory, path_length
-from tests.app.test_engine import close
+from tests.small_models import close
 
 
 @pytest.mark.parametrize("easing", ["linear", "smoothstep", "cubic"])

@@ -16,8 +16,7 @@ from app.web.files import new_folder
 from app.web.pages.interpolation import LONGEST_WAIT
 from stylegrow.rendering import figures
 from tests.app.asking import ask
-from tests.app.conftest import CREDIT
-from tests.app.test_engine import close
+from tests.small_models import CREDIT, close
 
 DOCUMENTED = {
     "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_detail",

@@ -17,8 +17,8 @@ from app.game.rounds import Dealer, Dealers
 from stylegrow.common.errors import InputError
 from stylegrow.models import save_model
 from stylegrow.sampling.engine import Engine
-from tests.app.conftest import CLASSES, style
-from tests.app.stubs import chance
+from tests.app.game.stubs import chance
+from tests.small_models import CLASSES, style
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from app.game import wording
 from app.game.game import Game, board
 from app.game.leaderboard import Leaderboard
 from stylegrow.common.errors import InputError
-from tests.app.stubs import a_dealer, chance, truth_of, wrong_of
+from tests.app.game.stubs import a_dealer, chance, truth_of, wrong_of
 
 pytestmark = pytest.mark.usefixtures("small_files")
 

@@ -21,7 +21,7 @@ import stylegan
 from app.game.wording import KNOWN_LIMIT, LETTERS, MODES
 from stylegrow.models import save_model
 from tests.app.asking import ask
-from tests.app.conftest import style
+from tests.small_models import style
 
 OVER = "That round is over; press Next."
 REALS = 20

@@ -20,7 +20,7 @@ from app.web.server import build_app, launch, serve
 from stylegrow.cli.options import parse
 from tests.app.asking import ask
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_options():

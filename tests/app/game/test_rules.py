@@ -15,7 +15,7 @@ from app.game.game import Game, Round, Standing
 from app.game.real_images import find_reals
 from app.game.rounds import Dealer
 from stylegrow.common.errors import InputError
-from tests.app.stubs import a_dealer, chance, truth_of, wrong_of
+from tests.app.game.stubs import a_dealer, chance, truth_of, wrong_of
 
 OVER = r"^That round is over; press Next\.$"
 

@@ -17,7 +17,7 @@ from app.game.leaderboard import Leaderboard, checked_nickname
 from app.game.statistics import wilson
 from stylegrow.common.errors import InputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAIR = "model pair normal"
 
 
@@ -258,7 +258,7 @@ def test_a_failed_write_changes_nothing_and_the_next_one_works(board):
 
 CHILD = """
 import sys
-from app.leaderboard import Leaderboard
+from app.game.leaderboard import Leaderboard
 board = Leaderboard(sys.argv[1])
 for number in range(int(sys.argv[3])):
     board.count(sys.argv[2], "board", 1, 1)

@@ -6,7 +6,7 @@ import pytest
 
 from app.game import wording
 from app.game.wording import Mode
-from tests.app.test_browser import (  # noqa: F401  # fixtures among them
+from tests.app.web.test_browser import (  # noqa: F401  # fixtures among them
     PATIENCE,
     app,
     browser,
