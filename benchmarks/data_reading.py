@@ -61,13 +61,13 @@ def waited(dataset: Dataset, options: Options, resolution: int) -> tuple[float, 
     """The share of the time for which training at a level waits for pictures, and the steps that were watched."""
     from benchmarks.ours import Training
     from benchmarks.widths import batch_at, width
-    from train.distributed.processes import Alone
-    from train.step.batch_loader import Feed
-    from train.step.random_streams import Draws
+    from train.distributed.processes import SingleProcess
+    from train.step.batch_loader import BatchLoader
+    from train.step.random_streams import RandomStreams
 
     preset = width(options.network, options.waiting or "", dataset.resolution)
-    training = Training(options.network, preset, resolution, batch_at(preset, resolution), Alone())
-    batches = Feed(dataset, np.arange(len(dataset)), training.schedule, Draws(0), 0, 1).batches(0)
+    training = Training(options.network, preset, resolution, batch_at(preset, resolution), SingleProcess())
+    batches = BatchLoader(dataset, np.arange(len(dataset)), training.schedule, RandomStreams(0), 0, 1).batches(0)
     training.trainer.step([next(batches)])
     waiting, steps, start = 0.0, 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < options.seconds or steps < 3:

@@ -63,7 +63,7 @@ def seconds_per_kimg(stage: Stage) -> float:
     import torch
 
     from benchmarks.ours import Training
-    from train.distributed.processes import Alone
+    from train.distributed.processes import SingleProcess
 
     torch.set_num_threads(stage.threads)
     preset = width(stage.network, stage.preset, stage.resolution)
@@ -73,7 +73,7 @@ def seconds_per_kimg(stage: Stage) -> float:
         preset,
         stage.resolution,
         stage.batch,
-        Alone(stage.device),
+        SingleProcess(stage.device),
         alpha,
         mixed_precision=stage.precision,
     )

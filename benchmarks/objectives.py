@@ -109,10 +109,10 @@ def compute(unit: Unit, work: str, cache: str | None) -> dict[str, Any]:
     match unit.kind:
         case "plane":
             name, rate, seed, steps = unit.arguments
-            result = plane.find_modes(plane.recipe_of(name), rate, seed, steps)
+            result = plane.find_modes(plane.config_of(name), rate, seed, steps)
         case "lines":
             name, distance, steps = unit.arguments
-            result = {"estimate": plane.lines_apart(plane.recipe_of(name), distance, steps)}
+            result = {"estimate": plane.lines_apart(plane.config_of(name), distance, steps)}
         case _:
             data, name, steps, judged, looks = unit.arguments
             result = draw_pictures(data, name, steps, judged, looks, cache)
@@ -129,10 +129,10 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     from stylegrow.data import open_dataset
     from train.config.presets import preset
     from train.config.schedule import Schedule
-    from train.distributed.processes import Alone
-    from train.step.batch_loader import Feed
-    from train.step.random_streams import Draws
-    from train.step.trainer import Recipe, Trainer
+    from train.distributed.processes import SingleProcess
+    from train.step.batch_loader import BatchLoader
+    from train.step.random_streams import RandomStreams
+    from train.step.trainer import StepConfig, Trainer
 
     count = {"count": 4000} if data == "toonhead" else {}
     dataset = open_dataset(data, resolution=RESOLUTION, cache=cache, workers=1, quiet=True, **count)  # type: ignore[arg-type]
@@ -149,20 +149,20 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     shared["equalized_lr"] = chosen.equalized_lr
     generator, critic = progan.Generator(z_dim=64, **shared), progan.Discriminator(**shared)
     schedule = Schedule(RESOLUTION, RESOLUTION, 1e9, 0, {RESOLUTION: BATCH}, {RESOLUTION: chosen.lr_base})
-    recipe = Recipe(loss=loss, spectral_norm=spectral_norm, clip=plane.CLIP, ema_kimg=0.5)
-    trainer = Trainer(generator, critic, schedule, recipe, Draws(0), Alone())
+    config = StepConfig(loss=loss, spectral_norm=spectral_norm, clip=plane.CLIP, ema_kimg=0.5)
+    trainer = Trainer(generator, critic, schedule, config, RandomStreams(0), SingleProcess())
     training, _ = dataset.split()
-    feed = Feed(dataset, training, schedule, trainer.draws, 0, 1)
+    loader = BatchLoader(dataset, training, schedule, trainer.streams, 0, 1)
     judge = Judge(dataset.read(training[:judged], RESOLUTION), judged)
     curve, said, seconds = [], [], []
     for step in range(1, steps + 1):
-        batch = feed.read(trainer.images)
+        batch = loader.read(trainer.images)
         start = time.perf_counter()
         measured = trainer.step([batch])
         seconds.append(time.perf_counter() - start)
         said.append(plane.estimate({key.removeprefix("D/"): value.item() for key, value in measured.items()}))
         if step % max(steps // looks, 1) == 0:
-            curve.append([step, float(np.mean(said)), judge.distance(trainer.average)])
+            curve.append([step, float(np.mean(said)), judge.distance(trainer.generator_ema)])
             said = []
     reals = torch.from_numpy(dataset.read(training[:BATCH], RESOLUTION)) / 127.5 - 1
     gradients = plane.layer_gradients(trainer.discriminator, reals, lambda x: trainer.discriminator(x).mean())
@@ -172,7 +172,7 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
         "skipped": trainer.skipped,
         "weights": plane.histogram(trainer.discriminator),
         "gradients": gradients,
-        "samples": judge.draw(trainer.average, SHOWN).tolist(),
+        "samples": judge.draw(trainer.generator_ema, SHOWN).tolist(),
     }
 
 

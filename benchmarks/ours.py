@@ -14,12 +14,12 @@ from train.config.options import PrecisionName
 from train.config.presets import Preset
 from train.config.run_config import Plan
 from train.config.schedule import Schedule, resolutions
-from train.distributed.processes import Alone
+from train.distributed.processes import SingleProcess
 from train.run.estimates import memory
 from train.step import objectives
 from train.step.batch_loader import Batch
-from train.step.random_streams import Draws
-from train.step.trainer import Recipe, Trainer
+from train.step.random_streams import RandomStreams
+from train.step.trainer import StepConfig, Trainer
 
 FOREVER = 1e9  # thousands of pictures
 
@@ -32,9 +32,9 @@ def networks(network: str, table: Preset, resolution: int) -> tuple[Any, Any]:
 
 
 class Training:
-    """A trainer that stays at one stage, and noise to train on; `step` is one iteration of all `peers`.
+    """A trainer that stays at one stage, and noise to train on; `step` is one iteration of all `processes`.
 
-    The stage is the full resolution, or fading it in where `alpha` is below 1. `recipe` are arguments of Recipe.
+    The stage is the full resolution, or fading it in where `alpha` is below 1. `config` are arguments of StepConfig.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Training:
         table: Preset,
         resolution: int,
         batch: int,
-        peers: Alone,
+        processes: SingleProcess,
         alpha: float = 1.0,
         full: int | None = None,
-        **recipe: Any,
+        **config: Any,
     ) -> None:
         keep_freed_memory()  # as the training commands do
         torch.manual_seed(0)
@@ -58,11 +58,13 @@ class Training:
         # A stage, or a fade, that lasts as good as for ever.
         stable, fade = (0.0, FOREVER) if fading else (FOREVER, 0.0)
         schedule = Schedule(full or r, start, stable, fade, dict.fromkeys(sizes, batch), dict.fromkeys(sizes, 0.001))
-        self.schedule = schedule.for_processes(peers.count)
-        self.trainer = Trainer(generator, discriminator, self.schedule, Recipe(**recipe), Draws(0), peers)
+        self.schedule = schedule.for_processes(processes.count)
+        self.trainer = Trainer(
+            generator, discriminator, self.schedule, StepConfig(**config), RandomStreams(0), processes
+        )
         if fading:
             self.trainer.images = round(FOREVER * 1000 * alpha)
-        share = self.schedule.batch[r] // peers.count
+        share = self.schedule.batch[r] // processes.count
         self.pictures = torch.randint(0, 256, (share, 3, r, r), dtype=torch.uint8)
         self.indices = np.zeros(share, np.int64)
 

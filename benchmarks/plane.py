@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from progan.layers import Linear, weighted_layers, weights_kept
 from train.step import constraints
-from train.step.trainer import Recipe, critic_objective, generator_objective
+from train.step.trainer import StepConfig, critic_objective, generator_objective
 
 DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
 CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
@@ -68,14 +68,14 @@ def sliced_distance(first: Tensor, second: Tensor, directions: int = 64) -> floa
 class Game:
     """Two networks in the plane that play an objective."""
 
-    def __init__(self, recipe: Recipe, lr: float, seed: int) -> None:
+    def __init__(self, config: StepConfig, lr: float, seed: int) -> None:
         torch.manual_seed(seed)
-        self.recipe, self.random = recipe, torch.Generator().manual_seed(seed)
+        self.config, self.random = config, torch.Generator().manual_seed(seed)
         self.generator, self.critic = Network(Z_DIM, 2), Network(2, 1)
-        if recipe.spectral_norm != "no":
+        if config.spectral_norm != "no":
             constraints.normalise(self.critic)
         self.g_adam, self.d_adam = (
-            torch.optim.Adam(network.parameters(), lr=lr, betas=recipe.betas, fused=True)
+            torch.optim.Adam(network.parameters(), lr=lr, betas=config.betas, fused=True)
             for network in (self.generator, self.critic)
         )
 
@@ -94,18 +94,18 @@ class Game:
         constraints.iterate(self.critic)
         self.d_adam.zero_grad()
         with weights_kept(self.critic):
-            result = critic_objective(self.recipe, self.critic, reals, fakes.reshape(reals.shape), mix)
+            result = critic_objective(self.config, self.critic, reals, fakes.reshape(reals.shape), mix)
         result.loss.backward()
         self.d_adam.step()
-        if self.recipe.loss == "wgan-clip":
-            constraints.clip_weights(self.critic, self.recipe.clip)
+        if self.config.loss == "wgan-clip":
+            constraints.clip_weights(self.critic, self.config.clip)
         return {name: value.item() for name, value in result.statistics.items()}
 
     def generator_step(self) -> None:
         """One step of the generator."""
         self.g_adam.zero_grad()
         fakes = self.generator(self.latents(BATCH)).reshape(-1, 2, 1, 1)
-        generator_objective(self.recipe, self.critic, fakes).loss.backward()
+        generator_objective(self.config, self.critic, fakes).loss.backward()
         self.g_adam.step()
 
 
@@ -114,14 +114,14 @@ def estimate(statistics: dict[str, float]) -> float:
     return next(statistics[name] for name in ("wasserstein", "jensen_shannon", "total_variation") if name in statistics)
 
 
-def find_modes(recipe: Recipe, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
+def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
     """Play on the 25 Gaussians for so many critic steps; what was found, and a curve of estimate and quality."""
-    game, curve = Game(recipe, lr, seed), []
+    game, curve = Game(config, lr, seed), []
     exact = gaussians(JUDGED, torch.Generator().manual_seed(1)).flatten(1)
     said: list[float] = []
     for step in range(1, steps + 1):
         said.append(estimate(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH))))
-        if step % recipe.n_critic == 0:
+        if step % config.n_critic == 0:
             game.generator_step()
         if step % max(steps // looks, 1) == 0:
             points = game.points(JUDGED)
@@ -168,12 +168,12 @@ def layer_gradients(critic: nn.Module, reals: Tensor, score: Callable[[Tensor], 
     return [gradient.norm().item() for gradient in gradients if gradient is not None]
 
 
-def lines_apart(recipe: Recipe, distance: float, steps: int) -> float:
+def lines_apart(config: StepConfig, distance: float, steps: int) -> float:
     """A critic's estimate between the line {0} x [0, 1] and one so far beside it (Arjovsky 2017, example 1).
 
     Exact are JS = log 2 for every distance but 0, and W = |distance|.
     """
-    game = Game(recipe, 0.001, 0)
+    game = Game(config, 0.001, 0)
     said = []
     for _ in range(steps):
         reals, fakes = (torch.zeros(BATCH, 2, 1, 1) for _ in range(2))
@@ -184,8 +184,8 @@ def lines_apart(recipe: Recipe, distance: float, steps: int) -> float:
     return float(np.mean(said[-max(steps // 10, 1) :]))
 
 
-def recipe_of(name: str) -> Recipe:
-    """The recipe of an objective, with its "+ spectral norm"; the WGANs' critics step five times as often."""
+def config_of(name: str) -> StepConfig:
+    """The config of an objective, with its "+ spectral norm"; the WGANs' critics step five times as often."""
     loss, _, normalised = name.partition(" + ")
-    recipe = Recipe(loss=loss, spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1)
-    return replace(recipe, clip=CLIP) if loss == "wgan-clip" else recipe
+    config = StepConfig(loss=loss, spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1)
+    return replace(config, clip=CLIP) if loss == "wgan-clip" else config

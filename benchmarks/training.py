@@ -101,7 +101,7 @@ def iteration(job: Job) -> Callable[[], object]:
         reals = torch.rand(job.batch, 3, job.resolution, job.resolution).to(job.device) * 2 - 1
         return lambda: theirs.step(reals)
     from benchmarks import ours, plain
-    from train.distributed.processes import Alone
+    from train.distributed.processes import SingleProcess
 
     preset = width(job.network, job.width, job.resolution)
     if job.row == "baseline":
@@ -109,8 +109,8 @@ def iteration(job: Job) -> Callable[[], object]:
         baseline = plain.Training(*networks, ema_kimg=preset.ema_kimg)
         pictures = torch.randint(0, 256, (job.batch, 3, job.resolution, job.resolution), dtype=torch.uint8)
         return lambda: baseline.step(pictures)
-    recipe: dict[str, Any] = {"mixed_precision": "no" if job.row == "float32" else "bf16", "ema_kimg": preset.ema_kimg}
-    return ours.Training(job.network, preset, job.resolution, job.batch, Alone(job.device), **recipe).step
+    config: dict[str, Any] = {"mixed_precision": "no" if job.row == "float32" else "bf16", "ema_kimg": preset.ema_kimg}
+    return ours.Training(job.network, preset, job.resolution, job.batch, SingleProcess(job.device), **config).step
 
 
 def measure(job: Job) -> Found:

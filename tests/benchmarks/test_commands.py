@@ -10,7 +10,7 @@ import torch
 from benchmarks import data_reading, generating, growing, measuring, starting, training
 from benchmarks.ours import Training
 from benchmarks.widths import width
-from train.distributed.processes import Alone
+from train.distributed.processes import SingleProcess
 
 SMALL = ["--threads", "1"]
 
@@ -83,7 +83,7 @@ def test_growth_is_added_up_along_the_schedule():
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_a_timed_step_is_one_of_its_stage(alpha):
-    one = Training("stylegan", width("stylegan", "toonhead", 16), 16, 2, Alone(), alpha)
+    one = Training("stylegan", width("stylegan", "toonhead", 16), 16, 2, SingleProcess(), alpha)
     before = one.trainer.images
     one.step()
     stage = one.schedule.at(one.trainer.images)

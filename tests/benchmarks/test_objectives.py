@@ -56,27 +56,27 @@ def test_a_game_that_diverged_is_still_a_result():
         for parameter in network.parameters():
             parameter.fill_(math.inf)
     assert sum(plane.histogram(network)[1]) == 0
-    result = plane.find_modes(plane.recipe_of("ns"), math.inf, 0, 4, looks=2)
+    result = plane.find_modes(plane.config_of("ns"), math.inf, 0, 4, looks=2)
     assert (result["modes"], result["share"]) == (0, 0)
     assert [point[2] for point in result["curve"]] == [math.inf, math.inf]
 
 
 @pytest.mark.parametrize("name", objectives.NAMES)
 def test_every_objective_plays_in_the_plane(name):
-    result = plane.find_modes(plane.recipe_of(name), 0.001, 0, 10, looks=2)
+    result = plane.find_modes(plane.config_of(name), 0.001, 0, 10, looks=2)
     assert [point[0] for point in result["curve"]] == [5, 10]
     assert np.isfinite(result["curve"]).all()
     assert len(result["points"]) == 1000
     assert len(result["gradients"]) == 4
-    again = plane.find_modes(plane.recipe_of(name), 0.001, 0, 10, looks=2)
+    again = plane.find_modes(plane.config_of(name), 0.001, 0, 10, looks=2)
     assert again == result
 
 
 def test_lines_apart_are_told_by_both_estimates_in_their_way():
-    near, far = (plane.lines_apart(plane.recipe_of("ns"), distance, 150) for distance in (1.0, 2.0))
+    near, far = (plane.lines_apart(plane.config_of("ns"), distance, 150) for distance in (1.0, 2.0))
     assert near == pytest.approx(math.log(2), abs=0.1)
     assert far == pytest.approx(math.log(2), abs=0.1)
-    near, far = (plane.lines_apart(plane.recipe_of("wgan-gp"), distance, 300) for distance in (0.5, 1.5))
+    near, far = (plane.lines_apart(plane.config_of("wgan-gp"), distance, 300) for distance in (0.5, 1.5))
     assert near == pytest.approx(0.5, abs=0.15)
     assert far == pytest.approx(1.5, abs=0.3)
 
@@ -104,7 +104,7 @@ def test_a_training_on_pictures_is_measured(tmp_path):
 def kept(folder):
     """Results of all trainings of a tiny study, as if they had been done."""
     folder.mkdir()
-    game = {name: plane.find_modes(plane.recipe_of(name), 0.001, 0, 2, 2) for name in objectives.NAMES}
+    game = {name: plane.find_modes(plane.config_of(name), 0.001, 0, 2, 2) for name in objectives.NAMES}
     for unit in objectives.units(TINY):
         name = unit.arguments[1 if unit.kind == "pictures" else 0]
         result = {"estimate": 0.5} if unit.kind == "lines" else dict(game[name])

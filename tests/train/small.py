@@ -8,10 +8,10 @@ import torch
 import progan
 import stylegan
 from train.config.schedule import Schedule, resolutions
-from train.distributed.processes import Alone
-from train.step.batch_loader import Feed
-from train.step.random_streams import Draws
-from train.step.trainer import Labels, Recipe, Trainer
+from train.distributed.processes import SingleProcess
+from train.step.batch_loader import BatchLoader
+from train.step.random_streams import RandomStreams
+from train.step.trainer import Labels, StepConfig, Trainer
 
 CLASSES = 3
 
@@ -51,7 +51,7 @@ def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, archite
 
 
 def a_trainer(
-    peers=None,
+    processes=None,
     schedule=None,
     data=None,
     dtype=torch.float64,
@@ -61,37 +61,37 @@ def a_trainer(
     maps=8,
     architecture="progan",
     equalized=True,
-    **recipe,
+    **config,
 ):
-    """A trainer of tiny networks, and the feed of its pictures."""
-    peers, schedule, data = peers or Alone(), schedule or a_schedule(), data or Pictures()
+    """A trainer of tiny networks, and the loader of its pictures."""
+    processes, schedule, data = processes or SingleProcess(), schedule or a_schedule(), data or Pictures()
     known = Labels(data.labels, data.training) if labels else None
     both = networks(dtype, labels, mbstd, seed, maps, architecture, equalized)
-    trainer = Trainer(*both, schedule, Recipe(**recipe), Draws(0), peers, known)
-    return trainer, Feed(data, data.training, schedule, trainer.draws, peers.rank, peers.count)
+    trainer = Trainer(*both, schedule, StepConfig(**config), RandomStreams(0), processes, known)
+    return trainer, BatchLoader(data, data.training, schedule, trainer.streams, processes.rank, processes.count)
 
 
-def step(trainer, feed):
+def step(trainer, loader):
     """One step from where the trainer stands; what it measured."""
     images, batches = trainer.images, []
-    for _ in range(trainer.recipe.n_critic):
-        batches.append(feed.read(images))
+    for _ in range(trainer.config.n_critic):
+        batches.append(loader.read(images))
         images += trainer.schedule.at(images).batch
     return trainer.step(batches)
 
 
-def train(trainer, feed, steps):
+def train(trainer, loader, steps):
     """Several steps on batches that are read ahead."""
-    batches = feed.batches(trainer.images)
+    batches = loader.batches(trainer.images)
     for _ in range(steps):
-        trainer.step(islice(batches, trainer.recipe.n_critic))
+        trainer.step(islice(batches, trainer.config.n_critic))
     batches.close()
     return trainer
 
 
 def weights(trainer):
     """All weights by name, those of the average too."""
-    parts = {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.average}
+    parts = {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.generator_ema}
     return {
         f"{part}.{name}": value.detach().clone()
         for part, net in parts.items()

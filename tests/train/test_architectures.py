@@ -8,9 +8,9 @@ import torch
 
 from tests.train.small import a_schedule, a_trainer, step, train, weights
 from train.config.schedule import Stage
-from train.distributed.processes import Alone
+from train.distributed.processes import SingleProcess
 from train.step import fakes
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 
 LAYERS = {0: 2, 32: 4, 48: 4, 72: 6, 96: 6}  # of the stages, by the images seen
 
@@ -41,16 +41,16 @@ def synthesised():
 
 @pytest.mark.parametrize("images", LAYERS)
 def test_styles_are_mixed_at_one_layer_of_the_stage(mapped, synthesised, images):
-    trainer, feed = a_trainer(architecture="stylegan")
+    trainer, loader = a_trainer(architecture="stylegan")
     trainer.images = images
     ws, given = mapped(trainer), synthesised(trainer)
-    step(trainer, feed)
+    step(trainer, loader)
     stage, moments = trainer.schedule.at(images), [("critic", images), ("generator", images + 16)]
     for (purpose, moment), (rows, resolution, alpha, _) in zip(moments, given, strict=True):
-        crossover = trainer.draws.crossover(f"{purpose} crossover", moment, LAYERS[images])
+        crossover = trainer.streams.crossover(f"{purpose} crossover", moment, LAYERS[images])
         first, second = (
             next((w for z, _, w in ws if torch.equal(z, latents.double())), None)
-            for latents in (trainer.draws.latents(name, moment, 16, 8) for name in (purpose, f"{purpose} second"))
+            for latents in (trainer.streams.latents(name, moment, 16, 8) for name in (purpose, f"{purpose} second"))
         )
         assert (second is not None) == (crossover < LAYERS[images])
         assert (resolution, alpha) == (stage.resolution, stage.alpha)
@@ -60,10 +60,10 @@ def test_styles_are_mixed_at_one_layer_of_the_stage(mapped, synthesised, images)
 
 
 def test_both_latents_have_the_same_labels(mapped):
-    trainer, feed = a_trainer(architecture="stylegan", labels=True)
+    trainer, loader = a_trainer(architecture="stylegan", labels=True)
     seen = mapped(trainer)
     for _ in range(4):
-        step(trainer, feed)
+        step(trainer, loader)
     by_labels = [labels for _, labels, _ in seen]
     assert len(seen) > 8
     assert all(
@@ -72,11 +72,11 @@ def test_both_latents_have_the_same_labels(mapped):
 
 
 def test_every_step_has_noise_of_its_own_for_every_layer_and_sample(synthesised):
-    trainer, feed = a_trainer(architecture="stylegan")
+    trainer, loader = a_trainer(architecture="stylegan")
     trainer.images = 96
     given = synthesised(trainer)
-    step(trainer, feed)
-    step(trainer, feed)
+    step(trainer, loader)
+    step(trainer, loader)
     maps = [one for _, _, _, noise in given for one in noise]
     assert [tuple(one.shape) for one in maps[:6]] == [(16, 1, r, r) for r in (4, 4, 8, 8, 16, 16)]
     assert len({float(value) for one in maps for value in one[:, 0, 0, 0]}) == 4 * 6 * 16
@@ -84,24 +84,24 @@ def test_every_step_has_noise_of_its_own_for_every_layer_and_sample(synthesised)
 
 def test_the_mean_w_is_the_running_mean_of_the_first_latents_w(mapped):
     """After n half-steps: the sum over k of 0.005 * 0.995^(n - k) times the mean of the k-th."""
-    trainer, feed = a_trainer(architecture="stylegan", n_critic=2, ema_kimg=0.1)
+    trainer, loader = a_trainer(architecture="stylegan", n_critic=2, ema_kimg=0.1)
     seen = mapped(trainer)
-    train(trainer, feed, 7)
+    train(trainer, loader, 7)
     moments = []
     for start in range(0, 7 * 32, 32):
         moments += [("critic", start), ("critic", start + 16), ("generator", start + 32)]
-    latents = [trainer.draws.latents(*moment, 16, 8).double() for moment in moments]
+    latents = [trainer.streams.latents(*moment, 16, 8).double() for moment in moments]
     means = [next(w for z, _, w in seen if torch.equal(z, first)).mean(0) for first in latents]
     powers = 0.995 ** torch.arange(len(means) - 1, -1, -1).double()
     expected = (0.005 * powers[:, None] * torch.stack(means)).sum(0)
     assert expected.abs().min() > 1e-6
-    for generator in (trainer.generator, trainer.average):
+    for generator in (trainer.generator, trainer.generator_ema):
         torch.testing.assert_close(generator.w_avg, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_a_mean_that_is_not_finite_changes_nothing():
-    trainer, feed = a_trainer(architecture="stylegan")
-    step(trainer, feed)
+    trainer, loader = a_trainer(architecture="stylegan")
+    step(trainer, loader)
     before = trainer.generator.w_avg.clone()
     assert before.abs().min() > 0
     trainer.update_w_avg(torch.tensor([1.0] * 7 + [torch.inf]).double())
@@ -117,9 +117,9 @@ def test_the_mean_w_is_reported_nowhere():
 def test_a_labelled_critic_scores_with_the_labels_and_has_no_label_loss():
     found = []
     for shift in (0, 1):
-        trainer, feed = a_trainer(architecture="stylegan", labels=True, mbstd=0)
+        trainer, loader = a_trainer(architecture="stylegan", labels=True, mbstd=0)
         trainer.labels.values.copy_(trainer.labels.values.roll(shift, dims=1))
-        found.append((step(trainer, feed), weights(trainer)["discriminator.output.weight"]))
+        found.append((step(trainer, loader), weights(trainer)["discriminator.output.weight"]))
     assert not any("label" in name for name in found[0][0])
     assert not torch.equal(found[0][0]["D/score_real"], found[1][0]["D/score_real"])
     assert not torch.equal(found[0][1], found[1][1])
@@ -132,20 +132,20 @@ def test_on_a_gpu_each_process_draws_the_noise_of_its_share(monkeypatch):
         drawn.append(arguments)
         return [torch.zeros(1)]
 
-    monkeypatch.setattr(Draws, "noise", noise)
+    monkeypatch.setattr(RandomStreams, "noise", noise)
     for rank in (0, 1):
-        peers = Alone()
-        peers.device, peers.rank, peers.count = SimpleNamespace(type="cuda", index=rank), rank, 2
-        fakes.noise_maps(stage, Draws(0), "critic noise", 96, peers, torch.float32)
+        processes = SingleProcess()
+        processes.device, processes.rank, processes.count = SimpleNamespace(type="cuda", index=rank), rank, 2
+        fakes.noise_maps(stage, RandomStreams(0), "critic noise", 96, processes, torch.float32)
     assert [arguments[1:4] for arguments in drawn] == [(96, 6, [4, 4, 8, 8])] * 2
     assert drawn[0][0] != drawn[1][0]
     assert [arguments[4].index for arguments in drawn] == [0, 1]
 
 
 def test_samples_are_the_same_every_time_and_not_truncated():
-    trainer, feed = a_trainer(architecture="stylegan", schedule=a_schedule(stable=9))
-    train(trainer, feed, 3)
-    generator = trainer.average
+    trainer, loader = a_trainer(architecture="stylegan", schedule=a_schedule(stable=9))
+    train(trainer, loader, 3)
+    generator = trainer.generator_ema
     assert generator.w_avg.abs().min() > 0
     latents, stage = torch.randn(3, 8).double(), Stage(8, 0.5, 12, 0.001, 1)
     images = fakes.samples(generator, latents, None, stage)

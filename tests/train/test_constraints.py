@@ -50,7 +50,7 @@ def test_a_plain_copy_is_the_same_function(architecture, equalized):
     z, images = torch.randn(4, 8).double(), torch.randn(4, 3, 16, 16).double()
     noise = {"noise": "const"} if architecture == "stylegan" else {}
     for network, arguments in ((generator, {"z": z, **noise}), (critic, {"images": images})):
-        copy = constraints.plain(network)
+        copy = constraints.effective_copy(network)
         torch.testing.assert_close(copy(**arguments), network(**arguments), rtol=1e-12, atol=1e-12)
         assert type(copy).__name__ == type(network).__name__
         assert not any(parametrize.is_parametrized(module) for module in copy.modules())
@@ -66,7 +66,7 @@ def test_weights_are_carried_over_the_equalized_learning_rate(architecture, equa
     source = networks(architecture=architecture, equalized=equalized)
     target = networks(architecture=architecture, equalized=not equalized, seed=9)
     for before, after, arguments in zip(source, target, ({"z": z, **noise}, {"images": images}), strict=True):
-        constraints.carry(before, after)
+        constraints.copy_weights(before, after)
         torch.testing.assert_close(after(**arguments), before(**arguments), rtol=1e-10, atol=1e-10)
 
 
@@ -89,14 +89,14 @@ def test_a_normalised_weights_gradient_does_not_change_its_length():
 @pytest.mark.parametrize("most", [None, 4])
 @pytest.mark.parametrize("loss", ["hinge", "wgan-gp"])
 def test_singular_vectors_are_iterated_once_a_step(loss, most):
-    trainer, feed = a_trainer(loss=loss, spectral_norm="both", batch_per_device=most, equalized=False)
+    trainer, loader = a_trainer(loss=loss, spectral_norm="both", batch_per_device=most, equalized=False)
     for network in (trainer.generator, trainer.discriminator):
         layer = network.get_submodule("conv" if network is trainer.discriminator else "blocks.4x4.second")
         normalising = layer.parametrizations.weight[0]
         matrix, v = layer.parametrizations.weight.original.detach().flatten(1).clone(), normalising._v.clone()
         u = F.normalize(matrix @ v, dim=0)
         network.expected = normalising, u, F.normalize(matrix.T @ u, dim=0)
-    step(trainer, feed)
+    step(trainer, loader)
     for network in (trainer.generator, trainer.discriminator):
         normalising, u, v = network.expected
         torch.testing.assert_close((normalising._u, normalising._v), (u, v), rtol=1e-12, atol=1e-12)
@@ -104,19 +104,19 @@ def test_singular_vectors_are_iterated_once_a_step(loss, most):
 
 @ARCHITECTURES
 def test_accumulated_gradients_are_those_of_one_pass(architecture):
-    for recipe in ({"loss": "hinge", "spectral_norm": "both"}, {"loss": "wgan-clip"}, {"loss": "gan"}, {"loss": "ns"}):
+    for config in ({"loss": "hinge", "spectral_norm": "both"}, {"loss": "wgan-clip"}, {"loss": "gan"}, {"loss": "ns"}):
         found = []
         for most in (None, 4):
-            trainer, feed = a_trainer(batch_per_device=most, architecture=architecture, labels=True, **recipe)
+            trainer, loader = a_trainer(batch_per_device=most, architecture=architecture, labels=True, **config)
             trainer.images = 72  # in a fade
-            found.append((step(trainer, feed), gradients(trainer)))
+            found.append((step(trainer, loader), gradients(trainer)))
         torch.testing.assert_close(found[1][1], found[0][1], rtol=0, atol=1e-10)
         torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
 
 
 @ARCHITECTURES
 def test_clipping_bounds_every_parameter_after_every_step(architecture):
-    trainer, feed = a_trainer(
+    trainer, loader = a_trainer(
         loss="wgan-clip", clip=0.003, n_critic=2, equalized=False, schedule=a_schedule(stable=9, lr=0.01),
         architecture=architecture,
     )  # fmt: skip
@@ -129,7 +129,7 @@ def test_clipping_bounds_every_parameter_after_every_step(architecture):
 
     trainer.critic_step = noting
     for _ in range(3):
-        step(trainer, feed)
+        step(trainer, loader)
     assert bounds == [pytest.approx(0.003)] * 6
     assert max(bounds) <= 0.003
     assert max(parameter.abs().max().item() for parameter in trainer.generator.parameters()) > 0.1
@@ -139,12 +139,12 @@ def test_clipping_bounds_every_parameter_after_every_step(architecture):
 def test_what_is_averaged_are_effective_weights(architecture):
     trainer = train(*a_trainer(ema_kimg=0, architecture=architecture, loss="hinge", spectral_norm="both"), 3)
     found = weights(trainer)
-    for name, value in constraints.plain(trainer.generator).state_dict().items():
+    for name, value in constraints.effective_copy(trainer.generator).state_dict().items():
         assert torch.equal(found[f"average.{name}"], value)
 
 
 @pytest.mark.parametrize(
-    ("recipe", "lr"),
+    ("config", "lr"),
     [
         ({"loss": "gan"}, 0.01),
         ({"loss": "ns"}, 0.01),
@@ -153,12 +153,12 @@ def test_what_is_averaged_are_effective_weights(architecture):
         ({"loss": "wgan-clip", "clip": 0.1, "equalized": False}, 0.002),
     ],
 )
-def test_it_learns_a_colour(recipe, lr):
+def test_it_learns_a_colour(config, lr):
     """Every objective has the right sign: the generator comes to draw what it is shown."""
     data = Pictures()
     data.levels[4][:] = np.array([255, 64, 128], np.uint8).reshape(1, 3, 1, 1)
     schedule = a_schedule(resolution=4, lr=lr)
-    trainer, feed = a_trainer(schedule=schedule, data=data, dtype=torch.float32, ema_kimg=0.5, **recipe)
-    train(trainer, feed, 150)
-    drawn = trainer.average(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), resolution=4)
+    trainer, loader = a_trainer(schedule=schedule, data=data, dtype=torch.float32, ema_kimg=0.5, **config)
+    train(trainer, loader, 150)
+    drawn = trainer.generator_ema(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), resolution=4)
     torch.testing.assert_close(drawn.mean((0, 2, 3)), torch.tensor([1.0, -0.5, 0.0]), rtol=0, atol=0.2)

@@ -56,45 +56,45 @@ class UnsendableError(Exception):
         self.lock = lock
 
 
-def gradients_everywhere(peers, batch_per_device=None):
+def gradients_everywhere(processes, batch_per_device=None):
     """For each case and place the gradients of one step, what it measured, and the mean w there is then."""
     found = {}
     for number, case in enumerate(CASES):
-        trainer, feed = small.a_trainer(peers, batch_per_device=batch_per_device, **case)
+        trainer, loader = small.a_trainer(processes, batch_per_device=batch_per_device, **case)
         for place, trainer.images in PLACES.items():
-            measured = small.step(trainer, feed)
+            measured = small.step(trainer, loader)
             w_avg = trainer.generator.state_dict().get("w_avg", torch.zeros(0)).clone()
             found[number, place] = small.gradients(trainer), measured, w_avg
     return found
 
 
-def started_apart(peers, settings):
+def started_apart(processes, settings):
     """Weights at the start and after STEPS steps, where each process had others, but for what is agreed on."""
-    trainer, feed = small.a_trainer(peers, seed=peers.rank, **settings)
-    return small.weights(trainer), small.weights(small.train(trainer, feed, STEPS))
+    trainer, loader = small.a_trainer(processes, seed=processes.rank, **settings)
+    return small.weights(trainer), small.weights(small.train(trainer, loader, STEPS))
 
 
-def resumed(peers, folder, settings):
+def resumed(processes, folder, settings):
     """Weights after STEPS steps, and after as many with a checkpoint between them, in float32."""
     settings = {"dtype": torch.float32, "mirror": True, **settings}
-    straight = small.train(*small.a_trainer(peers, **settings), STEPS)
-    first, feed = small.a_trainer(peers, **settings)
-    small.train(first, feed, STEPS // 2)
-    if peers.rank == 0:
+    straight = small.train(*small.a_trainer(processes, **settings), STEPS)
+    first, loader = small.a_trainer(processes, **settings)
+    small.train(first, loader, STEPS // 2)
+    if processes.rank == 0:
         checkpoints.save(folder, first, keep=1)
-    found = peers.on_main(lambda: checkpoints.read_newest(folder, print))
-    second, feed = small.a_trainer(peers, **settings, seed=1)
+    found = processes.on_main(lambda: checkpoints.read_newest(folder, print))
+    second, loader = small.a_trainer(processes, **settings, seed=1)
     checkpoints.restore(second, found)
-    return small.weights(straight), small.weights(small.train(second, feed, STEPS - STEPS // 2))
+    return small.weights(straight), small.weights(small.train(second, loader, STEPS - STEPS // 2))
 
 
 def averages(processes):
     """What `average` makes of tensors of several layouts, of a scalar of another type, and whether it kept them."""
     base = torch.arange(24.0).reshape(1, 4, 2, 3) * (processes.rank + 1)
     tensors = [base.clone(), base.clone().contiguous(memory_format=torch.channels_last), base.flatten()[::2]]
-    means = processes.average(tensors, torch.tensor([1.0, 3.0], dtype=torch.float64) * processes.rank)
+    means = processes.all_reduce_mean(tensors, torch.tensor([1.0, 3.0], dtype=torch.float64) * processes.rank)
     doubles = [base.double() / 3]
-    processes.average(doubles, torch.zeros(1))
+    processes.all_reduce_mean(doubles, torch.zeros(1))
     return tensors, means, doubles, tensors[1].is_contiguous(memory_format=torch.channels_last)
 
 
@@ -142,7 +142,7 @@ def stopped(processes):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
     early = processes.stop_status()
-    processes.average([torch.zeros(2)], torch.zeros(1))
+    processes.all_reduce_mean([torch.zeros(2)], torch.zeros(1))
     return before, early, processes.stop_status()
 
 
@@ -166,7 +166,7 @@ def lost(processes):
         with processes:
             if processes.rank == 1:
                 raise RunError("out of memory")
-            processes.average([torch.zeros(2)], torch.zeros(1))
+            processes.all_reduce_mean([torch.zeros(2)], torch.zeros(1))
     except LostError as error:
         return str(error)
     except RunError:

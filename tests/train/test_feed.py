@@ -12,43 +12,43 @@ from hypothesis import strategies as st
 from tests import oracle
 from tests.train.small import Pictures, a_schedule
 from train.config.schedule import Schedule
-from train.step.batch_loader import Feed, to_reals
-from train.step.random_streams import Draws
+from train.step.batch_loader import BatchLoader, to_reals
+from train.step.random_streams import RandomStreams
 
 PRIMITIVES = oracle.load("primitives")[1]
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 
 
-def a_feed(data=None, schedule=None, rank=0, processes=1, seed=0):
+def a_loader(data=None, schedule=None, rank=0, processes=1, seed=0):
     data = data or Pictures()
-    return Feed(data, data.training, schedule or a_schedule(), Draws(seed), rank, processes)
+    return BatchLoader(data, data.training, schedule or a_schedule(), RandomStreams(seed), rank, processes)
 
 
 def test_every_picture_is_shown_once_an_epoch_in_an_order_of_its_own():
-    feed, data = a_feed(), Pictures()
+    loader, data = a_loader(), Pictures()
     count = len(data.training)
-    epochs = feed.indices(0, 4 * count).reshape(4, count)
+    epochs = loader.indices(0, 4 * count).reshape(4, count)
     for epoch in epochs:
         np.testing.assert_array_equal(np.sort(epoch), data.training)  # and no picture that is held out
     assert len({tuple(epoch) for epoch in epochs}) == 4
-    assert tuple(a_feed(seed=1).indices(0, count)) != tuple(epochs[0])
+    assert tuple(a_loader(seed=1).indices(0, count)) != tuple(epochs[0])
 
 
 @repeatable
 @given(st.integers(0, 10**7), st.integers(1, 150), st.integers(1, 150))
 def test_the_position_is_the_number_of_images_seen(images, first, second):
     """However the images are cut into batches, also across epochs and for batches larger than the data."""
-    feed = a_feed()
-    parts = [feed.indices(images, first), a_feed().indices(images + first, second)]
-    np.testing.assert_array_equal(np.concatenate(parts), feed.indices(images, first + second))
+    loader = a_loader()
+    parts = [loader.indices(images, first), a_loader().indices(images + first, second)]
+    np.testing.assert_array_equal(np.concatenate(parts), loader.indices(images, first + second))
 
 
 @repeatable
 @given(st.integers(0, 1000), st.sampled_from([1, 2, 4, 8]))
 def test_processes_share_the_batch_of_one(images, processes):
     data = Pictures()
-    whole = a_feed(data).read(images)
-    shares = [a_feed(data, rank=rank, processes=processes).read(images) for rank in range(processes)]
+    whole = a_loader(data).read(images)
+    shares = [a_loader(data, rank=rank, processes=processes).read(images) for rank in range(processes)]
     together = np.stack([share.indices for share in shares], 1).reshape(-1)
     np.testing.assert_array_equal(together, whole.indices)
     pictures = torch.stack([share.pictures for share in shares], 1).flatten(0, 1)
@@ -58,33 +58,33 @@ def test_processes_share_the_batch_of_one(images, processes):
 def test_batches_follow_the_schedule():
     schedule = Schedule(16, 4, 0.02, 0.02, {4: 10, 8: 6, 16: 4}, dict.fromkeys((4, 8, 16), 0.1))
     data = Pictures()
-    feed = a_feed(data, schedule)
+    loader = a_loader(data, schedule)
     images = 0
-    batches = feed.batches(0)
+    batches = loader.batches(0)
     for batch in islice(batches, 30):
         stage = schedule.at(images)
         assert batch.images == images
         assert batch.pictures.dtype == torch.uint8
         assert batch.pictures.shape == (stage.batch, 3, stage.resolution, stage.resolution)
-        np.testing.assert_array_equal(batch.indices, feed.indices(images, stage.batch))
+        np.testing.assert_array_equal(batch.indices, loader.indices(images, stage.batch))
         np.testing.assert_array_equal(batch.pictures, data.levels[stage.resolution][batch.indices])
         images += stage.batch
     batches.close()
 
 
 def test_batches_continue_from_any_of_them():
-    straight = a_feed().batches(0)
+    straight = a_loader().batches(0)
     batches = list(islice(straight, 12))
     straight.close()
     for start in (1, 5, 11):
-        resumed = a_feed().batches(batches[start].images)
+        resumed = a_loader().batches(batches[start].images)
         batch = next(resumed)
         resumed.close()
         assert torch.equal(batch.pictures, batches[start].pictures)
 
 
 def readers():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
 
 
 def test_the_thread_reads_ahead_and_ends_when_the_iterator_is_closed():
@@ -97,7 +97,7 @@ def test_the_thread_reads_ahead_and_ends_when_the_iterator_is_closed():
                 ahead.set()
             return super().read(indices, resolution)
 
-    batches = a_feed(Noted()).batches(0)
+    batches = a_loader(Noted()).batches(0)
     next(batches)
     assert ahead.wait(60)  # the third is read although only the first was asked for
     assert len(readers()) == 1
@@ -114,12 +114,12 @@ def test_an_error_of_the_reading_thread_is_raised_in_its_turn():
                 raise OSError("level-8 is damaged")
             return super().read(indices, resolution)
 
-    feed = a_feed(Damaged(), a_schedule(batch=10))
+    loader = a_loader(Damaged(), a_schedule(batch=10))
     found = []
     with pytest.raises(OSError, match="level-8 is damaged"):
-        found.extend(batch.images for batch in feed.batches(0))  # which extend appends one by one
+        found.extend(batch.images for batch in loader.batches(0))  # which extend appends one by one
     assert readers() == []
-    batches = feed.batches(0)
+    batches = loader.batches(0)
     assert [next(batches).images for _ in range(3)] == [0, 10, 20]
     with pytest.raises(OSError, match="level-8 is damaged"):
         next(batches)

@@ -41,11 +41,11 @@ def parts(state, *names):
 
 def test_a_gradient_that_is_not_finite_changes_nothing(spoil):
     spoil([3])
-    one, feed = small.a_trainer()
+    one, loader = small.a_trainer()
     for _ in range(2):
-        small.step(one, feed)
+        small.step(one, loader)
     before = {name: value.clone() for name, value in checkpoints.state_of(one).items()}
-    small.step(one, feed)
+    small.step(one, loader)
     after = checkpoints.state_of(one)
     critic = parts(after, "discriminator", "d_adam")
     assert len(critic) > 10
@@ -54,7 +54,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(spoil):
     # The generator's own step was sound.
     assert any(not torch.equal(value, before[name]) for name, value in parts(after, "generator").items())
     assert (one.skipped, one.skipped_in_a_row) == (1, 1)
-    small.step(one, feed)
+    small.step(one, loader)
     assert (one.skipped, one.skipped_in_a_row) == (1, 0)
 
 

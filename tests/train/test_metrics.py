@@ -295,7 +295,7 @@ def test_the_time_left_is_that_of_the_measurements_too(train: Train, stub):
     """As many as are due, and one at the end."""
     assert train("--metrics", "kid", "--metrics-kimg", 0.1, "--kimg", 0.25).status == 0
     plan = Plan.read(only("runs"))
-    one = evaluation.Measurements(SimpleNamespace(plan=plan, run=None), None, print)  # type: ignore[arg-type]
+    one = evaluation.Evaluation(SimpleNamespace(plan=plan, run=None), None, print)  # type: ignore[arg-type]
     assert one.seconds_left(0) == 0  # nothing is known yet
     one.seconds = 10.0
     assert [one.seconds_left(images) for images in (0, 96, 112, 208, 256)] == [30, 30, 20, 10, 10]

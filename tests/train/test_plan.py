@@ -232,7 +232,7 @@ class TestInitFrom:
 
 def test_the_recipe_has_the_options_that_the_step_needs():
     plan = plan_for(loss="ns-r1", gamma=2.0, n_critic=3, mirror=True, batch_per_device=2)
-    recipe = plan.recipe
-    assert (recipe.loss, recipe.gamma, recipe.n_critic, recipe.mirror) == ("ns-r1", 2.0, 3, True)
-    assert recipe.batch_per_device == 2
-    assert replace(plan, options=replace(plan.options, mixed_precision="bf16")).recipe.mixed_precision == "bf16"
+    config = plan.step
+    assert (config.loss, config.gamma, config.n_critic, config.mirror) == ("ns-r1", 2.0, 3, True)
+    assert config.batch_per_device == 2
+    assert replace(plan, options=replace(plan.options, mixed_precision="bf16")).step.mixed_precision == "bf16"

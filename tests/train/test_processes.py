@@ -15,7 +15,7 @@ from stylegrow.common.errors import InputError, RunError
 from train.distributed import launcher as module
 from train.distributed import processes
 from train.distributed.launcher import Launcher, launched_precision, lost_processes, threads
-from train.distributed.processes import Alone, Processes, StopRequest, portable, use_cpu
+from train.distributed.processes import Processes, SingleProcess, StopRequest, portable, use_cpu
 
 SCRIPT = "train/progan.py"
 
@@ -283,11 +283,11 @@ def test_bfloat16_is_fast_where_the_processor_has_instructions_for_it(monkeypatc
 def test_one_process_does_what_several_would(environment):
     """The interface is the same, and nothing is read, copied or written."""
     scalars, tensor = torch.ones(2), torch.empty(3, device="meta")
-    assert Alone().average([tensor], scalars) is scalars
+    assert SingleProcess().all_reduce_mean([tensor], scalars) is scalars
     with Processes() as alone:
         assert (alone.rank, alone.count, alone.is_main) == (0, 1, True)
-        assert alone.average([tensor], scalars) is scalars
-        alone.agree([tensor])
+        assert alone.all_reduce_mean([tensor], scalars) is scalars
+        alone.broadcast([tensor])
         for call in (alone.together, alone.on_main, alone.machine_by_machine):
             assert call(lambda: 7) == 7
             with pytest.raises(RunError, match="disk"):

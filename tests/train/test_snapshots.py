@@ -16,7 +16,7 @@ from stylegrow.rendering import grids as pixels
 from tests.train.runs import Train, last_checkpoint, only, timeless
 from train.run import checkpoints
 from train.run.snapshots import grid_shape
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
 
 FILES = ("model.safetensors", "discriminator.safetensors", "config.json", "README.md")
@@ -39,7 +39,7 @@ def test_the_model_is_the_averaged_generator(finished: Path):
 
 
 def test_the_last_grid_is_what_the_model_draws(finished: Path):
-    latents = Draws(0).latents("snapshot", 0, 96, 8)
+    latents = RandomStreams(0).latents("snapshot", 0, 96, 8)
     with torch.inference_mode():
         images = load_generator(finished)(latents)
     shown = np.asarray(Image.open(finished / "fakes000000.png"))

@@ -14,7 +14,7 @@ from stylegrow.models import load_discriminator, load_generator, read_config
 from stylegrow.rendering import grids as pixels
 from tests.train.runs import Train, last_checkpoint, last_state, only, options, statistics, timeless
 from train.run import checkpoints
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 
 GROWING = ("--start-resolution", 4)  # pictures of 8 px are where it begins else
 
@@ -39,7 +39,7 @@ def test_the_mean_w_is_saved_with_the_model(finished_stylegan: Path):
 
 
 def test_grids_are_drawn_with_the_model_s_own_noise(finished_stylegan: Path):
-    latents = Draws(0).latents("snapshot", 0, 96, 8)
+    latents = RandomStreams(0).latents("snapshot", 0, 96, 8)
     with torch.inference_mode():
         images = load_generator(finished_stylegan)(latents, noise="const")
     shown = np.asarray(Image.open(finished_stylegan / "fakes000000.png"))

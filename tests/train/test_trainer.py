@@ -9,7 +9,7 @@ import torch
 
 from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, train, weights
 from train.config.schedule import Schedule
-from train.distributed.processes import Alone
+from train.distributed.processes import SingleProcess
 from train.step import trainer as module
 from train.step.objectives import Objective
 
@@ -24,12 +24,12 @@ def adam_steps(adam):
 
 
 def test_adam_is_reset_at_both_ends_of_every_fade_and_nowhere_else():
-    trainer, feed = a_trainer(schedule=a_schedule(batch=4, stable=0.02, fade=0.02))
+    trainer, loader = a_trainer(schedule=a_schedule(batch=4, stable=0.02, fade=0.02))
     phase, steps = None, 0
     for _ in range(25):
         now = trainer.schedule.at(trainer.images).phase
         phase, steps = now, steps + 1 if now == phase else 1
-        step(trainer, feed)
+        step(trainer, loader)
         for adam in (trainer.g_adam, trainer.d_adam):
             assert set(adam_steps(adam).values()) == {steps}
     assert phase == 4
@@ -37,9 +37,9 @@ def test_adam_is_reset_at_both_ends_of_every_fade_and_nowhere_else():
 
 @ARCHITECTURES
 def test_parameters_outside_the_stage_are_left_alone(architecture):
-    trainer, feed = a_trainer(architecture=architecture)
+    trainer, loader = a_trainer(architecture=architecture)
     before = weights(trainer)
-    step(trainer, feed)
+    step(trainer, loader)
     changed = {name for name, value in weights(trainer).items() if not torch.equal(value, before[name])}
     assert changed
     assert not any("8x8" in name or "16x16" in name for name in changed)
@@ -49,10 +49,10 @@ def test_parameters_outside_the_stage_are_left_alone(architecture):
 
 def test_the_learning_rate_is_the_stages():
     schedule = Schedule(16, 4, 0.02, 0.02, dict.fromkeys((4, 8, 16), 10), {4: 0.1, 8: 0.01, 16: 0.001})
-    trainer, feed = a_trainer(schedule=schedule)
+    trainer, loader = a_trainer(schedule=schedule)
     rates = []
     for _ in range(10):
-        step(trainer, feed)
+        step(trainer, loader)
         (rate,) = {adam.param_groups[0]["lr"] for adam in (trainer.g_adam, trainer.d_adam)}
         rates.append(rate)
     assert rates == [0.1] * 3 + [0.01] * 4 + [0.001] * 3  # a fade begins after its first 10 images
@@ -74,7 +74,7 @@ def test_adam_is_that_of_the_paper(dtype):
             terms = [(p * torch.from_numpy(s).to(p)).sum() for p, s in zip(network.parameters(), slopes, strict=True)]
             return Objective(torch.stack(terms).sum(), {"loss": torch.zeros(())})
 
-        trainer.descend(network, adam, loss, 4)
+        trainer.optimize(network, adam, loss, 4)
         for value, moment, slope in zip(reference, moments, slopes, strict=True):
             moment += 0.01 * (slope**2 - moment)
             value -= 0.002 * slope / (np.sqrt(moment / (1 - 0.99**time)) + 1e-8)
@@ -87,13 +87,13 @@ def test_adam_is_that_of_the_paper(dtype):
 def test_the_average_has_its_half_life_in_images(cut):
     trainer, _ = a_trainer(ema_kimg=1.0)
     with torch.no_grad():
-        for parameter in trainer.average.parameters():
+        for parameter in trainer.generator_ema.parameters():
             parameter.fill_(3.0)
         for parameter in trainer.generator.parameters():
             parameter.fill_(1.0)
     for images in cut:
-        trainer.update_average(images)
-    for parameter in trainer.average.parameters():
+        trainer.update_ema(images)
+    for parameter in trainer.generator_ema.parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, 2.0), rtol=0, atol=1e-12)
 
 
@@ -108,29 +108,29 @@ def test_an_average_without_half_life_is_the_generator(architecture):
 def test_the_average_counts_the_images_of_the_step():
     """Two batches of different size for one step of the generator."""
     schedule = Schedule(8, 4, 0.02, 0.02, {4: 21, 8: 8}, {4: 0.001, 8: 0.001})
-    trainer, feed = a_trainer(schedule=schedule, n_critic=2, ema_kimg=0.029)
+    trainer, loader = a_trainer(schedule=schedule, n_critic=2, ema_kimg=0.029)
     before = weights(trainer)
-    step(trainer, feed)
+    step(trainer, loader)
     assert trainer.images == 29
     for name, value in trainer.generator.state_dict().items():
         middle = (before[f"average.{name}"] + value) / 2
-        torch.testing.assert_close(trainer.average.state_dict()[name], middle, rtol=0, atol=1e-12)
+        torch.testing.assert_close(trainer.generator_ema.state_dict()[name], middle, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_critic", [1, 3])
 def test_the_critic_steps_n_times_as_often(n_critic):
-    trainer, feed = a_trainer(schedule=a_schedule(stable=1), n_critic=n_critic)
-    train(trainer, feed, 2)
+    trainer, loader = a_trainer(schedule=a_schedule(stable=1), n_critic=n_critic)
+    train(trainer, loader, 2)
     assert trainer.images == 2 * n_critic * 16
     assert set(adam_steps(trainer.d_adam).values()) == {2 * n_critic}
     assert set(adam_steps(trainer.g_adam).values()) == {2}
 
 
 def test_each_network_is_stepped_by_its_own_objective():
-    trainer, feed = a_trainer()
+    trainer, loader = a_trainer()
     stage = trainer.enter(0)
     start = weights(trainer)
-    trainer.critic_step(feed.read(0), stage)
+    trainer.critic_step(loader.read(0), stage)
     between = weights(trainer)
     critics_gradients = gradients(trainer)
     trainer.generator_step(stage)
@@ -173,12 +173,12 @@ def test_mirrored_pictures_change_what_the_critic_learns():
 
 
 def test_labels_are_those_of_the_reals_and_for_the_generator_random_ones_of_the_data():
-    trainer, feed = a_trainer(labels=True, schedule=a_schedule(stable=9))
+    trainer, loader = a_trainer(labels=True, schedule=a_schedule(stable=9))
     trainer.labels.values[~np.isin(np.arange(60), trainer.labels.training)] = np.nan  # of pictures that are held out
     given = []
     trainer.generator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[1]))
     drawn = []
-    for batch in islice(feed.batches(0), 20):
+    for batch in islice(loader.batches(0), 20):
         trainer.step([batch])
         critics, generators = given[-2:]
         assert torch.equal(critics, trainer.labels.of(batch.indices).double())
@@ -190,11 +190,11 @@ def test_labels_are_those_of_the_reals_and_for_the_generator_random_ones_of_the_
 
 
 def test_critic_and_generator_draw_latents_of_their_own():
-    trainer, feed = a_trainer()
+    trainer, loader = a_trainer()
     given = []
     trainer.generator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     for _ in range(3):
-        step(trainer, feed)
+        step(trainer, loader)
     assert len(given) == 6
     assert len({float(latents[0, 0]) for latents in given}) == 6
 
@@ -213,14 +213,14 @@ def broken(name):
 
 @pytest.mark.parametrize(("name", "left"), [("wgan_gp_critic", "discriminator"), ("wgan_generator", "generator")])
 def test_a_gradient_that_is_not_finite_skips_the_step(monkeypatch, name, left):
-    trainer, feed = a_trainer(schedule=a_schedule(stable=9))
-    train(trainer, feed, 2)
+    trainer, loader = a_trainer(schedule=a_schedule(stable=9))
+    train(trainer, loader, 2)
     adam = {"generator": trainer.g_adam, "discriminator": trainer.d_adam}[left]
     before, moments = weights(trainer), [value.clone() for p in adam.state for value in adam.state[p].values()]
     with monkeypatch.context() as patch:
         patch.setattr(module.objectives, name, broken(name))
         for number in (1, 2):
-            measured = step(trainer, feed)
+            measured = step(trainer, loader)
             assert not measured["D/gradient" if left == "discriminator" else "G/gradient"].isfinite()
             assert (trainer.skipped, trainer.skipped_in_a_row) == (number, number)
     after = weights(trainer)
@@ -229,7 +229,7 @@ def test_a_gradient_that_is_not_finite_skips_the_step(monkeypatch, name, left):
     now = [value for p in adam.state for value in adam.state[p].values()]
     assert all(torch.equal(first, second) for first, second in zip(moments, now, strict=True))
     assert trainer.images == 4 * 16
-    step(trainer, feed)
+    step(trainer, loader)
     assert (trainer.skipped, trainer.skipped_in_a_row) == (2, 0)
     assert all(value.isfinite().all() for value in weights(trainer).values())
 
@@ -249,11 +249,11 @@ def test_accumulated_gradients_are_those_of_one_pass(architecture, loss, labels,
     for mbstd, most in ((0, 3), (4, 8), (4, 4)):
         found = []
         for batch_per_device in (None, most):
-            trainer, feed = a_trainer(
+            trainer, loader = a_trainer(
                 loss=loss, labels=labels, mbstd=mbstd, batch_per_device=batch_per_device, architecture=architecture
             )
             trainer.images = PLACES[place]
-            found.append((step(trainer, feed), gradients(trainer), dict(trainer.generator.named_buffers())))
+            found.append((step(trainer, loader), gradients(trainer), dict(trainer.generator.named_buffers())))
         torch.testing.assert_close(found[1][1], found[0][1], rtol=0, atol=1e-10)
         torch.testing.assert_close(found[1][2], found[0][2], rtol=0, atol=1e-12)
         torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
@@ -277,10 +277,10 @@ def test_a_share_is_cut_into_equal_strided_parts(share, most, sizes):
 def test_bfloat16_is_close_to_float32(architecture, loss, likeness, place):
     found = []
     for mixed_precision in ("no", "bf16"):
-        recipe = {"loss": loss, "mixed_precision": mixed_precision}
-        trainer, feed = a_trainer(dtype=torch.float32, maps=64, architecture=architecture, **recipe)
+        config = {"loss": loss, "mixed_precision": mixed_precision}
+        trainer, loader = a_trainer(dtype=torch.float32, maps=64, architecture=architecture, **config)
         trainer.images = PLACES[place]
-        measured = step(trainer, feed)
+        measured = step(trainer, loader)
         given = gradients(trainer)
         for part in ("discriminator", "generator"):
             flat = torch.cat([g.flatten() for name, g in given.items() if name.startswith(part) and g is not None])
@@ -295,14 +295,14 @@ def test_bfloat16_is_close_to_float32(architecture, loss, likeness, place):
 def test_networks_are_used_as_they_are_by_one_process():
     """Nothing is wrapped or copied: tensors handed to be averaged are neither read nor written."""
     scalars = torch.ones(2)
-    assert Alone().average([torch.empty(0, device="meta")], scalars) is scalars
+    assert SingleProcess().all_reduce_mean([torch.empty(0, device="meta")], scalars) is scalars
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.5])
 def test_the_generators_steps_are_in_proportion_to_the_critics(ratio):
-    trainer, feed = a_trainer(g_lr_ratio=ratio)
+    trainer, loader = a_trainer(g_lr_ratio=ratio)
     before = copy.deepcopy((trainer.generator, trainer.discriminator))
-    step(trainer, feed)
+    step(trainer, loader)
     # Adam's first step moves what has a gradient by the learning rate itself, whatever the gradient.
     moved = [
         max((p - q).abs().max().item() for p, q in zip(old.parameters(), new.parameters(), strict=True))
@@ -313,9 +313,9 @@ def test_the_generators_steps_are_in_proportion_to_the_critics(ratio):
 
 
 def test_noise_is_learned_at_a_rate_of_its_own():
-    trainer, feed = a_trainer(architecture="stylegan", g_lr_ratio=4.0, noise_lr_ratio=0.25)
+    trainer, loader = a_trainer(architecture="stylegan", g_lr_ratio=4.0, noise_lr_ratio=0.25)
     before = copy.deepcopy(trainer.generator)
-    step(trainer, feed)
+    step(trainer, loader)
     moved = {
         name: (new - old).abs().max().item()
         for (name, new), old in zip(trainer.generator.named_parameters(), before.parameters(), strict=True)
@@ -338,8 +338,8 @@ def test_it_learns_a_colour():
         ("wgan-gp", "stylegan", 110),
     ):
         schedule = a_schedule(resolution=4, lr=0.01)
-        recipe = {"loss": loss, "ema_kimg": 0.5, "architecture": architecture}
-        trainer, feed = a_trainer(schedule=schedule, data=data, dtype=torch.float32, **recipe)
-        train(trainer, feed, steps)
-        drawn = trainer.average(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), resolution=4)
+        config = {"loss": loss, "ema_kimg": 0.5, "architecture": architecture}
+        trainer, loader = a_trainer(schedule=schedule, data=data, dtype=torch.float32, **config)
+        train(trainer, loader, steps)
+        drawn = trainer.generator_ema(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), resolution=4)
         torch.testing.assert_close(drawn.mean((0, 2, 3)), torch.tensor([1.0, -0.5, 0.0]), rtol=0, atol=0.2)

@@ -16,7 +16,7 @@ from train.config.options import Options, PrecisionName, check, flag, shown
 from train.config.presets import Preset, preset, preset_for
 from train.config.schedule import Schedule, to_images
 from train.step.fakes import Discriminator, Generator
-from train.step.trainer import Recipe
+from train.step.trainer import StepConfig
 
 FORMAT_VERSION = 1
 METRICS_SAMPLES = 1000
@@ -60,10 +60,10 @@ class Plan:
         return to_images(self.options.kimg or 0)
 
     @property
-    def recipe(self) -> Recipe:
+    def step(self) -> StepConfig:
         """The part of the options that the step needs."""
-        given = {field.name: getattr(self.options, field.name) for field in dataclasses.fields(Recipe)}
-        return Recipe(**{name: value for name, value in given.items() if value is not None})
+        given = {field.name: getattr(self.options, field.name) for field in dataclasses.fields(StepConfig)}
+        return StepConfig(**{name: value for name, value in given.items() if value is not None})
 
     def build(self) -> tuple[Generator, Discriminator]:
         """The run's networks, with new weights."""

@@ -1,7 +1,7 @@
 """The processes of one training: who they are, what they agree on, and when they are told to stop.
 
 Networks are not wrapped: a growing network leaves parameters unused at every stage and its critic is differentiated
-twice, so gradients are averaged once a step, by hand, in one message (see `Processes.average`).
+twice, so gradients are averaged once a step, by hand, in one message (see `Processes.all_reduce_mean`).
 """
 
 import _thread
@@ -32,21 +32,21 @@ SECONDS_BETWEEN_LOOKS = 0.5  # at the launcher
 FAILURE = "stylegrow/failure"  # where the process that fails first leaves its message
 
 
-class Alone:
+class SingleProcess:
     """One process that trains by itself; the interface of several."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
         self.rank, self.count = 0, 1
 
-    def average(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
+    def all_reduce_mean(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
         """Average the tensors in place over all processes, and return the average of the scalars."""
         return scalars
 
-    def agree(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's tensors, in place."""
 
-    def share(self, whole: Tensor, dtype: torch.dtype) -> Tensor:
+    def shard(self, whole: Tensor, dtype: torch.dtype) -> Tensor:
         """This process's part of what was drawn for the whole batch, on its device.
 
         Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
@@ -55,7 +55,7 @@ class Alone:
         return whole[self.rank :: self.count].to(self.device, dtype, non_blocking=True)
 
 
-class Processes(Alone):
+class Processes(SingleProcess):
     """This process among those that train together, on the device that accelerate gives it.
 
     To be used in a `with` block: at its end each waits for the last, and an error is told to the main one.
@@ -120,7 +120,7 @@ class Processes(Alone):
         """Whether accelerate was to launch others besides this process, and did not."""
         return lost_processes(self.launcher)
 
-    def average(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
+    def all_reduce_mean(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
         """Average the tensors in place over all processes, and return the average of the scalars.
 
         All travels as one message, with a flag that asks all to stop. Every process must bring tensors of the same
@@ -135,7 +135,7 @@ class Processes(Alone):
             content /= self.count
         return scalars
 
-    def agree(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's tensors, in place."""
         if self.count > 1:
             with self.message(tensors) as content:

@@ -50,7 +50,7 @@ def state_of(trainer: Trainer) -> dict[str, Tensor]:
 
 def networks_of(trainer: Trainer) -> dict[str, Generator | Discriminator]:
     """The networks of a training, by the names that their tensors begin with."""
-    return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.average}
+    return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.generator_ema}
 
 
 def optimizers_of(trainer: Trainer) -> list[tuple[str, nn.Module, torch.optim.Adam]]:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from train.config.run_config import Plan
 from train.config.schedule import Schedule, resolutions
-from train.distributed.processes import Alone
+from train.distributed.processes import SingleProcess
 from train.step.batch_loader import Batch
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 from train.step.trainer import Labels, Trainer
 
 PATIENCE = 20.0  # seconds for all stages together
@@ -34,7 +34,7 @@ def seconds_per_image(plan: Plan, device: torch.device, say: Callable[[str], Non
     labels = None
     if plan.generator["label_dim"]:
         labels = Labels(torch.eye(plan.generator["label_dim"]), np.arange(plan.generator["label_dim"]))
-    recipe = replace(plan.recipe, n_critic=1)
+    config = replace(plan.step, n_critic=1)
     measured: dict[int, float] = {}
     deadline = time.perf_counter() + PATIENCE
     for r in resolutions(plan.schedule.start_resolution, plan.schedule.resolution):
@@ -44,7 +44,7 @@ def seconds_per_image(plan: Plan, device: torch.device, say: Callable[[str], Non
             measured[r] = guess
             continue
         still = Schedule(plan.schedule.resolution, r, 1e9, 0, dict(plan.schedule.batch) | {r: batch}, plan.schedule.lr)
-        trainer = Trainer(generator, discriminator, still, recipe, Draws(0), Alone(device), labels)
+        trainer = Trainer(generator, discriminator, still, config, RandomStreams(0), SingleProcess(device), labels)
         try:
             seconds = seconds_per_step(trainer, r, batch, plan.generator["image_channels"])
         except (MemoryError, RuntimeError) as error:
@@ -64,7 +64,7 @@ def seconds_per_step(trainer: Trainer, resolution: int, batch: int, channels: in
     while len(times) < 2 or (len(times) < 5 and sum(times) < 1.0):
         start = time.perf_counter()
         trainer.step([Batch(trainer.images, pictures, np.zeros(batch, dtype=np.int64))])
-        if trainer.peers.device.type == "cuda":
+        if trainer.processes.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times[1:])

@@ -43,7 +43,7 @@ def check_metrics(plan: Plan, dataset: Dataset) -> None:
         raise InputError(str(error).replace("--samples", "--metrics-samples")) from None
 
 
-class Measurements:
+class Evaluation:
     """The metrics of one run, measured by its main process, and best/: the model with the lowest first one.
 
     What is drawn for them comes from streams of their own, the same every time, so that training goes on as it would
@@ -77,10 +77,10 @@ class Measurements:
         """The results of the averaged generator at this stage. RunError, in one line, where there are none."""
         try:
             if self._evaluator is None:
-                self.say("metrics: looking at the real pictures first, which takes longer than later measurements")
+                self.say("metrics: looking at the real pictures first, which takes longer than later evaluations")
                 self._evaluator = self.make_evaluator(trainer)
             look = Look(noise="random", resolution=stage.resolution, alpha=stage.alpha)
-            return self._evaluator.evaluate(trainer.average, look)
+            return self._evaluator.evaluate(trainer.generator_ema, look)
         except (InputError, MemoryError, RuntimeError) as error:
             if not isinstance(error, InputError) and not estimates.lacks_memory(error):
                 raise
@@ -103,7 +103,7 @@ class Measurements:
             held_out=self.dataset.split(options.holdout)[1],
             cond=options.cond,
             cache=options.cache,
-            device=trainer.peers.device,
+            device=trainer.processes.device,
             quiet=True,
         )
 
@@ -124,7 +124,7 @@ class Measurements:
         return True
 
     def seconds_left(self, images: int) -> float:
-        """How long the measurements after so many images will take, if each takes as long as the last one did."""
+        """How long the evaluations after so many images will take, if each takes as long as the last one did."""
         if not self.seconds:
             return 0.0
         every = max(to_images(self.plan.options.metrics_kimg or self.plan.images), 1)

@@ -13,10 +13,10 @@ from train.config.run_config import Plan
 from train.config.schedule import Stage, to_images
 from train.distributed.processes import Processes
 from train.run import checkpoints, estimates, reports
-from train.run.evaluation import Measurements
+from train.run.evaluation import Evaluation
 from train.run.reports import Clock, Meter, Reporter, duration
 from train.run.snapshots import Snapshots
-from train.step.batch_loader import Batch, Feed
+from train.step.batch_loader import Batch, BatchLoader
 from train.step.trainer import Trainer
 
 SECONDS_A_TICK = 20.0
@@ -32,13 +32,13 @@ class Loop:
         folder: Path,
         trainer: Trainer,
         snapshots: Snapshots,
-        measurements: Measurements,
+        evaluation: Evaluation,
         clock: Clock,
         processes: Processes,
         reporter: Reporter,
     ) -> None:
         self.plan, self.folder, self.trainer = plan, folder, trainer
-        self.snapshots, self.measurements = snapshots, measurements
+        self.snapshots, self.evaluation = snapshots, evaluation
         self.clock, self.processes, self.reporter = clock, processes, reporter
         self.meter = Meter()
         self.seconds: dict[int, float] = {}
@@ -56,7 +56,7 @@ class Loop:
         self.reporter.say(reports.LEGEND)
         reports.start_trackers(self.processes.accelerator, plan, self.folder)
 
-    def run(self, feed: Feed) -> int:
+    def run(self, loader: BatchLoader) -> int:
         """Train to the end of the plan, or until a stop is asked for; returns the exit status."""
         self.processes.stop.defer()
         if self.trainer.images == 0:
@@ -65,7 +65,7 @@ class Loop:
         self.reporter.start_bar(self.trainer.images, self.plan.images)
         self.started = self.ticked = time.monotonic()
         self.clock.start()
-        with closing(feed.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
+        with closing(loader.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
             stop = self.train(batches)
         self.finish(stop)
         return stop or 0
@@ -126,7 +126,7 @@ class Loop:
         if seconds > 1:
             self.seconds[stage.resolution] = seconds / max(shown, 1)
         left = estimates.seconds_left(trainer.schedule, trainer.images, self.plan.images, self.seconds)
-        left += self.measurements.seconds_left(trainer.images)
+        left += self.evaluation.seconds_left(trainer.images)
         stats = reports.statistics(
             trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped
         )
@@ -141,12 +141,12 @@ class Loop:
 
     def measure(self) -> None:
         """The metrics, if there are any, on the main process, for which the others wait however long it takes."""
-        if not self.measurements.names:
+        if not self.evaluation.names:
             return
         began = time.monotonic()
 
         def measured() -> None:
-            results = self.measurements.write(self.trainer)
+            results = self.evaluation.write(self.trainer)
             values = {f"metrics/{result.name}": result.value for result in results}
             self.processes.accelerator.log(values, self.trainer.images)
 

@@ -19,7 +19,7 @@ from train.config.schedule import Stage
 from train.run.reports import Clock, duration
 from train.step import constraints
 from train.step.fakes import samples
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 from train.step.trainer import Labels, Trainer
 
 
@@ -31,14 +31,14 @@ def grid_shape(resolution: int) -> tuple[int, int]:
 class Snapshots:
     """Writes the grids and the models of one run, from the same latents and labels every time."""
 
-    def __init__(self, run: Path, plan: Plan, draws: Draws, clock: Clock, labels: Labels | None) -> None:
+    def __init__(self, run: Path, plan: Plan, streams: RandomStreams, clock: Clock, labels: Labels | None) -> None:
         self.run, self.plan, self.clock = run, plan, clock
         self.columns, rows = grid_shape(plan.generator["resolution"])
-        self.latents = draws.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
+        self.latents = streams.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
         self.credit = {"Source": plan.data["credit"]} if plan.data["credit"] else {}
         self.labels: Tensor | None = None
         if labels is not None:
-            places = draws.choices("snapshot labels", 0, len(self.latents), len(labels.training))
+            places = streams.choices("snapshot labels", 0, len(self.latents), len(labels.training))
             self.labels = labels.of(labels.training[places])
 
     def write_reals(self, dataset: Dataset, training: np.ndarray) -> None:
@@ -65,8 +65,8 @@ class Snapshots:
         """The averaged generator and the critic as a model folder, which also tells these facts."""
         save_model(
             folder,
-            trainer.average,
-            constraints.plain(trainer.discriminator),
+            trainer.generator_ema,
+            constraints.effective_copy(trainer.discriminator),
             training=self.facts(trainer, stage) | facts,
             classes=self.plan.data["classes"],
         )
@@ -87,9 +87,9 @@ class Snapshots:
         """The averaged generator's images of the fixed latents at this stage."""
         images = []
         for part in torch.arange(len(self.latents)).split(32):
-            latents = self.latents[part].to(trainer.peers.device)
-            labels = None if self.labels is None else self.labels[part].to(trainer.peers.device)
-            images.append(samples(trainer.average, latents, labels, stage).cpu())
+            latents = self.latents[part].to(trainer.processes.device)
+            labels = None if self.labels is None else self.labels[part].to(trainer.processes.device)
+            images.append(samples(trainer.generator_ema, latents, labels, stage).cpu())
         return torch.cat(images)
 
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from train.config.run_config import Plan, check_resumed, choose_preset, differen
 from train.config.schedule import to_images
 from train.distributed.processes import Processes, fast_bf16
 from train.run import checkpoints, estimates, folders, provenance, reports
-from train.run.evaluation import Measurements, check_metrics, forget_after
+from train.run.evaluation import Evaluation, check_metrics, forget_after
 from train.run.loop import Loop
 from train.run.reports import Clock, Reporter, elapsed_at
 from train.run.snapshots import Snapshots
 from train.step import constraints
-from train.step.batch_loader import Feed
-from train.step.random_streams import Draws
+from train.step.batch_loader import BatchLoader
+from train.step.random_streams import RandomStreams
 from train.step.trainer import Labels, Trainer
 
 
@@ -203,9 +203,9 @@ def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, repo
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)
     clock = Clock(elapsed_at(folder / "stats.jsonl", trainer.images) if resumed and processes.is_main else 0.0)
-    snapshots = Snapshots(folder, plan, trainer.draws, clock, trainer.labels)
-    measurements = Measurements(snapshots, dataset, reporter.say)
-    loop = Loop(plan, folder, trainer, snapshots, measurements, clock, processes, reporter)
+    snapshots = Snapshots(folder, plan, trainer.streams, clock, trainer.labels)
+    evaluation = Evaluation(snapshots, dataset, reporter.say)
+    loop = Loop(plan, folder, trainer, snapshots, evaluation, clock, processes, reporter)
     if processes.is_main:
         if resumed:
             forget_after(folder, -1 if checkpoint is None else trainer.images)
@@ -213,8 +213,8 @@ def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, repo
         if trainer.images == 0:
             snapshots.write_reals(dataset, training)
         loop.announce()
-    feed = Feed(dataset, training, plan.schedule, trainer.draws, processes.rank, processes.count)
-    return loop.run(feed)
+    loader = BatchLoader(dataset, training, plan.schedule, trainer.streams, processes.rank, processes.count)
+    return loop.run(loader)
 
 
 def build(plan: Plan, dataset: Dataset, training: np.ndarray, processes: Processes, fresh: bool) -> Trainer:
@@ -222,11 +222,11 @@ def build(plan: Plan, dataset: Dataset, training: np.ndarray, processes: Process
     torch.manual_seed(plan.options.seed)
     generator, discriminator = plan.build()
     if fresh and plan.options.init_from:
-        constraints.carry(load_generator(plan.options.init_from), generator)
+        constraints.copy_weights(load_generator(plan.options.init_from), generator)
         if read_config(plan.options.init_from).get("discriminator"):
-            constraints.carry(load_discriminator(plan.options.init_from), discriminator)
+            constraints.copy_weights(load_discriminator(plan.options.init_from), discriminator)
     labels = None
     if plan.options.cond is not None:
         labels = Labels(torch.from_numpy(dataset.labels(plan.options.cond)), training)
-    draws = Draws(plan.options.seed)
-    return Trainer(generator, discriminator, plan.schedule, plan.recipe, draws, processes, labels)
+    streams = RandomStreams(plan.options.seed)
+    return Trainer(generator, discriminator, plan.schedule, plan.step, streams, processes, labels)

@@ -17,7 +17,7 @@ from torch import Tensor
 from progan.layers import downscale2x, fade, upscale2x
 from stylegrow.data import Dataset
 from train.config.schedule import Schedule
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 
 AHEAD = 3  # batches
 
@@ -31,15 +31,21 @@ class Batch:
     indices: np.ndarray
 
 
-class Feed:
+class BatchLoader:
     """Reads the batches of a schedule in order, from `images` seen on, a few ahead of their use."""
 
     def __init__(
-        self, dataset: Dataset, training: np.ndarray, schedule: Schedule, draws: Draws, rank: int, processes: int
+        self,
+        dataset: Dataset,
+        training: np.ndarray,
+        schedule: Schedule,
+        streams: RandomStreams,
+        rank: int,
+        processes: int,
     ) -> None:
-        self._dataset, self._training, self._schedule, self._draws = dataset, training, schedule, draws
-        self._share = slice(rank, None, processes)
-        self._epoch = lru_cache(maxsize=2)(lambda epoch: draws.order(epoch, len(training)))
+        self._dataset, self._training, self._schedule, self._streams = dataset, training, schedule, streams
+        self._shard = slice(rank, None, processes)
+        self._epoch = lru_cache(maxsize=2)(lambda epoch: streams.order(epoch, len(training)))
 
     def indices(self, images: int, batch: int) -> np.ndarray:
         """Which pictures the whole batch that starts after `images` shows."""
@@ -50,7 +56,7 @@ class Feed:
     def read(self, images: int, pin: bool = False) -> Batch:
         """This process's share of the batch that starts after `images`: every `processes`-th picture of it."""
         stage = self._schedule.at(images)
-        indices = self.indices(images, stage.batch)[self._share]
+        indices = self.indices(images, stage.batch)[self._shard]
         pictures = torch.from_numpy(self._dataset.read(indices, stage.resolution))
         return Batch(images, pictures.pin_memory() if pin else pictures, indices)
 
@@ -59,7 +65,7 @@ class Feed:
 
         An error of the reading thread is raised here, in its batch's turn; the thread ends when the iterator is closed.
         """
-        reader = ThreadPoolExecutor(1, "feed")
+        reader = ThreadPoolExecutor(1, "loader")
         ahead: deque[Future[Batch]] = deque()
         try:
             while True:

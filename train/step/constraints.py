@@ -75,7 +75,7 @@ def clip_weights(network: nn.Module, bound: float) -> None:
         parameter.clamp_(-bound, bound)
 
 
-def plain(network: Network) -> Network:
+def effective_copy(network: Network) -> Network:
     """A copy that holds the effective weights themselves, and is not normalised any more."""
     network = copy.deepcopy(network)
     for layer in weighted_layers(network):
@@ -89,13 +89,13 @@ def plain(network: Network) -> Network:
 
 
 def effective(network: nn.Module, name: str) -> Tensor:
-    """The parameter or buffer of this name as `plain` would hold it."""
+    """The parameter or buffer of this name as `effective_copy` would hold it."""
     value: Tensor = attrgetter(name)(network)
     return value
 
 
 @torch.no_grad()
-def carry(source: nn.Module, target: nn.Module) -> None:
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
     """Give `target` the weights of `source`, a network that may differ from it in the equalized learning rate."""
     target.load_state_dict(source.state_dict())
     for before, after in zip(weighted_layers(source), weighted_layers(target), strict=True):

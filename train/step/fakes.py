@@ -10,8 +10,8 @@ import progan
 import stylegan
 from stylegan.synthesis import layer_sizes
 from train.config.schedule import Stage
-from train.distributed.processes import Alone
-from train.step.random_streams import Draws
+from train.distributed.processes import SingleProcess
+from train.step.random_streams import RandomStreams
 
 Generator = progan.Generator | stylegan.Generator
 Discriminator = progan.Discriminator | stylegan.Discriminator
@@ -30,10 +30,10 @@ class Fakes(NamedTuple):
 def fakes(
     generator: Generator,
     stage: Stage,
-    draws: Draws,
+    streams: RandomStreams,
     purpose: str,
     images: int,
-    peers: Alone,
+    processes: SingleProcess,
     labels: Tensor | None,
     mixing: float,
 ) -> Callable[[slice], Fakes]:
@@ -45,7 +45,7 @@ def fakes(
     dtype = next(generator.parameters()).dtype
 
     def latents(purpose: str) -> Tensor:
-        return peers.share(draws.latents(purpose, images, stage.batch, generator.z_dim), dtype)
+        return processes.shard(streams.latents(purpose, images, stage.batch, generator.z_dim), dtype)
 
     def part_of(whole: Tensor | None, part: slice) -> Tensor | None:
         return None if whole is None else whole[part]
@@ -55,9 +55,9 @@ def fakes(
         return lambda part: Fakes(generator(first[part], part_of(labels, part), stage.resolution, stage.alpha), {})
 
     layers = min(len(layer_sizes(stage.resolution)), generator.num_layers)
-    crossover = draws.crossover(f"{purpose} crossover", images, layers, mixing)
+    crossover = streams.crossover(f"{purpose} crossover", images, layers, mixing)
     second = latents(f"{purpose} second") if crossover < layers else None
-    noise = noise_maps(stage, draws, f"{purpose} noise", images, peers, dtype)
+    noise = noise_maps(stage, streams, f"{purpose} noise", images, processes, dtype)
 
     def mixed(part: slice) -> Fakes:
         w = generator.mapping(first[part], part_of(labels, part))
@@ -72,7 +72,9 @@ def fakes(
     return mixed
 
 
-def noise_maps(stage: Stage, draws: Draws, purpose: str, images: int, peers: Alone, dtype: torch.dtype) -> list[Tensor]:
+def noise_maps(
+    stage: Stage, streams: RandomStreams, purpose: str, images: int, processes: SingleProcess, dtype: torch.dtype
+) -> list[Tensor]:
     """Noise [share, 1, r, r] for both layers of each resolution r up to the stage's, for this process's share.
 
     On a CPU it is drawn for the whole batch and shared, as latents are. On a GPU each process draws its own there, so
@@ -80,10 +82,10 @@ def noise_maps(stage: Stage, draws: Draws, purpose: str, images: int, peers: Alo
     draw on the CPU than the step itself.
     """
     sizes = layer_sizes(stage.resolution)
-    if peers.device.type == "cpu":
-        return [peers.share(one, dtype) for one in draws.noise(purpose, images, stage.batch, sizes)]
-    share = stage.batch // peers.count
-    own = draws.noise(f"{purpose} of process {peers.rank}", images, share, sizes, peers.device)
+    if processes.device.type == "cpu":
+        return [processes.shard(one, dtype) for one in streams.noise(purpose, images, stage.batch, sizes)]
+    share = stage.batch // processes.count
+    own = streams.noise(f"{purpose} of process {processes.rank}", images, share, sizes, processes.device)
     return [one.to(dtype) for one in own]
 
 

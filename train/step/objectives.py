@@ -27,7 +27,7 @@ class Objective(NamedTuple):
     loss: Tensor
     statistics: Mapping[str, Tensor]
 
-    def noting(self, more: Mapping[str, Tensor]) -> "Objective":
+    def with_statistics(self, more: Mapping[str, Tensor]) -> "Objective":
         """The same with more statistics."""
         return Objective(self.loss, {**self.statistics, **more})
 

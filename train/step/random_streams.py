@@ -17,7 +17,7 @@ from train.config.presets import MIXING_PROBABILITY
 
 
 @dataclass(frozen=True)
-class Draws:
+class RandomStreams:
     """The random numbers of one seed."""
 
     seed: int

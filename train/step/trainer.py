@@ -13,19 +13,19 @@ import stylegan
 from progan.layers import weights_kept
 from train.config.presets import MIXING_PROBABILITY
 from train.config.schedule import Schedule, Stage
-from train.distributed.processes import Alone
+from train.distributed.processes import SingleProcess
 from train.step import constraints, fakes, objectives
 from train.step.batch_loader import Batch, to_reals
 from train.step.fakes import Discriminator, Fakes, Generator
 from train.step.objectives import Critic, Objective
-from train.step.random_streams import Draws
+from train.step.random_streams import RandomStreams
 
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
 W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StepConfig:
     """What a step does apart from the schedule: the objective, how often the critic steps, and what is averaged."""
 
     loss: str = "wgan-gp"
@@ -45,25 +45,25 @@ class Recipe:
 
 
 def critic_objective(
-    recipe: Recipe, critic: Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None = None
+    config: StepConfig, critic: Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None = None
 ) -> Objective:
-    """The recipe's objective of the critic for these images and labels; `mix` is that of the gradient penalty."""
-    match recipe.loss:
+    """The config's objective of the critic for these images and labels; `mix` is that of the gradient penalty."""
+    match config.loss:
         case "wgan-gp":
-            return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, recipe.gp_weight)
+            return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, config.gp_weight)
         case "wgan-clip":
             return objectives.wgan_critic(critic, reals, fakes, labels)
         case "hinge":
             return objectives.hinge_critic(critic, reals, fakes, labels)
         case "ns-r1":
-            return objectives.logistic_r1_critic(critic, reals, fakes, labels, recipe.gamma)
+            return objectives.logistic_r1_critic(critic, reals, fakes, labels, config.gamma)
         case _:  # the two games of 2014, which differ in the generator
             return objectives.logistic_critic(critic, reals, fakes, labels)
 
 
-def generator_objective(recipe: Recipe, critic: Critic, fakes: Tensor, labels: Tensor | None = None) -> Objective:
-    """The recipe's objective of the generator for these images and labels."""
-    match recipe.loss:
+def generator_objective(config: StepConfig, critic: Critic, fakes: Tensor, labels: Tensor | None = None) -> Objective:
+    """The config's objective of the generator for these images and labels."""
+    match config.loss:
         case "gan":
             return objectives.saturating_generator(critic, fakes, labels)
         case "ns" | "ns-r1":
@@ -100,7 +100,7 @@ class Labels:
 class Trainer:
     """Two networks in training, the generator's average, and their optimizers.
 
-    A step is a pure function of their state, of the batch and of `draws`, in the precision of their weights. `images`
+    A step is a pure function of their state, of the batch and of `streams`, in the precision of their weights. `images`
     counts the reals shown to the critic.
     """
 
@@ -109,27 +109,33 @@ class Trainer:
         generator: Generator,
         discriminator: Discriminator,
         schedule: Schedule,
-        recipe: Recipe,
-        draws: Draws,
-        peers: Alone,
+        config: StepConfig,
+        streams: RandomStreams,
+        processes: SingleProcess,
         labels: Labels | None = None,
     ) -> None:
-        self.generator = generator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.discriminator = discriminator.to(peers.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        if recipe.spectral_norm in ("critic", "both"):
+        self.generator = generator.to(processes.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(processes.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        if config.spectral_norm in ("critic", "both"):
             constraints.normalise(self.discriminator)
-        if recipe.spectral_norm == "both":
+        if config.spectral_norm == "both":
             constraints.normalise(self.generator)
-        peers.agree([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
+        processes.broadcast([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
         self.dtype = next(self.generator.parameters()).dtype
-        self.average = constraints.plain(self.generator).eval().requires_grad_(False)
-        for network in (self.generator, self.discriminator, self.average):
-            network.compute_dtype = torch.bfloat16 if recipe.mixed_precision == "bf16" else None
-        self.schedule, self.recipe, self.draws, self.peers, self.labels = schedule, recipe, draws, peers, labels
+        self.generator_ema = constraints.effective_copy(self.generator).eval().requires_grad_(False)
+        for network in (self.generator, self.discriminator, self.generator_ema):
+            network.compute_dtype = torch.bfloat16 if config.mixed_precision == "bf16" else None
+        self.schedule, self.config, self.streams, self.processes, self.labels = (
+            schedule,
+            config,
+            streams,
+            processes,
+            labels,
+        )
         self.g_adam, self.d_adam = (
-            torch.optim.Adam(groups, betas=recipe.betas, eps=ADAM_EPS, fused=True)
+            torch.optim.Adam(groups, betas=config.betas, eps=ADAM_EPS, fused=True)
             for groups in (
-                parameter_groups(self.generator, recipe.g_lr_ratio, recipe.g_lr_ratio * recipe.noise_lr_ratio),
+                parameter_groups(self.generator, config.g_lr_ratio, config.g_lr_ratio * config.noise_lr_ratio),
                 parameter_groups(self.discriminator, 1.0, 1.0),
             )
         )
@@ -147,7 +153,7 @@ class Trainer:
             measured |= {f"D/{name}": value for name, value in self.critic_step(batch, stage).items()}
             self.images += stage.batch
         measured |= {f"G/{name}": value for name, value in self.generator_step(stage).items()}
-        self.update_average(self.images - images)
+        self.update_ema(self.images - images)
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if self.skipped > skipped else 0
         return measured
 
@@ -165,13 +171,13 @@ class Trainer:
     def critic_step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         """One step of the critic on this process's share of a batch of reals, and as many fakes."""
         mirrored = None
-        if self.recipe.mirror:
-            mirrored = self.share(self.draws.uniform("mirror", batch.images, stage.batch)) < 0.5
-        pictures = batch.pictures.to(self.peers.device, non_blocking=True).to(self.dtype)
+        if self.config.mirror:
+            mirrored = self.shard(self.streams.uniform("mirror", batch.images, stage.batch)) < 0.5
+        pictures = batch.pictures.to(self.processes.device, non_blocking=True).to(self.dtype)
         reals = to_reals(pictures, mirrored, stage.alpha)
         reals = reals.contiguous(memory_format=torch.channels_last)
-        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.peers.device, self.dtype)
-        mix = self.share(self.draws.uniform("mix", batch.images, stage.batch))
+        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.processes.device, self.dtype)
+        mix = self.shard(self.streams.uniform("mix", batch.images, stage.batch))
         fakes = self.fakes("critic", batch.images, stage, labels)
 
         def loss(part: slice) -> Objective:
@@ -180,50 +186,52 @@ class Trainer:
             with torch.no_grad():
                 drawn, means = fakes(part)
             with weights_kept(self.discriminator):
-                return critic_objective(self.recipe, critic, reals[part], drawn, mix[part], some_labels).noting(means)
+                return critic_objective(
+                    self.config, critic, reals[part], drawn, mix[part], some_labels
+                ).with_statistics(means)
 
         constraints.iterate(self.discriminator)
         self.generator.zero_grad()  # a step's memory is at its highest here
         self.discriminator.requires_grad_(True)
-        measured = self.descend(self.discriminator, self.d_adam, loss, len(reals))
-        if self.recipe.loss == "wgan-clip":
-            constraints.clip_weights(self.discriminator, self.recipe.clip)
+        measured = self.optimize(self.discriminator, self.d_adam, loss, len(reals))
+        if self.config.loss == "wgan-clip":
+            constraints.clip_weights(self.discriminator, self.config.clip)
         return measured
 
     def generator_step(self, stage: Stage) -> dict[str, Tensor]:
         """One step of the generator, on as many fakes as the critic's batch had."""
         labels = None
         if self.labels is not None:
-            places = self.draws.choices("labels", self.images, stage.batch, len(self.labels.training))
-            labels = self.share(self.labels.of(self.labels.training[places]))
+            places = self.streams.choices("labels", self.images, stage.batch, len(self.labels.training))
+            labels = self.shard(self.labels.of(self.labels.training[places]))
         fakes = self.fakes("generator", self.images, stage, labels)
 
         def loss(part: slice) -> Objective:
             some_labels = None if labels is None else labels[part]
             critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             drawn, means = fakes(part)
-            return generator_objective(self.recipe, critic, drawn, some_labels).noting(means)
+            return generator_objective(self.config, critic, drawn, some_labels).with_statistics(means)
 
         constraints.iterate(self.generator)
         self.discriminator.requires_grad_(False)
-        return self.descend(self.generator, self.g_adam, loss, stage.batch // self.peers.count)
+        return self.optimize(self.generator, self.g_adam, loss, stage.batch // self.processes.count)
 
     def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Fakes]:
         """What makes the fakes of a part of this process's share, drawn for this purpose at this moment."""
-        mixing = self.recipe.mixing
-        return fakes.fakes(self.generator, stage, self.draws, purpose, images, self.peers, labels, mixing)
+        mixing = self.config.mixing
+        return fakes.fakes(self.generator, stage, self.streams, purpose, images, self.processes, labels, mixing)
 
-    def share(self, whole: Tensor) -> Tensor:
+    def shard(self, whole: Tensor) -> Tensor:
         """This process's part of what was drawn for the whole batch, in the precision of the weights."""
-        return self.peers.share(whole, self.dtype)
+        return self.processes.shard(whole, self.dtype)
 
     def parts(self, count: int) -> list[slice]:
         """A share of `count` samples as equal, strided parts of at most batch_per_device."""
-        most = self.recipe.batch_per_device or count
+        most = self.config.batch_per_device or count
         parts = next(parts for parts in range(1, count + 1) if count % parts == 0 and count // parts <= most)
         return [slice(part, None, parts) for part in range(parts)]
 
-    def descend(
+    def optimize(
         self,
         network: Generator | Discriminator,
         adam: torch.optim.Adam,
@@ -243,7 +251,7 @@ class Trainer:
             sums = {name: sums.get(name, 0) + value for name, value in result.statistics.items()}
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         flat = torch.cat([value.flatten() for value in sums.values()]) / len(parts)
-        means = self.peers.average(gradients, flat).split([value.numel() for value in sums.values()])
+        means = self.processes.all_reduce_mean(gradients, flat).split([value.numel() for value in sums.values()])
         norm = torch.nn.utils.get_total_norm(gradients)
         if norm.isfinite():
             adam.step()
@@ -262,14 +270,14 @@ class Trainer:
         w_avg.copy_(torch.where(w.isfinite().all(), w.lerp(w_avg, W_AVG_BETA), w_avg))
 
     @torch.no_grad()
-    def update_average(self, images: int) -> None:
-        """Move the averaged generator towards the generator, with the recipe's half-life in images; buffers follow.
+    def update_ema(self, images: int) -> None:
+        """Move the averaged generator towards the generator, with the config's half-life in images; buffers follow.
 
         The averages are those of effective weights, whether or not the generator is normalised.
         """
-        half_life = self.recipe.ema_kimg * 1000
+        half_life = self.config.ema_kimg * 1000
         keep = 0.5 ** (images / half_life) if half_life else 0.0
-        for name, averaged in self.average.named_parameters():
+        for name, averaged in self.generator_ema.named_parameters():
             averaged.lerp_(constraints.effective(self.generator, name), 1 - keep)
-        for name, averaged in self.average.named_buffers():
+        for name, averaged in self.generator_ema.named_buffers():
             averaged.copy_(constraints.effective(self.generator, name))
