@@ -31,9 +31,9 @@ check: .venv/installed-dev
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/installed: .venv/bin/python requirements.txt
-	@echo "installing what Stylegrow needs into .venv: the first time this can take some minutes"
-	$(BIN)/python -m pip install -r requirements.txt
+.venv/installed: .venv/bin/python pyproject.toml setup.py requirements.txt
+	@echo "installing Stylegrow and what it needs into .venv: the first time this can take some minutes"
+	$(BIN)/python -m pip install -e .
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt

@@ -33,11 +33,9 @@ if TYPE_CHECKING:
     Discriminator = progan.Discriminator | stylegan.Discriminator
 
 Storage = Literal["float32", "float16"]
-# In an installed package the bundled models lie inside it, in a checkout beside it.
-ZOO = next(
-    (path for path in (Path(__file__).parents[1] / "zoo", Path(__file__).parents[2] / "zoo") if path.is_dir()),
-    Path(__file__).parents[1] / "zoo",
-)
+PACKAGE = Path(__file__).parents[1]
+# The bundled models: inside an installed package, beside that of a checkout.
+ZOO = PACKAGE / "zoo" if (PACKAGE / "zoo").is_dir() else PACKAGE.parent / "zoo"
 FORMAT_VERSION = 1
 ARCHITECTURES = ("progan", "stylegan")
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
