@@ -14,9 +14,10 @@ from typing import Literal
 
 import tyro
 
-from benchmarks.measuring import apart, machine, peak_memory, ratio, seconds_each, table
+from benchmarks.measuring import apart, machine, peak_memory, ratio, seconds_each
 from benchmarks.widths import width
 from stylegrow.common.system import available_cpus
+from stylegrow.common.tables import markdown_table
 
 ROWS = ("peer", "baseline", "float32", "bf16")
 FACE = "stylegan-toonhead64"
@@ -140,7 +141,7 @@ def compare(options: Options, network: str, batch: int) -> str:
         times = [ratio(speed[row], speed.get(other)) for other in ("peer", "baseline")]
         rows.append([row, f"{median(seconds):.3f}", f"{speed[row]:.2f}", *times, f"{memory / 1e9:.2f} GB"])
     title = f"{network}, {options.resolution} px, batch {batch}"
-    return table([title, "s/batch", "images/s", "to peer", "to baseline", "memory"], rows)
+    return markdown_table([title, "s/batch", "images/s", "to peer", "to baseline", "memory"], rows)
 
 
 def main() -> int:
@@ -156,7 +157,7 @@ def main() -> int:
         for name, bf16 in (("float32", False), ("bf16", True)):
             times = [1000 * value for value in apart(latency, options.faces, threads, options.device, bf16)]
             rows.append([name, *(f"{value:.1f} ms" for value in (median(times), min(times), max(times)))])
-        print(f"\n{table([f'one 64 px face of {FACE}', 'median', 'least', 'most'], rows)}")
+        print(f"\n{markdown_table([f'one 64 px face of {FACE}', 'median', 'least', 'most'], rows)}")
     return 0
 
 

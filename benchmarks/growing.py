@@ -12,10 +12,11 @@ from typing import Literal
 
 import tyro
 
-from benchmarks.measuring import apart, machine, ratio, seconds_each, table
+from benchmarks.measuring import apart, machine, ratio, seconds_each
 from benchmarks.training import operations_per_image
 from benchmarks.widths import batch_at, width
 from stylegrow.common.system import available_cpus
+from stylegrow.common.tables import markdown_table
 from train.config.schedule import Schedule, resolutions
 
 
@@ -105,7 +106,7 @@ def measure(options: Options) -> dict[tuple[int, bool], float]:
         how = "measured" if r <= options.measured else "extrapolated"
         fade = f"{found[r, True]:.1f}" if r > first else "-"
         rows.append([f"{r} px", str(batch) if r <= options.measured else "-", f"{found[r, False]:.1f}", fade, how])
-    print(table(["stage", "batch", "s/kimg", "fading in", ""], rows))
+    print(markdown_table(["stage", "batch", "s/kimg", "fading in", ""], rows))
     return found
 
 
@@ -131,7 +132,7 @@ def main() -> int:
         hours = [f"{value / 3600:,.1f} h" for value in (grown, whole)]
         rows.append([f"{r} px", f"{preset.total_kimg:,.0f}", *hours, ratio(whole, grown), "2 to 6x", note])
     head = ["to", "kimg", "grown", "at full size throughout", "growing gains", "paper", ""]
-    print(f"\n{table(head, rows)}")
+    print(f"\n{markdown_table(head, rows)}")
     if max(options.resolutions) > options.measured:
         print(
             f"\nExtrapolated: a stage above {options.measured} px does as many floating-point operations a second as "

@@ -3,12 +3,13 @@
 import importlib.metadata
 import multiprocessing
 import os
-import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
+
+from stylegrow.common.system import processor_name
 
 T = TypeVar("T")
 
@@ -80,29 +81,7 @@ def machine_speed(bf16: bool, device: str = "cpu", clock: Callable[[], float] = 
 def machine(threads: int, device: str = "cpu") -> str:
     """The machine in a line: processor, threads, how busy it is, and the version of PyTorch."""
     busy = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    return f"{processor()}, {threads} threads{busy}, torch {importlib.metadata.version('torch')}, {device}"
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their heads as a Markdown table with aligned columns."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-
-    def line(cells: Sequence[str]) -> str:
-        first, *others = zip(cells, widths, strict=True)
-        words = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-        return f"| {' | '.join(words)} |"
-
-    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join([line(head), line(rule), *map(line, rows)])
+    return f"{processor_name()}, {threads} threads{busy}, torch {importlib.metadata.version('torch')}, {device}"
 
 
 def ratio(of: float | None, to: float | None) -> str:

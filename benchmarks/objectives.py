@@ -22,6 +22,7 @@ import tyro
 from tqdm import tqdm
 
 from benchmarks import plane
+from stylegrow.common.files import write_whole
 
 NAMES = ("gan", "ns", "wgan-clip", "wgan-gp", "hinge", "hinge + spectral norm", "ns-r1")
 DATA = {"fashion-mnist": "Fashion-MNIST", "toonhead": "the embedded faces"}
@@ -103,8 +104,6 @@ def compute(unit: Unit, work: str, cache: str | None) -> dict[str, Any]:
     """Do one training in this process and keep its result."""
     import torch
 
-    from stylegrow.data.sources.fashion_mnist import keep
-
     torch.set_num_threads(1)
     match unit.kind:
         case "plane":
@@ -116,7 +115,7 @@ def compute(unit: Unit, work: str, cache: str | None) -> dict[str, Any]:
         case _:
             data, name, steps, judged, looks = unit.arguments
             result = draw_pictures(data, name, steps, judged, looks, cache)
-    keep(Path(work) / unit.file, json.dumps(result).encode())
+    write_whole(Path(work) / unit.file, json.dumps(result).encode())
     return result
 
 

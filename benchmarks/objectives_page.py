@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from benchmarks import plane
-from benchmarks.measuring import table
 from benchmarks.objectives import DATA, DISTANCES, NAMES, RESOLUTION, Unit, of_kind, rank_correlation
+from stylegrow.common.tables import markdown_table
 
 Results = Mapping[Unit, dict[str, Any]]
 START, END = "<!-- measured: written by python -m benchmarks.objectives -->", "<!-- end of what is measured -->"
@@ -74,7 +74,7 @@ def plane_table(results: Results) -> str:
         rows.append(row)
     return (
         "25 Gaussians, means over seeds at each objective's best learning rate; the distance is the mean Wasserstein "
-        f"distance along directions all around:\n\n{table(head, rows)}\n"
+        f"distance along directions all around:\n\n{markdown_table(head, rows)}\n"
     )
 
 
@@ -88,7 +88,7 @@ def sweep_table(results: Results) -> str:
             cells.append(f"{fmean(found):.1f} ({min(found)} to {max(found)})")
         working = [rate for rate in rates(results) if modes_at(results, name, rate) >= WORKING]
         rows.append([name, *cells, f"{len(working)} of {len(cells)}"])
-    return f"Modes found at each learning rate, mean (least to most) of the seeds:\n\n{table(head, rows)}\n"
+    return f"Modes found at each learning rate, mean (least to most) of the seeds:\n\n{markdown_table(head, rows)}\n"
 
 
 def pictures_table(results: Results) -> str:
@@ -104,7 +104,7 @@ def pictures_table(results: Results) -> str:
         rows.append([name, *(cell for triple in cells for cell in triple)])
     return (
         f"Pictures of {RESOLUTION} px; a step is one of the critic and one of the generator, its time the median on "
-        f"one thread:\n\n{table(head, rows)}\n"
+        f"one thread:\n\n{markdown_table(head, rows)}\n"
     )
 
 
@@ -116,7 +116,7 @@ def lines_table(results: Results) -> str:
         [f"{d:g}", f"{exact_js(d):.3f}", f"{by_js[d]:.3f}", f"{d:.3f}", f"{by_w[d]:.3f}"]
         for d in DISTANCES
     ]  # fmt: skip
-    return f"Two lines that move apart, by the critics of `ns` and `wgan-gp`:\n\n{table(head, rows)}\n"
+    return f"Two lines that move apart, by the critics of `ns` and `wgan-gp`:\n\n{markdown_table(head, rows)}\n"
 
 
 def exact_js(distance: float) -> float:

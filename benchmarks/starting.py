@@ -16,8 +16,9 @@ from statistics import median
 
 import tyro
 
-from benchmarks.measuring import machine, table
+from benchmarks.measuring import machine
 from stylegrow.common.system import available_cpus
+from stylegrow.common.tables import markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
@@ -107,7 +108,7 @@ def main() -> int:
     if options.app:
         until_it_listens()
         rows.append(row("python -m app, until it answers", [until_it_listens() for _ in range(options.times)]))
-    print(table(["seconds from start to end", "median", "least", "most"], rows))
+    print(markdown_table(["seconds from start to end", "median", "least", "most"], rows))
     return 0
 
 

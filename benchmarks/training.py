@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import tyro
 
-from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each, table
+from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each
 from benchmarks.widths import batch_at, width
 from stylegrow.common.system import available_cpus
+from stylegrow.common.tables import markdown_table
 
 ROWS = ("peer", "baseline", "float32", "bf16")
 
@@ -169,7 +170,9 @@ def memory_at_1024() -> str:
             parts = estimated_memory(network, 1024, 4, precision)
             gigabytes = [f"{size:.1f} GB" for size in (*parts.values(), sum(parts.values()))]
             rows.append([network, "float32" if precision == "no" else precision, *gigabytes])
-    return table(["1024 px, batch 4, estimated", "precision", "networks", "activations", "together"], rows)
+    return markdown_table(
+        ["1024 px, batch 4, estimated", "precision", "networks", "activations", "together"], rows, padded=True
+    )
 
 
 def jobs(options: Options, name: str, resolution: int) -> list[Job]:
@@ -200,7 +203,7 @@ def compare(todo: list[Job], repeats: int) -> str:
     rows = [cells(name, each, first.batch, count) for name in each]
     title = f"{first.network}, {first.width}, {first.resolution} px, batch {first.batch}, {count / 1e9:,.0f} GFLOP"
     head = [title, "s/iteration", "images/s", "to peer", "to baseline", "memory", "TFLOP/s", "machine", "share"]
-    return table([*head, "waits"] if first.device != "cpu" else head, rows)
+    return markdown_table([*head, "waits"] if first.device != "cpu" else head, rows)
 
 
 def summary(found: list[Found]) -> Found:

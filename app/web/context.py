@@ -18,8 +18,8 @@ from gradio.events import Dependency
 from app.web.checks import Check
 from app.web.models import Models
 from stylegrow.common.errors import InputError, ModelError
+from stylegrow.common.system import is_out_of_memory
 from stylegrow.models.info import ModelInfo
-from stylegrow.sampling.engine import is_out_of_memory
 
 DRAWS = {"concurrency_id": "gpu", "concurrency_limit": 1}
 FREE = {"concurrency_limit": None}

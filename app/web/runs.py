@@ -198,17 +198,6 @@ def preview(shot: Snapshot, files: Path) -> str:
     return str(copy)
 
 
-def duration(seconds: float) -> str:
-    """Seconds for people: 45 s, 3 min, 1 h 05 min, 2 d 3 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours = whole // 60, whole // 3600
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{hours} h {minutes % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
 def _own_file(path: Path) -> bool:
     """Whether it is a plain file of this folder: no link elsewhere, no pipe that would never end."""
     return path.is_file() and not path.is_symlink()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stylegrow.common.errors import ModelError
+from stylegrow.common.tables import text_table
 from stylegrow.common.text import one_line, printable
 from stylegrow.models import folders, hub
 from stylegrow.models.markdown import fact_text
@@ -105,9 +106,8 @@ def list_models(options: argparse.Namespace) -> int:
             rows.append((printable(name), *row(folders.read_config(folder))))
         except ModelError as error:
             failures.append(error)
-    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
-    for line in rows if len(rows) > 1 else ():
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in text_table(rows) if len(rows) > 1 else ():
+        print(line)
     for failure in failures:
         fail(failure, 1)
     return 1 if failures else 0

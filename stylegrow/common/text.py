@@ -1,4 +1,4 @@
-"""Text from anywhere, such as file names and other libraries' messages, as parts of one line."""
+"""Text for people: anything in one line, durations, numbers of things."""
 
 
 def printable(text: object) -> str:
@@ -7,5 +7,21 @@ def printable(text: object) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception of another library says, as one line."""
+    """The message of another library's exception as one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 image", "2 images"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 45s, 3m 20s, 1h 05m, 2d 03h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if minutes < 60:
+        return f"{minutes}m {whole % 60:02d}s"
+    return f"{hours}h {minutes % 60:02d}m" if hours < 48 else f"{days}d {hours % 24:02d}h"

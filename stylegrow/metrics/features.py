@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -21,7 +20,7 @@ from torch.nn import functional
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
-from stylegrow.common.text import printable
+from stylegrow.common.text import one_line, printable
 from stylegrow.data.pyramid import cache_folder
 from stylegrow.metrics.reals import Reals
 from stylegrow.sampling import drawing
@@ -155,19 +154,13 @@ def download_inception(folder: Path) -> Path:
     path = folder / "metrics" / INCEPTION_URL.rpartition("/")[2]
     if path.is_file():
         return path
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     print(f"downloading {INCEPTION_URL}", file=sys.stderr, flush=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(INCEPTION_URL, str(partial), INCEPTION_SHA256, progress=sys.stderr.isatty())
-        partial.replace(path)
+        torch.hub.download_url_to_file(INCEPTION_URL, str(path), INCEPTION_SHA256, progress=sys.stderr.isatty())
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
         what = f"download {INCEPTION_URL} elsewhere and give the file to --features, or use --features embedded"
-        raise InputError(f"--features inception: cannot be downloaded ({reason}); {what}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        raise InputError(f"--features inception: cannot be downloaded ({one_line(error)}); {what}") from error
     return path
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from stylegrow.common.tables import text_table
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -56,7 +58,7 @@ def table(results: Sequence[Result], anchors: Mapping[str, Sequence[Result]] | N
         cells += ["-" if other is None else number(other.value, other.deviation) for other in others]
         better = "near floor" if result.better == "floor" else result.better
         rows.append([result.name, *cells, f"{result.samples:,}", better])
-    return aligned(rows)
+    return text_table(rows)
 
 
 def attribute_table(results: Sequence[Result]) -> list[str]:
@@ -71,7 +73,7 @@ def attribute_table(results: Sequence[Result]) -> list[str]:
             rows.append(
                 [details["attribute"], *cells, f"{least} x{factors[least]:.2f}", f"{most} x{factors[most]:.2f}"]
             )
-    return aligned(rows) if len(rows) > 1 else []
+    return text_table(rows) if len(rows) > 1 else []
 
 
 def number(value: float | None, deviation: float | None = None) -> str:
@@ -79,9 +81,3 @@ def number(value: float | None, deviation: float | None = None) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, with their columns under each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -12,7 +12,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from stylegrow.common.errors import ModelError
-from stylegrow.common.files import write_whole
+from stylegrow.common.files import new_folder, write_whole
 from stylegrow.models import folders
 from stylegrow.sampling import drawing
 
@@ -93,7 +93,9 @@ def _levels(images: Tensor) -> Tensor:
 def _write(out: Path, empty: bool, files: Mapping[str, bytes]) -> None:
     """All files or none. config.json comes last, since only a folder with one is a model."""
     if not empty:
-        folders.create(out, files)
+        with new_folder(out) as partial:
+            for name, content in files.items():
+                (partial / name).write_bytes(content)
         return
     try:
         for name in sorted(files, key="config.json".__eq__):

@@ -11,14 +11,13 @@ import inspect
 import json
 import os
 import reprlib
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stylegrow.common.errors import ModelError
-from stylegrow.common.files import write_synced, write_whole
+from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.text import one_line
 from stylegrow.models import hub
 from stylegrow.models.cards import Picture, model_card
@@ -81,7 +80,9 @@ def save_model(
     if folder.exists():
         _update(folder, files)
     else:
-        create(folder, files)
+        with new_folder(folder) as partial:
+            for name, content in files.items():
+                (partial / name).write_bytes(content)
 
 
 def write_card(
@@ -127,20 +128,6 @@ def encoded(network: nn.Module, dtype: Storage) -> bytes:
             largest = tensor.abs().max().item()
             raise ModelError(f"{name} cannot be stored as float16, its largest number is {largest:g}; use float32")
     return save(state, metadata={"format": "pt"})
-
-
-def create(folder: Path, files: Mapping[str, bytes]) -> None:
-    """A new folder appears whole, by one rename."""
-    partial = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)  # of a writer that was killed
-    partial.mkdir(parents=True)
-    try:
-        for name, content in files.items():
-            write_synced(partial / name, content)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _update(folder: Path, files: Mapping[str, bytes]) -> None:

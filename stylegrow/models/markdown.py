@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from stylegrow.common.tables import markdown_table
+
 LONGEST_LIST = 12
 
 
@@ -23,9 +25,8 @@ def inline(value: Any, longest: int = LONGEST_LIST) -> str:
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table, a line each row."""
-    lines = [f"| {' | '.join(map(inline, row))} |" for row in [titles, *rows]]
-    return "\n".join([lines[0], "|" + "---|" * len(titles), *lines[1:]])
+    """A table of facts."""
+    return markdown_table([*map(inline, titles)], [[*map(inline, row)] for row in rows], padded=False)
 
 
 def shell(command: str) -> str:

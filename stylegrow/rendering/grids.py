@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from PIL.ExifTags import Base as ImageTags
 
+from stylegrow.common.files import write_whole
+
 WHITE = 255
 TEXT, RULE = (0, 0, 0), (150, 150, 150)
 SMALLEST_FONT, LARGEST_FONT = 9, 28  # px
@@ -180,14 +182,4 @@ def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str
     """Write a PNG whole or not at all, with `text` (keyword to value) in its text chunks. OSError if it cannot be."""
     encoded = io.BytesIO()
     image.save(encoded, "PNG", pnginfo=png_text(text or {}))
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.tmp")
-    try:
-        with partial.open("wb") as file:
-            file.write(encoded.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_whole(Path(path), encoded.getvalue())

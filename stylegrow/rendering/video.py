@@ -1,6 +1,5 @@
 """Frames into a film that browsers play: H.264 by PyAV, or an animated WebP, for pages that show only pictures."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from stylegrow.common.files import replacing
 from stylegrow.rendering.grids import exif_text
 
 QUALITY = "17"  # x264's crf: what it loses cannot be seen
@@ -33,15 +33,8 @@ def write_film(
     form = form or ("mp4" if has_h264() else "webp")
     write, suffix = (_write_mp4 if form == "mp4" else _write_webp), f".{form}"
     path = folder / f"{name}{suffix}"
-    partial = folder / f".{name}{suffix}.tmp"
-    try:
+    with replacing(path) as partial:
         write(partial, (np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames), fps, text or {})
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return path
 
 

@@ -20,6 +20,7 @@ from stylegan.synthesis import layer_sizes
 from stylegrow.common.commandline import DtypeName
 from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
+from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import printable
 from stylegrow.models import find_model, load_generator, read_config
 from stylegrow.models.folders import WEIGHTS, name_of
@@ -314,11 +315,6 @@ class Engine:
         parameters |= {"resolution": setting.resolution, "alpha": setting.alpha}
         text = {"Software": "Stylegrow", "parameters": json.dumps(parameters | facts, ensure_ascii=False)}
         return text | ({"Source": self.credit} if self.credit else {})
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, the GPU's or the computer's, which torch says as a RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def path_length(keys: int, frames: int, loop: bool, ping_pong: bool = False) -> int:

@@ -6,9 +6,10 @@ import torch
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
+from stylegrow.common.system import is_out_of_memory
 from stylegrow.rendering import figures
 from stylegrow.sampling import drawing
-from stylegrow.sampling.engine import catmull_rom, eased, is_out_of_memory, path_length
+from stylegrow.sampling.engine import catmull_rom, eased, path_length
 from tests.small_models import close
 
 

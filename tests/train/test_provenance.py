@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from stylegrow.common.system import processor_name
+from stylegrow.common.text import duration
 from stylegrow.models import read_config
 from tests.train.runs import Train, only, statistics
-from train.run import provenance, reports
+from train.run import provenance
 from train.run.checkpoints import checkpoints_in
 from train.run.reports import Clock, elapsed_at
 
@@ -54,7 +56,7 @@ def test_several_processes_are_launched_by_torchrun(monkeypatch):
 def test_hardware_has_a_name_and_a_count_and_no_host(monkeypatch):
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    monkeypatch.setattr(provenance, "processor", lambda: "Chip 9")
+    monkeypatch.setattr(provenance, "processor_name", lambda: "Chip 9")
     assert provenance.hardware(cpu, 1) == "Chip 9, 3 threads"
     assert provenance.hardware(cpu, 2) == "Chip 9, 6 threads"
     assert provenance.hardware(torch.device("mps"), 1) == "GPU of Chip 9"
@@ -66,10 +68,10 @@ def test_hardware_has_a_name_and_a_count_and_no_host(monkeypatch):
 
 
 def test_this_processor_has_a_name(monkeypatch):
-    assert re.search(r"\w", provenance.processor())
-    assert socket.gethostname() not in provenance.processor()
+    assert re.search(r"\w", processor_name())
+    assert socket.gethostname() not in processor_name()
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: "flags : fpu\n")
-    assert re.search(r"\w", provenance.processor())
+    assert re.search(r"\w", processor_name())
 
 
 def test_the_clock_goes_on_from_what_was_before(monkeypatch):
@@ -104,7 +106,7 @@ def test_models_tell_the_command_the_hardware_and_the_time(train: Train, picture
     assert str(told["command"]).startswith("accelerate launch train/progan.py --fmap-max 8 ")
     assert str(told["command"]).endswith(f"--data {pictures.name} --kimg 0.112 --seed 3")
     assert told["hardware"] == provenance.hardware(torch.device("cpu"), 1)
-    assert told["time"] == reports.duration(statistics(run)[-1]["elapsed_sec"])
+    assert told["time"] == duration(statistics(run)[-1]["elapsed_sec"])
     for name in ("config.json", "README.md"):
         text = (run / "model" / name).read_text(encoding="utf-8")
         assert str(tmp_path) not in text
@@ -114,7 +116,7 @@ def test_models_tell_the_command_the_hardware_and_the_time(train: Train, picture
 
 
 def test_a_resumed_run_keeps_its_command_and_goes_on_counting(train: Train, monkeypatch):
-    monkeypatch.setattr(provenance, "processor", lambda: "Chip 1")
+    monkeypatch.setattr(provenance, "processor_name", lambda: "Chip 1")
     assert train("--kimg", 0.16).status == 0
     run = only("runs")
     before = facts(run)
@@ -122,7 +124,7 @@ def test_a_resumed_run_keeps_its_command_and_goes_on_counting(train: Train, monk
     lines = statistics(run)
     lines[-1]["elapsed_sec"] = 3600
     (run / "stats.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    monkeypatch.setattr(provenance, "processor", lambda: "Chip 2")
+    monkeypatch.setattr(provenance, "processor_name", lambda: "Chip 2")
     assert train("--resume", "--kimg", 0.4).status == 0
     after = facts(run)
     assert after["command"] == before["command"]

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+from stylegrow.common.text import duration
 from tests.train.runs import Train, only, statistics
 from train.config.schedule import Schedule, Stage
 from train.run import reports
-from train.run.reports import Meter, Reporter, duration, progress_line, schedule_table
+from train.run.reports import Meter, Reporter, progress_line, schedule_table
 
 
 def test_a_meter_gives_the_means_since_the_last_look():

@@ -158,16 +158,15 @@ import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from train import checkpoints, folders
 from train.command import main
-write, count = checkpoints.write_synced, 0
+write, count = Path.write_bytes, 0
 def killing(path, content):
     global count
-    count += 1
-    if count == 4:
+    count += path.name == "state.json"
+    if count == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, content)
-checkpoints.write_synced = killing
+Path.write_bytes = killing
 main("progan", "")
 """
     ended = run_python("-c", kill, *SMALL, "--data", pictures)

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from stylegrow.common.errors import RunError
-from stylegrow.common.files import write_synced
+from stylegrow.common.files import new_folder
 from train.step.fakes import Discriminator, Generator
 from train.step.trainer import Trainer
 
@@ -73,18 +73,11 @@ def save(folder: Path, trainer: Trainer, keep: int) -> Path:
         "networks": {name: network.config for name, network in networks_of(trainer).items()},
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    partial = folder / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-    partial.mkdir(parents=True)
-    try:
-        write_synced(partial / "state.safetensors", content)
-        write_synced(partial / "state.json", json.dumps(facts, indent=2).encode())
+    with new_folder(path, ".partial") as partial:
+        (partial / "state.safetensors").write_bytes(content)
+        (partial / "state.json").write_bytes(json.dumps(facts, indent=2).encode())
         if path.exists():  # one that was not usable, or this training would not have come here again
             shutil.rmtree(path)
-        partial.rename(path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     prune(folder, path, keep)
     return path
 

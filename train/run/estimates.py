@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stylegrow.common.system import is_out_of_memory
 from train.config.run_config import Plan
 from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
@@ -48,7 +49,7 @@ def seconds_per_image(plan: Plan, device: torch.device, say: Callable[[str], Non
         try:
             seconds = seconds_per_step(trainer, r, batch, plan.generator["image_channels"])
         except (MemoryError, RuntimeError) as error:
-            if not (measured and lacks_memory(error)):
+            if not (measured and is_out_of_memory(error)):
                 raise
             say(f"note: memory did not do to measure {r} px; should it not do to train, {less_memory(plan, r)}")
             measured[r] = guess
@@ -98,11 +99,6 @@ def memory(plan: Plan) -> dict[str, float]:
     state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))
     copies = WEIGHT_COPIES * (parameters(generator) + parameters(discriminator)) * width
     return {"networks": (state + copies) / 1e9, "activations": EVALUATIONS * outputs * plan.at_once(r) * width / 1e9}
-
-
-def lacks_memory(error: BaseException) -> bool:
-    """Whether this is what PyTorch raises when there is no memory left, on a GPU or a CPU."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def less_memory(plan: Plan, resolution: int) -> str:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.errors import InputError, ModelError, RunError
-from stylegrow.common.files import write_whole
+from stylegrow.common.files import append_line, write_whole
+from stylegrow.common.system import is_out_of_memory
+from stylegrow.common.text import duration
 from stylegrow.data import Dataset
 from stylegrow.metrics import Result
 from stylegrow.metrics.results import number
@@ -20,8 +22,6 @@ from stylegrow.sampling.drawing import Look
 from train.config.options import DECIDING, metric_names
 from train.config.run_config import Plan
 from train.config.schedule import Stage, to_images
-from train.run import estimates
-from train.run.reports import append_line, duration
 from train.run.snapshots import Snapshots
 from train.step.trainer import Trainer
 
@@ -82,7 +82,7 @@ class Evaluation:
             look = Look(noise="random", resolution=stage.resolution, alpha=stage.alpha)
             return self._evaluator.evaluate(trainer.generator_ema, look)
         except (InputError, MemoryError, RuntimeError) as error:
-            if not isinstance(error, InputError) and not estimates.lacks_memory(error):
+            if not isinstance(error, InputError) and not is_out_of_memory(error):
                 raise
             problem = str(error) if isinstance(error, InputError) else "out of memory"
             raise RunError(

@@ -9,12 +9,14 @@ from pathlib import Path
 from torch import Tensor
 
 from stylegrow.common.errors import RunError
+from stylegrow.common.system import is_out_of_memory
+from stylegrow.common.text import duration
 from train.config.run_config import Plan
 from train.config.schedule import Stage, to_images
 from train.distributed.processes import Processes
 from train.run import checkpoints, estimates, reports
 from train.run.evaluation import Evaluation
-from train.run.reports import Clock, Meter, Reporter, duration
+from train.run.reports import Clock, Meter, Reporter
 from train.run.snapshots import Snapshots
 from train.step.batch_loader import Batch, BatchLoader
 from train.step.trainer import Trainer
@@ -99,7 +101,7 @@ class Loop:
         try:
             measured = trainer.step(batches)
         except (MemoryError, RuntimeError) as error:
-            if not estimates.lacks_memory(error):
+            if not is_out_of_memory(error):
                 raise
             resolution = trainer.schedule.at(trainer.images).resolution
             raise RunError(

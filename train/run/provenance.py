@@ -1,15 +1,14 @@
 """How a run was made, as its models tell it: the command and the hardware. Nothing in them names a private place."""
 
 import os
-import platform
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
+from stylegrow.common.system import processor_name
+from stylegrow.common.text import counted
 from stylegrow.models.folders import name_of
 
 PRIVATE = ("--out", "--cache", "--resume")  # left out: where things lie on one machine is nothing to others
@@ -51,18 +50,6 @@ def hardware(device: torch.device, processes: int) -> str:
         name = torch.cuda.get_device_name(device)
         return name if processes == 1 else f"{processes} x {name}"
     if device.type == "mps":
-        return f"GPU of {processor()}"
+        return f"GPU of {processor_name()}"
     threads = torch.get_num_threads() * processes
-    return f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def processor() -> str:
-    """The processor's model name, or what is known of it."""
-    try:
-        if sys.platform == "darwin":
-            words = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
-    except (OSError, subprocess.SubprocessError, StopIteration):
-        return platform.processor() or platform.machine() or "unknown processor"
+    return f"{processor_name()}, {counted(threads, 'thread')}"

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +19,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylegrow.common.errors import InputError
+from stylegrow.common.files import append_line
+from stylegrow.common.tables import text_table
+from stylegrow.common.text import duration
 from train.config.run_config import Plan
 from train.config.schedule import Schedule, Stage
 
@@ -134,16 +137,6 @@ class Reporter:
             self._log.close()
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add a line to a file, after ending one that a full disk or a kill has cut short."""
-    with path.open("ab+") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read() != b"\n":
-                line = "\n" + line
-        file.write(line.encode() + b"\n")
-
-
 def silence(stream: TextIO) -> None:
     """Send what is written there to nowhere: whoever read it has gone, and log.txt has it all."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -233,25 +226,6 @@ def memory_gb() -> float:
     return psutil.Process().memory_info().rss / 1e9
 
 
-def duration(seconds: float) -> str:
-    """Seconds for people: 45s, 3m 20s, 1h 05m, 2d 03h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if minutes < 60:
-        return f"{minutes}m {whole % 60:02d}s"
-    return f"{hours}h {minutes % 60:02d}m" if hours < 48 else f"{days}d {hours % 24:02d}h"
-
-
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, aligned to the right."""
-    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]
-    )
-
-
 def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float] | None = None) -> str:
     """The phases of a run, with their forecast duration where seconds an image are known for each resolution."""
     titles = ["from kimg", "to kimg", "resolution", "", "batch", "lr", "steps"]
@@ -262,7 +236,9 @@ def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float]
         rows.append([*cells, str(row.batch), f"{row.lr:g}", str(row.iterations)])
         if seconds is not None:
             rows[-1].append(duration(row.iterations * row.batch * seconds[row.resolution]))
-    return table(titles if seconds is None else [*titles, "takes about"], rows)
+    if seconds is not None:
+        titles.append("takes about")
+    return "\n".join(text_table([titles, *rows], ">"))
 
 
 def description(plan: Plan) -> str:

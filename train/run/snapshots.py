@@ -10,13 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from stylegrow.common.images import to_uint8
-from stylegrow.common.text import printable
+from stylegrow.common.text import duration, printable
 from stylegrow.data import Dataset
 from stylegrow.models import save_model
 from stylegrow.rendering import grids
 from train.config.run_config import Plan
 from train.config.schedule import Stage
-from train.run.reports import Clock, duration
+from train.run.reports import Clock
 from train.step import constraints
 from train.step.fakes import samples
 from train.step.random_streams import RandomStreams

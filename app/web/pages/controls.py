@@ -10,6 +10,7 @@ import gradio as gr
 from app.web import checks
 from app.web.context import Context
 from stylegrow.common.errors import InputError
+from stylegrow.common.text import counted
 from stylegrow.models.info import ModelInfo
 from stylegrow.sampling.engine import Engine, Setting
 
@@ -134,11 +135,6 @@ def setting(engine: Engine, card: ModelInfo, **wanted: Any) -> Setting:
     elif wanted.get("label") is None:
         wanted["label"] = card.labels[0][1]
     return engine.setting(**wanted)
-
-
-def counted(count: int, noun: str) -> str:
-    """ "1 image", "2 images"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def needs_styles(card: ModelInfo, what: str) -> None:

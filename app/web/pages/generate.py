@@ -16,6 +16,7 @@ from app.web.context import Context
 from app.web.files import new_folder, save_picture
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
+from stylegrow.common.text import counted
 from stylegrow.models.info import ModelInfo
 from stylegrow.rendering.grids import resized
 from stylegrow.sampling.engine import Engine, Setting
@@ -186,7 +187,7 @@ def build(context: Context) -> Callable[[], None]:
         for seed, image in zip(seeds, engine.images(seeds, setting), strict=True):
             path = save_picture(made.sized(image), folder, f"seed{seed:04d}", engine.text(setting, seed=seed), format)
             shown.append((path, f"seed {seed}"))
-        message = f"Generated {controls.counted(len(seeds), 'image')} in {time.perf_counter() - start:.2g} s."
+        message = f"Generated {counted(len(seeds), 'image')} in {time.perf_counter() - start:.2g} s."
         pictures = [vars(made) | {"seed": seed} for seed in seeds]
         alts = [["#pictures img", made.alt(card, seed)] for seed in seeds]
         return shown, gr.update(visible=False), {"message": message, "alts": alts, "pictures": pictures}

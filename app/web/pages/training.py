@@ -14,8 +14,9 @@ from app.web import checks
 from app.web.context import Context
 from app.web.models import COMMANDS
 from app.web.pages import controls
-from app.web.runs import FINISHED, RUNNING, Runs, Snapshot, Stats, Summary, duration, preview
+from app.web.runs import FINISHED, RUNNING, Runs, Snapshot, Stats, Summary, preview
 from stylegrow.common.errors import InputError
+from stylegrow.common.text import duration
 
 ID = "training"
 SECONDS = 10  # between two looks

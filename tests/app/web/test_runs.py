@@ -18,7 +18,6 @@ from app.web.runs import (
     STOPPED,
     WIDEST,
     Runs,
-    duration,
     preview,
 )
 from stylegrow.common.errors import InputError
@@ -283,9 +282,3 @@ def test_nothing_is_changed_in_a_run(make, tmp_path):
     before = state()
     run.summary(NOW), run.stats(), preview(run.snapshots()[0], tmp_path)
     assert state() == before
-
-
-def test_durations():
-    given = (0, 59.4, 60, 3599, 3600, 3660, 47 * 3600, 49 * 3600)
-    words = ["0 s", "59 s", "1 min", "59 min", "1 h 00 min", "1 h 01 min", "47 h 00 min", "2 d 1 h"]
-    assert [duration(seconds) for seconds in given] == words
