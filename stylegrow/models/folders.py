@@ -114,15 +114,16 @@ def files_of(folder: Path) -> list[str]:
 def encoded(network: nn.Module, dtype: Storage) -> bytes:
     """A network's weights as the content of a safetensors file. ModelError for those that float16 cannot hold.
 
-    StyleGAN's mapping network stays float32: eight layers pass a rounded latent on, and alone it changes pictures by
-    several grey levels, while it is a small part of the bytes.
+    StyleGAN's mapping network and styles stay float32: every layer passes a rounded latent or style on, which alone
+    changes images by several grey levels at 256 px, and they are a small part of the bytes.
     """
     import torch
     from safetensors.torch import save
 
     state = {}
     for name, tensor in network.state_dict().items():
-        kind = torch.float32 if name.startswith("mapping.") else getattr(torch, dtype)
+        styled = name.startswith("mapping.") or ".style." in name
+        kind = torch.float32 if styled else getattr(torch, dtype)
         state[name] = tensor.detach().to("cpu", kind).contiguous()
         if dtype == "float16" and not state[name].isfinite().all():
             largest = tensor.abs().max().item()
