@@ -12,7 +12,7 @@ from stylegrow.models.folders import network_classes
 from train.config.options import Options as TrainingOptions
 from train.config.options import PrecisionName
 from train.config.presets import Preset
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
 from train.run.estimates import memory
@@ -80,7 +80,7 @@ def estimated_memory(network: str, resolution: int, batch: int, precision: Preci
     generator = {"z_dim": table.z_dim, "label_dim": 0, "image_channels": 3} | maps
     options = TrainingOptions(mixed_precision=precision)
     schedule = table.schedule(resolution, batch=batch)
-    return memory(Plan(network, options, schedule, generator, maps, {}, 1))
+    return memory(RunConfig(network, options, schedule, generator, maps, {}, 1))
 
 
 def operations_per_image(network: str, name: str, resolution: int) -> float:

@@ -64,7 +64,7 @@ def train(
 
     Or another architecture's command.
     """
-    monkeypatch.setattr(estimates, "seconds_per_image", lambda plan, *_: dict.fromkeys(plan.schedule.batch, 0.001))
+    monkeypatch.setattr(estimates, "seconds_per_image", lambda config, *_: dict.fromkeys(config.schedule.batch, 0.001))
 
     def call(*words: object, architecture: str = "progan") -> Ended:
         given = [str(word) for word in words]

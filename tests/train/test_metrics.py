@@ -14,7 +14,7 @@ from stylegrow.metrics import Result
 from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import HOLDOUT, Train, last_state, only, options, statistics
 from train.config.options import DECIDING, Options, metric_names, parse
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.run import evaluation
 from train.run.checkpoints import checkpoints_in
 
@@ -294,8 +294,8 @@ def test_what_cannot_be_measured_ends_the_run_in_one_line(train: Train, stub, fi
 def test_the_time_left_is_that_of_the_measurements_too(train: Train, stub):
     """As many as are due, and one at the end."""
     assert train("--metrics", "kid", "--metrics-kimg", 0.1, "--kimg", 0.25).status == 0
-    plan = Plan.read(only("runs"))
-    one = evaluation.Evaluation(SimpleNamespace(plan=plan, run=None), None, print)  # type: ignore[arg-type]
+    config = RunConfig.read(only("runs"))
+    one = evaluation.Evaluation(SimpleNamespace(config=config, run=None), None, print)  # type: ignore[arg-type]
     assert one.seconds_left(0) == 0  # nothing is known yet
     one.seconds = 10.0
     assert [one.seconds_left(images) for images in (0, 96, 112, 208, 256)] == [30, 30, 20, 10, 10]

@@ -8,7 +8,7 @@ import pytest
 from progan.layers import Blur
 from stylegrow.common.errors import InputError
 from train.config.options import Options
-from train.config.run_config import Plan, make_plan
+from train.config.run_config import RunConfig, make_run_config
 
 
 class Pictures:
@@ -29,7 +29,7 @@ class Pictures:
 
 
 def plan_for(pictures=None, processes=1, precision="no", architecture="progan", **options):
-    return make_plan(architecture, Options(**options), pictures or Pictures(), processes, precision)
+    return make_run_config(architecture, Options(**options), pictures or Pictures(), processes, precision)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_rates_are_those_that_the_objective_bears():
 def test_a_plan_is_read_as_it_was_written(tmp_path, architecture):
     plan = plan_for(Pictures(classes=("a", "b")), architecture=architecture, cond="class", kimg=1.5)
     (tmp_path / "options.json").write_text(plan.to_json())
-    assert Plan.read(tmp_path) == plan
+    assert RunConfig.read(tmp_path) == plan
 
 
 def test_the_plan_knows_the_data():
@@ -156,7 +156,7 @@ def test_a_batch_has_to_be_shared_evenly():
 def test_an_unreadable_plan_is_one_line(tmp_path, text, words):
     (tmp_path / "options.json").write_text(text)
     with pytest.raises(InputError, match=words) as caught:
-        Plan.read(tmp_path)
+        RunConfig.read(tmp_path)
     assert str(tmp_path / "options.json") in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -167,12 +167,12 @@ def test_options_edited_to_nonsense_are_refused(tmp_path, name, value):
     content["options"][name] = value
     (tmp_path / "options.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="is damaged"):
-        Plan.read(tmp_path)
+        RunConfig.read(tmp_path)
 
 
 def test_a_folder_without_options_is_no_run(tmp_path):
     with pytest.raises(InputError, match="is not a run folder"):
-        Plan.read(tmp_path)
+        RunConfig.read(tmp_path)
 
 
 MODEL = {

@@ -37,7 +37,7 @@ SHARED = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunConfig:
     """A run, decided: options without gaps, the schedule, both networks' arguments, and facts of the data.
 
     `command` started it, and `hardware` is all that it has trained on, in order; runs of before these were noted have
@@ -81,7 +81,7 @@ class Plan:
         return json.dumps({"format_version": FORMAT_VERSION} | dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def read(cls, run: Path) -> "Plan":
+    def read(cls, run: Path) -> "RunConfig":
         """The plan of a run folder. InputError when there is none that this version can read."""
         path = run / "options.json"
         try:
@@ -106,7 +106,9 @@ class Plan:
             raise InputError(f"--resume: {path} is damaged ({error}); put back the run's own") from None
 
 
-def make_plan(architecture: str, options: Options, dataset: Dataset, processes: int, precision: PrecisionName) -> Plan:
+def make_run_config(
+    architecture: str, options: Options, dataset: Dataset, processes: int, precision: PrecisionName
+) -> RunConfig:
     """Fill the gaps of the options from preset, data and --init-from's model. InputError if they clash."""
     chosen = choose_preset(architecture, options, dataset, processes)
     model = read_config(options.init_from) if options.init_from else None
@@ -135,7 +137,7 @@ def make_plan(architecture: str, options: Options, dataset: Dataset, processes: 
     facts = facts_of(dataset, options)
     options = with_metrics(options, facts["pictures"])
     generator, discriminator = networks(architecture, options, chosen, len(facts["classes"]), dataset, model)
-    return Plan(architecture, options, schedule, generator, discriminator, facts, processes)
+    return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
 
 
 def choose_preset(architecture: str, options: Options, dataset: Dataset, processes: int) -> Preset:
@@ -287,7 +289,7 @@ def networks(
     return model["generator"] | weights, (model.get("discriminator") or discriminator) | weights
 
 
-def check_resumed(stored: Plan, options: Options) -> None:
+def check_resumed(stored: RunConfig, options: Options) -> None:
     """InputError that names an option, and both values, in which a resumed run may not differ."""
     for field in dataclasses.fields(Options):
         before, now = getattr(stored.options, field.name), getattr(options, field.name)
@@ -310,7 +312,7 @@ def was_given(name: str, value: Any) -> str:
     return f"without {flag(name)}" if value is None else f"with {as_given(name, value)}"
 
 
-def resumed_plan(stored: Plan, options: Options, processes: int) -> Plan:
+def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunConfig:
     """The stored plan with what may differ. InputError when the processes cannot share its batches."""
     for resolution, batch in stored.schedule.batch.items():
         if batch % processes:
@@ -323,7 +325,7 @@ def resumed_plan(stored: Plan, options: Options, processes: int) -> Plan:
     return replace(stored, options=options, processes=processes)
 
 
-def differences(stored: Plan, plan: Plan) -> list[str]:
+def differences(stored: RunConfig, plan: RunConfig) -> list[str]:
     """What a resumed run does differently from here on, a line each."""
     lines = []
     for field in dataclasses.fields(Options):

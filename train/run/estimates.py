@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegrow.common.system import is_out_of_memory
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
 from train.step.batch_loader import Batch
@@ -28,33 +28,35 @@ WEIGHT_COPIES = 4.5
 EVALUATIONS = 2.4
 
 
-def seconds_per_image(plan: Plan, device: torch.device, say: Callable[[str], None] = print) -> dict[int, float]:
+def seconds_per_image(config: RunConfig, device: torch.device, say: Callable[[str], None] = print) -> dict[int, float]:
     """Seconds a real picture at each resolution of the schedule, on one process. Says where memory may not do."""
     torch.manual_seed(0)
-    generator, discriminator = plan.build()
+    generator, discriminator = config.build()
     labels = None
-    if plan.generator["label_dim"]:
-        labels = Labels(torch.eye(plan.generator["label_dim"]), np.arange(plan.generator["label_dim"]))
-    config = replace(plan.step, n_critic=1)
+    if config.generator["label_dim"]:
+        labels = Labels(torch.eye(config.generator["label_dim"]), np.arange(config.generator["label_dim"]))
+    step = replace(config.step, n_critic=1)
     measured: dict[int, float] = {}
     deadline = time.perf_counter() + PATIENCE
-    for r in resolutions(plan.schedule.start_resolution, plan.schedule.resolution):
+    for r in resolutions(config.schedule.start_resolution, config.schedule.resolution):
         guess = GROWTH * measured.get(r // 2, 0.0)
-        batch = max(plan.schedule.batch[r] // plan.processes, 1)
-        if measured and time.perf_counter() + 2 * guess * plan.schedule.batch[r] > deadline:
+        batch = max(config.schedule.batch[r] // config.processes, 1)
+        if measured and time.perf_counter() + 2 * guess * config.schedule.batch[r] > deadline:
             measured[r] = guess
             continue
-        still = Schedule(plan.schedule.resolution, r, 1e9, 0, dict(plan.schedule.batch) | {r: batch}, plan.schedule.lr)
-        trainer = Trainer(generator, discriminator, still, config, RandomStreams(0), SingleProcess(device), labels)
+        still = Schedule(
+            config.schedule.resolution, r, 1e9, 0, dict(config.schedule.batch) | {r: batch}, config.schedule.lr
+        )
+        trainer = Trainer(generator, discriminator, still, step, RandomStreams(0), SingleProcess(device), labels)
         try:
-            seconds = seconds_per_step(trainer, r, batch, plan.generator["image_channels"])
+            seconds = seconds_per_step(trainer, r, batch, config.generator["image_channels"])
         except (MemoryError, RuntimeError) as error:
             if not (measured and is_out_of_memory(error)):
                 raise
-            say(f"note: memory did not do to measure {r} px; should it not do to train, {less_memory(plan, r)}")
+            say(f"note: memory did not do to measure {r} px; should it not do to train, {less_memory(config, r)}")
             measured[r] = guess
         else:
-            measured[r] = seconds / batch / plan.processes
+            measured[r] = seconds / batch / config.processes
     return measured
 
 
@@ -85,25 +87,25 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def memory(plan: Plan) -> dict[str, float]:
+def memory(config: RunConfig) -> dict[str, float]:
     """A process's memory at the last stage, estimated in gigabytes: the networks with their state, and activations."""
     with torch.device("meta"):
-        generator, discriminator = plan.build()
-        r = plan.schedule.resolution
-        images = torch.zeros(1, plan.generator["image_channels"], r, r)
-        latents = torch.zeros(1, plan.generator["z_dim"])
-        labels = torch.zeros(1, plan.generator["label_dim"]) if plan.generator["label_dim"] else None
+        generator, discriminator = config.build()
+        r = config.schedule.resolution
+        images = torch.zeros(1, config.generator["image_channels"], r, r)
+        latents = torch.zeros(1, config.generator["z_dim"])
+        labels = torch.zeros(1, config.generator["label_dim"]) if config.generator["label_dim"] else None
         outputs = activations(generator, latents, labels) + activations(discriminator, images)
-    width = 2 if plan.options.mixed_precision == "bf16" else 4
+    width = 2 if config.options.mixed_precision == "bf16" else 4
     # Weights, gradients and two moments of both networks, and the averaged generator, in float32.
     state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))
     copies = WEIGHT_COPIES * (parameters(generator) + parameters(discriminator)) * width
-    return {"networks": (state + copies) / 1e9, "activations": EVALUATIONS * outputs * plan.at_once(r) * width / 1e9}
+    return {"networks": (state + copies) / 1e9, "activations": EVALUATIONS * outputs * config.at_once(r) * width / 1e9}
 
 
-def less_memory(plan: Plan, resolution: int) -> str:
+def less_memory(config: RunConfig, resolution: int) -> str:
     """How the stage of this resolution gets by with less."""
-    at_once = plan.at_once(resolution)
+    at_once = config.at_once(resolution)
     if at_once == 1:
         return "start a run with a lower --fmap-base or --resolution"
     return f"continue with --resume --batch-per-device {at_once // 2}"

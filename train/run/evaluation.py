@@ -20,7 +20,7 @@ from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
 from stylegrow.sampling.drawing import Look
 from train.config.options import DECIDING, metric_names
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.run.snapshots import Snapshots
 from train.step.trainer import Trainer
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from stylegrow.metrics import Evaluator
 
 
-def check_metrics(plan: Plan, dataset: Dataset) -> None:
+def check_metrics(config: RunConfig, dataset: Dataset) -> None:
     """InputError where the run's metrics cannot be measured on its pictures."""
-    if not (names := metric_names(plan.options)):
+    if not (names := metric_names(config.options)):
         return
     from stylegrow.metrics.reals import check_fit, draw_reals
 
-    _, held_out = dataset.split(plan.options.holdout)
+    _, held_out = dataset.split(config.options.holdout)
     try:
         check_fit(names, dataset, dataset.resolution)
-        draw_reals(dataset, dataset.resolution, plan.options.metrics_samples, held_out=held_out)
+        draw_reals(dataset, dataset.resolution, config.options.metrics_samples, held_out=held_out)
     except InputError as error:
         raise InputError(str(error).replace("--samples", "--metrics-samples")) from None
 
@@ -53,8 +53,8 @@ class Evaluation:
 
     def __init__(self, snapshots: Snapshots, dataset: Dataset, say: Callable[[str], None]) -> None:
         self.snapshots, self.dataset, self.say = snapshots, dataset, say
-        self.plan, self.run = snapshots.plan, snapshots.run
-        self.names = metric_names(self.plan.options)
+        self.config, self.run = snapshots.config, snapshots.run
+        self.names = metric_names(self.config.options)
         self.seconds = 0.0  # that the last measurement took
         self._evaluator: Evaluator | None = None
 
@@ -94,7 +94,7 @@ class Evaluation:
         """What measures generators against the run's own training pictures."""
         from stylegrow.metrics import Evaluator
 
-        options = self.plan.options
+        options = self.config.options
         return Evaluator(
             self.dataset,
             self.names,
@@ -127,8 +127,8 @@ class Evaluation:
         """How long the evaluations after so many images will take, if each takes as long as the last one did."""
         if not self.seconds:
             return 0.0
-        every = max(to_images(self.plan.options.metrics_kimg or self.plan.images), 1)
-        return self.seconds * max(math.ceil(self.plan.images / every) - images // every, 0)
+        every = max(to_images(self.config.options.metrics_kimg or self.config.images), 1)
+        return self.seconds * max(math.ceil(self.config.images / every) - images // every, 0)
 
 
 def facts_of(best: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from stylegrow.common.errors import RunError
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import duration
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.distributed.processes import Processes
 from train.run import checkpoints, estimates, reports
@@ -30,7 +30,7 @@ class Loop:
 
     def __init__(
         self,
-        plan: Plan,
+        config: RunConfig,
         folder: Path,
         trainer: Trainer,
         snapshots: Snapshots,
@@ -39,7 +39,7 @@ class Loop:
         processes: Processes,
         reporter: Reporter,
     ) -> None:
-        self.plan, self.folder, self.trainer = plan, folder, trainer
+        self.config, self.folder, self.trainer = config, folder, trainer
         self.snapshots, self.evaluation = snapshots, evaluation
         self.clock, self.processes, self.reporter = clock, processes, reporter
         self.meter = Meter()
@@ -49,14 +49,14 @@ class Loop:
 
     def announce(self) -> None:
         """Say what is to come and how long it will take, which is measured first."""
-        trainer, plan = self.trainer, self.plan
+        trainer, config = self.trainer, self.config
         self.reporter.say(f"{self.folder}: from {trainer.images / 1000:g} kimg; measuring this machine ...")
-        self.seconds = estimates.seconds_per_image(plan, self.processes.device, self.reporter.say)
-        left = estimates.seconds_left(plan.schedule, trainer.images, plan.images, self.seconds)
-        self.reporter.say(reports.schedule_table(plan.schedule, plan.images / 1000, self.seconds))
+        self.seconds = estimates.seconds_per_image(config, self.processes.device, self.reporter.say)
+        left = estimates.seconds_left(config.schedule, trainer.images, config.images, self.seconds)
+        self.reporter.say(reports.schedule_table(config.schedule, config.images / 1000, self.seconds))
         self.reporter.say(f"this will take about {duration(left)}; Ctrl-C stops it, --resume continues it")
         self.reporter.say(reports.LEGEND)
-        reports.start_trackers(self.processes.accelerator, plan, self.folder)
+        reports.start_trackers(self.processes.accelerator, config, self.folder)
 
     def run(self, loader: BatchLoader) -> int:
         """Train to the end of the plan, or until a stop is asked for; returns the exit status."""
@@ -64,7 +64,7 @@ class Loop:
         if self.trainer.images == 0:
             self.show()
             self.measure()  # now, so that what hinders it is known before hours of training
-        self.reporter.start_bar(self.trainer.images, self.plan.images)
+        self.reporter.start_bar(self.trainer.images, self.config.images)
         self.started = self.ticked = time.monotonic()
         self.clock.start()
         with closing(loader.batches(self.trainer.images, pin=self.processes.device.type == "cuda")) as batches:
@@ -74,14 +74,14 @@ class Loop:
 
     def train(self, batches: Iterator[Batch]) -> int | None:
         """Step after step, with all that is due in between; returns the exit status of a stop."""
-        trainer, every = self.trainer, self.plan.options
+        trainer, every = self.trainer, self.config.options
         stop = None
-        while trainer.images < self.plan.images and stop is None:
+        while trainer.images < self.config.images and stop is None:
             before, stage = trainer.images, trainer.schedule.at(trainer.images)
             self.meter.add(self.step(itertools.islice(batches, every.n_critic)))
             self.reporter.advance(trainer.images)
             stop = self.processes.stop_status()
-            ended = trainer.images >= self.plan.images
+            ended = trainer.images >= self.config.images
             new_phase = trainer.schedule.at(trainer.images).phase != stage.phase
             if ended or stop is not None or new_phase or time.monotonic() - self.ticked > SECONDS_A_TICK:
                 self.tick(stage)
@@ -105,11 +105,11 @@ class Loop:
                 raise
             resolution = trainer.schedule.at(trainer.images).resolution
             raise RunError(
-                f"out of memory at {resolution} px with {self.plan.at_once(resolution)} pictures at once; "
-                f"{estimates.less_memory(self.plan, resolution)}"
+                f"out of memory at {resolution} px with {self.config.at_once(resolution)} pictures at once; "
+                f"{estimates.less_memory(self.config, resolution)}"
             ) from error
         if trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
-            precision = self.plan.options.mixed_precision
+            precision = self.config.options.mixed_precision
             advice = "continue with --resume --mixed-precision no, or " if precision != "no" else ""
             raise RunError(
                 f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {trainer.images / 1000:g} kimg; "
@@ -127,7 +127,7 @@ class Loop:
             return
         if seconds > 1:
             self.seconds[stage.resolution] = seconds / max(shown, 1)
-        left = estimates.seconds_left(trainer.schedule, trainer.images, self.plan.images, self.seconds)
+        left = estimates.seconds_left(trainer.schedule, trainer.images, self.config.images, self.seconds)
         left += self.evaluation.seconds_left(trainer.images)
         stats = reports.statistics(
             trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped
@@ -158,7 +158,7 @@ class Loop:
     def save(self) -> None:
         """A checkpoint, on the main process."""
         if self.processes.is_main:
-            checkpoints.save(self.folder / "checkpoints", self.trainer, self.plan.options.keep)
+            checkpoints.save(self.folder / "checkpoints", self.trainer, self.config.options.keep)
 
     def finish(self, stop: int | None) -> None:
         """The last line."""

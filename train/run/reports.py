@@ -22,7 +22,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.common.files import append_line
 from stylegrow.common.tables import text_table
 from stylegrow.common.text import duration
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, Stage
 
 LEGEND = (
@@ -142,15 +142,15 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def start_trackers(accelerator: Accelerator, plan: Plan, run: Path) -> None:
+def start_trackers(accelerator: Accelerator, config: RunConfig, run: Path) -> None:
     """Start the tracker of --log-with: files in the run folder, or a run of the folder's name elsewhere."""
-    tracker = plan.options.log_with
+    tracker = config.options.log_with
     if tracker == "none":
         return
     # Only now, since accelerate wants to know the folder before the tracker.
     accelerator.project_configuration.logging_dir = str(run)
     accelerator.log_with = filter_trackers(tracker, run)
-    settings = {name: value for name, value in vars(plan.options).items() if isinstance(value, int | float | str)}
+    settings = {name: value for name, value in vars(config.options).items() if isinstance(value, int | float | str)}
     names = {"wandb": {"name": run.name, "dir": str(run)}, "trackio": {"name": run.name}}
     project = tracker if tracker == "tensorboard" else "stylegrow"
     try:
@@ -241,15 +241,15 @@ def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float]
     return "\n".join(text_table([titles, *rows], ">"))
 
 
-def description(plan: Plan) -> str:
+def description(config: RunConfig) -> str:
     """A run's main facts, a line each."""
-    options, data = plan.options, plan.data
+    options, data = config.options, config.data
     labels = f"labels: {options.cond}, {len(data['classes'])} classes" if data["classes"] else "no labels"
     objective = f"{options.loss}{NORMALISED.get(options.spectral_norm or 'no', '')}"
     lines = [
         f"data: {data['name']}, {data['pictures']} pictures, {len(data['held_out'])} held out, {labels}",
         f"run: preset {options.preset}, {objective}, {options.kimg:g} kimg to {options.resolution} px, "
-        f"{plan.processes} process{'es' if plan.processes > 1 else ''}, precision {options.mixed_precision}",
+        f"{config.processes} process{'es' if config.processes > 1 else ''}, precision {options.mixed_precision}",
     ]
     if options.metrics != "none":
         lines.append(

@@ -14,7 +14,7 @@ from stylegrow.common.text import duration, printable
 from stylegrow.data import Dataset
 from stylegrow.models import save_model
 from stylegrow.rendering import grids
-from train.config.run_config import Plan
+from train.config.run_config import RunConfig
 from train.config.schedule import Stage
 from train.run.reports import Clock
 from train.step import constraints
@@ -31,11 +31,13 @@ def grid_shape(resolution: int) -> tuple[int, int]:
 class Snapshots:
     """Writes the grids and the models of one run, from the same latents and labels every time."""
 
-    def __init__(self, run: Path, plan: Plan, streams: RandomStreams, clock: Clock, labels: Labels | None) -> None:
-        self.run, self.plan, self.clock = run, plan, clock
-        self.columns, rows = grid_shape(plan.generator["resolution"])
-        self.latents = streams.latents("snapshot", 0, self.columns * rows, plan.generator["z_dim"])
-        self.credit = {"Source": plan.data["credit"]} if plan.data["credit"] else {}
+    def __init__(
+        self, run: Path, config: RunConfig, streams: RandomStreams, clock: Clock, labels: Labels | None
+    ) -> None:
+        self.run, self.config, self.clock = run, config, clock
+        self.columns, rows = grid_shape(config.generator["resolution"])
+        self.latents = streams.latents("snapshot", 0, self.columns * rows, config.generator["z_dim"])
+        self.credit = {"Source": config.data["credit"]} if config.data["credit"] else {}
         self.labels: Tensor | None = None
         if labels is not None:
             places = streams.choices("snapshot labels", 0, len(self.latents), len(labels.training))
@@ -52,11 +54,11 @@ class Snapshots:
         stage = trainer.schedule.at(trainer.images)
         kimg = f"{trainer.images // 1000:06d}"
         images = to_uint8(self.sample(trainer, stage))
-        grid = grids.grid(images, self.columns, size=self.plan.generator["resolution"])
+        grid = grids.grid(images, self.columns, size=self.config.generator["resolution"])
         facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
         grids.save_png(grid, self.run / f"fakes{kimg}.png", facts)
         self.save_model(self.run / "model", trainer, stage)
-        if self.plan.options.keep_models:
+        if self.config.options.keep_models:
             self.save_model(self.run / "models" / kimg, trainer, stage)
         self.prune(kimg)
         return grid
@@ -68,7 +70,7 @@ class Snapshots:
             trainer.generator_ema,
             constraints.effective_copy(trainer.discriminator),
             training=self.facts(trainer, stage) | facts,
-            classes=self.plan.data["classes"],
+            classes=self.config.data["classes"],
         )
 
     def prune(self, newest: str) -> None:
@@ -79,7 +81,7 @@ class Snapshots:
         there = sorted(path for path in (self.run / "models").glob("[0-9]*") if path.name != newest)
         before = [path for path in reversed(there) if path.name < newest]
         for path in there:
-            if path not in before[: max(self.plan.options.keep_models - 1, 0)]:
+            if path not in before[: max(self.config.options.keep_models - 1, 0)]:
                 shutil.rmtree(path, ignore_errors=True)
 
     @torch.inference_mode()
@@ -94,7 +96,7 @@ class Snapshots:
 
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:
         """What a model folder says of its training."""
-        options, data = self.plan.options, self.plan.data
+        options, data = self.config.options, self.config.data
         facts = {
             "resolution": stage.resolution,
             "alpha": stage.alpha,
@@ -107,8 +109,8 @@ class Snapshots:
             "precision": options.mixed_precision,
             "seed": options.seed,
             "labels": options.cond,
-            "command": self.plan.command,
-            "hardware": "; then ".join(self.plan.hardware) or None,
+            "command": self.config.command,
+            "hardware": "; then ".join(self.config.hardware) or None,
             "time": duration(self.clock.seconds),
             "held_out": [printable(name) for name in data["held_out"]],
         }

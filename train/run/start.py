@@ -17,7 +17,14 @@ from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared
 from stylegrow.models import load_discriminator, load_generator, read_config
 from train.config.options import Options, PrecisionName, flag, shown
-from train.config.run_config import Plan, check_resumed, choose_preset, differences, make_plan, resumed_plan
+from train.config.run_config import (
+    RunConfig,
+    check_resumed,
+    choose_preset,
+    differences,
+    make_run_config,
+    resumed_config,
+)
 from train.config.schedule import to_images
 from train.distributed.processes import Processes, fast_bf16
 from train.run import checkpoints, estimates, folders, provenance, reports
@@ -48,25 +55,25 @@ def run(architecture: str, options: Options, reparse: Callable[[Options], Option
         check_tracker(options.log_with)
         options = replace(options, mixed_precision=options.mixed_precision or processes.launched_precision)
         dataset = processes.machine_by_machine(lambda: open_data(options, stored, quiet=not processes.is_main))
-        plan, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes))
-        processes.together(lambda: check_data(plan, dataset))
+        config, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes))
+        processes.together(lambda: check_data(config, dataset))
         if options.dry_run:
-            return processes.on_main(lambda: dry_run(plan, said, processes))
-        folder = processes.on_main(lambda: folder or create_run(plan))
+            return processes.on_main(lambda: dry_run(config, said, processes))
+        folder = processes.on_main(lambda: folder or create_run(config))
         with ExitStack() as held:
             processes.on_main(lambda: held.enter_context(folders.claim(folder)))
             held.enter_context(folders.writing(folder))
             reporter = held.enter_context(closing(Reporter(folder if processes.is_main else None)))
             for line in said:
                 reporter.say(line)
-            return train(plan, folder, dataset, processes, reporter, resumed=stored is not None)
+            return train(config, folder, dataset, processes, reporter, resumed=stored is not None)
 
 
-def find_stored(architecture: str, options: Options) -> tuple[Path, Plan]:
+def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig]:
     """The run folder that --resume means, and the plan in it."""
     assert options.resume is not None
     folder = folders.find_run(options.resume, options.out)
-    stored = Plan.read(folder)
+    stored = RunConfig.read(folder)
     if stored.architecture != architecture:
         raise InputError(f"--resume {folder}: is a run of train/{stored.architecture}.py; continue it with that")
     return folder, stored
@@ -78,7 +85,7 @@ def check_tracker(name: str) -> None:
         raise InputError(f"--log-with {name}: its package is not installed; pip install {name}")
 
 
-def open_data(options: Options, stored: Plan | None, quiet: bool) -> Dataset:
+def open_data(options: Options, stored: RunConfig | None, quiet: bool) -> Dataset:
     """The data set of these options; that of a resumed run as it was prepared, where it is still there."""
     if stored is not None and is_prepared(Path(stored.data["prepared"])):
         return open_dataset(stored.data["prepared"], resolution=options.resolution, quiet=quiet)
@@ -96,26 +103,26 @@ def open_data(options: Options, stored: Plan | None, quiet: bool) -> Dataset:
 
 
 def decide(
-    architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
-) -> tuple[Plan, list[str]]:
+    architecture: str, options: Options, stored: RunConfig | None, dataset: Dataset, processes: Processes
+) -> tuple[RunConfig, list[str]]:
     """The plan, which is the main process's for all of them, and what there is to say about it."""
     precision, remark = choose_precision(architecture, options, stored, dataset, processes)
     if stored is None:
-        plan = make_plan(architecture, options, dataset, processes.count, precision)
-        plan = replace(plan, command=provenance.command(architecture, sys.argv[1:], processes.count))
+        config = make_run_config(architecture, options, dataset, processes.count, precision)
+        config = replace(config, command=provenance.command(architecture, sys.argv[1:], processes.count))
     else:
-        plan = resumed_plan(stored, replace(options, mixed_precision=precision), processes.count)
+        config = resumed_config(stored, replace(options, mixed_precision=precision), processes.count)
     machine = provenance.hardware(processes.device, processes.count)
-    plan = replace(plan, hardware=tuple(dict.fromkeys([*plan.hardware, machine])))
-    check_metrics(plan, dataset)
-    notes = [*([remark] if remark else []), *notes_on(plan, dataset, processes)]
+    config = replace(config, hardware=tuple(dict.fromkeys([*config.hardware, machine])))
+    check_metrics(config, dataset)
+    notes = [*([remark] if remark else []), *notes_on(config, dataset, processes)]
     if stored is not None:
-        notes += differences(stored, plan)
-    return plan, [reports.description(plan), *(f"note: {note}" for note in notes)]
+        notes += differences(stored, config)
+    return config, [reports.description(config), *(f"note: {note}" for note in notes)]
 
 
 def choose_precision(
-    architecture: str, options: Options, stored: Plan | None, dataset: Dataset, processes: Processes
+    architecture: str, options: Options, stored: RunConfig | None, dataset: Dataset, processes: Processes
 ) -> tuple[PrecisionName, str | None]:
     """The precision to train in, and what there is to say about it."""
     before = stored.options.mixed_precision if stored else None
@@ -128,105 +135,107 @@ def choose_precision(
     return ("bf16" if wanted == "bf16" and fast_bf16(processes.device) else "no"), None
 
 
-def notes_on(plan: Plan, dataset: Dataset, processes: Processes) -> Iterator[str]:
+def notes_on(config: RunConfig, dataset: Dataset, processes: Processes) -> Iterator[str]:
     """What a user may not expect."""
     if processes.lost_others:
         yield (
             "accelerate launch started only this process; for several on a CPU use "
-            f"torchrun --nproc-per-node N train/{plan.architecture}.py"
+            f"torchrun --nproc-per-node N train/{config.architecture}.py"
         )
-    if not plan.data["classes"] and dataset.attributes and plan.data["source"] != "toonhead":
+    if not config.data["classes"] and dataset.attributes and config.data["source"] != "toonhead":
         yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
-    if plan.images < to_images(plan.schedule.growing_kimg):
+    if config.images < to_images(config.schedule.growing_kimg):
         # Half the run to grow, half at full resolution, as in the presets.
-        length = plan.images / 1000 / len(plan.schedule.phases(plan.schedule.growing_kimg)) / 2
+        length = config.images / 1000 / len(config.schedule.phases(config.schedule.growing_kimg)) / 2
         yield (
-            f"{plan.images / 1000:g} kimg end at {plan.schedule.at(plan.images).resolution} px; "
-            f"--stable-kimg {length:.3g} --fade-kimg {length:.3g} would reach {plan.options.resolution} px"
+            f"{config.images / 1000:g} kimg end at {config.schedule.at(config.images).resolution} px; "
+            f"--stable-kimg {length:.3g} --fade-kimg {length:.3g} would reach {config.options.resolution} px"
         )
 
 
-def check_data(plan: Plan, dataset: Dataset) -> None:
+def check_data(config: RunConfig, dataset: Dataset) -> None:
     """InputError where the pictures of this machine are not those that the plan was made for."""
-    training, held_out = dataset.split(plan.options.holdout)
+    training, held_out = dataset.split(config.options.holdout)
     there = [dataset.names[int(index)] for index in held_out]
     shape = (dataset.resolution, dataset.channels, len(training), there)
-    wanted = (plan.generator["resolution"], plan.generator["image_channels"], plan.data["pictures"])
-    if shape != (*wanted, list(plan.data["held_out"])):
+    wanted = (config.generator["resolution"], config.generator["image_channels"], config.data["pictures"])
+    if shape != (*wanted, list(config.data["held_out"])):
         raise InputError(
             f"{dataset.source}: {len(training)} pictures of {dataset.resolution} px that are not the "
-            f"{plan.data['pictures']} of this run; every machine needs the same"
+            f"{config.data['pictures']} of this run; every machine needs the same"
         )
 
 
-def dry_run(plan: Plan, said: list[str], processes: Processes) -> int:
+def dry_run(config: RunConfig, said: list[str], processes: Processes) -> int:
     """Print the plan."""
     with torch.device("meta"):
-        generator, discriminator = plan.build()
+        generator, discriminator = config.build()
     for line in said:
         print(line)
-    for name, value in dataclasses.asdict(plan.options).items():
+    for name, value in dataclasses.asdict(config.options).items():
         print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
-    print(reports.schedule_table(plan.schedule, plan.images / 1000))
+    print(reports.schedule_table(config.schedule, config.images / 1000))
     print(f"generator {estimates.parameters(generator):,} parameters, critic {estimates.parameters(discriminator):,}")
-    memory = estimates.memory(plan)
+    memory = estimates.memory(config)
     print(
         f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['networks']:.2f} networks, "
-        f"{memory['activations']:.2f} activations at {plan.options.resolution} px), on {processes.device}"
+        f"{memory['activations']:.2f} activations at {config.options.resolution} px), on {processes.device}"
     )
     return 0
 
 
-def create_run(plan: Plan) -> Path:
+def create_run(config: RunConfig) -> Path:
     """A new run folder with the plan in it. InputError when it cannot be written."""
-    words = [plan.architecture, f"{plan.data['name']}{plan.options.resolution}", plan.options.desc]
+    words = [config.architecture, f"{config.data['name']}{config.options.resolution}", config.options.desc]
     try:
-        folder = folders.create_run(plan.options.out, "-".join(word for word in words if word))
-        write_whole(folder / "options.json", plan.to_json().encode())
+        folder = folders.create_run(config.options.out, "-".join(word for word in words if word))
+        write_whole(folder / "options.json", config.to_json().encode())
     except OSError as error:
         raise InputError(
-            f"--out {plan.options.out}: cannot be written ({error.strerror}); give another folder"
+            f"--out {config.options.out}: cannot be written ({error.strerror}); give another folder"
         ) from None
     return folder
 
 
-def train(plan: Plan, folder: Path, dataset: Dataset, processes: Processes, reporter: Reporter, resumed: bool) -> int:
+def train(
+    config: RunConfig, folder: Path, dataset: Dataset, processes: Processes, reporter: Reporter, resumed: bool
+) -> int:
     """From the last good checkpoint, or from the start, to the end or to a request to stop."""
     checkpoint = None
     if resumed:
         checkpoint = processes.on_main(lambda: checkpoints.read_newest(folder / "checkpoints", reporter.say))
-        if checkpoint is not None and checkpoint.facts["images"] >= plan.images:
+        if checkpoint is not None and checkpoint.facts["images"] >= config.images:
             reporter.say(f"{folder} is finished at {checkpoint.facts['images'] / 1000:g} kimg; a larger --kimg goes on")
             return 0
-    training, _ = dataset.split(plan.options.holdout)
-    trainer = build(plan, dataset, training, processes, fresh=checkpoint is None)
+    training, _ = dataset.split(config.options.holdout)
+    trainer = build(config, dataset, training, processes, fresh=checkpoint is None)
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)
     clock = Clock(elapsed_at(folder / "stats.jsonl", trainer.images) if resumed and processes.is_main else 0.0)
-    snapshots = Snapshots(folder, plan, trainer.streams, clock, trainer.labels)
+    snapshots = Snapshots(folder, config, trainer.streams, clock, trainer.labels)
     evaluation = Evaluation(snapshots, dataset, reporter.say)
-    loop = Loop(plan, folder, trainer, snapshots, evaluation, clock, processes, reporter)
+    loop = Loop(config, folder, trainer, snapshots, evaluation, clock, processes, reporter)
     if processes.is_main:
         if resumed:
             forget_after(folder, -1 if checkpoint is None else trainer.images)
-        write_whole(folder / "options.json", plan.to_json().encode())
+        write_whole(folder / "options.json", config.to_json().encode())
         if trainer.images == 0:
             snapshots.write_reals(dataset, training)
         loop.announce()
-    loader = BatchLoader(dataset, training, plan.schedule, trainer.streams, processes.rank, processes.count)
+    loader = BatchLoader(dataset, training, config.schedule, trainer.streams, processes.rank, processes.count)
     return loop.run(loader)
 
 
-def build(plan: Plan, dataset: Dataset, training: np.ndarray, processes: Processes, fresh: bool) -> Trainer:
+def build(config: RunConfig, dataset: Dataset, training: np.ndarray, processes: Processes, fresh: bool) -> Trainer:
     """The networks and what trains them; with `fresh`, the networks begin as the model of --init-from, if any."""
-    torch.manual_seed(plan.options.seed)
-    generator, discriminator = plan.build()
-    if fresh and plan.options.init_from:
-        constraints.copy_weights(load_generator(plan.options.init_from), generator)
-        if read_config(plan.options.init_from).get("discriminator"):
-            constraints.copy_weights(load_discriminator(plan.options.init_from), discriminator)
+    torch.manual_seed(config.options.seed)
+    generator, discriminator = config.build()
+    if fresh and config.options.init_from:
+        constraints.copy_weights(load_generator(config.options.init_from), generator)
+        if read_config(config.options.init_from).get("discriminator"):
+            constraints.copy_weights(load_discriminator(config.options.init_from), discriminator)
     labels = None
-    if plan.options.cond is not None:
-        labels = Labels(torch.from_numpy(dataset.labels(plan.options.cond)), training)
-    streams = RandomStreams(plan.options.seed)
-    return Trainer(generator, discriminator, plan.schedule, plan.step, streams, processes, labels)
+    if config.options.cond is not None:
+        labels = Labels(torch.from_numpy(dataset.labels(config.options.cond)), training)
+    streams = RandomStreams(config.options.seed)
+    return Trainer(generator, discriminator, config.schedule, config.step, streams, processes, labels)
