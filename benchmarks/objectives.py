@@ -130,8 +130,10 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     from train.config.schedule import Schedule
     from train.distributed.processes import SingleProcess
     from train.step.batch_loader import BatchLoader
+    from train.step.config import StepConfig
+    from train.step.objectives import OBJECTIVES
     from train.step.random_streams import RandomStreams
-    from train.step.trainer import StepConfig, Trainer
+    from train.step.trainer import Trainer
 
     count = {"count": 4000} if data == "toonhead" else {}
     dataset = open_dataset(data, resolution=RESOLUTION, cache=cache, workers=1, quiet=True, **count)  # type: ignore[arg-type]
@@ -149,6 +151,7 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     generator, critic = progan.Generator(z_dim=64, **shared), progan.Discriminator(**shared)
     schedule = Schedule(RESOLUTION, RESOLUTION, 1e9, 0, {RESOLUTION: BATCH}, {RESOLUTION: chosen.lr_base})
     config = StepConfig(loss=loss, spectral_norm=spectral_norm, clip=plane.CLIP, ema_kimg=0.5)
+    estimate = f"D/{OBJECTIVES[loss].estimate.name}"
     trainer = Trainer(generator, critic, schedule, config, RandomStreams(0), SingleProcess())
     training, _ = dataset.split()
     loader = BatchLoader(dataset, training, schedule, trainer.streams, 0, 1)
@@ -159,7 +162,7 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
         start = time.perf_counter()
         measured = trainer.step([batch])
         seconds.append(time.perf_counter() - start)
-        said.append(plane.estimate({key.removeprefix("D/"): value.item() for key, value in measured.items()}))
+        said.append(measured[estimate].item())
         if step % max(steps // looks, 1) == 0:
             curve.append([step, float(np.mean(said)), judge.distance(trainer.generator_ema)])
             said = []

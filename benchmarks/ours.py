@@ -16,10 +16,11 @@ from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
 from train.run.estimates import memory
-from train.step import objectives
 from train.step.batch_loader import Batch
+from train.step.config import StepConfig
+from train.step.objectives import critic_loss, generator_loss
 from train.step.random_streams import RandomStreams
-from train.step.trainer import StepConfig, Trainer
+from train.step.trainer import Trainer
 
 FOREVER = 1e9  # thousands of pictures
 
@@ -93,12 +94,13 @@ def operations_per_image(network: str, name: str, resolution: int) -> float:
         latents = torch.empty(1, generator.z_dim)
         reals = torch.empty(1, 3, resolution, resolution)
         mix = torch.empty(1, 1, 1, 1)
+    config = StepConfig(loss="wgan-gp")
 
     def iteration() -> None:
         with torch.no_grad():
             fakes = generator(latents)
-        objectives.wgan_gp_critic(critic, reals, fakes, mix).loss.backward()
+        critic_loss(config, critic, reals, fakes, mix).value.backward()
         critic.requires_grad_(False)
-        objectives.wgan_generator(critic, generator(latents)).loss.backward()
+        generator_loss(config, critic, generator(latents)).value.backward()
 
     return float(operations_of(iteration))

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from progan.layers import Linear, weighted_layers, weights_kept
 from train.step import constraints
-from train.step.trainer import StepConfig, critic_objective, generator_objective
+from train.step.config import StepConfig
+from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
 
 DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
 CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
@@ -88,30 +89,25 @@ class Game:
         with torch.no_grad():
             return self.generator(self.latents(count))
 
-    def critic_step(self, reals: Tensor, fakes: Tensor) -> dict[str, float]:
-        """One step of the critic; what the objective measures."""
+    def critic_step(self, reals: Tensor, fakes: Tensor) -> float:
+        """One step of the critic; what its loss estimates of the distance between reals and fakes."""
         mix = torch.rand(len(reals), 1, 1, 1, generator=self.random)
         constraints.iterate(self.critic)
         self.d_adam.zero_grad()
         with weights_kept(self.critic):
-            result = critic_objective(self.config, self.critic, reals, fakes.reshape(reals.shape), mix)
-        result.loss.backward()
+            result = critic_loss(self.config, self.critic, reals, fakes.reshape(reals.shape), mix)
+        result.value.backward()
         self.d_adam.step()
         if self.config.loss == "wgan-clip":
             constraints.clip_weights(self.critic, self.config.clip)
-        return {name: value.item() for name, value in result.statistics.items()}
+        return result.statistics[OBJECTIVES[self.config.loss].estimate.name].item()
 
     def generator_step(self) -> None:
         """One step of the generator."""
         self.g_adam.zero_grad()
         fakes = self.generator(self.latents(BATCH)).reshape(-1, 2, 1, 1)
-        generator_objective(self.config, self.critic, fakes).loss.backward()
+        generator_loss(self.config, self.critic, fakes).value.backward()
         self.g_adam.step()
-
-
-def estimate(statistics: dict[str, float]) -> float:
-    """What a critic's loss says of the distance between reals and fakes."""
-    return next(statistics[name] for name in ("wasserstein", "jensen_shannon", "total_variation") if name in statistics)
 
 
 def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
@@ -120,7 +116,7 @@ def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int 
     exact = gaussians(JUDGED, torch.Generator().manual_seed(1)).flatten(1)
     said: list[float] = []
     for step in range(1, steps + 1):
-        said.append(estimate(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH))))
+        said.append(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH)))
         if step % config.n_critic == 0:
             game.generator_step()
         if step % max(steps // looks, 1) == 0:
@@ -180,7 +176,7 @@ def lines_apart(config: StepConfig, distance: float, steps: int) -> float:
         for points, place in ((reals, 0.0), (fakes, distance)):
             points[:, 0] = place
             points[:, 1] = torch.rand(BATCH, 1, 1, generator=game.random)
-        said.append(estimate(game.critic_step(reals, fakes)))
+        said.append(game.critic_step(reals, fakes))
     return float(np.mean(said[-max(steps // 10, 1) :]))
 
 

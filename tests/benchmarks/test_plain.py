@@ -8,7 +8,8 @@ import progan
 import stylegan
 from benchmarks import plain
 from stylegan.synthesis import layer_sizes
-from train.step import objectives
+from train.step.config import StepConfig
+from train.step.objectives import critic_loss
 
 
 def both(architecture, resolution):
@@ -41,7 +42,7 @@ def test_images_and_losses_and_their_gradients_are_equal(architecture, resolutio
     torch.testing.assert_close(plain_images, images)
 
     reals, mix = torch.randn_like(images), torch.rand(8, 1, 1, 1, dtype=torch.float64)
-    ours = objectives.wgan_gp_critic(critic, reals, images.detach(), mix).loss
+    ours = critic_loss(StepConfig(loss="wgan-gp"), critic, reals, images.detach(), mix).value
     theirs = plain.critic_loss(plain_critic, reals, images.detach(), mix)
     torch.testing.assert_close(theirs, ours)
     ours.backward()

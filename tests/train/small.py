@@ -10,8 +10,9 @@ import stylegan
 from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
 from train.step.batch_loader import BatchLoader
+from train.step.config import StepConfig
 from train.step.random_streams import RandomStreams
-from train.step.trainer import Labels, StepConfig, Trainer
+from train.step.trainer import Labels, Trainer
 
 CLASSES = 3
 

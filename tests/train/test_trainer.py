@@ -11,7 +11,7 @@ from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, 
 from train.config.schedule import Schedule
 from train.distributed.processes import SingleProcess
 from train.step import trainer as module
-from train.step.objectives import Objective
+from train.step.objectives import Loss
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 PLACES = {"4 px": 0, "fade to 8 px": 32, "8 px": 48, "fade to 16 px": 72, "16 px": 96}
@@ -72,7 +72,7 @@ def test_adam_is_that_of_the_paper(dtype):
 
         def loss(_part, slopes=slopes):
             terms = [(p * torch.from_numpy(s).to(p)).sum() for p, s in zip(network.parameters(), slopes, strict=True)]
-            return Objective(torch.stack(terms).sum(), {"loss": torch.zeros(())})
+            return Loss(torch.stack(terms).sum(), {"loss": torch.zeros(())})
 
         trainer.optimize(network, adam, loss, 4)
         for value, moment, slope in zip(reference, moments, slopes, strict=True):
@@ -200,25 +200,25 @@ def test_critic_and_generator_draw_latents_of_their_own():
 
 
 def broken(name):
-    """That objective with a gradient that is not finite in one place, though its value is."""
-    whole = getattr(module.objectives, name)
+    """That loss with a gradient that is not finite in one place, though its value is."""
+    whole = getattr(module, name)
 
-    def objective(critic, *arguments):
-        result = whole(critic, *arguments)
-        place = critic.func.conv.bias[0] if name == "wgan_gp_critic" else arguments[0].flatten()[0]
-        return Objective(result.loss + (place * 0).sqrt(), result.statistics)
+    def loss(config, critic, images, *arguments):
+        result = whole(config, critic, images, *arguments)
+        place = critic.func.conv.bias[0] if name == "critic_loss" else images.flatten()[0]
+        return Loss(result.value + (place * 0).sqrt(), result.statistics)
 
-    return objective
+    return loss
 
 
-@pytest.mark.parametrize(("name", "left"), [("wgan_gp_critic", "discriminator"), ("wgan_generator", "generator")])
+@pytest.mark.parametrize(("name", "left"), [("critic_loss", "discriminator"), ("generator_loss", "generator")])
 def test_a_gradient_that_is_not_finite_skips_the_step(monkeypatch, name, left):
     trainer, loader = a_trainer(schedule=a_schedule(stable=9))
     train(trainer, loader, 2)
     adam = {"generator": trainer.g_adam, "discriminator": trainer.d_adam}[left]
     before, moments = weights(trainer), [value.clone() for p in adam.state for value in adam.state[p].values()]
     with monkeypatch.context() as patch:
-        patch.setattr(module.objectives, name, broken(name))
+        patch.setattr(module, name, broken(name))
         for number in (1, 2):
             measured = step(trainer, loader)
             assert not measured["D/gradient" if left == "discriminator" else "G/gradient"].isfinite()

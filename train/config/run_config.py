@@ -15,8 +15,8 @@ from stylegrow.models.folders import network_classes
 from train.config.options import Options, PrecisionName, check, flag, shown
 from train.config.presets import Preset, preset, preset_for
 from train.config.schedule import Schedule, to_images
+from train.step.config import StepConfig
 from train.step.fakes import Discriminator, Generator
-from train.step.trainer import StepConfig
 
 FORMAT_VERSION = 1
 METRICS_SAMPLES = 1000

@@ -11,65 +11,17 @@ from torch import Tensor, nn
 
 import stylegan
 from progan.layers import weights_kept
-from train.config.presets import MIXING_PROBABILITY
 from train.config.schedule import Schedule, Stage
 from train.distributed.processes import SingleProcess
-from train.step import constraints, fakes, objectives
+from train.step import constraints, fakes
 from train.step.batch_loader import Batch, to_reals
+from train.step.config import StepConfig
 from train.step.fakes import Discriminator, Fakes, Generator
-from train.step.objectives import Critic, Objective
+from train.step.objectives import Loss, critic_loss, generator_loss
 from train.step.random_streams import RandomStreams
 
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
 W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
-
-
-@dataclass(frozen=True)
-class StepConfig:
-    """What a step does apart from the schedule: the objective, how often the critic steps, and what is averaged."""
-
-    loss: str = "wgan-gp"
-    gp_weight: float = 10.0
-    gamma: float = 10.0
-    clip: float = 0.01
-    spectral_norm: str = "no"
-    n_critic: int = 1
-    betas: tuple[float, float] = (0.0, 0.99)
-    mirror: bool = False
-    ema_kimg: float = 10.0
-    mixing: float = MIXING_PROBABILITY
-    g_lr_ratio: float = 1.0
-    noise_lr_ratio: float = 1.0
-    batch_per_device: int | None = None
-    mixed_precision: str = "no"
-
-
-def critic_objective(
-    config: StepConfig, critic: Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None = None
-) -> Objective:
-    """The config's objective of the critic for these images and labels; `mix` is that of the gradient penalty."""
-    match config.loss:
-        case "wgan-gp":
-            return objectives.wgan_gp_critic(critic, reals, fakes, mix, labels, config.gp_weight)
-        case "wgan-clip":
-            return objectives.wgan_critic(critic, reals, fakes, labels)
-        case "hinge":
-            return objectives.hinge_critic(critic, reals, fakes, labels)
-        case "ns-r1":
-            return objectives.logistic_r1_critic(critic, reals, fakes, labels, config.gamma)
-        case _:  # the two games of 2014, which differ in the generator
-            return objectives.logistic_critic(critic, reals, fakes, labels)
-
-
-def generator_objective(config: StepConfig, critic: Critic, fakes: Tensor, labels: Tensor | None = None) -> Objective:
-    """The config's objective of the generator for these images and labels."""
-    match config.loss:
-        case "gan":
-            return objectives.saturating_generator(critic, fakes, labels)
-        case "ns" | "ns-r1":
-            return objectives.nonsaturating_generator(critic, fakes, labels)
-        case _:
-            return objectives.wgan_generator(critic, fakes, labels)
 
 
 def parameter_groups(network: nn.Module, ratio: float, noise_ratio: float) -> list[dict[str, Any]]:
@@ -180,15 +132,15 @@ class Trainer:
         mix = self.shard(self.streams.uniform("mix", batch.images, stage.batch))
         fakes = self.fakes("critic", batch.images, stage, labels)
 
-        def loss(part: slice) -> Objective:
+        def loss(part: slice) -> Loss:
             some_labels = None if labels is None else labels[part]
             critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             with torch.no_grad():
                 drawn, means = fakes(part)
             with weights_kept(self.discriminator):
-                return critic_objective(
-                    self.config, critic, reals[part], drawn, mix[part], some_labels
-                ).with_statistics(means)
+                return critic_loss(self.config, critic, reals[part], drawn, mix[part], some_labels).with_statistics(
+                    means
+                )
 
         constraints.iterate(self.discriminator)
         self.generator.zero_grad()  # a step's memory is at its highest here
@@ -206,11 +158,11 @@ class Trainer:
             labels = self.shard(self.labels.of(self.labels.training[places]))
         fakes = self.fakes("generator", self.images, stage, labels)
 
-        def loss(part: slice) -> Objective:
+        def loss(part: slice) -> Loss:
             some_labels = None if labels is None else labels[part]
             critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
             drawn, means = fakes(part)
-            return generator_objective(self.config, critic, drawn, some_labels).with_statistics(means)
+            return generator_loss(self.config, critic, drawn, some_labels).with_statistics(means)
 
         constraints.iterate(self.generator)
         self.discriminator.requires_grad_(False)
@@ -235,7 +187,7 @@ class Trainer:
         self,
         network: Generator | Discriminator,
         adam: torch.optim.Adam,
-        loss: Callable[[slice], Objective],
+        loss: Callable[[slice], Loss],
         count: int,
     ) -> dict[str, Tensor]:
         """One step of a network's optimizer on the loss's mean over this share and over all processes.
@@ -247,7 +199,7 @@ class Trainer:
         sums: dict[str, Tensor] = {}
         for part in parts:
             result = loss(part)
-            (result.loss / len(parts)).backward()
+            (result.value / len(parts)).backward()
             sums = {name: sums.get(name, 0) + value for name, value in result.statistics.items()}
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         flat = torch.cat([value.flatten() for value in sums.values()]) / len(parts)
