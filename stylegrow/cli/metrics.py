@@ -15,7 +15,7 @@ import tyro
 from stylegrow.common.commandline import Dtype, Integer, Number, Text, parsed, write_any_name
 from stylegrow.common.errors import DataError, InputError, ModelError
 from stylegrow.common.text import printable
-from stylegrow.metrics.names import DEFAULT, check_names
+from stylegrow.metrics.table import DEFAULT, check_names, names_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,42 +31,42 @@ PROGRAM = "stylegrow metrics"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Measure a model against real pictures. Every number stands beside its floor: the same number of other real
-    pictures, equally many."""
+    """Evaluate a model against real images. Every number stands beside its floor: the same number of other real
+    images, equally many."""
 
     model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     data: Text = None
-    """folder, zip or prepared data set of pictures; without it the embedded faces"""
+    """folder, zip or prepared data set of images; without it the embedded faces"""
     metrics: str = ",".join(DEFAULT)
     """any of fd (fid with Inception), kid, pr (precision, recall), dc (density, coverage), swd, msssim, ppl, attributes
     and neighbours, separated by commas"""
     samples: Integer = None
-    """pictures of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
+    """images of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
     features: str = "embedded"
     """embedded (EfficientNet-Lite0), inception (downloaded once), or the file of torch-fidelity's Inception weights"""
     seed: int = 0
-    """of everything that is drawn"""
+    """of all random numbers"""
     trunc: Number = None
     """truncation psi of a StyleGAN (default: none, 1)"""
     mirror: bool = False
-    """show half of the real pictures mirrored, as for a model trained with --mirror"""
+    """show half of the real images mirrored, as for a model trained with --mirror"""
     anchors: bool = False
-    """also measure real pictures blurred with a Gaussian of 1 px, and with noise of 1 grey level"""
+    """also evaluate real images blurred with a Gaussian of 1 px, and with noise of 1 grey level"""
     beside: Text = None
-    """other models of the same size to measure as well, separated by commas, a column each"""
+    """other models of the same size to evaluate as well, separated by commas, a column each"""
     out: Text = None
     """also write everything to this JSON file"""
     figure: str = "neighbours.png"
-    """the picture that neighbours writes"""
+    """the image that neighbours writes"""
     cache: Text = None
-    """where prepared pictures and their features are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
+    """where prepared images and their features are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)"""
     batch: Integer = None
-    """pictures drawn at once (default: what memory holds)"""
+    """images drawn at once (default: what memory holds)"""
     dtype: Dtype = "float32"
     """of the generator's convolutions"""
     workers: Integer = None
-    """processes that prepare pictures (default: one a core)"""
+    """processes that prepare images (default: one a core)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return fail(error, 1)
     except KeyboardInterrupt:
-        print("interrupted: features of real pictures are kept, run it again for the rest", file=sys.stderr)
+        print("interrupted: features of real images are kept, run it again for the rest", file=sys.stderr)
         return 130
     return 0
 
@@ -95,7 +95,7 @@ def fail(error: Exception, status: int) -> int:
 
 def check(options: Options) -> None:
     """InputError for what is wrong with the options themselves, before anything is loaded."""
-    check_names(names_of(options), options.features != "embedded")
+    check_names(names_in(options.metrics), options.features != "embedded")
     for name, least in (("samples", 1), ("seed", 0), ("batch", 1), ("workers", 1)):
         given = getattr(options, name)
         if given is not None and given < least:
@@ -105,13 +105,8 @@ def check(options: Options) -> None:
             raise InputError(f"--{name} {printable(path)}: there is no such folder; make it first")
 
 
-def names_of(options: Options) -> list[str]:
-    """The metrics asked for."""
-    return [name.strip() for name in options.metrics.split(",") if name.strip()]
-
-
 def run(options: Options) -> None:
-    """Measure, print the table, and write what is to be written. Raises InputError, DataError, ModelError, OSError."""
+    """Evaluate, print the table, and write the files. Raises InputError, DataError, ModelError, OSError."""
     import torch
 
     from stylegrow.data import open_dataset
@@ -119,47 +114,53 @@ def run(options: Options) -> None:
     from stylegrow.models import find_model, read_config
     from stylegrow.models.folders import name_of
 
-    config = read_config(options.model)
-    facts = config["training"]
+    facts = read_config(options.model)["training"]
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     generator, look = open_model(options.model, options, device)
-    others = {name: open_model(name, options, device) for name in beside(options)}
+    others = {name: open_model(name, options, device) for name in names_in(options.beside or "")}
     for name, (other, _) in others.items():
         check_alike(name, other, generator)
     dataset = open_dataset(options.data, resolution=generator.resolution, cache=options.cache, workers=options.workers)
-    begun = time.monotonic()
+    start = time.monotonic()
     evaluator = Evaluator(
-        dataset, names_of(options), options.samples, resolution=generator.resolution, features=options.features,
-        seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts), cond=facts.get("labels"),
-        cache=options.cache, device=device or "cpu", batch=options.batch or 0,
+        dataset, names_in(options.metrics), options.samples, resolution=generator.resolution,
+        features=options.features, seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts),
+        cond=facts.get("labels"), cache=options.cache, device=device or "cpu", batch=options.batch or 0,
     )  # fmt: skip
-    results = evaluator.evaluate(generator, look)
-    anchors = {}
+    results, anchors = evaluator.evaluate(generator, look), {}
     if options.anchors:
         anchors = {"blurred 1 px": evaluator.blurred(), "noise of 1 grey level": evaluator.noisy()}
-    for name, (other, seen) in others.items():
-        anchors[name_of(name, find_model(name))] = evaluator.evaluate(other, seen)
-    report(options, results, anchors, dataset, look, time.monotonic() - begun)
-
-
-def beside(options: Options) -> list[str]:
-    """The models that --beside names."""
-    return [name.strip() for name in (options.beside or "").split(",") if name.strip()]
+    for name, (other, other_look) in others.items():
+        anchors[name_of(name, find_model(name))] = evaluator.evaluate(other, other_look)
+    heading = f"{options.model} against {dataset.name}, seed {options.seed}"
+    heading += "" if options.trunc is None else f", psi {look.psi:g}"
+    print(f"{printable(heading)}, {time.monotonic() - start:.0f} s")
+    report(results, anchors)
+    write(options, results, anchors, {"parameters": heading, "Source": dataset.credit or dataset.source})
 
 
 def open_model(name: str, options: Options, device: torch.device | None) -> tuple[Generator, Look]:
-    """A model's generator as the options say, and how it is looked at."""
+    """A model's generator, and the stage that it reached with the truncation of the options and random noise.
+
+    InputError for a truncation where there is none.
+    """
     import torch
 
+    import stylegan
     from stylegrow.models import load_generator, read_config
+    from stylegrow.sampling.drawing import Look, reached
 
     generator = load_generator(name)
     generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
-    return generator, look_of(generator, read_config(name)["training"], options.trunc)
+    if options.trunc is not None and not isinstance(generator, stylegan.Generator):
+        raise InputError(f"--trunc {options.trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
+    stage, alpha = reached(read_config(name)["training"], generator.resolution)
+    psi = 1.0 if options.trunc is None else options.trunc
+    return generator, Look(psi, noise="random", resolution=stage, alpha=alpha)
 
 
 def check_alike(name: str, other: Generator, generator: Generator) -> None:
-    """InputError when another model's pictures cannot be measured against the same real ones."""
+    """InputError when another model's images cannot be compared with the same real ones."""
     for what in ("resolution", "image_channels", "label_dim"):
         theirs, ours = other.config[what], generator.config[what]
         if theirs != ours:
@@ -168,70 +169,46 @@ def check_alike(name: str, other: Generator, generator: Generator) -> None:
             )
 
 
-def look_of(generator: Generator, facts: dict[str, Any], trunc: float | None) -> Look:
-    """The stage that the model reached, with random noise. InputError for a truncation where there is none."""
-    import stylegan
-    from stylegrow.sampling.drawing import Look, reached
-
-    if trunc is not None and not isinstance(generator, stylegan.Generator):
-        raise InputError(f"--trunc {trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
-    stage, alpha = reached(facts, generator.resolution)
-    return Look(1.0 if trunc is None else trunc, noise="random", resolution=stage, alpha=alpha)
-
-
 def held_out_of(dataset: Dataset, facts: dict[str, Any]) -> np.ndarray | None:
-    """The pictures that the model's training held out, where the model says so of this data; else None."""
+    """The images that the model's training held out, where its facts name images of this data set; else None."""
     import numpy as np
 
     places = {printable(name): place for place, name in enumerate(dataset.names)}
     names = facts.get("held_out")
-    if not isinstance(names, list) or not names or not all(name in places for name in names if isinstance(name, str)):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name in places for name in names):
         return None
-    return np.array([places[name] for name in names if isinstance(name, str)])
+    return np.array([places[name] for name in names])
 
 
-def report(
-    options: Options,
-    results: list[Result],
-    anchors: dict[str, list[Result]],
-    dataset: Dataset,
-    look: Look,
-    seconds: float,
-) -> None:
-    """Print everything, and write --out and --figure."""
+def report(results: list[Result], anchors: dict[str, list[Result]]) -> None:
+    """Print the tables."""
     from stylegrow.metrics.results import attribute_table, table
 
-    psi = "" if options.trunc is None else f", psi {look.psi:g}"
-    heading = f"{options.model} against {dataset.name}, seed {options.seed}{psi}"
-    print(f"{printable(heading)}, {seconds:.0f} s")
     for name in dict.fromkeys(result.features for result in results if result.features):
         which = ", ".join(result.name for result in results if result.features == name)
         print(f"{which}: by {name}")
-    print()
-    rows = table(results, anchors)
     attributes = attribute_table(results)
-    print(*rows, *(["", *attributes] if attributes else []), sep="\n")
+    print("", *table(results, anchors), *(["", *attributes] if attributes else []), sep="\n")
+
+
+def write(
+    options: Options, results: list[Result], anchors: dict[str, list[Result]], image_texts: dict[str, str]
+) -> None:
+    """Write --figure where there is one, and --out: all results as a JSON file."""
+    from stylegrow.common.files import write_whole
+    from stylegrow.rendering.grids import save_png
+
     for result in results:
         if result.figure is not None:
-            from stylegrow.rendering.grids import save_png
-
-            source = dataset.credit or dataset.source
-            save_png(result.figure, Path(options.figure).expanduser(), {"parameters": heading, "Source": source})
-            print(f"\nnearest training pictures: {printable(options.figure)}")
+            save_png(result.figure, Path(options.figure).expanduser(), image_texts)
+            print(f"\nnearest training images: {printable(options.figure)}")
     if options.out is not None:
-        write(Path(options.out).expanduser(), options, results, anchors)
-
-
-def write(path: Path, options: Options, results: list[Result], anchors: dict[str, list[Result]]) -> None:
-    """All results as a JSON file, whole or not at all."""
-    from stylegrow.common.files import write_whole
-
-    content = {
-        "options": vars(options),
-        "results": [result.to_json() for result in results],
-        "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
-    }
-    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
+        content = {
+            "options": vars(options),
+            "results": [result.to_json() for result in results],
+            "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
+        }
+        write_whole(Path(options.out).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

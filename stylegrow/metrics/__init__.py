@@ -1,20 +1,19 @@
-"""How good a generator is: numbers beside their floors, real pictures against other real pictures."""
+"""How good a generator is: metrics beside their floors, the same numbers of real images against other real images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stylegrow.common.errors import InputError
 from stylegrow.metrics.results import Result
 
 if TYPE_CHECKING:
     from stylegrow.metrics.evaluation import Evaluator, evaluate
 
-__all__ = ["Evaluator", "InputError", "Result", "evaluate"]
+__all__ = ["Evaluator", "Result", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is first used."""
+    """Import what needs torch when it is first used."""
     if name in ("Evaluator", "evaluate"):
         from stylegrow.metrics import evaluation
 

@@ -1,7 +1,7 @@
-"""What an embedded face shows, read off its pixels: a small network trained on faces that no data set holds.
+"""The attributes of an embedded face, read off its pixels by a small network trained on faces of no data set.
 
-Its weights are bundled, so that everybody's numbers come from the same one. `stylegrow metrics.classifier` trains it
-anew, which takes some minutes on one core and is needed when the faces change.
+Its weights are bundled, so that everybody's numbers come from the same one. `python -m stylegrow.metrics.classifier`
+trains it anew, which takes some minutes on one core and is needed when the faces change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
 from stylegrow.data.sources import toonhead
-from stylegrow.metrics.anchors import blurred
+from stylegrow.metrics.reals import blurred
 from stylegrow.sampling import drawing
 
 FILE = Path(__file__).with_name("toonhead-attributes.safetensors")
@@ -49,9 +49,9 @@ class AttributeClassifier(nn.Module):
 
     @torch.inference_mode()
     def read(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Which class of each attribute pictures [n, 3, R, R] (uint8) show: int64 [n] by attribute.
+        """The class of each attribute that images [n, 3, R, R] (uint8) show: int64 [n] by attribute.
 
-        Pictures of other sizes than 64 px are averaged down, or enlarged by repeating pixels.
+        Images of other sizes than 64 px are averaged down, or enlarged by repeating pixels.
         """
         device = next(self.parameters()).device
         found = []
@@ -72,9 +72,9 @@ def load_classifier(path: Path = FILE) -> AttributeClassifier:
     with safe_open(path, "pt") as file:
         metadata, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if metadata.get("classes") != _classes():
-        advice = "install the versions of requirements.txt, or train anew with stylegrow metrics.classifier"
+        advice = "install the versions of requirements.txt, or train anew with python -m stylegrow.metrics.classifier"
         raise InputError(f"--metrics attributes: the installed faces have other attributes than {path.name}; {advice}")
-    with torch.random.fork_rng(devices=[]):  # the weights it begins with must not change what the caller draws
+    with torch.random.fork_rng(devices=[]):  # initial weights must not change the caller's random numbers
         network = AttributeClassifier()
     network.load_state_dict(state)
     return network.eval()
@@ -104,20 +104,20 @@ def train(faces: int = FACES, steps: int = STEPS, seed: int = 0) -> AttributeCla
 
 
 def rendered(numbers: range) -> tuple[Tensor, Tensor]:
-    """(pictures [n, 3, 64, 64] uint8, class indices [n, attributes] int64) of embedded faces."""
+    """(images [n, 3, 64, 64] uint8, class indices [n, attributes] int64) of embedded faces."""
     classes = {name: toonhead.classes(name) for name in toonhead.ATTRIBUTES}
-    pictures, labels = [], []
+    images, labels = [], []
     for number in numbers:
-        pictures.append(torch.from_numpy(toonhead.render(number, SIZE)).permute(2, 0, 1))
+        images.append(torch.from_numpy(toonhead.render(number, SIZE)).permute(2, 0, 1))
         values = toonhead.attributes(number)
         labels.append([classes[name].index(values[name]) for name in toonhead.ATTRIBUTES])
-    return torch.stack(pictures), torch.tensor(labels)
+    return torch.stack(images), torch.tensor(labels)
 
 
 def _varied(images: Tensor) -> Tensor:
-    """The pictures in [-1, 1], half of them mirrored, moved and noisy; every other batch blurred.
+    """The images in [-1, 1], half of them mirrored, moved and noisy; every other batch blurred, as generators blur.
 
-    Edges are repeated. Generators blur, and what a face shows is to be read all the same.
+    Edges are repeated.
     """
     x = images / 127.5 - 1
     x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)

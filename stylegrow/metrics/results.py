@@ -1,34 +1,33 @@
-"""What a measurement says, and how it is printed."""
+"""The results of an evaluation, and their tables."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.tables import text_table
+from stylegrow.metrics.table import Better
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Better = Literal["lower", "higher", "floor"]
-
 
 @dataclass(frozen=True)
 class Result:
-    """A number and what it is worth.
+    """A number, and its floor: the same number of other real images in place of the generated ones.
 
     Attributes:
-        name: of the metric, in lower case: "fid", "kid", "precision", ...
-        value: of the generator's pictures against real ones; None where it is none (a hole in a table of anchors).
-        floor: of other real pictures in their place, equally many; None for what real pictures do not have.
-        samples: pictures of each kind.
-        deviation, floor_deviation: over the splits, where there are any.
-        better: which way is good; "floor" for numbers that ought to be as the floor is.
+        name: in lower case: "fid", "kid", "precision", ...
+        value: of generated against real images.
+        floor: of as many other real images; None for what real images do not have.
+        samples: images of each kind.
+        deviation, floor_deviation: standard deviations over the splits, where there are any.
+        better: the direction that is better; "floor" for numbers that ought to be as the floor is.
         features: the network that the number depends on.
-        details: more to know, ready for JSON.
-        figure: a picture of it.
+        details: more about it, ready for JSON.
+        figure: an image of it.
     """
 
     name: str
@@ -43,13 +42,13 @@ class Result:
     figure: Image.Image | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the figure and what there is not."""
+        """All but the figure and what is None or empty."""
         content = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "figure"}
         return {name: value for name, value in content.items() if value is not None and value != {}}
 
 
 def table(results: Sequence[Result], anchors: Mapping[str, Sequence[Result]] | None = None) -> list[str]:
-    """The numbers beside their floors, and beside those of anchors by their names, a line each."""
+    """The lines of a table: each result beside its floor, and beside the anchors' results of the same name."""
     anchors = anchors or {}
     rows = [["metric", "value", "floor", *anchors, "samples", "better"]]
     for result in results:
@@ -62,22 +61,21 @@ def table(results: Sequence[Result], anchors: Mapping[str, Sequence[Result]] | N
 
 
 def attribute_table(results: Sequence[Result]) -> list[str]:
-    """For attributes: how well each is read, what is missing, the extremes of generated over true frequency."""
+    """The lines of a table of attributes: the classifier's accuracy, missing values, extremes of generated / true."""
     rows = [["attribute", "read right", "missing", "lowest factor", "highest factor"]]
-    for result in results:
-        if "shares" in result.details:
-            details = result.details
-            factors = {value: share["generated"] / share["true"] for value, share in details["shares"].items()}
-            least, most = min(factors, key=factors.__getitem__), max(factors, key=factors.__getitem__)
-            cells = [f"{details['accuracy']:.1%}", ", ".join(details["missing"]) or "none"]
-            rows.append(
-                [details["attribute"], *cells, f"{least} x{factors[least]:.2f}", f"{most} x{factors[most]:.2f}"]
-            )
+    for details in (result.details for result in results if "shares" in result.details):
+        factors = {value: share["generated"] / share["true"] for value, share in details["shares"].items()}
+        extremes = [
+            f"{value} x{factors[value]:.2f}"
+            for value in (min(factors, key=factors.__getitem__), max(factors, key=factors.__getitem__))
+        ]
+        missing = ", ".join(details["missing"]) or "none"
+        rows.append([details["attribute"], f"{details['accuracy']:.1%}", missing, *extremes])
     return text_table(rows) if len(rows) > 1 else []
 
 
 def number(value: float | None, deviation: float | None = None) -> str:
-    """A number to four digits, with its deviation to two."""
+    """A number to four digits, with its deviation to two; "-" for none."""
     if value is None:
         return "-"
     return f"{value:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")

@@ -1,15 +1,15 @@
-"""Sliced Wasserstein distance between pictures, for each level of a Laplacian pyramid (Karras 2018, section 5)."""
+"""Sliced Wasserstein distance of sets of images, for each level of a Laplacian pyramid (Karras 2018, section 5)."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-LOWEST = 16  # px
+from stylegrow.metrics.table import METRICS
+
+LOWEST = METRICS["swd"].least_resolution
 PATCH, PATCHES_PER_IMAGE = 7, 128
 REPEATS, DIRECTIONS = 4, 128
 TAPS = (1, 4, 6, 4, 1)
@@ -18,25 +18,15 @@ SCALE = 1e3  # as the paper reports it
 Descriptors = dict[int, np.ndarray]
 
 
-def levels_of(resolution: int) -> list[int]:
-    """The resolutions that are compared, the finest first: down to 16 px."""
-    return [resolution >> i for i in range(resolution.bit_length()) if resolution >> i >= LOWEST]
-
-
 def descriptors(images: np.ndarray, rng: np.random.Generator) -> Descriptors:
-    """Patches of pictures [N, 3, R, R] at random places of each level: float32 [N * 128, 3, 7, 7] by resolution."""
+    """Patches of images [N, 3, R, R] at random places of each level: float32 [N * 128, 3, 7, 7] by resolution."""
     return {level.shape[-1]: _patches(level.numpy(), rng) for level in pyramid(torch.tensor(images).float())}
-
-
-def joined(parts: Sequence[Descriptors]) -> Descriptors:
-    """The descriptors of several batches as one set."""
-    return {resolution: np.concatenate([part[resolution] for part in parts]) for resolution in parts[0]}
 
 
 def pyramid(images: Tensor) -> list[Tensor]:
     """The Laplacian pyramid of images [N, C, R, R]: what each level adds to the next, and the last, 16 px, itself."""
     result = []
-    for _ in levels_of(images.shape[-1])[1:]:
+    while images.shape[-1] >= 2 * LOWEST:
         smaller = _smoothed(images, 1)[:, :, ::2, ::2]
         result.append(images - _enlarged(smaller))
         images = smaller

@@ -11,9 +11,10 @@ from PIL import Image
 from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
 from stylegrow.metrics import Result
+from stylegrow.metrics.table import DECIDING
 from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import HOLDOUT, Train, last_state, only, options, statistics
-from train.config.options import DECIDING, Options, metric_names, parse
+from train.config.options import Options, metric_names, parse
 from train.config.run_config import RunConfig
 from train.run import evaluation
 from train.run.checkpoints import checkpoints_in

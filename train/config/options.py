@@ -13,7 +13,7 @@ import tyro
 from stylegrow.common.commandline import Integer, Number, Text, parsed
 from stylegrow.common.errors import InputError
 from stylegrow.data.sources import NAMES, TOONHEAD
-from stylegrow.metrics.names import check_names
+from stylegrow.metrics.table import DECIDING, check_names, names_in
 from train.config.presets import PRESETS, LossName, Normalised, Switch
 
 PrecisionName = Literal["no", "bf16"]
@@ -28,9 +28,6 @@ BARE = {"--resume": "newest", "--cond": "class", "--spectral-norm": "critic"}
 
 # The options of one objective alone.
 OWN = {"gp_weight": "wgan-gp", "gamma": "ns-r1", "clip": "wgan-clip"}
-
-# The metrics that can decide which model is the best, since lower is better, and the result that does it.
-DECIDING = {"fd": "fd", "kid": "kid", "swd": "swd_avg", "attributes": "attributes", "ppl": "ppl_z_full"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +221,7 @@ def metric_names(options: Options) -> tuple[str, ...]:
                     f"{flag(name)} {value:g}: there is nothing to measure; name --metrics, or leave it out"
                 )
         return ()
-    names = [name.strip() for name in options.metrics.split(",") if name.strip()]
+    names = names_in(options.metrics)
     if "fid" in names:
         raise InputError("--metrics fid: is by Inception's features, training measures with the embedded; ask for fd")
     try:

@@ -16,10 +16,11 @@ from stylegrow.common.text import duration
 from stylegrow.data import Dataset
 from stylegrow.metrics import Result
 from stylegrow.metrics.results import number
+from stylegrow.metrics.table import DECIDING
 from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
 from stylegrow.sampling.drawing import Look
-from train.config.options import DECIDING, metric_names
+from train.config.options import metric_names
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.run.snapshots import Snapshots
@@ -33,12 +34,12 @@ def check_metrics(config: RunConfig, dataset: Dataset) -> None:
     """InputError where the run's metrics cannot be measured on its pictures."""
     if not (names := metric_names(config.options)):
         return
-    from stylegrow.metrics.reals import check_fit, draw_reals
+    from stylegrow.metrics.reals import check_data, choose_reals
 
     _, held_out = dataset.split(config.options.holdout)
     try:
-        check_fit(names, dataset, dataset.resolution)
-        draw_reals(dataset, dataset.resolution, config.options.metrics_samples, held_out=held_out)
+        check_data(names, dataset, dataset.resolution)
+        choose_reals(dataset, dataset.resolution, config.options.metrics_samples, held_out=held_out)
     except InputError as error:
         raise InputError(str(error).replace("--samples", "--metrics-samples")) from None
 

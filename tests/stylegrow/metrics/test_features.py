@@ -9,7 +9,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.metrics import features
 from stylegrow.metrics.features import RealFeatures, find_features
 from stylegrow.metrics.inception import Inception, resized
-from stylegrow.metrics.reals import draw_reals
+from stylegrow.metrics.reals import choose_reals
 
 
 def pictures(count=3, size=64, channels=3):
@@ -169,7 +169,7 @@ def test_inception_offline_is_one_clear_line(tmp_path, monkeypatch):
 
 
 def kept(faces, averages, cache, **settings):
-    return RealFeatures(draw_reals(faces, 16, 30, **settings), averages, cache, quiet=True)
+    return RealFeatures(choose_reals(faces, 16, 30, **settings), averages, cache, quiet=True)
 
 
 def test_features_of_reals_are_computed_once(faces, averages, tmp_path):

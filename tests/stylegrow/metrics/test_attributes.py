@@ -5,7 +5,7 @@ import torch
 from stylegrow.common.errors import InputError
 from stylegrow.data.sources import toonhead
 from stylegrow.metrics import classifier
-from stylegrow.metrics.attributes import coverage, shares, total_variation
+from stylegrow.metrics.attributes import coverage, frequencies, total_variation
 
 UNSEEN = range(5_000_000, 5_000_100)
 
@@ -16,8 +16,8 @@ def test_total_variation():
     assert total_variation(np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])) == pytest.approx(0.3)
 
 
-def test_shares_count_all_classes():
-    assert shares(np.array([0, 2, 2, 2]), 4).tolist() == [0.25, 0, 0.75, 0]
+def test_frequencies_count_all_classes():
+    assert frequencies(np.array([0, 2, 2, 2]), 4).tolist() == [0.25, 0, 0.75, 0]
 
 
 def test_coverage_names_what_is_missing():
@@ -71,7 +71,7 @@ def test_training_learns_and_repeats(tmp_path, monkeypatch):
 
 def test_a_classifier_of_other_faces_is_refused(monkeypatch):
     monkeypatch.setattr(toonhead, "ATTRIBUTES", ("hair", "mouth"))
-    with pytest.raises(InputError, match=r"other attributes.*python -m metrics\.classifier"):
+    with pytest.raises(InputError, match=r"other attributes.*python -m stylegrow\.metrics\.classifier"):
         classifier.load_classifier()
 
 

@@ -1,13 +1,32 @@
-"""Distances between two sets of features [N, D], in float64."""
+"""Numbers of two sets of features [N, D], real and generated: FD, KID, precision and recall, density and coverage.
+
+All are computed in float64.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
+
+from stylegrow.sampling import drawing
 
 SPLITS = 10
 BLOCK = 1024  # rows of a matrix of distances at once
+
+
+def compare_features(
+    name: str, reals: np.ndarray, fakes: np.ndarray, seed: int
+) -> dict[str, tuple[float, float | None]]:
+    """The results of a metric of features by their names, each with its deviation over splits where there are any."""
+    match name:
+        case "fd":
+            return {"fd": (frechet_distance(reals, fakes), None)}
+        case "kid":
+            return {"kid": kernel_distance(reals, fakes, seed)}
+        case "pr":
+            precision, recall = precision_recall(reals, fakes)
+            return {"precision": (precision, None), "recall": (recall, None)}
+    density, coverage = density_coverage(reals, fakes)
+    return {"density": (density, None), "coverage": (coverage, None)}
 
 
 def frechet_distance(reals: np.ndarray, fakes: np.ndarray) -> float:
@@ -62,7 +81,7 @@ def polynomial_mmd(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def precision_recall(reals: np.ndarray, fakes: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """(precision, recall): the share of fakes in the reals' manifold, and of reals in the fakes' (Kynkaanniemi 2019).
+    """(precision, recall): fraction of fakes in the reals' manifold, of reals in the fakes' (Kynkaanniemi 2019).
 
     A manifold is the union of balls around its features that reach to each one's k-th nearest neighbour (eq. 1-2).
     """
@@ -72,33 +91,33 @@ def precision_recall(reals: np.ndarray, fakes: np.ndarray, k: int = 3) -> tuple[
 def density_coverage(reals: np.ndarray, fakes: np.ndarray, k: int = 5) -> tuple[float, float]:
     """(density, coverage) of Naeem 2020, eq. 5 and 8.
 
-    Density counts how many real balls hold each fake, over k, and may exceed 1; coverage is the share of real balls
+    Density counts how many real balls hold each fake, over k, and may exceed 1; coverage is the fraction of real balls
     that hold a fake.
     """
     own = radii(reals, k)
-    covered = [(distances(reals[part], fakes) <= own[part, None]).any(axis=1) for part in _parts(len(reals))]
+    covered = [
+        (distances(reals[part], fakes) <= own[part, None]).any(axis=1) for part in drawing.parts(len(reals), BLOCK)
+    ]
     return float(balls_around(fakes, reals, k).mean() / k), float(np.concatenate(covered).mean())
 
 
 def balls_around(points: np.ndarray, features: np.ndarray, k: int) -> np.ndarray:
     """How many of the balls around the features [M, D] that reach to their k-th nearest hold each point: int [N]."""
     own = radii(features, k)
-    counts = [(distances(points[part], features) <= own[None, :]).sum(axis=1) for part in _parts(len(points))]
+    counts = [
+        (distances(points[part], features) <= own[None, :]).sum(axis=1) for part in drawing.parts(len(points), BLOCK)
+    ]
     return np.concatenate(counts)
 
 
 def radii(features: np.ndarray, k: int) -> np.ndarray:
     """The distance [N] of each feature to its k-th nearest neighbour, itself not counted."""
     found = []
-    for part in _parts(len(features)):
+    for part in drawing.parts(len(features), BLOCK):
         own = distances(features[part], features)
         own[np.arange(len(own)), np.arange(part.start, part.stop)] = np.inf
         found.append(np.partition(own, k - 1, axis=1)[:, k - 1])
     return np.concatenate(found)
-
-
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
 
 
 def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:

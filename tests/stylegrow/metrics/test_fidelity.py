@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stylegrow.metrics.distances import (
+from stylegrow.metrics.fidelity import (
     density_coverage,
     distances,
     frechet_distance,
@@ -133,7 +133,7 @@ def test_large_sets_are_taken_in_blocks(monkeypatch):
     rng = np.random.RandomState(0)
     reals, fakes = rng.standard_normal((50, 3)), rng.standard_normal((40, 3)) + 0.5
     whole = precision_recall(reals, fakes), density_coverage(reals, fakes)
-    monkeypatch.setattr("stylegrow.metrics.distances.BLOCK", 7)
+    monkeypatch.setattr("stylegrow.metrics.fidelity.BLOCK", 7)
     assert (precision_recall(reals, fakes), density_coverage(reals, fakes)) == whole
 
 

@@ -9,7 +9,7 @@ import torch
 from stylegrow.metrics import swd
 from stylegrow.metrics.msssim import ms_ssim
 
-ORACLE = Path(__file__).parents[1] / "oracle" / "swd_msssim.npz"
+ORACLE = Path(__file__).parents[2] / "oracle" / "swd_msssim.npz"
 
 
 @cache

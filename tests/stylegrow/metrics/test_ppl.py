@@ -8,7 +8,7 @@ from torch import nn
 
 from stylegrow.metrics.ppl import path_length, perceptual_distance, slerp, variants
 from stylegrow.sampling import drawing
-from tests.metrics.conftest import a_generator
+from tests.stylegrow.metrics.conftest import a_generator
 
 SEEDS = list(range(6))
 

@@ -1,0 +1,73 @@
+"""The metrics: what each needs, which direction is better, and which can decide on the best model of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stylegrow.common.errors import InputError
+from stylegrow.common.text import printable
+
+Need = Literal["features", "patches", "similarity", "readings", "generator"]
+Better = Literal["lower", "higher", "floor"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the option --metrics.
+
+    Attributes:
+        name: as the option takes it.
+        needs: what it is computed from: the "features" of a network, "patches" of a Laplacian pyramid, the "similarity"
+            of pairs of images, the attribute classifier's "readings", or the "generator" itself.
+        results: the names of its results, up to the first "_" ("swd" for "swd_16").
+        better: the direction that is better; "floor" for values that ought to be as the floor is.
+        decides: the result whose lowest value marks the best model of a run; None where none can.
+        least_resolution: of the images, in px.
+    """
+
+    name: str
+    needs: Need
+    results: tuple[str, ...]
+    better: Better = "lower"
+    decides: str | None = None
+    least_resolution: int = 4
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("fd", "features", ("fd", "fid"), decides="fd"),
+        Metric("kid", "features", ("kid",), decides="kid"),
+        Metric("pr", "features", ("precision", "recall"), "higher"),
+        Metric("dc", "features", ("density", "coverage"), "higher"),
+        Metric("swd", "patches", ("swd",), decides="swd_avg", least_resolution=16),
+        Metric("msssim", "similarity", ("msssim",), "floor", least_resolution=16),
+        Metric("attributes", "readings", ("attributes",), decides="attributes"),
+        Metric("ppl", "generator", ("ppl",), decides="ppl_z_full"),
+        Metric("neighbours", "generator", ("neighbours",), "floor"),
+    )
+}
+DEFAULT = ("fd", "kid", "pr", "dc")
+# Those that can come first in training's --metrics, and the result that decides there.
+DECIDING = {metric.name: metric.decides for metric in METRICS.values() if metric.decides}
+CHOICES = ("fd", "fid", *list(METRICS)[1:])
+
+
+def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
+    """The metrics asked for, each once. InputError for unknown names, and for "fid" without Inception's features."""
+    if not names:
+        raise InputError(f"--metrics: names none; choose from {', '.join(CHOICES)}")
+    for name in names:
+        if name not in CHOICES:
+            raise InputError(f"--metrics {printable(name)}: there is no such metric; choose from {', '.join(CHOICES)}")
+    if "fid" in names and not inception:
+        raise InputError("--metrics fid: is by Inception's features; add --features inception, or ask for fd")
+    # With Inception's features both names mean the FID.
+    return tuple(dict.fromkeys("fd" if name == "fid" else name for name in names))
+
+
+def names_in(option: str) -> list[str]:
+    """The names in an option that separates them by commas."""
+    return [name for part in option.split(",") if (name := part.strip())]
