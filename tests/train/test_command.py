@@ -73,7 +73,7 @@ def test_sigterm_saves_and_resuming_goes_on(train: Train, begin, pictures):
     assert process.returncode == 143
     assert err == ""
     run = only("runs")
-    images = last_checkpoint(run).facts["images"]
+    images = last_checkpoint(run).facts.images
     assert f"stopped at {images / 1000:g} kimg, all is saved; --resume {run} continues\n" in out
 
     end = images / 1000 + 0.064

@@ -67,7 +67,7 @@ def test_skipped_steps_are_counted_and_training_goes_on(train: Train, spoil):
     assert all(math.isfinite(value) for line in statistics(run) for value in line.values())
     assert "skipped 2 steps" in ended.out
     assert all(tensor.isfinite().all() for tensor in load_generator(run).state_dict().values())
-    assert last_checkpoint(run).facts["skipped"] == 2
+    assert last_checkpoint(run).facts.skipped == 2
 
 
 @pytest.mark.parametrize(

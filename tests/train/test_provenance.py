@@ -16,7 +16,7 @@ from stylegrow.models import read_config
 from tests.train.runs import Train, only, statistics
 from train.run import provenance
 from train.run.checkpoints import checkpoints_in
-from train.run.reports import Clock, elapsed_at
+from train.run.statistics import Clock, elapsed_at
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from stylegrow.common.text import duration
 from tests.train.runs import Train, only, statistics
 from train.config.schedule import Schedule, Stage
-from train.run import reports
-from train.run.reports import Meter, Reporter, progress_line, schedule_table
+from train.run.descriptions import schedule_table
+from train.run.reporter import LEGEND, Reporter, progress_line
+from train.run.statistics import Meter
+from train.run.statistics import statistics as statistics_of
 
 
 def test_a_meter_gives_the_means_since_the_last_look():
@@ -35,7 +37,7 @@ def test_a_meter_leaves_out_what_is_not_finite():
     assert meter.take() == {"D/loss": 2.0, "G/loss": 0.0}
 
 
-STATS = reports.statistics(
+STATS = statistics_of(
     images=12345,
     stage=Stage(resolution=32, alpha=0.5, batch=16, lr=0.001, phase=3),
     shown=2000,
@@ -57,12 +59,12 @@ def test_a_line_of_progress_has_all_that_the_legend_explains():
     assert "skipped" not in line
     assert "skipped 2 steps" in progress_line(STATS | {"skipped_steps": 2})
     for title in ("res", "alpha", "kimg", "lossD", "lossG", "W", "gradD", "gradG", "mem", "left"):
-        assert f"{title}:" in reports.LEGEND or f"{title}," in reports.LEGEND
+        assert f"{title}:" in LEGEND or f"{title}," in LEGEND
 
 
 def test_the_legend_is_printed_once(train: Train):
     ended = train("--kimg", 0.3)
-    assert ended.out.count(reports.LEGEND) == 1
+    assert ended.out.count(LEGEND) == 1
     assert ended.out.count("\nres ") == 3
     assert (only("runs") / "log.txt").read_text() == ended.out
 

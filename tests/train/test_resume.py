@@ -69,7 +69,7 @@ def test_a_signal_saves_and_ends(train: Train, finished, signal_at, number, stat
     run = only("runs")
     assert ended.out.endswith(f"stopped at 0.16 kimg, all is saved; --resume {run.absolute()} continues\n")
     assert ended.err == ""
-    assert last_checkpoint(run).facts["images"] == 160
+    assert last_checkpoint(run).facts.images == 160
     assert train("--resume").status == 0
     assert last_state(run) == last_state(finished)
 
@@ -138,7 +138,7 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(
             load_discriminator(runs[0])
         if images >= 0 or list(out.glob("*/checkpoints/[0-9]*")):
             newest_there = checkpoints_in(next(out.glob("*/checkpoints")))[0]
-            assert checkpoints.read(newest_there).facts["images"] >= images
+            assert checkpoints.read(newest_there).facts.images >= images
             images = int(newest_there.name)
 
     for out in moments.paths[:: len(moments.paths) // 8]:

@@ -84,10 +84,10 @@ class TestWhatOptionsDo:
         """Two batches of 16 a step, so 4 steps to pass 100 images."""
         train("--n-critic", 2, "--kimg", 0.1)
         run = only("runs")
-        assert last_checkpoint(run).facts["images"] == 128
+        assert last_checkpoint(run).facts.images == 128
         assert last_checkpoint(run).tensors["g_adam.to_image.4x4.bias.step"] == 1  # reset after 112
         train("--n-critic", 1, "--kimg", 0.1, "--out", "one")
-        assert last_checkpoint(only("one")).facts["images"] == 112
+        assert last_checkpoint(only("one")).facts.images == 112
 
     def test_accumulated_batches_give_the_same_weights(self, train: Train):
         """But for rounding: gradients of parts of a batch average to those of the whole."""

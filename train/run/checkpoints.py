@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from stylegrow.common.errors import RunError
 from stylegrow.common.files import new_folder
+from train.run.folders import keep_newest, numbered
 from train.step.fakes import Discriminator, Generator
 from train.step.trainer import Trainer
 
 FORMAT_VERSION = 1
-FACTS = {"images", "phase", "skipped", "networks", "sha256"}
 ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -29,12 +29,24 @@ class BadCheckpointError(ValueError):
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What state.json holds of a checkpoint: the state apart from tensors, and what these belong to."""
+
+    format_version: int
+    images: int
+    phase: int | None
+    skipped: int
+    networks: Mapping[str, Mapping[str, Any]]
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint that was read and found whole."""
 
     path: Path
-    facts: dict[str, Any]
-    tensors: dict[str, Tensor]
+    facts: Facts
+    tensors: Mapping[str, Tensor]
 
 
 def state_of(trainer: Trainer) -> dict[str, Tensor]:
@@ -65,51 +77,35 @@ def save(folder: Path, trainer: Trainer, keep: int) -> Path:
     """Write a checkpoint under `folder`, then remove all but the newest `keep`. OSError when it cannot be written."""
     path = folder / f"{trainer.images:012d}"
     content = save_tensors(state_of(trainer))
-    facts = {
-        "format_version": FORMAT_VERSION,
-        "images": trainer.images,
-        "phase": trainer.phase,
-        "skipped": trainer.skipped,
-        "networks": {name: network.config for name, network in networks_of(trainer).items()},
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    networks = {name: network.config for name, network in networks_of(trainer).items()}
+    digest = hashlib.sha256(content).hexdigest()
+    facts = Facts(FORMAT_VERSION, trainer.images, trainer.phase, trainer.skipped, networks, digest)
     with new_folder(path, ".partial") as partial:
         (partial / "state.safetensors").write_bytes(content)
-        (partial / "state.json").write_bytes(json.dumps(facts, indent=2).encode())
+        (partial / "state.json").write_bytes(json.dumps(asdict(facts), indent=2).encode())
         if path.exists():  # one that was not usable, or this training would not have come here again
             shutil.rmtree(path)
-    prune(folder, path, keep)
+    keep_newest(folder, path.name, keep)
     return path
-
-
-def prune(folder: Path, newest: Path, keep: int) -> None:
-    """Remove all checkpoints but `newest` and the keep - 1 before it.
-
-    Those with more images than the newest are removed too: this run took one before them, since they are not usable.
-    """
-    before = [path for path in checkpoints_in(folder) if path.name < newest.name]
-    for path in checkpoints_in(folder):
-        if path != newest and path not in before[: keep - 1]:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
     """The checkpoints under `folder`, newest first."""
-    return sorted((path for path in folder.glob("[0-9]*") if path.is_dir()), reverse=True)
+    return numbered(folder)
 
 
 def read(path: Path) -> Checkpoint:
     """The checkpoint in this folder. BadCheckpointError if it is truncated, damaged or of another version."""
     try:
-        facts = json.loads((path / "state.json").read_bytes())
+        facts = Facts(**json.loads((path / "state.json").read_bytes()))
         content = (path / "state.safetensors").read_bytes()
     except OSError as error:
         raise BadCheckpointError(f"{Path(error.filename or path).name} cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise BadCheckpointError("state.json is damaged") from None
-    if not isinstance(facts, dict) or facts.get("format_version") != FORMAT_VERSION or FACTS - facts.keys():
-        raise BadCheckpointError("state.json is damaged or of another version")
-    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+    except (ValueError, TypeError):
+        raise BadCheckpointError("state.json is damaged or of another version") from None
+    if facts.format_version != FORMAT_VERSION:
+        raise BadCheckpointError("state.json is of another version")
+    if hashlib.sha256(content).hexdigest() != facts.sha256:
         raise BadCheckpointError("state.safetensors is truncated or damaged")
     try:
         return Checkpoint(path, facts, load_tensors(content))
@@ -140,8 +136,8 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         for key, parameter in owner.named_parameters():
             if slots := slots_of(parameter, f"{name}.{key}", checkpoint.tensors):
                 adam.state[parameter] = slots
-    trainer.images, trainer.phase = checkpoint.facts["images"], checkpoint.facts["phase"]
-    trainer.skipped = checkpoint.facts["skipped"]
+    trainer.images, trainer.phase = checkpoint.facts.images, checkpoint.facts.phase
+    trainer.skipped = checkpoint.facts.skipped
 
 
 def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -157,7 +153,7 @@ def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dic
 
 def check_network(network: Generator | Discriminator, checkpoint: Checkpoint, name: str) -> None:
     """RunError that names the first argument in which the checkpoint's network is another."""
-    saved = checkpoint.facts["networks"][name]
+    saved = checkpoint.facts.networks[name]
     for key, value in network.config.items():
         if saved.get(key) != value:
             raise RunError(

@@ -1,6 +1,7 @@
 """Run folders: made, found again, and written so that a file is there whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,22 @@ def run_number(folder: Path) -> int | None:
     """The number that a run folder's name begins with; None for other names."""
     number = folder.name.partition("-")[0]
     return int(number) if number.isdecimal() else None
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The folders under `folder` that are named by a count of images, the largest first."""
+    return sorted((path for path in folder.glob("[0-9]*") if path.is_dir()), reverse=True)
+
+
+def keep_newest(folder: Path, newest: str, keep: int) -> None:
+    """Remove all numbered folders but the one named `newest` and the keep - 1 before it.
+
+    Those with more images than the newest go too: the run went back to a checkpoint before them.
+    """
+    before = [path for path in numbered(folder) if path.name < newest]
+    for path in numbered(folder):
+        if path.name != newest and path not in before[: max(keep - 1, 0)]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def check_writable(out: str) -> None:

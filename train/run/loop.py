@@ -14,10 +14,13 @@ from stylegrow.common.text import duration
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.distributed.processes import Processes
-from train.run import checkpoints, estimates, reports
+from train.run import checkpoints, estimates
+from train.run.descriptions import schedule_table
 from train.run.evaluation import Evaluation
-from train.run.reports import Clock, Meter, Reporter
+from train.run.reporter import LEGEND, Reporter
 from train.run.snapshots import Snapshots
+from train.run.statistics import Clock, Meter, statistics
+from train.run.trackers import start_trackers, track_grid
 from train.step.batch_loader import Batch, BatchLoader
 from train.step.trainer import Trainer
 
@@ -53,10 +56,10 @@ class Loop:
         self.reporter.say(f"{self.folder}: from {trainer.images / 1000:g} kimg; measuring this machine ...")
         self.seconds = estimates.seconds_per_image(config, self.processes.device, self.reporter.say)
         left = estimates.seconds_left(config.schedule, trainer.images, config.images, self.seconds)
-        self.reporter.say(reports.schedule_table(config.schedule, config.images / 1000, self.seconds))
+        self.reporter.say(schedule_table(config.schedule, config.images / 1000, self.seconds))
         self.reporter.say(f"this will take about {duration(left)}; Ctrl-C stops it, --resume continues it")
-        self.reporter.say(reports.LEGEND)
-        reports.start_trackers(self.processes.accelerator, config, self.folder)
+        self.reporter.say(LEGEND)
+        start_trackers(self.processes.accelerator, config, self.folder)
 
     def run(self, loader: BatchLoader) -> int:
         """Train to the end of the plan, or until a stop is asked for; returns the exit status."""
@@ -129,9 +132,7 @@ class Loop:
             self.seconds[stage.resolution] = seconds / max(shown, 1)
         left = estimates.seconds_left(trainer.schedule, trainer.images, self.config.images, self.seconds)
         left += self.evaluation.seconds_left(trainer.images)
-        stats = reports.statistics(
-            trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped
-        )
+        stats = statistics(trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped)
         self.reporter.tick(stats)
         self.processes.accelerator.log({**means, "resolution": stage.resolution, "alpha": stage.alpha}, trainer.images)
 
@@ -139,7 +140,7 @@ class Loop:
         """A snapshot, on the main process."""
         if self.processes.is_main:
             grid = self.snapshots.write(self.trainer)
-            reports.track_grid(self.processes.accelerator, grid, self.trainer.images)
+            track_grid(self.processes.accelerator, grid, self.trainer.images)
 
     def measure(self) -> None:
         """The metrics, if there are any, on the main process, for which the others wait however long it takes."""

@@ -1,6 +1,5 @@
 """What a run shows of itself while it trains: grids of samples from fixed latents, and model folders."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from stylegrow.models import save_model
 from stylegrow.rendering import grids
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage
-from train.run.reports import Clock
+from train.run.folders import keep_newest
+from train.run.statistics import Clock
 from train.step import constraints
 from train.step.fakes import samples
 from train.step.random_streams import RandomStreams
@@ -60,7 +60,7 @@ class Snapshots:
         self.save_model(self.run / "model", trainer, stage)
         if self.config.options.keep_models:
             self.save_model(self.run / "models" / kimg, trainer, stage)
-        self.prune(kimg)
+        keep_newest(self.run / "models", kimg, self.config.options.keep_models)
         return grid
 
     def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:
@@ -72,17 +72,6 @@ class Snapshots:
             training=self.facts(trainer, stage) | facts,
             classes=self.config.data["classes"],
         )
-
-    def prune(self, newest: str) -> None:
-        """Remove the models of all snapshots but the newest and the keep_models - 1 before it.
-
-        Those with more images go too: the run went back to a checkpoint before them.
-        """
-        there = sorted(path for path in (self.run / "models").glob("[0-9]*") if path.name != newest)
-        before = [path for path in reversed(there) if path.name < newest]
-        for path in there:
-            if path not in before[: max(self.config.options.keep_models - 1, 0)]:
-                shutil.rmtree(path, ignore_errors=True)
 
     @torch.inference_mode()
     def sample(self, trainer: Trainer, stage: Stage) -> Tensor:

@@ -1,7 +1,6 @@
 """A training run from its plan to its exit status."""
 
 import dataclasses
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -27,11 +26,14 @@ from train.config.run_config import (
 )
 from train.config.schedule import to_images
 from train.distributed.processes import Processes, fast_bf16
-from train.run import checkpoints, estimates, folders, provenance, reports
+from train.run import checkpoints, estimates, folders, provenance
+from train.run.descriptions import description, schedule_table
 from train.run.evaluation import Evaluation, check_metrics, forget_after
 from train.run.loop import Loop
-from train.run.reports import Clock, Reporter, elapsed_at
+from train.run.reporter import Reporter
 from train.run.snapshots import Snapshots
+from train.run.statistics import Clock, elapsed_at
+from train.run.trackers import check_tracker
 from train.step import constraints
 from train.step.batch_loader import BatchLoader
 from train.step.random_streams import RandomStreams
@@ -79,12 +81,6 @@ def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig]:
     return folder, stored
 
 
-def check_tracker(name: str) -> None:
-    """InputError when the tracker's package is not installed."""
-    if name != "none" and importlib.util.find_spec(name) is None:
-        raise InputError(f"--log-with {name}: its package is not installed; pip install {name}")
-
-
 def open_data(options: Options, stored: RunConfig | None, quiet: bool) -> Dataset:
     """The data set of these options; that of a resumed run as it was prepared, where it is still there."""
     if stored is not None and is_prepared(Path(stored.data["prepared"])):
@@ -118,7 +114,7 @@ def decide(
     notes = [*([remark] if remark else []), *notes_on(config, dataset, processes)]
     if stored is not None:
         notes += differences(stored, config)
-    return config, [reports.description(config), *(f"note: {note}" for note in notes)]
+    return config, [description(config), *(f"note: {note}" for note in notes)]
 
 
 def choose_precision(
@@ -174,7 +170,7 @@ def dry_run(config: RunConfig, said: list[str], processes: Processes) -> int:
         print(line)
     for name, value in dataclasses.asdict(config.options).items():
         print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
-    print(reports.schedule_table(config.schedule, config.images / 1000))
+    print(schedule_table(config.schedule, config.images / 1000))
     print(f"generator {estimates.parameters(generator):,} parameters, critic {estimates.parameters(discriminator):,}")
     memory = estimates.memory(config)
     print(
@@ -204,8 +200,8 @@ def train(
     checkpoint = None
     if resumed:
         checkpoint = processes.on_main(lambda: checkpoints.read_newest(folder / "checkpoints", reporter.say))
-        if checkpoint is not None and checkpoint.facts["images"] >= config.images:
-            reporter.say(f"{folder} is finished at {checkpoint.facts['images'] / 1000:g} kimg; a larger --kimg goes on")
+        if checkpoint is not None and checkpoint.facts.images >= config.images:
+            reporter.say(f"{folder} is finished at {checkpoint.facts.images / 1000:g} kimg; a larger --kimg goes on")
             return 0
     training, _ = dataset.split(config.options.holdout)
     trainer = build(config, dataset, training, processes, fresh=checkpoint is None)

@@ -1,0 +1,103 @@
+"""The numbers of a run's progress, as lines of stats.jsonl: means over steps, speed, memory and time."""
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+
+from train.config.schedule import Stage
+
+
+class Meter:
+    """Means of finite values over the steps since the last `take`. Sums stay on the device until then."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, statistics: Mapping[str, Tensor]) -> None:
+        """Count the statistics of one step."""
+        for name, value in statistics.items():
+            value = value.detach().float()
+            finite = value.isfinite()
+            counted = torch.stack([torch.where(finite, value, 0.0), finite.float()])
+            self._sums[name] = self._sums[name] + counted if name in self._sums else counted
+
+    def take(self) -> dict[str, float]:
+        """The means; the next ones begin here."""
+        if not self._sums:
+            return {}
+        totals, counts = torch.stack(list(self._sums.values())).unbind(1)
+        means = dict(zip(self._sums, (totals / counts.clamp(min=1)).tolist(), strict=True))
+        self._sums = {}
+        return means
+
+
+class Clock:
+    """How long a run has been training: `before` seconds in earlier processes, and since start()."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._before = before
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Training begins now."""
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return self._before + (0.0 if self._started is None else time.monotonic() - self._started)
+
+
+def elapsed_at(stats: Path, images: int) -> float:
+    """The seconds that training to so many images took, by a run's stats.jsonl."""
+    elapsed = 0.0
+    lines = stats.read_text(encoding="utf-8", errors="replace").splitlines() if stats.exists() else []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # one that a kill has cut short
+            tick = json.loads(line)
+            if tick["kimg"] * 1000 <= images + 0.5:
+                elapsed = float(tick["elapsed_sec"])
+    return elapsed
+
+
+def statistics(
+    images: int,
+    stage: Stage,
+    shown: int,
+    seconds: float,
+    elapsed: float,
+    left: float,
+    means: Mapping[str, float],
+    skipped: int,
+) -> dict[str, Any]:
+    """One line of stats.jsonl: `shown` pictures took `seconds`; `elapsed` since the run's start, `left` to its end."""
+    rate = shown / seconds if seconds > 0 else 0.0
+    return {
+        "kimg": images / 1000,
+        "resolution": stage.resolution,
+        "alpha": stage.alpha,
+        "batch": stage.batch,
+        "lr": stage.lr,
+        "img_per_sec": rate,
+        "sec_per_kimg": 1000 / rate if rate else None,
+        **means,
+        "memory_gb": memory_gb(),
+        "skipped_steps": skipped,
+        "elapsed_sec": elapsed,
+        "left_sec": left,
+        "timestamp": time.time(),
+    }
+
+
+def memory_gb() -> float:
+    """This process's memory: the peak on a GPU, else what it holds now."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return psutil.Process().memory_info().rss / 1e9
