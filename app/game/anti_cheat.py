@@ -1,8 +1,8 @@
-"""Picture files that give nothing away: the real one and the generated ones of a round differ in what they show alone.
+"""Image files that give nothing away: the real one and the generated ones of a round differ in what they show alone.
 
-Every picture goes the same way, whatever it was before: RGB, resized, disturbed by one grey level at random, encoded
+Every image goes the same way, whatever it was before: RGB, resized, disturbed by one grey level at random, encoded
 as JPEG by one call. Reals may have been JPEG files, whose traces a lossless copy would keep; so all are JPEG now. The
-files of a round are equally long (zeros after the end of the picture, which decoders skip), have random names and one
+files of a round are equally long (zeros after the end of the image, which decoders skip), have random names and one
 and the same time, and are written in random order.
 """
 
@@ -27,18 +27,18 @@ THUMBNAIL = 64  # px, but at most half of what the model draws
 
 
 def shown_size(resolution: int) -> int:
-    """The size in px that pictures of a resolution are shown at."""
+    """The size in px that images of a resolution are shown at."""
     return max(resolution, SMALLEST_SHOWN)
 
 
-def publish(pictures: Sequence[np.ndarray], folder: Path, rng: random.Random, size: int) -> list[Path]:
-    """Write the pictures [r, r, 1 or 3] (uint8) of one round into `folder` at `size` px; their paths, in order.
+def publish(images: Sequence[np.ndarray], folder: Path, rng: random.Random, size: int) -> list[Path]:
+    """Write the images [r, r, 1 or 3] (uint8) of one round into `folder` at `size` px; their paths, in order.
 
-    The disturbance differs from round to round, so that a picture that comes again is another file with another hash.
+    The disturbance differs from round to round, so that an image that comes again is another file with another hash.
     OSError where they cannot be written; then none is left behind.
     """
     noise = np.random.default_rng(rng.getrandbits(128))
-    contents = [encoded(disturbed(enlarged(picture, size), noise)) for picture in pictures]
+    contents = [encoded(disturbed(enlarged(image, size), noise)) for image in images]
     length = -(-max(map(len, contents)) // PADDING) * PADDING
     paths = [folder / f"{rng.getrandbits(128):032x}.jpg" for _ in contents]
     second = int(time.time())
@@ -54,26 +54,26 @@ def publish(pictures: Sequence[np.ndarray], folder: Path, rng: random.Random, si
     return paths
 
 
-def enlarged(picture: np.ndarray, size: int) -> np.ndarray:
-    """A square picture [r, r, 1 or 3] (uint8) as RGB [size, size, 3]."""
-    image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3))))
-    return np.asarray(image if image.width == size else image.resize((size, size), Image.Resampling.BICUBIC))
+def enlarged(image: np.ndarray, size: int) -> np.ndarray:
+    """A square image [r, r, 1 or 3] (uint8) as RGB [size, size, 3]."""
+    whole = Image.fromarray(np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3))))
+    return np.asarray(whole if whole.width == size else whole.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def disturbed(picture: np.ndarray, noise: np.random.Generator) -> np.ndarray:
+def disturbed(image: np.ndarray, noise: np.random.Generator) -> np.ndarray:
     """Each value one higher, one lower or as it was, by chance."""
-    return np.clip(picture + noise.integers(-1, 2, picture.shape, np.int16), 0, 255).astype(np.uint8)
+    return np.clip(image + noise.integers(-1, 2, image.shape, np.int16), 0, 255).astype(np.uint8)
 
 
-def thumbnail(picture: np.ndarray) -> np.ndarray:
-    """A picture [r, r, C] (uint8) with fewer pixels, in which mistakes are harder to see."""
-    return resized(picture, min(len(picture) // 2, THUMBNAIL))
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """An image [r, r, C] (uint8) with fewer pixels, in which mistakes are harder to see."""
+    return resized(image, min(len(image) // 2, THUMBNAIL))
 
 
-def encoded(picture: np.ndarray) -> bytes:
-    """A JPEG of RGB [H, W, 3]: no metadata, and tables that do not depend on the picture."""
+def encoded(image: np.ndarray) -> bytes:
+    """A JPEG of RGB [H, W, 3]: no metadata, and tables that do not depend on the image."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=QUALITY, subsampling="4:2:0", optimize=False, progressive=False)
+    Image.fromarray(image).save(file, "JPEG", quality=QUALITY, subsampling="4:2:0", optimize=False, progressive=False)
     return file.getvalue()
 
 

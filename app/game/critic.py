@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from stylegrow.common.errors import ModelError
 from stylegrow.models import load_discriminator
@@ -12,7 +13,7 @@ from stylegrow.sampling.engine import Engine
 
 
 class Critic:
-    """Scores pictures: the higher, the more real. It sees each alone, as a player does who compares no batches."""
+    """Scores images: the higher, the more real. It sees each alone, as a player does who compares no batches."""
 
     def __init__(self, engine: Engine, network: Any) -> None:
         self._network, self._alpha = network, engine.alpha
@@ -20,25 +21,23 @@ class Critic:
         self._network.to(self._device)
         self._takes_labels = engine.architecture == "stylegan" and network.label_dim > 0
 
-    def score(self, picture: np.ndarray, label: int | None) -> float:
-        """How real a picture [r, r, C] (uint8) is.
+    @torch.inference_mode()
+    def score(self, pixels: np.ndarray, label: int | None) -> float:
+        """How real an image [r, r, C] (uint8) is.
 
-        A critic that judges a picture as one of a class takes the label, or without one the class that suits best.
+        A critic that scores an image as one of a class takes the label, or without one the class that suits best.
         """
-        import torch
-
-        image = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None].to(self._device) / 127.5 - 1
-        with torch.inference_mode():
-            if not self._takes_labels:
-                scores = self._network(image, alpha=self._alpha)
-                return float(scores[0] if isinstance(scores, tuple) else scores)
-            one_hot = torch.eye(self._network.label_dim, device=self._device)
-            tried = range(len(one_hot)) if label is None else [label]
-            return max(float(self._network(image, one_hot[[number]], self._alpha)) for number in tried)
+        image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].to(self._device) / 127.5 - 1
+        if not self._takes_labels:
+            scores = self._network(image, alpha=self._alpha)
+            return float(scores[0] if isinstance(scores, tuple) else scores)
+        one_hot = torch.eye(self._network.label_dim, device=self._device)
+        tried = range(len(one_hot)) if label is None else [label]
+        return max(float(self._network(image, one_hot[[number]], self._alpha)) for number in tried)
 
 
 def find_critic(engine: Engine) -> Critic | None:
-    """The critic of a model; None if it was saved without one, or with one for other pictures."""
+    """The critic of a model; None if it was saved without one, or with one for other images."""
     try:
         network = load_discriminator(engine.folder)
     except ModelError:

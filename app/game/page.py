@@ -1,4 +1,4 @@
-"""Which is real? The game: tell a real picture from generated ones. Its rules are in app/game.py."""
+"""Which is real? The game: tell a real picture from generated ones. Its rules are in rules.py and game.py."""
 
 import weakref
 from collections.abc import Callable, Sequence
@@ -8,11 +8,12 @@ from typing import Any
 import gradio as gr
 
 from app.game import scores_page, wording
-from app.game.game import Game, board
+from app.game.game import Game, board_name
 from app.game.leaderboard import LEAST_ROUNDS, Leaderboard
-from app.game.rounds import DIFFICULTIES, Dealers
+from app.game.rounds import RoundSource
+from app.game.rules import DIFFICULTIES, LETTERS, MODES
 from app.game.statistics import CONFIDENCES
-from app.game.wording import KNOWN_LIMIT, LETTERS, MODES
+from app.game.wording import KNOWN_LIMIT
 from app.web import checks
 from app.web.context import Context
 from app.web.models import NO_MODEL
@@ -53,7 +54,7 @@ _KEY = "() => [window.stylegrow.game.key()]"
 def build(context: Context) -> None:
     """The tab. What is played lives on the server, told apart by the page's session; see Game."""
     leaderboard = Leaderboard(context.leaderboard) if context.leaderboard else None
-    game, dealers = Game(context.files, leaderboard), Dealers(context.reals)
+    game, source = Game(context.files, leaderboard), RoundSource(context.reals)
     weakref.finalize(context, game.close)
     if leaderboard is not None:
         weakref.finalize(context, leaderboard.close)
@@ -97,7 +98,7 @@ def build(context: Context) -> None:
                 "Leaderboard", open=False, visible=leaderboard is not None, elem_id="game-leaderboard"
             ) as boards:
                 way = [mode, difficulty, context.model]
-                ranking = _leaderboard(context, game, dealers, way, boards, returned)
+                ranking = _leaderboard(context, game, source, way, boards, returned)
             gr.HTML(_keys())
     context.fields |= {"mode": mode, "difficulty": difficulty}
     context.follow([difficulty], lambda card: [gr.update(visible=card is None or card.styled, value="normal")])
@@ -105,12 +106,12 @@ def build(context: Context) -> None:
     def arrive(model: str, mode: str) -> list[Any]:
         """What the model's data and critic allow."""
         try:
-            dealer = dealers.of(context.models.engine(model))
+            played = source.of(context.models.engine(model))
         except InputError as error:
             return [_lacking(str(error)), gr.skip(), {"ready": False}]
-        modes = [name for name, kind in MODES.items() if dealer.critic or not kind.needs_critic]
+        modes = [name for name, kind in MODES.items() if played.critic or not kind.needs_critic]
         chosen = mode if mode in modes else "pair"
-        return [_title(dealer.reals.noun), gr.update(choices=_modes(modes), value=chosen), {"ready": True}]
+        return [_title(played.reals.noun), gr.update(choices=_modes(modes), value=chosen), {"ready": True}]
 
     def game_new(
         mode: str, difficulty: str, rounds: int | None, thumbnails: bool, model: str, request: gr.Request
@@ -121,8 +122,8 @@ def build(context: Context) -> None:
         of the session is over. An open blitz runs for 60 seconds of thinking. Thumbnails are not ranked.
         """
         engine = context.models.engine(model)
-        dealer = dealers.of(engine)
-        shown = game.new_round(request.session_hash or "", dealer, mode, difficulty, rounds, thumbnails)
+        played = source.of(engine)
+        shown = game.new_round(request.session_hash or "", played, mode, difficulty, rounds, thumbnails)
         files = [str(path) for path in shown.pictures]
         told = {
             "model": model,
@@ -303,7 +304,7 @@ def _statistics(context: Context, game: Game) -> Callable[[Any], None]:
 
 
 def _leaderboard(
-    context: Context, game: Game, dealers: Dealers, way: Sequence[Any], accordion: gr.Accordion, returned: gr.Button
+    context: Context, game: Game, source: RoundSource, way: Sequence[Any], accordion: gr.Accordion, returned: gr.Button
 ) -> Callable[[Any], None]:
     """The board of what is chosen above, and how to get on it; returns a function that refreshes it on an event."""
     table = gr.HTML(elem_id="game-board")
@@ -335,9 +336,8 @@ def _leaderboard(
         ask, entries, said = gr.Button("Board"), gr.JSON(label="Board"), gr.Textbox(label="Said")
 
     def entries_of(mode: str, difficulty: str, model: str, session: str) -> tuple[list[Any], Any]:
-        dealer = dealers.of(context.models.engine(model))
-        name = board(dealer, mode, difficulty)
-        return game.top(name), game.entry(session, name)
+        name = board_name(source.of(context.models.engine(model)), mode, difficulty)
+        return game.board().top(name), game.entry(session, name)
 
     def show(mode: str, difficulty: str, model: str, request: gr.Request) -> str:
         if game.leaderboard is None:

@@ -1,7 +1,7 @@
-"""Where the game's real pictures come from: the ones that training held out, or a folder of the user's.
+"""Where the game's real images come from: the ones that training held out, or a folder of the user's.
 
-Real pictures are prepared by the very functions that prepare training data, so that they differ from generated ones no
-more than the model's own training pictures do.
+They are prepared by the very functions that prepare training data, so that they differ from generated ones no more than
+the model's own training images do.
 """
 
 from __future__ import annotations
@@ -30,26 +30,24 @@ FACE = re.compile(rf"{TOONHEAD}-(\d{{5,9}})")
 
 
 @dataclass(frozen=True)
-class Reals:
-    """Real pictures at the stage of a model; safe to share between threads.
+class RealImages:
+    """Real images at the stage of a model; safe to share between threads.
 
     Attributes:
         count: how many there are; some may turn out to be unusable when they are first needed.
-        read: the picture of a number, [r, r, C] (uint8); UnusableError, DataError or OSError where it cannot.
+        read: the image of a number, [r, r, C] (uint8); UnusableError, DataError or OSError where it cannot.
         noun: what they show: "face" for the embedded faces, "picture" for all others.
-        credit: of these pictures; may be empty.
-        labels: each picture's class [count], None where it is not known.
+        labels: each image's class [count], None where it is not known.
     """
 
     count: int
     read: Callable[[int], np.ndarray]
     noun: str = "picture"
-    credit: str = ""
     labels: Sequence[int] | None = None
     unusable: dict[int, str] = field(default_factory=dict, repr=False)
 
-    def picture(self, index: int) -> np.ndarray | None:
-        """Picture `index` [r, r, C] (uint8); None for one that cannot be read, the reason for which is kept."""
+    def image(self, index: int) -> np.ndarray | None:
+        """Image `index` [r, r, C] (uint8); None for one that cannot be read, the reason for which is kept."""
         try:
             return self.read(index)
         except (UnusableError, DataError, OSError) as error:
@@ -57,7 +55,7 @@ class Reals:
             return None
 
     def draw(self, seen: set[int], rng: random.Random) -> tuple[int, np.ndarray]:
-        """(number, picture [r, r, C] uint8) of one that is not among the `seen`, which is emptied once all have been.
+        """(number, image [r, r, C] uint8) of one that is not among the `seen`, which is emptied once all have been.
 
         InputError when none of them can be read any more.
         """
@@ -67,78 +65,63 @@ class Reals:
                 seen.clear()
                 continue
             index = rng.choice(fresh)
-            if (picture := self.picture(index)) is not None:
-                return index, picture
+            if (image := self.image(index)) is not None:
+                return index, image
         raise InputError(MISSING)
 
 
-def find_reals(engine: Engine, real_images: str | os.PathLike[str] | None = None) -> Reals:
-    """The real pictures for a model: those in `real_images`, else those that its training held out.
+def find_real_images(engine: Engine, folder: str | os.PathLike[str] | None = None) -> RealImages:
+    """The real images for a model: those of `folder`, else those that its training held out.
 
-    `real_images` is a folder (or zip file, or prepared data set) of at least 20 usable pictures. InputError where there
-    are too few or none.
+    `folder` (or zip file, or prepared data set) has at least 20 usable images. InputError where there are too few.
     """
-    if real_images is not None:
-        return _given(engine, Path(real_images))
-    config = read_config(engine.folder)
-    held_out = config["training"].get("held_out")
+    if folder is not None:
+        return _of_folder(engine, Path(folder))
+    training = read_config(engine.folder)["training"]
+    held_out = training.get("held_out")
     if not (isinstance(held_out, list) and len(held_out) >= LEAST and all(isinstance(name, str) for name in held_out)):
         raise InputError(MISSING)
-    held_out, attribute = held_out[:MOST], config["training"].get("labels")
-    if str(config["training"].get("data", "")).startswith(f"{TOONHEAD}, "):
+    held_out, attribute = held_out[:MOST], training.get("labels")
+    if str(training.get("data", "")).startswith(f"{TOONHEAD}, "):
         numbers = [int(found[1]) for found in map(FACE.fullmatch, held_out) if found]
         if len(numbers) == len(held_out):
             return _faces(engine, numbers, attribute)
-    return _from_run(engine, held_out, attribute)
+    return _of_run(engine, held_out, attribute)
 
 
-def _faces(engine: Engine, numbers: Sequence[int], attribute: object) -> Reals:
+def _faces(engine: Engine, numbers: Sequence[int], attribute: object) -> RealImages:
     """Embedded faces, each drawn when it is needed: far quicker than preparing thousands to look at a hundred."""
     from stylegrow.data.sources import find_source, toonhead
 
     labels = None
     if attribute in toonhead.ATTRIBUTES and engine.classes == list(toonhead.classes(str(attribute))):
         labels = [engine.classes.index(toonhead.attributes(number)[str(attribute)]) for number in numbers]
-    read = _read_files(engine, find_source(TOONHEAD), numbers)
-    return Reals(len(numbers), read, "face", toonhead.CREDIT, labels)
+    return RealImages(len(numbers), _read_source(engine, find_source(TOONHEAD), numbers), "face", labels)
 
 
-def _from_run(engine: Engine, held_out: Sequence[str], attribute: object) -> Reals:
-    """Held-out pictures of a run whose folder the model lies in, from the run's own prepared data set."""
+def _of_run(engine: Engine, held_out: Sequence[str], attribute: object) -> RealImages:
+    """Held-out images of the run whose folder the model lies in (model/, models/000100/), from its data set."""
     from stylegrow.data import Dataset
 
-    data = _run_data(engine.folder.resolve())
-    names = [printable(name) for name in data.get("held_out", [])][:MOST]
-    if names != list(held_out):  # another run's, or none
-        raise InputError(MISSING)
-    try:
-        dataset = Dataset(data["prepared"])
-        places = {printable(name): place for place, name in enumerate(dataset.names)}
-        indices = [places[name] for name in held_out]
-        labels = None
-        if attribute in dataset.attributes:
-            labels = dataset.labels(str(attribute), np.array(indices)).argmax(axis=1).tolist()
-        _fits(engine, dataset.resolution, dataset.channels)
-    except (DataError, KeyError, TypeError) as error:
-        raise InputError(MISSING) from error
-    read = _read_prepared(engine, dataset, indices)
-    return Reals(len(indices), read, credit=dataset.credit or "", labels=labels)
-
-
-def _run_data(folder: Path) -> dict[str, Any]:
-    """What options.json notes of the data, in a run folder that holds this model folder (model/, models/000100/)."""
-    for place in list(folder.parents)[:2]:
+    for folder in list(engine.folder.resolve().parents)[:2]:
         try:
-            data = json.loads((place / "options.json").read_bytes())["data"]
+            data = json.loads((folder / "options.json").read_bytes())["data"]
+            if [printable(name) for name in data["held_out"]][:MOST] != list(held_out):  # another run's
+                continue
+            dataset = Dataset(data["prepared"])
+            places = {printable(name): place for place, name in enumerate(dataset.names)}
+            indices = [places[name] for name in held_out]
+            labels = None
+            if attribute in dataset.attributes:
+                labels = dataset.labels(str(attribute), np.array(indices)).argmax(axis=1).tolist()
+            return RealImages(len(indices), _read_prepared(engine, dataset, indices), labels=labels)
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if isinstance(data, dict) and isinstance(data.get("prepared"), str) and isinstance(data.get("held_out"), list):
-            return data
-    return {}
+    raise InputError(MISSING)
 
 
-def _given(engine: Engine, path: Path) -> Reals:
-    """The pictures of a folder. Twenty are read now, so that what is wrong is said at once; the others when needed."""
+def _of_folder(engine: Engine, path: Path) -> RealImages:
+    """Images of a folder. Twenty are read now, so that what is wrong is said at once; the others when needed."""
     from stylegrow.data import Dataset
     from stylegrow.data.dataset import is_prepared
     from stylegrow.data.sources import find_source
@@ -146,55 +129,52 @@ def _given(engine: Engine, path: Path) -> Reals:
     try:
         if is_prepared(path):
             dataset = Dataset(path.expanduser())
-            _fits(engine, dataset.resolution, dataset.channels)
-            chosen = _some(len(dataset))
-            reals = Reals(len(chosen), _read_prepared(engine, dataset, chosen), credit=dataset.credit or "")
+            chosen = _spread(len(dataset))
+            read = _read_prepared(engine, dataset, chosen)
         else:
             source = find_source(path)
-            chosen = _some(len(source.names))
-            reals = Reals(len(chosen), _read_files(engine, source, chosen))
+            chosen = _spread(len(source.names))
+            read = _read_source(engine, source, chosen)
     except DataError as error:
         raise InputError(f"{MISSING} --real-images: {error}") from error
-    usable = 0
+    reals, usable = RealImages(len(chosen), read), 0
     for index in range(reals.count):
-        usable += reals.picture(index) is not None
+        usable += reals.image(index) is not None
         if usable == LEAST:
             return reals
     reason = "".join(f" (one cannot: {reason})" for reason in list(reals.unusable.values())[:1])
     raise InputError(f"{MISSING} --real-images {printable(path)} has {usable} that can be used{reason}")
 
 
-def _some(count: int) -> list[int]:
-    """All pictures of a source, or as many as the game keeps in mind, taken from all over it."""
+def _spread(count: int) -> list[int]:
+    """All images of a source, or as many as the game keeps in mind, taken from all over it."""
     return list(range(count)) if count <= MOST else sorted(random.Random(count).sample(range(count), MOST))
 
 
-def _read_files(engine: Engine, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
-    """A function that keeps nothing of the engine, which may be gone from memory before the pictures are."""
+def _read_source(engine: Engine, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
+    """A function that keeps nothing of the engine, which may be gone from memory before the images are."""
     shape, resolution, alpha = _shape(engine), engine.resolution, engine.alpha
     return lambda index: at_stage(source.picture(chosen[index], shape).pixels, resolution, alpha)
 
 
 def _read_prepared(engine: Engine, dataset: Any, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
-    """As `_read_files`."""
-    resolution, alpha = engine.resolution, engine.alpha
+    """As `_read_source`. DataError where the data set was prepared for other models."""
+    resolution, alpha, channels = engine.resolution, engine.alpha, _shape(engine).channels
+    if dataset.resolution < resolution or dataset.channels != channels:
+        raise DataError(
+            f"the data set is prepared at {dataset.resolution} px with {dataset.channels} channels: "
+            f"give pictures of {resolution} px with {channels} channels for this model"
+        )
     return lambda index: at_stage(dataset.read(np.array([chosen[index]]), resolution)[0], resolution, alpha)
 
 
-def _fits(engine: Engine, resolution: int, channels: int) -> None:
-    own = _shape(engine)
-    if resolution < engine.resolution or channels != own.channels:
-        wanted = f"pictures of {engine.resolution} px with {own.channels} channels for this model"
-        raise DataError(f"the data set is prepared at {resolution} px with {channels} channels: give {wanted}")
-
-
 def _shape(engine: Engine) -> Shape:
-    """How training prepares pictures for this model."""
+    """How training prepares images for this model."""
     return Shape(engine.generator.resolution, engine.generator.config["image_channels"])
 
 
 def at_stage(pixels: np.ndarray, resolution: int, alpha: float) -> np.ndarray:
-    """A picture [C, R, R] (uint8) as the critic sees it at a stage: [r, r, C] (uint8).
+    """An image [C, R, R] (uint8) as the critic sees it at a stage: [r, r, C] (uint8).
 
     Averaged down by halves, and faded by alpha with the resolution below as the newest block is (Karras 2018, fig. 2).
     """

@@ -1,4 +1,4 @@
-"""One model and its real pictures, ready to be dealt into rounds of the game."""
+"""One model and its real images, from which rounds of the game are drawn."""
 
 from __future__ import annotations
 
@@ -13,142 +13,154 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from app.game import wording
 from app.game.critic import Critic, find_critic
-from app.game.real_images import Reals, find_reals
+from app.game.real_images import RealImages, find_real_images
+from app.game.rules import DIFFICULTIES, GENERATED, LETTERS, REAL, Critique, GeneratedImage, Mode
 from stylegrow.common.errors import InputError
 from stylegrow.sampling.engine import Engine
 from stylegrow.sampling.inputs import LARGEST_SEED, shown
 
-# Truncation: the closer to the average, the fewer mistakes.
-DIFFICULTIES = {"easy": 1.2, "normal": 1.0, "hard": 0.7}
-CALIBRATION = 12  # pictures of either kind that tell the critic where "real" begins
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """How a generated picture was made; psi is None for a model without truncation, label for one without classes."""
-
-    seed: int
-    psi: float | None
-    label: int | None
+CALIBRATION = 12  # images of either kind that tell the critic where "real" begins
 
 
 @dataclass(frozen=True, repr=False)
-class Deal:
-    """The truth about the pictures of a round. It stays on the server until the round is answered.
+class RoundImages:
+    """What the images of a round are. It stays on the server until the round is answered.
 
     Attributes:
-        drawn: how each was generated; None for a real one, of which there is one, or with one picture none or one.
-        real: the number of the real picture, if there is one.
+        generated: how each was made; None for a real one, of which there is one, or with one image none or one.
+        real: the number of the real image, if there is one.
         scores: the critic's, if the model has one.
-        threshold: from where on the critic takes a single picture for real.
+        threshold: from where on the critic takes a single image for real.
     """
 
-    drawn: tuple[Drawn | None, ...]
+    generated: tuple[GeneratedImage | None, ...]
     real: int | None
     scores: tuple[float, ...] | None
     threshold: float | None
 
+    def truth(self, mode: Mode) -> str:
+        """The right one of the mode's choices."""
+        if mode.images > 1:
+            return mode.choices[self.generated.index(None)]
+        return REAL if self.generated[0] is None else GENERATED
 
-class Dealers:
-    """The dealers of the engines in memory; thread-safe.
+    def critique(self, truth: str) -> Critique | None:
+        """The critic's own answer, if there is a critic."""
+        if self.scores is None:
+            return None
+        if self.threshold is not None:
+            choice = REAL if self.scores[0] >= self.threshold else GENERATED
+        else:
+            choice = LETTERS[max(range(len(self.scores)), key=self.scores.__getitem__)]
+        right = choice == truth
+        return Critique(self.scores, choice, right, wording.critic_says(self.scores, choice, right, self.threshold))
 
-    A dealer goes when its engine does, which it does not keep: hold on to the engine while a round is dealt.
+
+class RoundSource:
+    """The models in memory as the game plays them; thread-safe.
+
+    A GameModel goes when its engine does, which it does not keep: hold on to the engine while a round is drawn.
     """
 
     def __init__(self, real_images: str | os.PathLike[str] | None = None) -> None:
         self._real_images = real_images
-        self._dealers: WeakKeyDictionary[Engine, Dealer] = WeakKeyDictionary()
+        self._models: WeakKeyDictionary[Engine, GameModel] = WeakKeyDictionary()
         self._lock = Lock()
 
-    def of(self, engine: Engine) -> Dealer:
-        """The dealer of an engine, made when it is first asked for. InputError where there are no real pictures."""
+    def of(self, engine: Engine) -> GameModel:
+        """The game's model of an engine, made when it is first asked for. InputError where there are no real images."""
         with self._lock:
-            if engine not in self._dealers:
-                self._dealers[engine] = Dealer(weakref.proxy(engine), find_reals(engine, self._real_images))
-            return self._dealers[engine]
+            if engine not in self._models:
+                reals = find_real_images(engine, self._real_images)
+                self._models[engine] = GameModel(weakref.proxy(engine), reals)
+            return self._models[engine]
 
 
-class Dealer:
-    """Deals rounds of one model. It keeps nothing of them; `deal` runs the networks, as Engine.images does.
+class GameModel:
+    """Draws rounds of one model. It keeps nothing of them; `draw_round` runs the networks, as Engine.images does."""
 
-    Attributes:
-        key: tells models apart, also those of the same name.
-        title: of the game, named after the data.
-        critic: None where the model was saved without one.
-    """
-
-    def __init__(self, engine: Engine, reals: Reals) -> None:
+    def __init__(self, engine: Engine, reals: RealImages) -> None:
         self.engine, self.reals = engine, reals
-        self.title = f"Which {reals.noun} is real?"
         self._thresholds: dict[float | None, float] = {}
 
     @cached_property
     def key(self) -> str:
+        """Tells models apart, also those of the same name."""
         return self.engine.weights
 
     @cached_property
     def critic(self) -> Critic | None:
+        """None where the model was saved without one."""
         return find_critic(self.engine)
 
-    @property
-    def difficulties(self) -> tuple[str, ...]:
-        """Those that this model has; a ProGAN, which has no truncation, has one."""
-        return tuple(DIFFICULTIES) if self.engine.styled else ("normal",)
-
     def psi(self, difficulty: str) -> float | None:
-        """The truncation of a difficulty, None for a ProGAN. InputError for one that this model does not have."""
+        """The truncation of a difficulty; a model without truncation has only "normal", and None. InputError."""
         if not isinstance(difficulty, str) or difficulty not in DIFFICULTIES:
             raise InputError(f"Difficulty {shown(str(difficulty)[:99])}: choose {', '.join(DIFFICULTIES)}.")
-        if difficulty not in self.difficulties:
+        if self.engine.styled:
+            return DIFFICULTIES[difficulty]
+        if difficulty != "normal":
             raise InputError(f'Difficulty {difficulty} needs a StyleGAN model; "{self.engine.name}" is a ProGAN.')
-        return DIFFICULTIES[difficulty] if self.engine.styled else None
+        return None
 
-    def deal(self, count: int, difficulty: str, seen: set[int], rng: random.Random) -> tuple[list[np.ndarray], Deal]:
-        """`count` pictures, one of them real and in a place of its own chance; of one picture a coin decides.
+    def draw_round(
+        self, count: int, difficulty: str, seen: set[int], rng: random.Random
+    ) -> tuple[list[np.ndarray], RoundImages]:
+        """`count` images, one of them real and in a place of its own chance; of one image a coin decides.
 
         They are [r, r, C] (uint8). The real one is not among the `seen`, until all have been.
         """
         psi = self.psi(difficulty)
-        # With one picture, both are made all the same: the time that it takes must not tell which is shown.
-        real, picture = self.reals.draw(seen, rng)
-        drawn: list[Drawn | None] = [self._recipe(psi, rng) for _ in range(max(count - 1, 1))]
-        pictures = [self._generated(one) for one in drawn if one is not None]
+        # With one image, both are made all the same: the time that it takes must not tell which is shown.
+        real, real_pixels = self.reals.draw(seen, rng)
+        generated: list[GeneratedImage | None] = [self._choose(psi, rng) for _ in range(max(count - 1, 1))]
+        pixels = [self._generate(one) for one in generated if one is not None]
         place = rng.randrange(max(count, 2))
         if count > 1:
-            pictures.insert(place, picture)
-            drawn.insert(place, None)
+            pixels.insert(place, real_pixels)
+            generated.insert(place, None)
         elif place == 0:
-            pictures, drawn = [picture], [None]
-        scores = (
-            tuple(self._score(*shown, real) for shown in zip(pictures, drawn, strict=True)) if self.critic else None
-        )
-        threshold = self._threshold(psi) if self.critic and count == 1 else None
-        return pictures, Deal(tuple(drawn), real if None in drawn else None, scores, threshold)
+            pixels, generated = [real_pixels], [None]
+        scores = threshold = None
+        if self.critic:
+            scores = tuple(self._score(*one, real) for one in zip(pixels, generated, strict=True))
+            threshold = self._threshold(psi) if count == 1 else None
+        return pixels, RoundImages(tuple(generated), real if None in generated else None, scores, threshold)
 
-    def _recipe(self, psi: float | None, rng: random.Random) -> Drawn:
-        """A generated picture to be, of a class that is as frequent as among the real ones, where that is known."""
+    def caption(self, image: GeneratedImage | None) -> str:
+        """What an image was, None for a real one."""
+        if image is None:
+            return wording.caption(self.reals.noun)
+        return wording.caption(self.reals.noun, image.seed, image.psi, self._class_name(image.label, "class "))
+
+    def _class_name(self, label: int | None, unnamed: str = "") -> str | None:
+        if label is None:
+            return None
+        return self.engine.classes[label] if self.engine.classes else f"{unnamed}{label}"
+
+    def _choose(self, psi: float | None, rng: random.Random) -> GeneratedImage:
+        """An image to generate, of a class that is as frequent as among the real ones, where that is known."""
         classes, label = self.engine.generator.label_dim, None
         if classes:
             label = rng.choice(self.reals.labels) if self.reals.labels else rng.randrange(classes)
-        return Drawn(rng.randrange(LARGEST_SEED + 1), psi, label)
+        return GeneratedImage(rng.randrange(LARGEST_SEED + 1), psi, label)
 
-    def _generated(self, drawn: Drawn) -> np.ndarray:
-        engine, name = self.engine, None
-        if drawn.label is not None:
-            name = engine.classes[drawn.label] if engine.classes else str(drawn.label)
-        return next(iter(engine.images([drawn.seed], engine.setting(psi=drawn.psi, label=name))))
+    def _generate(self, image: GeneratedImage) -> np.ndarray:
+        setting = self.engine.setting(psi=image.psi, label=self._class_name(image.label))
+        return next(iter(self.engine.images([image.seed], setting)))
 
-    def _score(self, picture: np.ndarray, drawn: Drawn | None, real: int) -> float:
-        """The critic's score. It is told classes only if those of real pictures are known too: it treats both alike."""
+    def _score(self, pixels: np.ndarray, image: GeneratedImage | None, real: int) -> float:
+        """The critic's score. It gets classes only if those of real images are known too: it treats both alike."""
         assert self.critic is not None
         label = None
         if self.reals.labels:
-            label = self.reals.labels[real] if drawn is None else drawn.label
-        return self.critic.score(picture, label)
+            label = self.reals.labels[real] if image is None else image.label
+        return self.critic.score(pixels, label)
 
     def _threshold(self, psi: float | None) -> float:
-        """Half-way between the critic's median scores of real and of generated pictures.
+        """Half-way between the critic's median scores of real and of generated images.
 
         A Wasserstein critic's scores have no zero of their own (Arjovsky et al. 2017).
         """
@@ -156,10 +168,10 @@ class Dealer:
             rng, seen = random.Random(0), set[int]()
             reals, fakes = [], []
             for _ in range(CALIBRATION):
-                real, picture = self.reals.draw(seen, rng)
+                real, pixels = self.reals.draw(seen, rng)
                 seen.add(real)
-                reals.append(self._score(picture, None, real))
-                drawn = self._recipe(psi, rng)
-                fakes.append(self._score(self._generated(drawn), drawn, real))
+                reals.append(self._score(pixels, None, real))
+                image = self._choose(psi, rng)
+                fakes.append(self._score(self._generate(image), image, real))
             self._thresholds[psi] = (median(reals) + median(fakes)) / 2
         return self._thresholds[psi]

@@ -66,7 +66,7 @@ class Summary:
         all: answered rounds. `abandoned` ones are counted apart, and end a streak.
         chance: the accuracy of guessing.
         p: how probable so many right answers, or more, are by guessing; `words` says it in a sentence.
-        dprime, bias: of the rounds with one picture, see `signal_detection`.
+        dprime, bias: of the rounds with one image, see `signal_detection`.
         by_confidence, by_psi: shares of the rounds, only those that are there; psi from high to low.
     """
 
@@ -150,7 +150,7 @@ def in_words(right: int, options: Sequence[int]) -> str:
 def signal_detection(hits: int, real: int, false_alarms: int, generated: int) -> tuple[float, float]:
     """(d', c) of telling real from generated; c > 0 is a leaning towards "generated".
 
-    Of `real` pictures `hits` were called real, of `generated` ones `false_alarms`. Rates are (x + 0.5) / (n + 1), the
+    Of `real` images `hits` were called real, of `generated` ones `false_alarms`. Rates are (x + 0.5) / (n + 1), the
     log-linear correction (Hautus 1995), which keeps rates of 0 and 1 finite.
     """
     quantile = NormalDist().inv_cdf
@@ -169,7 +169,7 @@ def to_csv(outcomes: Iterable[Outcome]) -> str:
 
 
 class Tally:
-    """How often pictures and models fooled their players, counted over all visitors without saying who; thread-safe."""
+    """How often images and models fooled their players, counted over all visitors without saying who; thread-safe."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[object, tuple[int, int]] = OrderedDict()
@@ -216,7 +216,7 @@ def _streaks(rounds: Iterable[Outcome]) -> tuple[int, int]:
 
 
 def _single(answered: Iterable[Outcome]) -> tuple[float | None, float | None]:
-    """d' and bias of the rounds with one picture, once there was one of either kind."""
+    """d' and bias of the rounds with one image, once there was one of either kind."""
     said = {"real": Counter[bool](), "generated": Counter[bool]()}
     for one in answered:
         if one.truth in said and one.choice in said:

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-LETTERS = ("A", "B", "C", "D")
-REAL, GENERATED = "real", "generated"
+from app.game.rules import LETTERS, REAL, Mode
+
 ROUND_OVER = "That round is over; press Next."
+TOO_QUICK = "Answered in less than 0.15 seconds: not ranked."
+TOO_LATE = "The time was over: not counted."
 KNOWN_LIMIT = (
     "The ranking is for fun: nothing keeps a player from running a detector or searching the web for the pictures."
 )
-
-
-@dataclass(frozen=True)
-class Mode:
-    """A way to play: how many pictures a round has and, where it is so, what is special about it."""
-
-    title: str
-    pictures: int
-    seconds: float | None = None
-    needs_critic: bool = False
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The answers to choose from."""
-        return LETTERS[: self.pictures] if self.pictures > 1 else (REAL, GENERATED)
-
-
-MODES = {
-    "pair": Mode("Pair", 2),
-    "single": Mode("Single", 1),
-    "odd": Mode("Odd one out", 4),
-    "blitz": Mode("Blitz", 2, seconds=60.0),
-    "critic": Mode("Beat the critic", 2, needs_critic=True),
-}
-
 TIPS = (
     "Zoom into the background: generated ones often melt, or change in the middle of a line.",
     "Compare left with right: what comes in pairs (earrings, glasses, collars) often does not match.",
@@ -58,25 +34,25 @@ DROPLET_TIP = "Look for a blob like a drop of water: StyleGAN leaves one in many
 
 
 def question(mode: Mode, noun: str) -> str:
-    """What a round asks; it stands above the pictures."""
-    if mode.pictures == 1:
+    """What a round asks; it stands above the images."""
+    if mode.images == 1:
         return f"Is this {noun} real or generated?"
-    return f"Which of these {noun}s is real?" if mode.pictures > 2 else f"Which {noun} is real?"
+    return f"Which of these {noun}s is real?" if mode.images > 2 else f"Which {noun} is real?"
 
 
 def buttons(mode: Mode) -> tuple[str, ...]:
     """The text of the button of each choice."""
-    return tuple(f"Picture {letter} is real" for letter in mode.choices) if mode.pictures > 1 else ("Real", "Generated")
+    return tuple(f"Picture {letter} is real" for letter in mode.choices) if mode.images > 1 else ("Real", "Generated")
 
 
 def alternatives(mode: Mode) -> tuple[str, ...]:
-    """What stands for the pictures where they cannot be seen, and above them."""
-    return tuple(f"Picture {letter}" for letter in LETTERS[: mode.pictures]) if mode.pictures > 1 else ("Picture",)
+    """What stands for the images where they cannot be seen, and above them."""
+    return tuple(f"Picture {letter}" for letter in LETTERS[: mode.images]) if mode.images > 1 else ("Picture",)
 
 
 def banner(opening: str, mode: Mode, truth: str, noun: str) -> str:
     """The result in a line, such as "Correct - A is the real face."."""
-    if mode.pictures > 1:
+    if mode.images > 1:
         return f"{opening} - {truth} is the real {noun}."
     return f"{opening} - this {noun} {'is real' if truth == REAL else 'was generated'}."
 
@@ -92,7 +68,7 @@ def critic_says(scores: Sequence[float], choice: str, right: bool, threshold: fl
 
 
 def caption(noun: str, seed: int | None = None, psi: float | None = None, name: str | None = None) -> str:
-    """What a picture was; without a seed it is real."""
+    """What an image was; without a seed it is real."""
     if seed is None:
         return f"real {noun}"
     return ", ".join(

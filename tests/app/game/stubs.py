@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from app.game.real_images import Reals
-from app.game.rounds import Dealer
+from app.game.real_images import RealImages
+from app.game.rounds import GameModel
 
 REAL, FAKE = 200, 50  # grey levels
 
@@ -49,12 +49,12 @@ class StubCritic:
         return -float(picture.mean())
 
 
-def a_dealer(count=30, critic=True, noun="picture", labels=None, **facts):
+def a_model(count=30, critic=True, noun="picture", labels=None, **facts):
     engine = StubEngine(**facts)
     picture = np.full((engine.resolution, engine.resolution, 3), REAL, np.uint8)
-    dealer = Dealer(engine, Reals(count, lambda index: picture, noun, labels=labels))
-    dealer.critic = StubCritic() if critic else None
-    return dealer
+    model = GameModel(engine, RealImages(count, lambda index: picture, noun, labels=labels))
+    model.critic = StubCritic() if critic else None
+    return model
 
 
 def truth_of(shown) -> str:

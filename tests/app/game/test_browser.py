@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.game import wording
-from app.game.wording import Mode
+from app.game import rules
+from app.game.rules import Mode
 from tests.app.web.test_browser import (  # noqa: F401  # fixtures among them
     PATIENCE,
     app,
@@ -65,7 +65,7 @@ def test_every_answer_has_a_key(play, mode, keys):
         expect(page.locator("#game-score")).to_have_text(re.compile(f"of {number} right"))
         expect(page.locator("#game-next")).to_be_focused()
         places = page.locator(".game-place").filter(visible=True)
-        assert places.count() == wording.MODES[mode].pictures
+        assert places.count() == rules.MODES[mode].images
         for place in places.all():
             assert place.get_attribute("data-was") in ("real", "generated")
             expect(place.locator(".game-was")).to_have_text(re.compile("real picture|generated, seed [0-9]+, psi 1$"))
@@ -178,7 +178,7 @@ def test_a_generated_picture_opens_in_generate(play):
 
 
 def test_a_blitz_ends_by_itself(play, monkeypatch):
-    monkeypatch.setitem(wording.MODES, "blitz", Mode("Blitz", 2, seconds=1.0))
+    monkeypatch.setitem(rules.MODES, "blitz", Mode("Blitz", 2, seconds=1.0))
     page = play("blitz", until="#game[data-state=finished]")
     expect(page.locator("#game-banner")).to_contain_text("Time is up")
     expect(page.locator("#game-said")).to_have_text(re.compile("^Time is up"))

@@ -6,17 +6,17 @@ from dataclasses import replace
 import pytest
 
 from app.game import wording
-from app.game.game import Game, board
+from app.game.game import Game, board_name
 from app.game.leaderboard import Leaderboard
 from stylegrow.common.errors import InputError
-from tests.app.game.stubs import a_dealer, chance, truth_of, wrong_of
+from tests.app.game.stubs import a_model, chance, truth_of, wrong_of
 
 pytestmark = pytest.mark.usefixtures("small_files")
 
 
-def play(game, dealer, right=True, seconds=1.0, session="me", confidence=None, **options):
+def play(game, model, right=True, seconds=1.0, session="me", confidence=None, **options):
     """A round, answered after so many seconds."""
-    shown = game.new_round(session, dealer, **options)
+    shown = game.new_round(session, model, **options)
     game._clock.wait(seconds)
     return game.answer(session, shown.id, truth_of(shown) if right else wrong_of(shown), confidence)
 
@@ -35,7 +35,7 @@ def play(game, dealer, right=True, seconds=1.0, session="me", confidence=None, *
     ],
 )
 def test_modes(game, mode, question, choices, alternatives, buttons):
-    shown = game.new_round("me", a_dealer(noun="face"), mode)
+    shown = game.new_round("me", a_model(noun="face"), mode)
     assert (shown.question, shown.choices, shown.alternatives) == (question, tuple(choices), alternatives)
     assert shown.buttons == buttons
     assert len(shown.pictures) == len(alternatives)
@@ -46,66 +46,59 @@ def test_modes(game, mode, question, choices, alternatives, buttons):
 @pytest.mark.parametrize("right", [True, False])
 def test_every_mode_can_be_answered(game, mode, right):
     for _ in range(6):
-        result = play(game, a_dealer(), right, mode=mode)
+        result = play(game, a_model(), right, mode=mode)
         assert result.right == right
         assert result.text.startswith("Correct - " if right else "Not this time - ")
         assert result.ranked
         assert result.tip in (*wording.TIPS, wording.DROPLET_TIP)
 
 
-def test_title_names_the_data():
-    assert a_dealer(noun="face").title == "Which face is real?"
-    assert a_dealer().title == "Which picture is real?"
-
-
 def test_what_the_banner_says(game):
-    dealer = a_dealer(noun="face")
-    shown = game.new_round("me", dealer)
+    model = a_model(noun="face")
+    shown = game.new_round("me", model)
     truth = truth_of(shown)
     assert game.answer("me", shown.id, truth).text == f"Correct - {truth} is the real face."
-    shown = game.new_round("me", dealer)
+    shown = game.new_round("me", model)
     assert game.answer("me", shown.id, wrong_of(shown)).text == f"Not this time - {truth_of(shown)} is the real face."
-    texts = {play(game, dealer, right, mode="single").text for right in (True, False) for _ in range(10)}
+    texts = {play(game, model, right, mode="single").text for right in (True, False) for _ in range(10)}
     opening = ("Correct", "Not this time")
     assert texts == {f"{start} - this face {end}" for start in opening for end in ("is real.", "was generated.")}
 
 
 def test_captions_and_recipes_tell_the_fakes_after_the_answer(game):
-    dealer = a_dealer(noun="face", classes=["cat", "2", "öwl"])
-    result = play(game, dealer, mode="odd", difficulty="hard")
+    model = a_model(noun="face", classes=["cat", "2", "öwl"])
+    result = play(game, model, mode="odd", difficulty="hard")
     assert sum(drawn is None for drawn in result.generated) == 1
     for caption, drawn in zip(result.captions, result.generated, strict=True):
         if drawn is None:
             assert caption == "real face"
         else:
-            name = dealer.engine.classes[drawn.label]
+            name = model.engine.classes[drawn.label]
             assert caption == f"generated, seed {drawn.seed}, {name}, psi 0.7"
-            assert (drawn.seed, {"psi": 0.7, "label": name}) in dealer.engine.asked
+            assert (drawn.seed, {"psi": 0.7, "label": name}) in model.engine.asked
     assert result.truth == "ABCD"[result.generated.index(None)]
     assert json.loads(json.dumps(result.json()))["truth"] == result.truth
 
 
 def test_difficulty_is_truncation(game):
-    dealer = a_dealer()
+    model = a_model()
     for difficulty, psi in {"easy": 1.2, "normal": 1.0, "hard": 0.7}.items():
-        result = play(game, dealer, difficulty=difficulty)
+        result = play(game, model, difficulty=difficulty)
         assert {drawn.psi for drawn in result.generated if drawn} == {psi}
-    assert dealer.difficulties == ("easy", "normal", "hard")
 
 
 def test_a_progan_has_no_truncation(game):
-    dealer = a_dealer(styled=False)
-    assert dealer.difficulties == ("normal",)
-    result = play(game, dealer)
+    model = a_model(styled=False)
+    result = play(game, model)
     assert [caption for caption in result.captions if "psi" in caption] == []
-    assert dealer.engine.asked[0][1]["psi"] is None
+    assert model.engine.asked[0][1]["psi"] is None
     with pytest.raises(InputError, match=r'Difficulty hard needs a StyleGAN model; "stub" is a ProGAN\.'):
-        game.new_round("me", dealer, difficulty="hard")
+        game.new_round("me", model, difficulty="hard")
 
 
 def test_fakes_of_classes_are_as_frequent_as_among_the_reals(game):
-    dealer = a_dealer(classes=["a", "b", "c"], labels=[0] * 24 + [2] * 6)
-    labels = [drawn.label for _ in range(200) for drawn in play(game, dealer).generated if drawn]
+    model = a_model(classes=["a", "b", "c"], labels=[0] * 24 + [2] * 6)
+    labels = [drawn.label for _ in range(200) for drawn in play(game, model).generated if drawn]
     assert 1 not in labels
     assert 140 < labels.count(0) < 180
 
@@ -132,17 +125,17 @@ def test_fakes_of_classes_are_as_frequent_as_among_the_reals(game):
 )
 def test_what_cannot_be_played_is_said(game, arguments, message):
     with pytest.raises(InputError) as caught:
-        game.new_round(**({"session": "me", "dealer": a_dealer()} | arguments))
+        game.new_round(**({"session": "me", "model": a_model()} | arguments))
     assert message in str(caught.value)
     assert len(str(caught.value)) < 200
 
 
 def test_a_bad_request_does_not_end_the_round(game):
-    dealer = a_dealer()
-    shown = game.new_round("me", dealer)
+    model = a_model()
+    shown = game.new_round("me", model)
     for arguments in ({"mode": "poker"}, {"difficulty": "x"}, {"length": 3}):
         with pytest.raises(InputError):
-            game.new_round("me", dealer, **arguments)
+            game.new_round("me", model, **arguments)
     for choice in ("C", "a", "", None, 1, ["A"], "real"):
         with pytest.raises(InputError, match=r"Choose A or B\."):
             game.answer("me", shown.id, choice)
@@ -152,19 +145,19 @@ def test_a_bad_request_does_not_end_the_round(game):
 
 
 def test_a_model_without_critic(game):
-    dealer = a_dealer(critic=False)
-    result = play(game, dealer)
+    model = a_model(critic=False)
+    result = play(game, model)
     assert result.critic is None
     assert result.standing.critic_right is None
     with pytest.raises(InputError, match=r'Beat the critic needs the model\'s own critic; "stub" has none\.'):
-        game.new_round("me", dealer, "critic")
+        game.new_round("me", model, "critic")
 
 
 def test_the_critic_plays_too(game):
     """The stub always takes a generated picture for the real one."""
-    dealer = a_dealer()
+    model = a_model()
     for number in range(1, 5):
-        result = play(game, dealer, mode="critic")
+        result = play(game, model, mode="critic")
         assert not result.critic.right
         assert result.critic.choice != result.truth
         assert result.critic.choice in result.critic.text
@@ -175,8 +168,8 @@ def test_the_critic_plays_too(game):
 
 
 def test_the_critic_of_a_single_picture_has_a_threshold_between_real_and_generated(game):
-    dealer = a_dealer()
-    results = [play(game, dealer, mode="single") for _ in range(10)]
+    model = a_model()
+    results = [play(game, model, mode="single") for _ in range(10)]
     assert {result.truth for result in results} == {"real", "generated"}
     for result in results:
         assert result.critic.choice == ("generated" if result.truth == "real" else "real")
@@ -184,87 +177,87 @@ def test_the_critic_of_a_single_picture_has_a_threshold_between_real_and_generat
 
 
 def test_tips_take_turns(game):
-    dealer = a_dealer(noun="face")
-    tips = [play(game, dealer).tip for _ in range(len(wording.FACE_TIPS) + 2)]
+    model = a_model(noun="face")
+    tips = [play(game, model).tip for _ in range(len(wording.FACE_TIPS) + 2)]
     assert tips[:-1] == [*wording.FACE_TIPS, wording.DROPLET_TIP]
     assert tips[-1] == tips[0]
-    assert wording.DROPLET_TIP not in [play(game, a_dealer(styled=False), session="p").tip for _ in range(9)]
+    assert wording.DROPLET_TIP not in [play(game, a_model(styled=False), session="p").tip for _ in range(9)]
 
 
 def test_a_series_of_ten(game):
-    dealer = a_dealer()
-    texts = [play(game, dealer, right=number % 2 == 0, length=10).standing.text for number in range(9)]
+    model = a_model()
+    texts = [play(game, model, right=number % 2 == 0, length=10).standing.text for number in range(9)]
     assert texts[0] == "Round 1 of 10: 1 of 1 right."
     assert texts[8] == "Round 9 of 10: 5 of 9 right."
-    last = game.new_round("me", dealer, length=10)
+    last = game.new_round("me", model, length=10)
     assert (last.standing.number, last.standing.finished) == (10, False)
     standing = game.answer("me", last.id, truth_of(last)).standing
     assert (standing.finished, standing.text) == (True, "Finished: 6 of 10 right.")
-    again = game.new_round("me", dealer, length=10).standing
+    again = game.new_round("me", model, length=10).standing
     assert (again.number, again.answered, again.text) == (1, 0, "Round 1 of 10.")
 
 
 @pytest.mark.parametrize("change", [{"mode": "odd"}, {"difficulty": "hard"}, {"length": 20}, {"thumbnails": True}])
 def test_another_way_to_play_is_another_series(game, change):
-    dealer = a_dealer()
-    play(game, dealer, length=10)
-    assert game.new_round("me", dealer, **({"length": 10} | change)).standing.number == 1
+    model = a_model()
+    play(game, model, length=10)
+    assert game.new_round("me", model, **({"length": 10} | change)).standing.number == 1
 
 
 def test_skipping_is_shown(game):
     """Rule 8: skipping counts as abandoned."""
-    dealer = a_dealer()
-    play(game, dealer)
-    game.new_round("me", dealer)
+    model = a_model()
+    play(game, model)
+    game.new_round("me", model)
     game._clock.wait(1)
-    shown = game.new_round("me", dealer)
+    shown = game.new_round("me", model)
     assert (shown.standing.abandoned, shown.standing.streak) == (1, 0)
     assert shown.standing.text == "Round 3: 1 of 1 right, 1 skipped."
     assert game.statistics("me").abandoned == 1
-    game.new_round("me", dealer, "odd")
+    game.new_round("me", model, "odd")
     assert game.statistics("me").abandoned == 2
 
 
 def test_a_blitz_lasts_sixty_seconds_of_thinking(game, clock):
-    dealer = a_dealer()
+    model = a_model()
     for number in range(1, 6):
-        result = play(game, dealer, seconds=11, mode="blitz", length=10)  # which a blitz does not have
+        result = play(game, model, seconds=11, mode="blitz", length=10)  # which a blitz does not have
         assert result.standing.seconds_left == pytest.approx(60 - 11 * number)
         assert result.standing.length is None
         clock.wait(100)  # looking at a result, and the network's time, are free
-    shown = game.new_round("me", dealer, "blitz")
+    shown = game.new_round("me", model, "blitz")
     clock.wait(5.1)
     assert game.standing("me").text == "Time is up: 5 of 5 right."
     assert game.standing("me").finished
     with pytest.raises(InputError, match="That round is over"):
         game.answer("me", shown.id, "A")
     assert game.statistics("me").abandoned == 0
-    assert game.new_round("me", dealer, "blitz").standing.seconds_left == 60
+    assert game.new_round("me", model, "blitz").standing.seconds_left == 60
 
 
 def test_an_answer_after_the_time_does_not_count(game, clock):
-    dealer = a_dealer()
-    play(game, dealer, seconds=50, mode="blitz")
-    result = play(game, dealer, seconds=10.5, mode="blitz")
+    model = a_model()
+    play(game, model, seconds=50, mode="blitz")
+    result = play(game, model, seconds=10.5, mode="blitz")
     assert result.text.startswith("Time is up - ")
     assert (result.note, result.ranked) == ("The time was over: not counted.", False)
     assert result.standing.text == "Time is up: 1 of 1 right."
     assert game.statistics("me").all.n == 1
-    assert game.new_round("me", dealer, "blitz").standing.number == 1
+    assert game.new_round("me", model, "blitz").standing.number == 1
 
 
 def test_a_skipped_blitz_round_takes_its_time(game, clock):
-    dealer = a_dealer()
-    game.new_round("me", dealer, "blitz")
+    model = a_model()
+    game.new_round("me", model, "blitz")
     clock.wait(20)
-    assert game.new_round("me", dealer, "blitz").standing.seconds_left == 40
+    assert game.new_round("me", model, "blitz").standing.seconds_left == 40
 
 
 def test_statistics_are_of_what_was_played(game):
-    dealer = a_dealer()
+    model = a_model()
     for right, confidence in ((True, "sure"), (True, "guess"), (False, None)):
-        play(game, dealer, right, seconds=2, confidence=confidence, difficulty="hard")
-    play(game, dealer, mode="odd")
+        play(game, model, right, seconds=2, confidence=confidence, difficulty="hard")
+    play(game, model, mode="odd")
     summary = game.statistics("me")
     assert (summary.all.n, summary.all.right, summary.best_streak, summary.median_seconds) == (4, 3, 2, 2)
     assert set(summary.by_confidence) == {"sure", "guess"}
@@ -281,25 +274,25 @@ def test_who_has_not_played_has_no_numbers(game):
     assert game.standing("nobody") is None
     assert len(game.csv("nobody").splitlines()) == 1
     game.reset("nobody")
-    assert len(game._sessions) == 0  # asking makes nobody a player
+    assert len(game.visitors) == 0  # asking makes nobody a player
 
 
 def test_what_others_made_of_a_picture_is_told_once_enough_have_answered(game):
-    dealer = a_dealer(count=1)
-    texts = [play(game, dealer, right=number != 0, session=f"player {number}").fooled for number in range(6)]
+    model = a_model(count=1)
+    texts = [play(game, model, right=number != 0, session=f"player {number}").fooled for number in range(6)]
     assert texts[:5] == [""] * 5
     assert "This real picture fooled its players in 20% of 5 rounds." in texts[5]
     assert "This model fooled its players in 20% of 5 rounds." in texts[5]
 
 
 def test_pictures_last_as_long_as_their_round_may_be_answered(game, clock):
-    dealer = a_dealer()
-    first = game.new_round("me", dealer)
+    model = a_model()
+    first = game.new_round("me", model)
     clock.wait(10 * 60)
-    second = game.new_round("me", dealer)
+    second = game.new_round("me", model)
     assert all(path.exists() for path in first.pictures)
     clock.wait(5 * 60 + 1)
-    third = game.new_round("me", dealer)
+    third = game.new_round("me", model)
     assert not any(path.exists() for path in first.pictures)
     assert {path for shown in (second, third) for path in shown.pictures} == set(game.folder.iterdir())
 
@@ -310,7 +303,7 @@ def test_a_full_disk_is_said(game, monkeypatch):
 
     monkeypatch.setattr("app.game.anti_cheat.write", full)
     with pytest.raises(InputError, match=r"cannot be written at the moment \(No space left on device\)"):
-        game.new_round("me", a_dealer())
+        game.new_round("me", a_model())
 
 
 class TestWithLeaderboard:
@@ -323,65 +316,65 @@ class TestWithLeaderboard:
         boards.close()
 
     def test_rounds_count_once_they_are_shown(self, game):
-        dealer, pairs = a_dealer(), board(a_dealer(), "pair", "normal")
-        play(game, dealer)  # before joining
-        shown = game.new_round("me", dealer)  # open while joining
+        model, pairs = a_model(), board_name(a_model(), "pair", "normal")
+        play(game, model)  # before joining
+        shown = game.new_round("me", model)  # open while joining
         token = game.join("me", "Zoë")
         game.answer("me", shown.id, truth_of(shown))
         for right in (True, False, True):
-            play(game, dealer, right)
-        game.new_round("me", dealer)  # and left alone
-        play(game, dealer, session="another")
+            play(game, model, right)
+        game.new_round("me", model)  # and left alone
+        play(game, model, session="another")
         entry = game.entry("me", pairs)
         assert (entry.name, entry.rounds, entry.correct) == ("Zoë", 4, 2)
         assert game.entry("another", pairs) is None
-        assert game.top(pairs) == []  # fewer than 20
+        assert game.board().top(pairs) == []  # fewer than 20
         for _ in range(16):
-            play(game, dealer)
-        (first,) = game.top(pairs)
+            play(game, model)
+        (first,) = game.board().top(pairs)
         assert first == replace(entry, rounds=20, correct=18)
         assert game.rejoin("elsewhere", token) == "Zoë"
-        play(game, dealer, session="elsewhere")
+        play(game, model, session="elsewhere")
         assert game.entry("me", pairs).rounds == 21
 
     def test_thumbnails_are_not_ranked(self, game):
-        dealer = a_dealer()
+        model = a_model()
         game.join("me", "Zoë")
-        play(game, dealer, thumbnails=True)
-        assert game.entry("me", board(dealer, "pair", "normal")).rounds == 0
+        play(game, model, thumbnails=True)
+        assert game.entry("me", board_name(model, "pair", "normal")).rounds == 0
         assert game.csv("me").splitlines()[1].startswith('1,pair,"normal, thumbnails",')
 
     def test_what_is_too_quick_or_too_late_is_not_ranked(self, game):
         """Rule 8: answers in less than 150 ms are not ranked."""
-        dealer = a_dealer()
+        model = a_model()
         game.join("me", "Zoë")
-        result = play(game, dealer, seconds=0.149)
+        result = play(game, model, seconds=0.149)
         assert (result.right, result.ranked) == (True, False)
         assert result.note == "Answered in less than 0.15 seconds: not ranked."
-        assert play(game, dealer, seconds=0.151).ranked
-        play(game, dealer, seconds=61, mode="blitz")
-        assert game.entry("me", board(dealer, "pair", "normal")).rounds == 1
-        assert game.entry("me", board(dealer, "blitz", "normal")).rounds == 0
+        assert play(game, model, seconds=0.151).ranked
+        play(game, model, seconds=61, mode="blitz")
+        assert game.entry("me", board_name(model, "pair", "normal")).rounds == 1
+        assert game.entry("me", board_name(model, "blitz", "normal")).rounds == 0
 
     def test_a_repeated_answer_counts_once(self, game):
-        dealer = a_dealer()
+        model = a_model()
         game.join("me", "Zoë")
-        shown = game.new_round("me", dealer)
+        shown = game.new_round("me", model)
         game._clock.wait(1)
         for _ in range(5):
             game.answer("me", shown.id, truth_of(shown))
-        entry = game.entry("me", board(dealer, "pair", "normal"))
+        entry = game.entry("me", board_name(model, "pair", "normal"))
         assert (entry.rounds, entry.correct) == (1, 1)
 
     def test_boards_keep_what_is_not_equally_hard_apart(self, game):
-        dealers = [a_dealer(), a_dealer(name="other")]
-        ways = [(dealer, mode, hard) for dealer in dealers for mode in ("pair", "odd") for hard in ("easy", "hard")]
-        assert len({board(*way) for way in ways}) == len(ways)
+        models = [a_model(), a_model(name="other")]
+        ways = [(model, mode, hard) for model in models for mode in ("pair", "odd") for hard in ("easy", "hard")]
+        assert len({board_name(*way) for way in ways}) == len(ways)
 
     def test_erasing(self, game):
-        dealer = a_dealer()
+        model = a_model()
         token = game.join("me", "Zoë")
-        shown = game.new_round("me", dealer)
+        shown = game.new_round("me", model)
         assert game.erase("me")
         game._clock.wait(1)
         assert game.answer("me", shown.id, truth_of(shown)).right
@@ -390,17 +383,17 @@ class TestWithLeaderboard:
         for wrong in (token, None, "", 3, "x" * 100_000):
             with pytest.raises(InputError, match="Nobody on the leaderboard has this token"):
                 game.rejoin("me", wrong)
-        assert len(game._sessions) == 1
+        assert len(game.visitors) == 1
 
     def test_trouble_with_the_file_does_not_spoil_the_game(self, game, caplog):
         game.join("me", "Zoë")
         game.leaderboard.close()
-        assert play(game, a_dealer()).right
+        assert play(game, a_model()).right
         assert "The leaderboard cannot be used at the moment" in caplog.text
 
 
 def test_without_leaderboard(game):
-    for ask in (lambda: game.join("me", "Zoë"), lambda: game.top("board"), lambda: game.erase("me")):
+    for ask in (lambda: game.join("me", "Zoë"), lambda: game.board().top("board"), lambda: game.erase("me")):
         with pytest.raises(InputError, match=r"This app keeps no leaderboard\."):
             ask()
     assert game.entry("me", "board") is None

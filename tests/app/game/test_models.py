@@ -12,8 +12,8 @@ import progan
 import stylegan
 from app.game.critic import Critic, find_critic
 from app.game.game import Game
-from app.game.real_images import Reals, find_reals
-from app.game.rounds import Dealer, Dealers
+from app.game.real_images import RealImages, find_real_images
+from app.game.rounds import GameModel, RoundSource
 from stylegrow.common.errors import InputError
 from stylegrow.models import save_model
 from stylegrow.sampling.engine import Engine
@@ -35,8 +35,8 @@ def photos(tmp_path):
 @pytest.mark.parametrize("mode", ["pair", "single", "odd"])
 def test_every_kind_of_model_can_be_played(tmp_path, photos, engine, name, mode):
     model = engine(name)
-    game, dealer = Game(tmp_path, rng=chance(3)), Dealer(model, find_reals(model, photos))
-    shown = game.new_round("me", dealer, mode)
+    game, played = Game(tmp_path, rng=chance(3)), GameModel(model, find_real_images(model, photos))
+    shown = game.new_round("me", played, mode)
     for path in shown.pictures:
         with Image.open(path) as image:
             assert image.size == (512, 512)
@@ -54,8 +54,8 @@ def test_generated_pictures_are_those_of_their_seeds(photos, engine):
     """What "Open in Generate" will show, also of a class whose name is another's number."""
     for name in ("classes", "growing"):
         model = engine(name)
-        pictures, deal = Dealer(model, find_reals(model, photos)).deal(4, "hard", set(), chance())
-        for picture, drawn in zip(pictures, deal.drawn, strict=True):
+        pictures, images = GameModel(model, find_real_images(model, photos)).draw_round(4, "hard", set(), chance())
+        for picture, drawn in zip(pictures, images.generated, strict=True):
             if drawn is not None:
                 label = CLASSES[drawn.label] if model.classes else None
                 (expected,) = model.images([drawn.seed], model.setting(psi=0.7, label=label))
@@ -113,48 +113,48 @@ def test_the_critic_is_told_classes_of_all_pictures_or_of_none(tmp_path, photos)
             return super().score(picture, label)
 
     for labels in (None, [1] * 20):
-        dealer = Dealer(model, find_reals(model, photos))
-        dealer.reals = Reals(20, dealer.reals.read, labels=labels)
-        dealer.critic = Listening(model, critic_of("stylegan", labels=3).eval())
+        played = GameModel(model, find_real_images(model, photos))
+        played.reals = RealImages(20, played.reals.read, labels=labels)
+        played.critic = Listening(model, critic_of("stylegan", labels=3).eval())
         told.clear()
         for count in (1, 2, 4):
-            dealer.deal(count, "normal", set(), chance())
+            played.draw_round(count, "normal", set(), chance())
         assert len(told) == 1 + 2 + 4 + 2 * 12
         assert set(told) == ({None} if labels is None else {1})
 
 
 def test_the_critics_choice_is_its_highest_score(tmp_path, photos):
     model = saved(tmp_path / "model", "stylegan")
-    game, dealer = Game(tmp_path, rng=chance()), Dealer(model, find_reals(model, photos))
+    game, played = Game(tmp_path, rng=chance()), GameModel(model, find_real_images(model, photos))
     for _ in range(5):
-        shown = game.new_round("me", dealer, "odd")
+        shown = game.new_round("me", played, "odd")
         critic = game.answer("me", shown.id, "A").critic
         assert critic.scores["ABCD".index(critic.choice)] == max(critic.scores)
         assert critic.right == (critic.choice == game.answer("me", shown.id, "A").truth)
     game.close()
 
 
-def test_dealers_are_made_once_and_go_with_their_engine(tmp_path, photos, engine):
-    model, dealers, game = engine("growing"), Dealers(photos), Game(tmp_path, rng=chance())
-    dealer = dealers.of(model)
-    assert dealers.of(model) is dealer
-    assert dealers.of(engine("growing")) is not dealer
-    shown = game.new_round("me", dealer)
+def test_source_are_made_once_and_go_with_their_engine(tmp_path, photos, engine):
+    model, source, game = engine("growing"), RoundSource(photos), Game(tmp_path, rng=chance())
+    played = source.of(model)
+    assert source.of(model) is played
+    assert source.of(engine("growing")) is not played
+    shown = game.new_round("me", played)
     gone = weakref.ref(model)
     del model
     gc.collect()
     assert gone() is None
     assert game.answer("me", shown.id, "A").truth in "AB"
     with pytest.raises(InputError, match="The game needs real photos"):
-        Dealers().of(engine("growing"))
+        RoundSource().of(engine("growing"))
     game.close()
 
 
 def test_the_bundled_model_is_ready_to_play(tmp_path):
     model = Engine("progan-toonhead64", "cpu")
-    game, dealer = Game(tmp_path, rng=chance()), Dealer(model, find_reals(model))
-    assert (dealer.title, dealer.reals.count) == ("Which face is real?", 100)
-    shown = game.new_round("me", dealer, "critic")
+    game, played = Game(tmp_path, rng=chance()), GameModel(model, find_real_images(model))
+    assert (played.reals.noun, played.reals.count) == ("face", 100)
+    shown = game.new_round("me", played, "critic")
     result = game.answer("me", shown.id, "A")
     assert result.critic is not None
     assert sorted(caption[:9] for caption in result.captions) == ["generated", "real face"]

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import stylegan
-from app.game.wording import KNOWN_LIMIT, LETTERS, MODES
+from app.game.rules import LETTERS, MODES
+from app.game.wording import KNOWN_LIMIT
 from stylegrow.models import save_model
 from tests.app.asking import ask
 from tests.small_models import style
@@ -79,7 +80,7 @@ def player(app):
     return lambda: Client(app.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
 
 
-def deal(client, **changes):
+def new_round(client, **changes):
     """A round: the paths of its pictures, its id, and what is asked."""
     *pictures, round_id, status = client.predict(**(NEW | changes), api_name="/game_new")
     return pictures, round_id, status
@@ -125,7 +126,7 @@ def new_of(app, session, **changes):
 def test_every_mode_is_played(player, mode, count):
     client = player()
     for right in (True, False):
-        pictures, round_id, status = deal(client, mode=mode)
+        pictures, round_id, status = new_round(client, mode=mode)
         assert [picture is not None for picture in pictures] == [number < count for number in range(4)]
         assert tuple(status["choices"]) == MODES[mode].choices
         truth = truth_of(pictures)
@@ -143,7 +144,7 @@ def test_every_mode_is_played(player, mode, count):
 def test_generated_pictures_can_be_opened_in_generate(player):
     """The seed, psi and model of the answer give the same picture there."""
     client = player()
-    pictures, round_id, status = deal(client, difficulty="hard")
+    pictures, round_id, status = new_round(client, difficulty="hard")
     result = answer(client, round_id, "A")
     place = next(number for number, drawn in enumerate(result["generated"]) if drawn)
     drawn = result["generated"][place]
@@ -263,14 +264,14 @@ class TestRules:
     @pytest.mark.parametrize("forged", ["", "0" * 32, "<b>", "x" * 10_000, "../../etc/passwd"])
     def test_8_forged_rounds_are_over(self, player, forged):
         client = player()
-        deal(client)
+        new_round(client)
         with pytest.raises(Exception, match=re.escape(OVER)):
             answer(client, forged, "A")
 
     def test_8_rounds_of_others_are_over_and_stay_open_for_them(self, player):
         mine, yours = player(), player()
-        _, my_round, _ = deal(mine)
-        pictures, your_round, _ = deal(yours)
+        _, my_round, _ = new_round(mine)
+        pictures, your_round, _ = new_round(yours)
         for choice in "AB":
             with pytest.raises(Exception, match=re.escape(OVER)):
                 answer(mine, your_round, choice)
@@ -280,7 +281,7 @@ class TestRules:
 
     def test_8_a_double_click_counts_once_and_a_second_try_is_refused(self, player):
         client = player()
-        pictures, round_id, _ = deal(client)
+        pictures, round_id, _ = new_round(client)
         wrong = "AB".replace(truth_of(pictures), "")
         with ThreadPoolExecutor(4) as clicks:
             results = list(clicks.map(lambda _: answer(client, round_id, wrong), range(4)))
@@ -291,8 +292,8 @@ class TestRules:
 
     def test_8_skipping_is_counted_and_the_old_round_over(self, player):
         client = player()
-        _, first, _ = deal(client)
-        _, _, status = deal(client)
+        _, first, _ = new_round(client)
+        _, _, status = new_round(client)
         assert status["standing"]["abandoned"] == 1
         with pytest.raises(Exception, match=re.escape(OVER)):
             answer(client, first, "A")
@@ -307,7 +308,7 @@ class TestRules:
         caplog.set_level(logging.DEBUG)
         client = player()
         for mode in ("pair", "single"):
-            pictures, round_id, _ = deal(client, mode=mode)
+            pictures, round_id, _ = new_round(client, mode=mode)
             result = answer(client, round_id, truth_of(pictures))
         seeds = [str(drawn["seed"]) for drawn in result["generated"] if drawn]
         said = caplog.text + "".join(capfd.readouterr())
@@ -317,7 +318,7 @@ class TestRules:
         client = player()
         seeds = []
         for _ in range(8):
-            _, round_id, status = deal(client)
+            _, round_id, status = new_round(client)
             assert "seed" not in json.dumps(status)
             seeds += [drawn["seed"] for drawn in answer(client, round_id, "A")["generated"] if drawn]
         assert len(set(seeds)) == 8
@@ -337,7 +338,7 @@ def fetched(app, picture):
 def test_two_visitors_see_only_their_own(player):
     one, other = player(), player()
     for client in (one, other, one):
-        pictures, round_id, status = deal(client, rounds="10")
+        pictures, round_id, status = new_round(client, rounds="10")
         answer(client, round_id, truth_of(pictures), "sure")
         assert status["standing"]["number"] == client.predict(api_name="/game_stats")["n"]
     assert [client.predict(api_name="/game_stats")["n"] for client in (one, other)] == [2, 1]
@@ -350,7 +351,7 @@ def test_two_visitors_see_only_their_own(player):
 def test_statistics_are_of_what_was_played(player):
     client = player()
     for mode, right, confidence in (("pair", True, "sure"), ("pair", False, "guess"), ("odd", True, None)):
-        pictures, round_id, status = deal(client, mode=mode)
+        pictures, round_id, status = new_round(client, mode=mode)
         truth = truth_of(pictures)
         answer(client, round_id, truth if right else next(one for one in status["choices"] if one != truth), confidence)
     stats = client.predict(api_name="/game_stats")
@@ -478,7 +479,7 @@ class TestLeaderboard:
             if number in (0, 19):
                 board = client.predict(*way, api_name="/leaderboard")
                 assert (board["top"], board["own"]["rounds"]) == ([], number)
-            pictures, round_id, _ = deal(client, mode="single", difficulty="easy")
+            pictures, round_id, _ = new_round(client, mode="single", difficulty="easy")
             answer(client, round_id, truth_of(pictures))
         board = player().predict(*way, api_name="/leaderboard")
         assert board["own"] is None

@@ -12,10 +12,9 @@ import torch
 from PIL import Image
 
 import progan
-from app.game.real_images import LEAST, MISSING, at_stage, find_reals
+from app.game.real_images import LEAST, MISSING, at_stage, find_real_images
 from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
-from stylegrow.data.sources.toonhead import CREDIT
 from stylegrow.models import save_model
 from stylegrow.sampling.engine import Engine
 from train.step.batch_loader import to_reals
@@ -50,19 +49,19 @@ def drawn(reals, seen=(), seed=0):
 
 
 def test_held_out_faces_are_drawn_as_their_data_set_has_them(model, tmp_path):
-    reals = find_reals(model(data="toonhead, 9900 pictures", held_out=FACES))
-    assert (reals.count, reals.noun, reals.credit, reals.labels) == (LEAST, "face", CREDIT, None)
+    reals = find_real_images(model(data="toonhead, 9900 pictures", held_out=FACES))
+    assert (reals.count, reals.noun, reals.labels) == (LEAST, "face", None)
     dataset = open_dataset("toonhead", resolution=16, count=3 + LEAST, cache=tmp_path / "cache", quiet=True)
     for index in (0, 7, LEAST - 1):
         place = dataset.names.index(FACES[index])
-        np.testing.assert_array_equal(reals.picture(index).transpose(2, 0, 1), dataset.read(np.array([place]), 16)[0])
+        np.testing.assert_array_equal(reals.image(index).transpose(2, 0, 1), dataset.read(np.array([place]), 16)[0])
 
 
 def test_faces_of_a_model_with_classes_know_theirs(model):
     from stylegrow.data.sources import toonhead
 
     classes = toonhead.classes("hair_color")
-    reals = find_reals(model(classes=classes, data="toonhead, 9 pictures", labels="hair_color", held_out=FACES))
+    reals = find_real_images(model(classes=classes, data="toonhead, 9 pictures", labels="hair_color", held_out=FACES))
     assert [classes[label] for label in reals.labels] == [
         toonhead.attributes(number)["hair_color"] for number in range(3, 3 + LEAST)
     ]
@@ -81,7 +80,7 @@ def test_faces_of_a_model_with_classes_know_theirs(model):
 )
 def test_a_model_without_pictures_at_hand_asks_for_some(model, facts):
     with pytest.raises(InputError) as caught:
-        find_reals(model(**facts))
+        find_real_images(model(**facts))
     assert str(caught.value) == MISSING
     assert MISSING == "The game needs real photos: start the app with --real-images DIR (at least 20)."
 
@@ -101,44 +100,44 @@ def run_with(tmp_path, model, folder, **changes):
 @pytest.mark.parametrize("folder", ["run/model", "run/models/000100"])
 def test_held_out_pictures_of_a_run_come_from_its_data_set(tmp_path, model, folder):
     engine, dataset, held_out = run_with(tmp_path, model, folder)
-    reals = find_reals(engine)
+    reals = find_real_images(engine)
     assert (reals.count, reals.noun) == (LEAST, "picture")
     for index in (0, LEAST - 1):
         place = dataset.names.index(held_out[index])
-        np.testing.assert_array_equal(reals.picture(index).transpose(2, 0, 1), dataset.read(np.array([place]), 16)[0])
+        np.testing.assert_array_equal(reals.image(index).transpose(2, 0, 1), dataset.read(np.array([place]), 16)[0])
 
 
 @pytest.mark.parametrize("changes", [{"prepared": "/nowhere"}, {"held_out": ["a.png"] * LEAST}, {"prepared": 3}])
 def test_a_run_whose_data_is_gone_asks_for_pictures(tmp_path, model, changes):
     engine, _, _ = run_with(tmp_path, model, "run/model", **changes)
     with pytest.raises(InputError, match="The game needs real photos"):
-        find_reals(engine)
+        find_real_images(engine)
 
 
 def test_a_folder_of_pictures(tmp_path, model):
     folder = photographs(tmp_path / "photos", 30)
     (folder / "notes.txt").write_text("no picture")
     engine = model(held_out=FACES, data="toonhead, 9 pictures")  # the user's choice goes first
-    reals = find_reals(engine, folder)
+    reals = find_real_images(engine, folder)
     assert (reals.count, reals.noun) == (30, "picture")
     dataset = open_dataset(folder, resolution=16, cache=tmp_path / "cache", workers=1, quiet=True)
-    ours = np.stack([reals.picture(index).transpose(2, 0, 1) for index in range(30)])
+    ours = np.stack([reals.image(index).transpose(2, 0, 1) for index in range(30)])
     np.testing.assert_array_equal(ours, dataset.read(np.arange(30), 16))
 
 
 def test_a_prepared_folder_of_pictures(tmp_path, model):
     source = photographs(tmp_path / "photos", 25)
     dataset = open_dataset(source, resolution=32, cache=tmp_path / "cache", workers=1, quiet=True)
-    reals = find_reals(model(), dataset.path)
+    reals = find_real_images(model(), dataset.path)
     assert reals.count == 25
-    np.testing.assert_array_equal(reals.picture(4).transpose(2, 0, 1), dataset.read(np.array([4]), 16)[0])
+    np.testing.assert_array_equal(reals.image(4).transpose(2, 0, 1), dataset.read(np.array([4]), 16)[0])
     with pytest.raises(InputError, match="give pictures of 16 px with 1 channels"):
-        find_reals(model("grey", channels=1), dataset.path)
+        find_real_images(model("grey", channels=1), dataset.path)
 
 
 def test_a_grey_model_gets_grey_pictures(tmp_path, model):
-    reals = find_reals(model(channels=1), photographs(tmp_path / "photos"))
-    assert reals.picture(0).shape == (16, 16, 1)
+    reals = find_real_images(model(channels=1), photographs(tmp_path / "photos"))
+    assert reals.image(0).shape == (16, 16, 1)
 
 
 @pytest.mark.parametrize("count", [0, 19])
@@ -147,7 +146,7 @@ def test_a_folder_of_too_few_is_refused_at_once(tmp_path, model, count):
     for number in range(5):
         (folder / f"broken-{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     with pytest.raises(InputError) as caught:
-        find_reals(model(), folder)
+        find_real_images(model(), folder)
     assert str(caught.value).startswith(f"{MISSING} --real-images {folder} has {count} that can be used (one cannot: ")
     assert "\n" not in str(caught.value)
 
@@ -157,7 +156,7 @@ def test_what_is_no_folder_of_pictures_is_refused(tmp_path, model, name):
     (tmp_path / "a\nfile.txt").write_text("x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as caught:
-        find_reals(model(), tmp_path / name)
+        find_real_images(model(), tmp_path / name)
     assert str(caught.value).startswith(MISSING)
     assert "--real-images" in str(caught.value)[len(MISSING) :]
     assert "\n" not in str(caught.value)
@@ -165,7 +164,7 @@ def test_what_is_no_folder_of_pictures_is_refused(tmp_path, model, name):
 
 def test_no_picture_repeats_until_all_were_seen(tmp_path, model):
     """Rule 5."""
-    reals, rng = find_reals(model(), photographs(tmp_path / "photos")), random.Random(0)
+    reals, rng = find_real_images(model(), photographs(tmp_path / "photos")), random.Random(0)
     orders = []
     for _ in range(2):
         seen, order = set(), []
@@ -180,7 +179,7 @@ def test_no_picture_repeats_until_all_were_seen(tmp_path, model):
 
 def test_pictures_that_break_later_are_passed_over(tmp_path, model):
     folder = photographs(tmp_path / "photos", 25)
-    reals = find_reals(model(), folder)
+    reals = find_real_images(model(), folder)
     for number in range(24):
         (folder / f"photo-{number:03d}.png").write_bytes(b"\x89PNG")
     assert [drawn(reals, {24}, seed)[0] for seed in range(3)] == [24] * 3
@@ -203,7 +202,7 @@ def test_a_growing_model_meets_reals_as_its_critic_did(resolution, alpha):
 def test_the_stage_is_the_engines(tmp_path, model):
     engine = model(resolution=32)
     engine.resolution, engine.alpha = 8, 0.5
-    reals = find_reals(engine, photographs(tmp_path / "photos"))
-    full = find_reals(SimpleNamespace(generator=engine.generator, resolution=32, alpha=1.0), tmp_path / "photos")
-    expected = at_stage(full.picture(3).transpose(2, 0, 1), 8, 0.5)
-    np.testing.assert_array_equal(reals.picture(3), expected)
+    reals = find_real_images(engine, photographs(tmp_path / "photos"))
+    full = find_real_images(SimpleNamespace(generator=engine.generator, resolution=32, alpha=1.0), tmp_path / "photos")
+    expected = at_stage(full.image(3).transpose(2, 0, 1), 8, 0.5)
+    np.testing.assert_array_equal(reals.image(3), expected)
