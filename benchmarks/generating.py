@@ -16,6 +16,7 @@ import tyro
 
 from benchmarks.measuring import apart, machine, peak_memory, ratio, seconds_each
 from benchmarks.widths import width
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
 
@@ -125,7 +126,7 @@ def latency(count: int, threads: int, device: str, bf16: bool) -> list[float]:
 
 def compare(options: Options, network: str, batch: int) -> str:
     """The table of a network and a batch."""
-    there = options.peer is not None and network == "stylegan" and options.preset == "official"
+    there = options.peer is not None and ARCHITECTURES[network].has_styles and options.preset == "official"
     threads = options.threads or available_cpus()
     common = (network, options.preset, options.resolution, batch, options.rounds, threads)
     where = (options.device, options.cpu_time, options.peer)

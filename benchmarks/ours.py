@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.measuring import operations_of
 from benchmarks.widths import width
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.system import keep_freed_memory
-from stylegrow.models.folders import network_classes
 from train.config.options import Options as TrainingOptions
 from train.config.options import PrecisionName
 from train.config.presets import Preset
@@ -27,9 +27,11 @@ FOREVER = 1e9  # thousands of pictures
 
 def networks(network: str, table: Preset, resolution: int) -> tuple[Any, Any]:
     """New networks of a preset's width for a full resolution."""
-    generator, discriminator = network_classes(network)
+    architecture = ARCHITECTURES[network]
     maps: dict[str, Any] = {"resolution": resolution, "fmap_base": table.fmap_base, "fmap_max": table.fmap_max}
-    return generator(z_dim=table.z_dim, **maps), discriminator(mbstd_group=table.mbstd_group, **maps)
+    return architecture.generator(z_dim=table.z_dim, **maps), architecture.discriminator(
+        mbstd_group=table.mbstd_group, **maps
+    )
 
 
 class Training:

@@ -16,6 +16,7 @@ import tyro
 
 from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each
 from benchmarks.widths import batch_at, width
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
 
@@ -180,7 +181,7 @@ def jobs(options: Options, name: str, resolution: int) -> list[Job]:
     preset = width(options.network, name, resolution)
     batch = options.batch or (8 if name == "official" else batch_at(preset, resolution))
     there = {
-        "peer": options.peer is not None and options.network == "stylegan" and name == "official",
+        "peer": options.peer is not None and ARCHITECTURES[options.network].has_styles and name == "official",
         "baseline": options.device == "cpu",
         "float32": True,
         "bf16": True,

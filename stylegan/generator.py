@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.mapping import Mapping
-from stylegan.synthesis import LayerOptions, Noise, Synthesis
+from stylegan.synthesis import LayerOptions, Noise, Synthesis, layer_sizes
+
+W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
 
 
 class Generator(nn.Module):
@@ -90,6 +92,15 @@ class Generator(nn.Module):
         )
         self.num_layers = self.synthesis.num_layers
         self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def layers_at(self, resolution: int) -> int:
+        """How many of the layers take part at a stage."""
+        return min(len(layer_sizes(resolution)), self.num_layers)
+
+    @torch.no_grad()
+    def update_w_avg(self, w: Tensor) -> None:
+        """Move w_avg towards the mean w [w_dim] of a batch; one that is not finite changes nothing."""
+        self.w_avg.copy_(torch.where(w.isfinite().all(), w.lerp(self.w_avg, W_AVG_BETA), self.w_avg))
 
     @property
     def compute_dtype(self) -> torch.dtype | None:

@@ -19,7 +19,7 @@ class Critic:
         self._network, self._alpha = network, engine.alpha
         self._device = next(engine.generator.parameters()).device
         self._network.to(self._device)
-        self._takes_labels = engine.architecture == "stylegan" and network.label_dim > 0
+        self._takes_labels = engine.architecture.scores_by_class and network.label_dim > 0
 
     @torch.inference_mode()
     def score(self, pixels: np.ndarray, label: int | None) -> float:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from stylegrow.architectures import Generator
     from stylegrow.data import Dataset
     from stylegrow.metrics.results import Result
-    from stylegrow.models.folders import Generator
     from stylegrow.sampling.drawing import Look
 
 PROGRAM = "stylegrow metrics"
@@ -146,13 +146,13 @@ def open_model(name: str, options: Options, device: torch.device | None) -> tupl
     """
     import torch
 
-    import stylegan
+    from stylegrow.architectures import has_styles
     from stylegrow.models import load_generator, read_config
     from stylegrow.sampling.drawing import Look, reached
 
     generator = load_generator(name)
     generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
-    if options.trunc is not None and not isinstance(generator, stylegan.Generator):
+    if options.trunc is not None and not has_styles(generator):
         raise InputError(f"--trunc {options.trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
     stage, alpha = reached(read_config(name)["training"], generator.resolution)
     psi = 1.0 if options.trunc is None else options.trunc

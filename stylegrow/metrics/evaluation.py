@@ -22,8 +22,8 @@ from stylegrow.metrics.table import DEFAULT, METRICS, check_names
 from stylegrow.sampling import drawing
 
 if TYPE_CHECKING:
+    from stylegrow.architectures import Generator
     from stylegrow.data import Dataset
-    from stylegrow.models.folders import Generator
 
 CHOSEN, OTHERS, FAKES, DIRECTIONS, NOISE = range(1, 6)  # streams of random numbers
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import stylegan
+from stylegrow.architectures import has_styles
 from stylegrow.sampling import drawing
 
 if TYPE_CHECKING:
+    from stylegrow.architectures import Generator
     from stylegrow.metrics.features import EmbeddedNetwork
-    from stylegrow.models.folders import Generator
 
 EPSILON = 1e-4
 LOW, HIGH = 1, 99  # percentiles: what lies outside them is left out
@@ -27,7 +27,7 @@ Where = Literal["full", "end"]
 
 def variants(generator: Generator) -> list[tuple[Space, Where]]:
     """The variants that a generator has: ProGAN has no w."""
-    spaces: tuple[Space, ...] = ("z", "w") if isinstance(generator, stylegan.Generator) else ("z",)
+    spaces: tuple[Space, ...] = ("z", "w") if has_styles(generator) else ("z",)
     places: tuple[Where, ...] = ("full", "end")
     return list(product(spaces, places))
 
@@ -94,7 +94,7 @@ def _ends(seed: int, z_dim: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _inputs(generator: Generator, start: Tensor, end: Tensor, t: Tensor, space: Space, labels: Tensor | None) -> Tensor:
     """What to draw [n, ...] at places t [n, 1] of paths in z, or in w."""
-    if not isinstance(generator, stylegan.Generator):
+    if not has_styles(generator):
         return slerp(start, end, t)
     if space == "z":
         return drawing.rows(generator, slerp(start, end, t), labels)

@@ -17,8 +17,8 @@ from stylegrow.metrics.table import METRICS
 from stylegrow.sampling import drawing
 
 if TYPE_CHECKING:
+    from stylegrow.architectures import Generator
     from stylegrow.data import Dataset
-    from stylegrow.models.folders import Generator
 
 LEAST, DEFAULT_SAMPLES = 20, 2000  # the least are ten splits of two
 BATCH = 64

@@ -5,13 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.models.markdown import fact_text, inline, shell, table
 from stylegrow.models.measured import numbers_text
-
-TITLES = {
-    "progan": ("ProGAN", "the progressively growing GAN of Karras, Aila, Laine and Lehtinen (2018)"),
-    "stylegan": ("StyleGAN", "the style-based generator of Karras, Laine and Aila (2019)"),
-}
 
 # The file beside the card, what it shows, and the command that draws it.
 Picture = tuple[str, str, str | None]
@@ -28,7 +24,7 @@ def model_card(config: Mapping[str, Any], *, pictures: Sequence[Picture] = (), n
     facts = dict(config["training"])
     data, credit, licence = (facts.pop(key, None) for key in ("data", "credit", "license"))
     command = facts.pop("command", None)
-    title, description = TITLES[config["architecture"]]
+    architecture = ARCHITECTURES[config["architecture"]]
     generator, classes = config["generator"], config["classes"]
     size, kind = generator["resolution"], "grey" if generator["image_channels"] == 1 else "colour"
     header = [
@@ -36,13 +32,13 @@ def model_card(config: Mapping[str, Any], *, pictures: Sequence[Picture] = (), n
         "library_name: stylegrow",
         "pipeline_tag: unconditional-image-generation",
         "tags:",
-        *(f"- {tag}" for tag in (config["architecture"], "gan", "image-generation", "stylegrow")),
+        *(f"- {tag}" for tag in (architecture.name, "gan", "image-generation", "stylegrow")),
     ]
     origin = f"converted from {inline(source)}" if (source := facts.get("source")) else "trained with Stylegrow"
     parts = [
         "\n".join(["---", *header, "---"]),
-        f"# {title}, {size} x {size} px{f': {inline(data)}' if data else ''}",
-        f"An image generator {origin}: {description}. It draws {kind} images of {size} x {size} pixels.",
+        f"# {architecture.title}, {size} x {size} px{f': {inline(data)}' if data else ''}",
+        f"An image generator {origin}: {architecture.description}. It draws {kind} images of {size} x {size} pixels.",
         "## Data",
         "\n\n".join(
             [f"Trained on {inline(data or 'data that the training facts do not name')}.", *filter(None, [credit])]
@@ -86,7 +82,7 @@ def _example(config: Mapping[str, Any]) -> str:
     if generator["label_dim"]:
         lines.append(f"labels = torch.eye({generator['label_dim']})[[0, 0, 0, 0]]")
         arguments += ", labels"
-    if config["architecture"] == "stylegan":
+    if ARCHITECTURES[config["architecture"]].has_styles:
         arguments += ", psi=0.7"  # its usual trade of variety for quality, which nobody finds without being told
     # A model saved while it was growing is good only up to where it had got.
     if size != generator["resolution"] or facts.get("alpha", 1) != 1:

@@ -17,7 +17,7 @@ from stylegrow.models import folders
 from stylegrow.sampling import drawing
 
 if TYPE_CHECKING:
-    from stylegrow.models.folders import Generator
+    from stylegrow.architectures import Generator
 
 PICTURES, MOST_CHANGE = 64, 1
 

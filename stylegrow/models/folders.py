@@ -12,10 +12,10 @@ import json
 import os
 import reprlib
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from stylegrow.architectures import ARCHITECTURES, architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.text import one_line
@@ -25,18 +25,13 @@ from stylegrow.models.cards import Picture, model_card
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    import progan
-    import stylegan
-
-    Generator = progan.Generator | stylegan.Generator
-    Discriminator = progan.Discriminator | stylegan.Discriminator
+    from stylegrow.architectures import Discriminator, Generator
 
 Storage = Literal["float32", "float16"]
 PACKAGE = Path(__file__).parents[1]
 # The bundled models: inside an installed package, beside that of a checkout.
 ZOO = PACKAGE / "zoo" if (PACKAGE / "zoo").is_dir() else PACKAGE.parent / "zoo"
 FORMAT_VERSION = 1
-ARCHITECTURES = ("progan", "stylegan")
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
 FILES = ("config.json", *WEIGHTS.values(), "README.md")
 PICTURES = "*.png"  # that the card may show
@@ -64,7 +59,7 @@ def save_model(
     """
     folder = Path(folder)
     config: dict[str, Any] = {
-        "architecture": type(generator).__module__.partition(".")[0],
+        "architecture": architecture_of(generator).name,
         "format_version": FORMAT_VERSION,
         "generator": generator.config,
         "classes": list(classes),
@@ -275,7 +270,7 @@ def _load(name_or_path: str | os.PathLike[str], role: str) -> Any:
 
 
 def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
-    network = network_classes(config["architecture"])[list(WEIGHTS).index(role)]
+    network: Any = getattr(ARCHITECTURES[config["architecture"]], role)
     arguments = config[role]
     known = inspect.signature(network).parameters
     if known.keys() != arguments.keys():
@@ -299,12 +294,6 @@ def _plausible(value: Any, default: Any) -> bool:
         # A comparison with NaN is false.
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
     return not isinstance(value, str | list | dict) or len(value) <= LONGEST_VALUE
-
-
-def network_classes(architecture: str) -> tuple[type[nn.Module], type[nn.Module]]:
-    """The classes (Generator, Discriminator) of one of ARCHITECTURES, each of which is a package of that name."""
-    package = import_module(architecture)
-    return package.Generator, package.Discriminator
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.models import find_model, read_config
@@ -30,12 +31,12 @@ class ModelInfo:
     @property
     def styled(self) -> bool:
         """Whether it has truncation, styles and noise."""
-        return self.architecture == "stylegan"
+        return ARCHITECTURES[self.architecture].has_styles
 
     @property
     def network(self) -> str:
         """The architecture's name as people write it."""
-        return {"stylegan": "StyleGAN", "progan": "ProGAN"}[self.architecture]
+        return ARCHITECTURES[self.architecture].title
 
     @property
     def mixable(self) -> bool:

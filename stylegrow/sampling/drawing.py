@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-import stylegan
 from progan.layers import stages
 from stylegan.synthesis import layer_sizes
+from stylegrow.architectures import has_styles
 
 if TYPE_CHECKING:
-    from stylegrow.models.folders import Generator
+    import stylegan
+    from stylegrow.architectures import Generator
 
 NoiseMode = Literal["const", "random", "none"]
 LARGEST_BATCH, PIXELS_ON_CPU, PIXELS_ON_GPU = 32, 1 << 20, 4 << 20
@@ -91,14 +92,14 @@ def draw(
     device = next(generator.parameters()).device
     inputs = inputs.to(device)
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        if isinstance(generator, stylegan.Generator):
+        if has_styles(generator):
             noise: str | list[Tensor] = look.noise
             if look.noise == "random":
                 noise = [one.to(device) for one in noise_maps(generator, seeds, look)]
             ws = generator.truncate(inputs, look.psi, look.cutoff)
             return generator.synthesis(ws, look.resolution, look.alpha, noise).float().cpu()
         labels = None if labels is None else labels.to(device)
-        return generator(inputs, labels, look.resolution, look.alpha).float().cpu()
+        return generator(inputs, labels, resolution=look.resolution, alpha=look.alpha).float().cpu()
 
 
 def images(
@@ -112,7 +113,7 @@ def images(
     for part in parts(len(seeds), batch or largest_batch(generator, look)):
         own = None if labels is None else labels[part]
         z = latents(seeds[part], generator.z_dim)
-        inputs = rows(generator, z, own) if isinstance(generator, stylegan.Generator) else z
+        inputs = rows(generator, z, own) if has_styles(generator) else z
         yield draw(generator, inputs, look, seeds[part], own)
 
 

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import stylegan
 from progan.layers import keep_weights
-from stylegan.synthesis import layer_sizes
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.commandline import DtypeName
 from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
@@ -50,7 +49,7 @@ class Engine:
 
     Attributes:
         name: what the model is called; printable.
-        architecture: "progan" or "stylegan".
+        architecture: the kind of network.
         resolution, alpha: the stage that the model has reached: the whole network, unless it was still growing.
         classes: the labels' names; empty for a model without labels, or whose labels have no names.
         credit: of the data, to be kept with the pictures; may be empty.
@@ -69,7 +68,7 @@ class Engine:
         self.folder = find_model(model)
         config = read_config(self.folder)
         self.name = printable(name_of(model, self.folder))
-        self.architecture: str = config["architecture"]
+        self.architecture = ARCHITECTURES[config["architecture"]]
         self.classes: list[str] = config["classes"]
         self.credit = str(config["training"].get("credit") or "")
         self.dtype = dtype
@@ -93,11 +92,11 @@ class Engine:
     @property
     def styled(self) -> bool:
         """Whether there are styles: truncation, mixing and noise."""
-        return isinstance(self.generator, stylegan.Generator)
+        return self.architecture.has_styles
 
     def layers(self, setting: Setting) -> int:
         """How many layers of a StyleGAN draw at this stage."""
-        return min(len(layer_sizes(setting.resolution or self.generator.resolution)), self.generator.num_layers)
+        return self.generator.layers_at(setting.resolution or self.generator.resolution)
 
     def setting(
         self,
@@ -175,7 +174,7 @@ class Engine:
     def latent(self, seed: int, setting: Setting) -> dict[str, np.ndarray]:
         """What a seed's picture is drawn from: a StyleGAN's truncated styles "w" [1, num_layers, w_dim], else "z"."""
         inputs = self._inputs(drawing.latents([seed], self.generator.z_dim), setting)
-        if not isinstance(self.generator, stylegan.Generator):
+        if not self.styled:
             return {"z": inputs.numpy()}
         with torch.inference_mode():
             return {"w": self.generator.truncate(inputs, setting.psi, setting.cutoff).float().cpu().numpy()}
@@ -274,7 +273,7 @@ class Engine:
 
     def _inputs(self, z: Tensor, setting: Setting) -> Tensor:
         """What the network draws from: the rows of a StyleGAN, the latents of a ProGAN."""
-        if isinstance(self.generator, stylegan.Generator):
+        if self.styled:
             return drawing.rows(self.generator, z, self._labels(len(z), setting))
         return z if setting.z_limit is None else within(z, setting.z_limit)
 

@@ -21,8 +21,8 @@ def direct(engine, seeds, **arguments):
 
 def test_a_model_says_what_it_is(engine):
     style, run = engine("style"), engine("run")
-    assert (style.name, style.architecture, style.styled, style.credit) == ("style", "stylegan", True, CREDIT)
-    assert (run.name, run.architecture, run.styled, run.credit) == ("run", "progan", False, "")
+    assert (style.name, style.architecture.name, style.styled, style.credit) == ("style", "stylegan", True, CREDIT)
+    assert (run.name, run.architecture.name, run.styled, run.credit) == ("run", "progan", False, "")
     assert len(style.weights) == 16
     assert style.weights != run.weights
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.commandline import Integer, Number, Text, parsed
 from stylegrow.common.errors import InputError
 from stylegrow.data.sources import NAMES, TOONHEAD
@@ -185,7 +186,7 @@ def check(options: Options, architecture: str) -> None:
     if not 0 <= given.get("mixing", 0) <= 1:
         raise InputError(f"--mixing {options.mixing:g}: give a probability, a number from 0 to 1")
     for name in ("blur", "mixing", "mapping_lrmul", "noise_lr_ratio"):
-        if architecture != "stylegan" and name in given:
+        if not ARCHITECTURES[architecture].has_styles and name in given:
             raise InputError(f"{flag(name)}: belongs to train/stylegan.py; leave it out")
     if options.seed > LARGEST_SEED:
         raise InputError(f"--seed {options.seed}: give a whole number below 2^63")

@@ -1,22 +1,26 @@
 """What a run will do, with every default filled in: the content of options.json."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset
 from stylegrow.models import read_config
-from stylegrow.models.folders import network_classes
 from train.config.options import Options, PrecisionName, check, flag, shown
 from train.config.presets import Preset, preset, preset_for
 from train.config.schedule import Schedule, to_images
 from train.step.config import StepConfig
-from train.step.fakes import Discriminator, Generator
+
+if TYPE_CHECKING:
+    from stylegrow.architectures import Discriminator, Generator
 
 FORMAT_VERSION = 1
 METRICS_SAMPLES = 1000
@@ -67,8 +71,8 @@ class RunConfig:
 
     def build(self) -> tuple[Generator, Discriminator]:
         """The run's networks, with new weights."""
-        generator, discriminator = network_classes(self.architecture)
-        return generator(**self.generator), discriminator(**self.discriminator)  # type: ignore[return-value]
+        architecture = ARCHITECTURES[self.architecture]
+        return architecture.generator(**self.generator), architecture.discriminator(**self.discriminator)
 
     def at_once(self, resolution: int) -> int:
         """How many pictures a process takes at once at this resolution."""
@@ -81,7 +85,7 @@ class RunConfig:
         return json.dumps({"format_version": FORMAT_VERSION} | dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def read(cls, run: Path) -> "RunConfig":
+    def read(cls, run: Path) -> RunConfig:
         """The plan of a run folder. InputError when there is none that this version can read."""
         path = run / "options.json"
         try:
@@ -116,6 +120,7 @@ def make_run_config(
         raise InputError(
             f"--init-from {options.init_from}: is a model of {model['architecture']}; take one of {architecture}"
         )
+    styled = ARCHITECTURES[architecture].has_styles
     options = replace(
         options,
         preset=chosen.name,
@@ -127,8 +132,8 @@ def make_run_config(
         betas=options.betas or chosen.betas,
         ema_kimg=chosen.ema_kimg if options.ema_kimg is None else options.ema_kimg,
         g_lr_ratio=options.g_lr_ratio or chosen.g_lr_ratio,
-        noise_lr_ratio=(options.noise_lr_ratio or chosen.noise_lr_ratio) if architecture == "stylegan" else None,
-        mixing=(chosen.mixing if options.mixing is None else options.mixing) if architecture == "stylegan" else None,
+        noise_lr_ratio=(options.noise_lr_ratio or chosen.noise_lr_ratio) if styled else None,
+        mixing=(chosen.mixing if options.mixing is None else options.mixing) if styled else None,
         mixed_precision=precision,
         **of_the_model(options, chosen, model, architecture),
     )
@@ -164,7 +169,8 @@ def of_the_model(
     own = None
     if model is not None:
         own = model["generator"] | {"blur": "yes" if model["generator"].get("blur_filter") else "no"}
-    for name in ("fmap_base", "fmap_max", "z_dim", *(("blur", "mapping_lrmul") if architecture == "stylegan" else ())):
+    styled = ARCHITECTURES[architecture].has_styles
+    for name in ("fmap_base", "fmap_max", "z_dim", *(("blur", "mapping_lrmul") if styled else ())):
         given = getattr(options, name)
         found[name] = given or getattr(chosen, name)
         if own is not None:
@@ -275,7 +281,7 @@ def networks(
     if not chosen.equalized_lr:
         shared |= weights
     generator, discriminator = shared | {"z_dim": options.z_dim}, shared | {"mbstd_group": chosen.mbstd_group}
-    if architecture == "stylegan":
+    if ARCHITECTURES[architecture].has_styles:
         generator |= {
             "w_dim": options.z_dim,
             "mapping_fmaps": options.z_dim,

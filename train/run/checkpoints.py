@@ -1,12 +1,14 @@
 """The full state of a training on disk: a folder a checkpoint, written whole or not at all, checked when read."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,8 +19,10 @@ from torch import Tensor, nn
 from stylegrow.common.errors import RunError
 from stylegrow.common.files import new_folder
 from train.run.folders import keep_newest, numbered
-from train.step.fakes import Discriminator, Generator
 from train.step.trainer import Trainer
+
+if TYPE_CHECKING:
+    from stylegrow.architectures import Discriminator, Generator
 
 FORMAT_VERSION = 1
 ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stylegrow.architectures import architecture_of
 from stylegrow.common.images import to_uint8
 from stylegrow.common.text import duration, printable
 from stylegrow.data import Dataset
@@ -18,7 +19,6 @@ from train.config.schedule import Stage
 from train.run.folders import keep_newest
 from train.run.statistics import Clock
 from train.step import constraints
-from train.step.fakes import samples
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Labels, Trainer
 
@@ -76,11 +76,13 @@ class Snapshots:
     @torch.inference_mode()
     def sample(self, trainer: Trainer, stage: Stage) -> Tensor:
         """The averaged generator's images of the fixed latents at this stage."""
-        images = []
+        architecture, images = architecture_of(trainer.generator_ema), []
         for part in torch.arange(len(self.latents)).split(32):
             latents = self.latents[part].to(trainer.processes.device)
             labels = None if self.labels is None else self.labels[part].to(trainer.processes.device)
-            images.append(samples(trainer.generator_ema, latents, labels, stage).cpu())
+            images.append(
+                architecture.sample(trainer.generator_ema, latents, labels, stage.resolution, stage.alpha).cpu()
+            )
         return torch.cat(images)
 
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:

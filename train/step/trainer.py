@@ -1,27 +1,30 @@
 """The training step: critic and generator in turn, at whatever stage the schedule is."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-import stylegan
 from progan.layers import weights_kept
+from stylegrow.architectures import Generated, has_styles
 from train.config.schedule import Schedule, Stage
 from train.distributed.processes import SingleProcess
 from train.step import constraints, fakes
 from train.step.batch_loader import Batch, to_reals
 from train.step.config import StepConfig
-from train.step.fakes import Discriminator, Fakes, Generator
 from train.step.objectives import Loss, critic_loss, generator_loss
 from train.step.random_streams import RandomStreams
 
+if TYPE_CHECKING:
+    from stylegrow.architectures import Discriminator, Generator
+
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
-W_AVG_BETA = 0.995  # of the official StyleGAN, a half-step
 
 
 def parameter_groups(network: nn.Module, ratio: float, noise_ratio: float) -> list[dict[str, Any]]:
@@ -168,7 +171,7 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         return self.optimize(self.generator, self.g_adam, loss, stage.batch // self.processes.count)
 
-    def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Fakes]:
+    def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Generated]:
         """What makes the fakes of a part of this process's share, drawn for this purpose at this moment."""
         mixing = self.config.mixing
         return fakes.fakes(self.generator, stage, self.streams, purpose, images, self.processes, labels, mixing)
@@ -210,16 +213,9 @@ class Trainer:
         else:
             self.skipped += 1
         measured = {name: mean.view_as(value) for (name, value), mean in zip(sums.items(), means, strict=True)}
-        if (w := measured.pop("w", None)) is not None:
-            self.update_w_avg(w)
+        if (w := measured.pop("w", None)) is not None and has_styles(self.generator):
+            self.generator.update_w_avg(w)
         return measured | {"gradient": norm}
-
-    @torch.no_grad()
-    def update_w_avg(self, w: Tensor) -> None:
-        """Move StyleGAN's mean w towards that of a batch [w_dim]; one that is not finite changes nothing."""
-        assert isinstance(self.generator, stylegan.Generator)
-        w_avg = self.generator.w_avg
-        w_avg.copy_(torch.where(w.isfinite().all(), w.lerp(w_avg, W_AVG_BETA), w_avg))
 
     @torch.no_grad()
     def update_ema(self, images: int) -> None:

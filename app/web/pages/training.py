@@ -15,6 +15,7 @@ from app.web.context import Context
 from app.web.models import COMMANDS
 from app.web.pages import controls
 from app.web.runs import FINISHED, RUNNING, Runs, Snapshot, Stats, Summary, preview
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import duration
 
@@ -227,7 +228,8 @@ def _summary(now: Summary) -> str:
         RUNNING: f"▶ Running, {silent}" if kimg is not None else f"▶ Starting, {silent}",
         FINISHED: f"✓ Finished {duration(now.seconds_silent)} ago",
     }.get(now.state, f"■ Stopped, {silent}")
-    network = {"stylegan": "StyleGAN", "progan": "ProGAN"}.get(now.architecture or "", now.architecture)
+    known = ARCHITECTURES.get(now.architecture or "")
+    network = known.title if known else now.architecture
     size = now.newest.get("resolution")
     alpha = now.newest.get("alpha", 1.0)
     left, speed = now.seconds_left, now.newest.get("img_per_sec")

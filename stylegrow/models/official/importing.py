@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
 from stylegrow.common.text import one_line
-from stylegrow.models.folders import FILES, is_empty_folder, network_classes, save_model
+from stylegrow.models.folders import FILES, is_empty_folder, save_model
 from stylegrow.models.official.networks import CONV, CONV_OUT_IN, CRITICS, GENERATORS, Axes, Function
 from stylegrow.models.official.pickles import Array, Network, read_pickle, shown
 
@@ -88,8 +89,8 @@ def _converted(file: Path) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
         if option in generator.options:
             facts[option] = generator.options[option]
     facts |= {"license": LICENSE, "credit": CREDIT, "source": os.fsencode(file.name).decode(errors="replace")}
-    classes = network_classes(generator.function.package)
-    return _network(classes[0], generator), _network(classes[1], critic), facts
+    architecture = ARCHITECTURES[generator.function.package]
+    return _network(architecture.generator, generator), _network(architecture.discriminator, critic), facts
 
 
 @dataclass

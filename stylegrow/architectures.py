@@ -1,0 +1,150 @@
+"""The kinds of networks: what each is called and can do, and how it generates images.
+
+The rest of the program asks these records and never which kind a network is. A further kind is a package with the
+classes Generator and Discriminator, their configurations, and a record here. Importing this does not load torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    import progan
+    import stylegan
+
+    Generator = progan.Generator | stylegan.Generator
+    Discriminator = progan.Discriminator | stylegan.Discriminator
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What a step of training generates images from. A generator without styles uses `z` and `labels` alone.
+
+    `z` [N, z_dim] and `labels` [N, label_dim]; `other_z` [N, z_dim] are second latents, whose w the layers from
+    `crossover` on take (None: no style mixing); `noise` is a map [N, 1, r, r] a layer.
+    """
+
+    z: Tensor
+    labels: Tensor | None = None
+    other_z: Tensor | None = None
+    crossover: int = 0
+    noise: Sequence[Tensor] = ()
+
+    def __getitem__(self, part: slice) -> TrainingInputs:
+        """The inputs of some of the images."""
+        labels, other_z = (None if whole is None else whole[part] for whole in (self.labels, self.other_z))
+        return TrainingInputs(self.z[part], labels, other_z, self.crossover, [one[part] for one in self.noise])
+
+
+class Generated(NamedTuple):
+    """Images [N, C, r, r], and by name what else is to be averaged over the batch: StyleGAN's mean `w` [w_dim]."""
+
+    images: Tensor
+    means: Mapping[str, Tensor]
+
+
+def generate_without_styles(
+    generator: progan.Generator, inputs: TrainingInputs, resolution: int, alpha: float
+) -> Generated:
+    """Images straight from the latents."""
+    return Generated(generator(inputs.z, inputs.labels, resolution, alpha), {})
+
+
+def generate_with_styles(
+    generator: stylegan.Generator, inputs: TrainingInputs, resolution: int, alpha: float
+) -> Generated:
+    """Images with the styles of two latents (style mixing, Karras 2019, section 3.1), not truncated."""
+    import torch
+
+    layers = generator.layers_at(resolution)
+    w = generator.mapping(inputs.z, inputs.labels)
+    ws = w.unsqueeze(1).expand(-1, layers, -1)
+    if inputs.other_z is not None:
+        others = generator.mapping(inputs.other_z, inputs.labels).unsqueeze(1)
+        below = torch.arange(layers, device=w.device).reshape(-1, 1) < inputs.crossover
+        ws = torch.where(below, ws, others)
+    return Generated(generator.synthesis(ws, resolution, alpha, inputs.noise), {"w": w.detach().mean(dim=0)})
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A kind of network.
+
+    Attributes:
+        name: of its package, and `architecture` in config.json.
+        title: how people write it.
+        description: a phrase for model cards.
+        has_styles: whether its generator has a mapping network: w, truncation, style mixing and noise.
+        scores_by_class: whether a labelled critic takes labels and scores an image as one of a class; otherwise it
+            returns label logits beside the score.
+        generate: how its generator makes a batch of images in training: (generator, inputs, resolution, alpha).
+        sample_arguments: further arguments with which the generator shows the same image every time.
+    """
+
+    name: str
+    title: str
+    description: str
+    has_styles: bool
+    scores_by_class: bool
+    generate: Callable[[Any, TrainingInputs, int, float], Generated]
+    sample_arguments: Mapping[str, Any]
+
+    @property
+    def generator(self) -> type[Generator]:
+        """The generator's class; loads torch."""
+        return import_module(self.name).Generator
+
+    @property
+    def discriminator(self) -> type[Discriminator]:
+        """The discriminator's class; loads torch."""
+        return import_module(self.name).Discriminator
+
+    def sample(
+        self, generator: Generator, z: Tensor, labels: Tensor | None, resolution: int, alpha: float = 1.0
+    ) -> Tensor:
+        """Images [N, C, r, r] of latents [N, z_dim] as samples of a training: not truncated, the same every time."""
+        return generator(z, labels, resolution=resolution, alpha=alpha, **self.sample_arguments)
+
+
+ARCHITECTURES = {
+    one.name: one
+    for one in (
+        Architecture(
+            name="progan",
+            title="ProGAN",
+            description="the progressively growing GAN of Karras, Aila, Laine and Lehtinen (2018)",
+            has_styles=False,
+            scores_by_class=False,
+            generate=generate_without_styles,
+            sample_arguments={},
+        ),
+        Architecture(
+            name="stylegan",
+            title="StyleGAN",
+            description="the style-based generator of Karras, Laine and Aila (2019)",
+            has_styles=True,
+            scores_by_class=True,
+            generate=generate_with_styles,
+            sample_arguments={"noise": "const"},
+        ),
+    )
+}
+
+
+def architecture_of(network: nn.Module) -> Architecture:
+    """The record of a network's kind, or of the one that it is derived from. TypeError where there is none."""
+    packages = (base.__module__.partition(".")[0] for base in type(network).__mro__)
+    for package in packages:
+        if package in ARCHITECTURES:
+            return ARCHITECTURES[package]
+    raise TypeError(f"{type(network).__name__} is a network of none of {', '.join(ARCHITECTURES)}")
+
+
+def has_styles(generator: nn.Module) -> TypeGuard[stylegan.Generator]:
+    """Whether a generator has styles: w, truncation, style mixing and noise."""
+    return architecture_of(generator).has_styles
