@@ -1,7 +1,7 @@
-"""The launcher above this process, torchrun or accelerate, and what the user told it.
+"""The launcher above this process, torchrun or accelerate, and the options that the user gave it.
 
 Launchers pass their own defaults on as if they had been asked for: accelerate a precision of "no", and both of them one
-thread a process. What the user really said is in the launcher's command line and environment.
+thread a process. What the user really gave is in the launcher's command line and environment.
 """
 
 import os
@@ -45,23 +45,24 @@ class Launcher:
         words = words_of(self._process)
         return words[: words.index(sys.argv[0])] if sys.argv[0] in words else words
 
-    def told(self, *options: str) -> bool:
+    def given(self, *options: str) -> bool:
         """Whether one of these options stands in its command line, written with - or _."""
         return any(word.replace("_", "-").startswith(options) for word in self._words)
 
     @property
-    def said_precision(self) -> bool:
-        """Whether it was told a precision, there or in the configuration file that it reads."""
+    def precision_given(self) -> bool:
+        """Whether a precision was given, there or in the configuration file that it reads."""
         from accelerate.commands.config.config_args import default_config_file
 
-        given = self.told("--mixed-precision", "--config-file")
-        return given or (not self.told("--cpu") and os.path.exists(default_config_file))  # noqa: PTH110
+        if self.given("--mixed-precision", "--config-file"):
+            return True
+        return not self.given("--cpu") and os.path.exists(default_config_file)  # noqa: PTH110
 
     @property
-    def said_threads(self) -> bool:
-        """Whether it was told how many threads a process is to have."""
+    def threads_given(self) -> bool:
+        """Whether the threads of a process were given."""
         try:
-            return self.told("--num-cpu-threads-per-process") or "OMP_NUM_THREADS" in self._process.environ()
+            return self.given("--num-cpu-threads-per-process") or "OMP_NUM_THREADS" in self._process.environ()
         except psutil.Error:
             return True
 
@@ -75,21 +76,21 @@ def words_of(process: psutil.Process) -> list[str]:
 
 
 def launched_precision(launcher: Launcher | None) -> PrecisionName | None:
-    """The precision that accelerate was launched with, None where nothing was said.
+    """The precision that accelerate was launched with, None where none was given.
 
     InputError for one that is not supported.
     """
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "").lower()
     if precision in ("fp16", "fp8"):
         raise InputError(f"mixed precision {precision} is not supported: give --mixed-precision bf16 or no")
-    if precision == "no" and (launcher is None or launcher.said_precision):
+    if precision == "no" and (launcher is None or launcher.precision_given):
         return "no"
     return "bf16" if precision == "bf16" else None
 
 
 def threads(launcher: Launcher | None) -> int | None:
-    """How many threads this process should compute with on a CPU: its share of the machine, None for what was said."""
-    if launcher is None or launcher.said_threads:
+    """How many threads this process should compute with: its part of the CPU's cores; None where it was given."""
+    if launcher is None or launcher.threads_given:
         return None
     cores = min(available_cpus(), psutil.cpu_count(logical=False) or available_cpus())
     return max(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)

@@ -1,34 +1,29 @@
-"""The processes of one training: who they are, what they agree on, and when they are told to stop.
+"""The processes of one training: which one this is, and what they exchange.
 
 Networks are not wrapped: a growing network leaves parameters unused at every stage and its critic is differentiated
 twice, so gradients are averaged once a step, by hand, in one message (see `Processes.all_reduce_mean`).
 """
 
-import _thread
 import contextlib
-import ipaddress
 import os
 import pickle
 import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import accelerate
-import psutil
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from stylegrow.common.errors import RunError
-from train.config.options import PrecisionName
-from train.distributed.launcher import Launcher, launched_precision, lost_processes, threads
+from train.distributed.devices import interface_between_machines, use_cpu
+from train.distributed.launcher import Launcher, threads
+from train.distributed.stopping import StopRequest
 
 T = TypeVar("T")
-SECONDS_BETWEEN_LOOKS = 0.5  # at the launcher
 FAILURE = "stylegrow/failure"  # where the process that fails first leaves its message
 
 
@@ -50,7 +45,7 @@ class SingleProcess:
         """This process's part of what was drawn for the whole batch, on its device.
 
         Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
-        they when a share is accumulated in parts (see Trainer.parts).
+        they when a shard is accumulated in parts (see Trainer.parts).
         """
         return whole[self.rank :: self.count].to(self.device, dtype, non_blocking=True)
 
@@ -58,7 +53,7 @@ class SingleProcess:
 class Processes(SingleProcess):
     """This process among those that train together, on the device that accelerate gives it.
 
-    To be used in a `with` block: at its end each waits for the last, and an error is told to the main one.
+    To be used in a `with` block: at its end each waits for the last, and the main one receives an error of another.
     """
 
     def __init__(self) -> None:
@@ -73,9 +68,9 @@ class Processes(SingleProcess):
             torch.set_num_threads(number)
         self.stop = StopRequest(self.launcher)
         self._asked = torch.zeros(1)
-        self._shared: Exception | None = None
+        self._known: Exception | None = None  # the error that all processes have raised
         if self.count > 1:
-            # For what takes as long as it takes, such as preparing pictures; a death among the processes still ends
+            # For what takes as long as it takes, such as preparing images; a death among the processes still ends
             # the wait.
             self._patient: Any = dist.new_group(backend="gloo", timeout=timedelta(days=365))
             self._board = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
@@ -90,7 +85,7 @@ class Processes(SingleProcess):
             if error is None:
                 # A launcher ends all when the first has ended, so none may do so while the main one still writes.
                 self.together(lambda: None)
-            elif self.count > 1 and isinstance(error, Exception) and self.is_news(error):
+            elif self.count > 1 and self._is_news(error):
                 with contextlib.suppress(RuntimeError):  # where the board has gone
                     self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
         finally:
@@ -98,27 +93,17 @@ class Processes(SingleProcess):
                 tracker.finish()
             if error is None:
                 self.accelerator.state.destroy_process_group()
-            if self.stop.status is None:  # one that was told to stop is not to be interrupted while it ends
+            if self.stop.status is None:  # a process that is stopping is not to be interrupted while it ends
                 self.stop.close()
 
-    def is_news(self, error: Exception) -> bool:
-        """Whether the other processes do not know of this error yet."""
-        return error is not self._shared and not isinstance(error, LostError)
+    def _is_news(self, error: BaseException) -> bool:
+        """Whether this error should be sent to the other processes: it is no exit, and not one that they sent."""
+        return isinstance(error, Exception) and not isinstance(error, LostError) and error is not self._known
 
     @property
     def is_main(self) -> bool:
         """Whether this is the process that prints and writes."""
         return self.rank == 0
-
-    @property
-    def launched_precision(self) -> PrecisionName | None:
-        """The precision that accelerate was launched with; InputError for one that is not supported."""
-        return launched_precision(self.launcher)
-
-    @property
-    def lost_others(self) -> bool:
-        """Whether accelerate was to launch others besides this process, and did not."""
-        return lost_processes(self.launcher)
 
     def all_reduce_mean(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
         """Average the tensors in place over all processes, and return the average of the scalars.
@@ -130,7 +115,7 @@ class Processes(SingleProcess):
             return scalars
         scalars = scalars.clone()
         self._asked = torch.tensor([float(self.stop.status is not None)], device=self.device)
-        with self.message([*tensors, scalars, self._asked]) as content:
+        with self._message([*tensors, scalars, self._asked]) as content:
             dist.all_reduce(content)
             content /= self.count
         return scalars
@@ -138,11 +123,11 @@ class Processes(SingleProcess):
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's tensors, in place."""
         if self.count > 1:
-            with self.message(tensors) as content:
+            with self._message(tensors) as content:
                 dist.broadcast(content, src=0)
 
     @contextlib.contextmanager
-    def message(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+    def _message(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
         """The tensors as one vector of the first one's type; what it holds at the end is written back to them."""
         content = torch.empty(sum(part.numel() for part in parts), dtype=parts[0].dtype, device=self.device)
         views = [
@@ -151,7 +136,7 @@ class Processes(SingleProcess):
         with torch.no_grad():
             for view, part in zip(views, parts, strict=True):
                 view.copy_(part)
-            with self.connection():
+            with self._connection():
                 yield content
             for view, part in zip(views, parts, strict=True):
                 part.copy_(view)
@@ -167,14 +152,21 @@ class Processes(SingleProcess):
         result, error = attempt(function)
         if self.count > 1:
             errors: list[Exception | None] = [None] * self.count
-            with self.connection():
+            with self._connection():
                 dist.all_gather_object(errors, portable(error), group=self._patient)
             # One's own, where there is one, still has its traceback.
             error = error or next((one for one in errors if one is not None), None)
-        if error is not None:
-            self._shared = error
-            raise error
-        return result  # type: ignore[return-value]
+        return self._result(result, error)
+
+    def on_main(self, function: Callable[[], T]) -> T:
+        """The result of `function`, which the main process alone calls; its error is everyone's."""
+        result, error = attempt(function) if self.is_main else (None, None)
+        if self.count > 1:
+            outcome: list[Any] = [result, portable(error)]
+            with self._connection():
+                dist.broadcast_object_list(outcome, group=self._patient)
+            result, error = outcome[0], error or outcome[1]
+        return self._result(result, error)
 
     def machine_by_machine(self, function: Callable[[], T]) -> T:
         """As `together`, but one process of each machine calls it before the others do, who find its work done."""
@@ -182,21 +174,15 @@ class Processes(SingleProcess):
         done = self.together(lambda: function() if first else None)
         return self.together(lambda: done if first else function())  # type: ignore[return-value]
 
-    def on_main(self, function: Callable[[], T]) -> T:
-        """The result of `function`, which the main process alone calls; its error is everyone's."""
-        result, error = attempt(function) if self.is_main else (None, None)
-        if self.count > 1:
-            outcome: list[Any] = [result, portable(error)]
-            with self.connection():
-                dist.broadcast_object_list(outcome, group=self._patient)
-            result, error = outcome[0], error or outcome[1]
+    def _result(self, result: T | None, error: Exception | None) -> T:
+        """The result that a function had in this process, or its error, which all processes raise."""
         if error is not None:
-            self._shared = error
+            self._known = error
             raise error
         return result  # type: ignore[return-value]
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[None]:
+    def _connection(self) -> Iterator[None]:
         """Turns what a broken connection raises into one line: why the process failed that was the first to do so."""
         try:
             yield
@@ -227,90 +213,3 @@ def portable(error: Exception | None) -> Exception | None:
     except Exception:  # whatever pickling raises
         return RunError(str(error))
     return error
-
-
-def use_cpu() -> bool:
-    """Whether to train on the processor: no accelerator is there, or accelerate was launched with --cpu.
-
-    Apple's GPU is for one process.
-    """
-    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"):
-        return True
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    return not (torch.cuda.is_available() or (torch.backends.mps.is_available() and not several))
-
-
-def interface_between_machines() -> str | None:
-    """The network interface that leads to the main machine, None where one machine is all.
-
-    Gloo goes by the machine's own name otherwise, which many systems give a loopback address.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) == int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
-        return None
-    try:
-        family, kind, protocol, _, main = socket.getaddrinfo(os.environ["MASTER_ADDR"], 1, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.connect(main)  # which sends nothing
-            own = probe.getsockname()[0]
-    except OSError:
-        return None
-    if ipaddress.ip_address(own).is_loopback:
-        return None
-    interfaces = psutil.net_if_addrs()
-    return next((name for name in interfaces if any(own == known.address for known in interfaces[name])), None)
-
-
-def fast_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 here: GPUs from Ampere on, processors with AVX-512 bf16 or AMX."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        able: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return False
-
-
-class StopRequest:
-    """Notices that this process should end: SIGTERM, Ctrl-C, a closed terminal, or a launcher that has gone.
-
-    At first any of these ends the process where it stands. After `defer` it is only noted: `status` is then the exit
-    status that belongs to the reason, None while there is none. The loop looks at it after every step, so that the
-    state is saved whole; a signal that comes twice changes nothing.
-    """
-
-    def __init__(self, launcher: Launcher | None) -> None:
-        self.status: int | None = None
-        self._deferred = False
-        self._before = {number: signal.signal(number, self._note) for number in self._signals()}
-        self._closed = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, args=(launcher,), name="launcher", daemon=True)
-        if launcher is not None:
-            self._watcher.start()
-
-    @staticmethod
-    def _signals() -> Iterator[signal.Signals]:
-        yield from (signal.SIGTERM, signal.SIGINT)
-        # nohup has SIGHUP ignored, and Windows has none.
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            yield signal.SIGHUP
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if not self._deferred:
-            raise SystemExit(128 + number)
-        self.status = self.status or 128 + number
-
-    def _watch(self, launcher: Launcher) -> None:
-        """In a thread of its own: when the launcher has gone, do as if it had passed SIGTERM on."""
-        while not self._closed.wait(SECONDS_BETWEEN_LOOKS):
-            if launcher.gone:
-                return _thread.interrupt_main(signal.SIGTERM)
-
-    def defer(self) -> None:
-        """From now on there is something to save first."""
-        self._deferred = True
-
-    def close(self) -> None:
-        """Give the signals back to whoever had them."""
-        self._closed.set()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

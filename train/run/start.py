@@ -25,7 +25,9 @@ from train.config.run_config import (
     resumed_config,
 )
 from train.config.schedule import to_images
-from train.distributed.processes import Processes, fast_bf16
+from train.distributed.devices import fast_bf16
+from train.distributed.launcher import launched_precision, lost_processes
+from train.distributed.processes import Processes
 from train.run import checkpoints, estimates, folders, provenance
 from train.run.descriptions import description, schedule_table
 from train.run.evaluation import Evaluation, check_metrics, forget_after
@@ -55,7 +57,7 @@ def run(architecture: str, options: Options, reparse: Callable[[Options], Option
         else:
             processes.on_main(lambda: folders.check_writable(options.out))
         check_tracker(options.log_with)
-        options = replace(options, mixed_precision=options.mixed_precision or processes.launched_precision)
+        options = replace(options, mixed_precision=options.mixed_precision or launched_precision(processes.launcher))
         dataset = processes.machine_by_machine(lambda: open_data(options, stored, quiet=not processes.is_main))
         config, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes))
         processes.together(lambda: check_data(config, dataset))
@@ -133,7 +135,7 @@ def choose_precision(
 
 def notes_on(config: RunConfig, dataset: Dataset, processes: Processes) -> Iterator[str]:
     """What a user may not expect."""
-    if processes.lost_others:
+    if lost_processes(processes.launcher):
         yield (
             "accelerate launch started only this process; for several on a CPU use "
             f"torchrun --nproc-per-node N train/{config.architecture}.py"

@@ -1,21 +1,15 @@
-"""One process among those that train together: its launcher's word, signals, precision, and broken connections."""
+"""What the launcher above a process was given: precision, threads, processes."""
 
 import os
-import signal
-import socket
-import threading
 from types import SimpleNamespace
 
 import psutil
 import pytest
-import torch
 from accelerate.commands.config import config_args
 
-from stylegrow.common.errors import InputError, RunError
+from stylegrow.common.errors import InputError
 from train.distributed import launcher as module
-from train.distributed import processes
 from train.distributed.launcher import Launcher, launched_precision, lost_processes, threads
-from train.distributed.processes import Processes, SingleProcess, StopRequest, portable, use_cpu
 
 SCRIPT = "train/progan.py"
 
@@ -161,149 +155,3 @@ def test_processes_that_were_not_started_are_missed(above, monkeypatch):
     assert not lost_processes(None)  # a port in the environment of a plain python
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert not lost_processes(launched)
-
-
-@pytest.fixture
-def stop():
-    """A request to stop, and the signals given back after it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    request = StopRequest(None)
-    yield request
-    request.close()
-    assert {number: signal.getsignal(number) for number in before} == before
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_end_a_process_at_first_and_are_then_noted(stop, number, status):
-    with pytest.raises(SystemExit) as ending:
-        signal.raise_signal(number)
-    assert ending.value.code == status
-    assert stop.status is None
-    stop.defer()
-    signal.raise_signal(number)
-    assert stop.status == status
-    signal.raise_signal(signal.SIGTERM)
-    signal.raise_signal(signal.SIGINT)
-    assert stop.status == status
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal here")
-def test_a_closed_terminal_stops_a_training_unless_nohup_is_used():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        for handler, status in ((signal.SIG_IGN, None), (signal.SIG_DFL, 129)):
-            signal.signal(signal.SIGHUP, handler)
-            request = StopRequest(None)
-            request.defer()
-            signal.raise_signal(signal.SIGHUP)
-            assert request.status == status
-            request.close()
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.parametrize("deferred", [False, True])
-def test_a_launcher_that_goes_is_a_request_to_stop(monkeypatch, deferred):
-    monkeypatch.setattr(processes, "SECONDS_BETWEEN_LOOKS", 0.001)
-    goes = threading.Event()
-
-    class Launched:
-        @property
-        def gone(self):
-            return goes.is_set()
-
-    def after_it_has_gone():
-        goes.set()
-        request._watcher.join()
-        return request.status
-
-    request = StopRequest(Launched())
-    assert request.status is None
-    if deferred:
-        request.defer()
-        assert after_it_has_gone() == 143
-    else:
-        with pytest.raises(SystemExit, match="143"):
-            after_it_has_gone()
-    request.close()
-
-
-@pytest.mark.parametrize(
-    ("cuda", "mps", "variables", "expected"),
-    [
-        (False, False, {}, True),
-        (True, False, {}, False),
-        (True, False, {"WORLD_SIZE": "2"}, False),
-        (True, False, {"ACCELERATE_USE_CPU": "True"}, True),
-        (True, False, {"ACCELERATE_USE_CPU": "False"}, False),
-        (False, True, {}, False),
-        (False, True, {"WORLD_SIZE": "2"}, True),  # Apple's GPU is one, and knows no message between processes
-    ],
-)
-def test_the_processor_is_used_where_there_is_nothing_better(monkeypatch, cuda, mps, variables, expected):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    for name in ("WORLD_SIZE", "ACCELERATE_USE_CPU"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert use_cpu() == expected
-
-
-def own_addresses():
-    """(interface, address) of this machine, as other machines see it."""
-    return [
-        (name, known.address)
-        for name, addresses in psutil.net_if_addrs().items()
-        for known in addresses
-        if known.family == socket.AF_INET and not known.address.startswith("127.")
-    ]
-
-
-@pytest.mark.parametrize(("name", "address"), [*own_addresses()[:1], (None, "127.0.0.1")])
-def test_machines_meet_over_the_network_that_leads_to_the_main_one(monkeypatch, name, address):
-    for variable, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": address}.items():
-        monkeypatch.setenv(variable, value)
-    assert processes.interface_between_machines() == name
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # one machine needs none
-    assert processes.interface_between_machines() is None
-
-
-def test_bfloat16_is_fast_where_the_processor_has_instructions_for_it(monkeypatch):
-    for able, expected in (
-        ({}, False),
-        ({"avx512_bf16": True}, True),
-        ({"amx_bf16": True, "avx512_bf16": False}, True),
-    ):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able, raising=False)
-        assert processes.fast_bf16(torch.device("cpu")) == expected
-    assert not processes.fast_bf16(torch.device("mps"))
-
-
-def test_one_process_does_what_several_would(environment):
-    """The interface is the same, and nothing is read, copied or written."""
-    scalars, tensor = torch.ones(2), torch.empty(3, device="meta")
-    assert SingleProcess().all_reduce_mean([tensor], scalars) is scalars
-    with Processes() as alone:
-        assert (alone.rank, alone.count, alone.is_main) == (0, 1, True)
-        assert alone.all_reduce_mean([tensor], scalars) is scalars
-        alone.broadcast([tensor])
-        for call in (alone.together, alone.on_main, alone.machine_by_machine):
-            assert call(lambda: 7) == 7
-            with pytest.raises(RunError, match="disk"):
-                call(lambda: (_ for _ in ()).throw(RunError("disk")))
-        assert alone.stop_status() is None
-        alone.stop.defer()
-        signal.raise_signal(signal.SIGTERM)
-        assert alone.stop_status() == 143
-
-
-def test_errors_that_cannot_travel_go_as_their_text():
-    class Local(Exception):
-        """Of a class that the other process cannot import."""
-
-    error = InputError("--data")
-    assert portable(error) is error
-    assert portable(None) is None
-    sent = portable(Local("odd"))
-    assert (type(sent), str(sent)) == (RunError, "odd")
