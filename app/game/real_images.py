@@ -20,7 +20,8 @@ import numpy as np
 from stylegrow.common.errors import DataError, InputError
 from stylegrow.common.text import printable
 from stylegrow.data.decoding import Shape, UnusableError
-from stylegrow.data.sources import TOONHEAD, Source
+from stylegrow.data.sources import TOONHEAD
+from stylegrow.data.sources.base import Source
 from stylegrow.models import read_config
 from stylegrow.sampling.engine import Engine
 
@@ -154,7 +155,7 @@ def _spread(count: int) -> list[int]:
 def _read_source(engine: Engine, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
     """A function that keeps nothing of the engine, which may be gone from memory before the images are."""
     shape, resolution, alpha = _shape(engine), engine.resolution, engine.alpha
-    return lambda index: at_stage(source.picture(chosen[index], shape).pixels, resolution, alpha)
+    return lambda index: at_stage(source.image(chosen[index], shape).pixels, resolution, alpha)
 
 
 def _read_prepared(engine: Engine, dataset: Any, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Prepare:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     write_any_name()
+    # A shell's background jobs and what job runners start begin with the signal ignored; being sent it stops them too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         prepare(
             parsed(
@@ -73,7 +76,7 @@ def prepare(options: Prepare) -> None:
     colours = "grey" if dataset.channels == 1 else "RGB"
     when = "prepared" if new else "already prepared"
     print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
-    for line in pyramid.report_lines(dataset, shown=20):
+    for line in dataset.report_lines(shown=20):
         print(line)
     for attribute in dataset.attributes:
         names = [printable(name) for name in dataset.classes(attribute)]

@@ -1,4 +1,4 @@
-"""Images in, batches out: where pictures come from, how they are prepared and how they are shown."""
+"""Data sets: where images come from, how they are prepared and how they are read."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def open_dataset(
 
     request = pyramid.Request(resolution, channels, fit, drop_duplicates)
     dataset, new = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
-    for line in pyramid.report_lines(dataset) if new and not quiet else ():
+    for line in dataset.report_lines() if new and not quiet else ():
         print(line, file=sys.stderr)
     return dataset

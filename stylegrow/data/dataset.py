@@ -25,7 +25,7 @@ _MAX_THREADS = 8
 
 
 class Dataset:
-    """The pictures of a prepared folder at every resolution from 4 to `resolution`, their labels and their report.
+    """The images of a prepared folder at every resolution from 4 to `resolution`, their labels and their report.
 
     Opening one reads a few hundred bytes; a level's file is opened when it is first read. It may be read from many
     threads at once and sent to other processes, which open it anew. Raises DataError for a folder that holds none.
@@ -36,7 +36,7 @@ class Dataset:
         facts = _facts(self.path)
         own = facts["resolution"]
         if resolution is not None and resolution > own:
-            reason = f"was prepared at {own} px: leave --resolution out or prepare the original pictures again"
+            reason = f"was prepared at {own} px: leave --resolution out or prepare the original images again"
             raise DataError(f"--resolution {resolution}: {printable(path)} {reason}")
         self.name: str = facts["name"]
         self.source: str = facts["source"]
@@ -110,6 +110,25 @@ class Dataset:
         except (OSError, ValueError, EOFError) as error:
             raise damaged(path, error) from error
         return split(same, holdout)
+
+    def report_lines(self, shown: int = 5) -> list[str]:
+        """What a user should know about the images, a line each; at most `shown` skipped files by name."""
+        report, skipped, lines = self.report, self.report["skipped"], []
+        if skipped:
+            lines.append(f"skipped: {len(skipped):,} of {report['found']:,} files")
+            lines += [f"  {printable(name)}: {reason}" for name, reason in skipped[:shown]]
+            if len(skipped) > shown:
+                lines.append(f"  and {len(skipped) - shown:,} more: see {printable(self.path / 'report.json')}")
+        if report["duplicates"]:
+            name, first = map(printable, report["duplicates"][0])
+            what = "kept, stylegrow data prepare --drop-duplicates leaves them out"
+            what = "left out" if self.settings["drop_duplicates"] else what
+            lines.append(f"duplicates: {len(report['duplicates']):,}, {what} (the first: {name} equals {first})")
+        if report["enlarged"]:
+            lines.append(f"enlarged: {report['enlarged']:,}, smaller than {self.resolution} px")
+        if report["profiles_ignored"]:
+            lines.append(f"colour profile ignored as unusable: {report['profiles_ignored']:,}")
+        return lines
 
     def storage(self) -> list[tuple[int, str, int]]:
         """(resolution, "array" or "encoded", bytes on disk) of each level."""

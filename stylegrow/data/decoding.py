@@ -1,19 +1,20 @@
-"""One image file in, one square picture out: size, orientation, colour profile, transparency, crop and resize."""
+"""From an image file to a square image: size, orientation, colour profile, transparency, crop and resize."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 MIN_SIDE = 4
 MAX_PIXELS = 100_000_000
 
-# Formats that hold one still picture and need no outside program (EPS would start Ghostscript).
+# Formats that hold one still image and need no outside program (EPS would start Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "TGA")
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "F")
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
@@ -22,17 +23,6 @@ MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*
 # difference is far below one grey level, and a large photograph is read several times faster.
 REDUCING_GAP = 3
 
-ORIENTATION = 0x0112
-TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 
 class UnusableError(Exception):
     """Why one file is left out; the text goes into the report."""
@@ -40,7 +30,7 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class Shape:
-    """What every picture of a data set is made into: `channels` (1 or 3) square planes of `resolution` pixels."""
+    """What every image of a data set is made into: `channels` (1 or 3) square planes of `resolution` pixels."""
 
     resolution: int
     channels: int
@@ -48,8 +38,8 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture in its final size: `pixels` is uint8 [C, r, r]; `classes` holds a class index an attribute."""
+class SquareImage:
+    """An image in its final size: `pixels` is uint8 [C, r, r]; `classes` holds a class index an attribute."""
 
     pixels: np.ndarray
     enlarged: bool = False
@@ -115,7 +105,7 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in GREY_MODES
 
 
-def square(image: Image.Image, shape: Shape) -> Picture:
+def square(image: Image.Image, shape: Shape) -> SquareImage:
     """`image` upright, in sRGB, on white where transparent, cropped or padded to the shape. Raises UnusableError."""
     try:
         return _square(image, shape)
@@ -125,20 +115,21 @@ def square(image: Image.Image, shape: Shape) -> Picture:
         raise UnusableError(explain(error)) from error
 
 
-def _square(image: Image.Image, shape: Shape) -> Picture:
+def _square(image: Image.Image, shape: Shape) -> SquareImage:
     resolution, size = shape.resolution, image.size
     image.draft(None, (REDUCING_GAP * resolution, REDUCING_GAP * resolution))
     image.load()
     profile = image.info.get("icc_profile")
     grey_profile_fits = image.mode in GREY_MODES
-    image = _upright(image)
+    with contextlib.suppress(Exception):  # broken metadata around sound pixels
+        ImageOps.exif_transpose(image, in_place=True)
     image = _eight_bits(image)
-    if size == (28, 28):  # MNIST's size: a border of two pixels is the customary way to a power of two
+    if size == (28, 28):  # MNIST's size: a border of two pixels is customary
         image, ignored = _finish(image, profile, grey_profile_fits, shape.channels)
         framed = Image.new(image.mode, (32, 32))
         framed.paste(image, (2, 2))
         image = framed if resolution == 32 else framed.resize((resolution, resolution), Image.Resampling.LANCZOS)
-        return Picture(_planes(image), enlarged=resolution > 32, profile_ignored=ignored)
+        return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored)
     resized = _crop(image, resolution) if shape.fit == "crop" else _shrink(image, resolution)
     final, ignored = _finish(resized, profile, grey_profile_fits, shape.channels)
     if final.size != (resolution, resolution):
@@ -146,20 +137,11 @@ def _square(image: Image.Image, shape: Shape) -> Picture:
         framed.paste(final, ((resolution - final.width) // 2, (resolution - final.height) // 2))
         final = framed
     side = min(size) if shape.fit == "crop" else max(size)
-    return Picture(_planes(final), enlarged=side < resolution, profile_ignored=ignored)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as the camera's orientation tag says. Pillow removes the tag where it has turned the image already."""
-    try:
-        method = TRANSPOSE.get(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # broken metadata around sound pixels
-        return image
-    return image if method is None else image.transpose(method)
+    return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The same picture as one of L, RGB, RGBA and CMYK."""
+    """`image` as one of L, RGB, RGBA and CMYK."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:

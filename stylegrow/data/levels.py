@@ -7,10 +7,8 @@ the other (`level-0256.bin`), with the N + 1 offsets into them (`level-0256.npy`
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -73,15 +71,11 @@ class ArrayWriter:
             self._file.write(image.tobytes())
         self._count += len(images)
 
-    def finish(self) -> None:
-        """Write what is missing, to the disk itself."""
-        self._file.seek(0)
-        self._write_header()
-        sync(self._file)
-
     def close(self) -> None:
-        """Close the files, finished or not."""
-        self._file.close()
+        """Write how many they are."""
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
 
 
 class EncodedWriter:
@@ -90,7 +84,7 @@ class EncodedWriter:
     def __init__(self, folder: Path, resolution: int) -> None:
         self._offsets = [0]
         self._file = _encoded_file(folder, resolution).open("wb")
-        self._index = _array_file(folder, resolution).open("wb")
+        self._index = _array_file(folder, resolution)
 
     def append(self, images: Sequence[bytes]) -> None:
         """Add images made by `encode`."""
@@ -98,16 +92,10 @@ class EncodedWriter:
             self._file.write(image)
             self._offsets.append(self._offsets[-1] + len(image))
 
-    def finish(self) -> None:
-        """Write what is missing, to the disk itself."""
-        np.save(self._index, np.array(self._offsets, np.int64))
-        sync(self._index)
-        sync(self._file)
-
     def close(self) -> None:
-        """Close the files, finished or not."""
-        self._index.close()
-        self._file.close()
+        """Write where each begins."""
+        with self._file:
+            np.save(self._index, np.array(self._offsets, np.int64))
 
 
 class ArrayReader:
@@ -155,14 +143,8 @@ def size_on_disk(folder: Path, resolution: int) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-def sync(file: IO[bytes]) -> None:
-    """Have what was written reach the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def damaged(path: Path, error: Exception) -> DataError:
-    """What to say about a file of a prepared data set that cannot be used."""
+    """The error for a file of a prepared data set that cannot be used."""
     folder = printable(path.parent)
     return DataError(f"{printable(path)} is damaged ({error}): delete the folder {folder} and prepare the data again")
 

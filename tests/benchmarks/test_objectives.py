@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks import objectives, objectives_page, plane
 from progan.layers import Linear
-from tests.data.pictures_by_hand import folder_of
+from tests.stylegrow.data.image_files import folder_of
 
 
 def test_modes_of_perfect_of_collapsed_and_of_spread_points():

@@ -1,35 +1,19 @@
-"""Fashion-MNIST (Xiao et al. 2017): the files that are on this machine, else a download of them."""
+"""Where the files of Fashion-MNIST (Xiao et al. 2017) are on this machine, else a download of them by torchvision."""
 
-from __future__ import annotations
-
-import gzip
-import hashlib
 import http.client
-import os
+import socket
 import sys
-import tempfile
-import urllib.request
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from stylegrow.common.errors import DataError
-from stylegrow.common.text import printable
-from stylegrow.data.levels import sync
+from stylegrow.common.files import new_folder
+from stylegrow.common.text import one_line, printable
+from stylegrow.data.sources import FASHION_MNIST
 
-NAME = "fashion-mnist"
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
-ADDRESS = (
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
-    "b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion"
-)
-# The files that are used, and the SHA-256 of what is in them unpacked.
-FILES = {
-    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-}
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 ADVICE = "install Debian's package dataset-fashion-mnist, or give a folder with its files"
-MOST_BYTES = 64 << 20  # of a file as it is sent; the pictures are 26 MB
 SECONDS = 30.0  # without an answer
 
 
@@ -39,23 +23,22 @@ def find(downloads: Path | None) -> Path:
     torchvision's is looked for where programs put it: FashionMNIST/raw in the working or the home folder, or in the
     folders data and datasets there. DataError where there are no files and none can be had.
     """
-    own = [] if downloads is None else [downloads / NAME]
-    for folder in (PACKAGE, *filter(None, map(of_torchvision, usual_places())), *own):
-        if all(present(folder, name) for name in FILES):
+    roots = [*usual_roots(), *([downloads / "torchvision"] if downloads else [])]
+    for folder in (PACKAGE, *filter(None, map(of_torchvision, roots))):
+        if all(_holds(folder, name) for name in FILES):
             return folder
-    if not own:
-        raise DataError(f"--data {NAME}: is not on this machine: {ADVICE}")
-    download(own[0])
-    return own[0]
+    if downloads is None:
+        raise DataError(f"--data {FASHION_MNIST}: is not on this machine: {ADVICE}")
+    return download(downloads)
 
 
 def of_torchvision(root: Path) -> Path | None:
     """The folder in which torchvision, given this root, keeps the files; None where it has none."""
     folder = root / "FashionMNIST" / "raw"
-    return folder if present(folder, next(iter(FILES))) else None
+    return folder if _holds(folder, FILES[0]) else None
 
 
-def usual_places() -> Iterator[Path]:
+def usual_roots() -> Iterator[Path]:
     """Folders that programs give torchvision as root."""
     for find_top in (Path.cwd, Path.home):
         try:
@@ -65,49 +48,31 @@ def usual_places() -> Iterator[Path]:
         yield from (top, top / "data", top / "datasets")
 
 
-def present(folder: Path, name: str) -> bool:
+def download(downloads: Path) -> Path:
+    """The folder of torchvision's download, which appears whole and checked or not at all. Raises DataError."""
+    from filelock import FileLock
+    from torchvision.datasets import FashionMNIST
+
+    root, waited = downloads / "torchvision", socket.getdefaulttimeout()
+    try:
+        downloads.mkdir(parents=True, exist_ok=True)
+        with FileLock(downloads / f"{FASHION_MNIST}.lock"):
+            if not of_torchvision(root):  # else another process has downloaded it
+                print(f"downloading {FASHION_MNIST}", file=sys.stderr, flush=True)
+                socket.setdefaulttimeout(SECONDS)
+                with new_folder(root) as partial:
+                    FashionMNIST(partial, download=True)
+    except (RuntimeError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        problem = f"cannot be downloaded ({printable(one_line(error))})"
+        raise DataError(f"--data {FASHION_MNIST}: is not on this machine and {problem}: {ADVICE}") from error
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+        raise DataError(f"{printable(downloads)} cannot be written ({reason}): choose another --cache") from error
+    finally:
+        socket.setdefaulttimeout(waited)
+    return root / "FashionMNIST" / "raw"
+
+
+def _holds(folder: Path, name: str) -> bool:
     """Whether a file is there, packed or not."""
     return any((folder / f"{name}{ending}").is_file() for ending in ("", ".gz"))
-
-
-def download(folder: Path) -> None:
-    """Fetch the files that a folder lacks; each appears whole and checked, or not at all. Raises DataError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, digest in FILES.items():
-            if not present(folder, name):
-                print(f"downloading {ADDRESS}/{name}.gz", file=sys.stderr, flush=True)
-                keep(folder / f"{name}.gz", fetched(f"{ADDRESS}/{name}.gz", digest))
-    except OSError as error:
-        raise DataError(f"{printable(folder)} cannot be written ({error.strerror}): choose another --cache") from error
-
-
-def fetched(address: str, digest: str) -> bytes:
-    """The gzipped bytes at an address. DataError where they cannot be had, or are others than those of this digest."""
-    try:
-        with urllib.request.urlopen(address, timeout=SECONDS) as answer:
-            content = answer.read(MOST_BYTES)
-    except (OSError, http.client.HTTPException) as error:
-        raise DataError(
-            f"--data {NAME}: is not on this machine and cannot be downloaded ({printable(error)}): {ADVICE}"
-        ) from error
-    try:
-        unpacked = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error):
-        unpacked = b""
-    if hashlib.sha256(unpacked).hexdigest() != digest:
-        raise DataError(f"--data {NAME}: {address} holds other bytes than it should: try again, or give a folder")
-    return bytes(content)
-
-
-def keep(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            sync(file)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

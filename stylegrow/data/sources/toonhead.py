@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stylegrow.common.errors import DataError
+from stylegrow.data.sources import TOONHEAD
+from stylegrow.data.sources.base import Source, stamp_of
+from stylegrow.data.sources.labels import Labels
 
 if TYPE_CHECKING:
     from dicebear import Style
+
+    from stylegrow.data.decoding import Shape, SquareImage
 
 CREDIT = (
     '"ToonHead" by Johan Melin (https://www.figma.com/community/file/1589627891082866389, https://www.johanmelin.com), '
@@ -26,11 +33,11 @@ CREDIT = (
 )
 DEFAULT_COUNT = 10_000
 MIN_RESOLUTION, MAX_RESOLUTION = 4, 1024
-# Smaller pictures are averages of one at least this large: antialiasing alone is far off where a pixel holds many
+# Smaller images are averages of one at least this large: antialiasing alone is far off where a pixel holds many
 # lines.
 SMALLEST_DRAWN = 64
 
-# Raise the first number when a change below changes the pictures; the rest follows the libraries that draw them.
+# Raise the first number when a change below changes the images; the rest follows the libraries that draw them.
 VERSION = "-".join(
     ["1", *(f"{name}{metadata.version(name)}" for name in ("dicebear-core", "dicebear-styles", "resvg-py"))]
 )
@@ -52,7 +59,7 @@ BACKGROUNDS = ("#b6dff2", "#c9bdf0", "#d9ddfb", "#f9c6d6", "#e8cdf0", "#fdf1b5",
 # The artist's own, but for the first, which is lightened: closed eyes and mouths are strokes of #4b2422 and #3f2626.
 SKIN_COLORS = {"deep": "#754a38", "brown": "#a36b4f", "rose": "#c68e7a", "tan": "#b98e6a", "light": "#f1c3a5"}
 BEARD_PERCENT = 20
-FRAMING: dict[str, Any] = {  # percent of the picture's width and degrees, drawn uniformly
+FRAMING: dict[str, Any] = {  # percent of the image's width and degrees, drawn uniformly
     "scale": [1.25, 1.4],
     "translateX": [-3, 3],
     "translateY": [5, 9],
@@ -75,7 +82,7 @@ ABSENT = "none"
 
 
 def classes(attribute: str) -> tuple[str, ...]:
-    """All values of an attribute in a fixed order, with "none" first where a face may lack it.
+    """All values of an attribute in a fixed order, with "none" first where a face may be without it.
 
     Parts keep DiceBear's names. Raises DataError for a name that is not in ATTRIBUTES.
     """
@@ -141,13 +148,13 @@ def _style() -> Style:
     return Style(definition)
 
 
-@lru_cache(maxsize=64)  # a face is usually asked for its picture and its attributes, one after the other
+@lru_cache(maxsize=64)  # a face's pixels and its attributes are usually wanted one after the other
 def _compose(index: int) -> tuple[str, dict[str, Any]]:
     """The SVG document of a face, without a size, and every value that DiceBear drew for it."""
     from dicebear import Avatar
 
     face = Avatar(_style(), {**FRAMING, "seed": f"face-{index}"}).to_json()
-    # The clip to the canvas repeats what the picture's edge does anyway, and costs the rasteriser a third of its time.
+    # The clip to the canvas repeats what the image's edge does anyway, and costs the rasteriser a third of its time.
     return re.sub(r' clip-path="url\(#clip-\w+\)"', "", face["svg"], count=1), face["options"]
 
 
@@ -155,18 +162,48 @@ def _name_of(color: str, names: dict[str, str]) -> str:
     return next(name for name, value in names.items() if value == color)
 
 
+def _checked(value: int, what: str, least: int, most: float, allowed: str) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value <= most:
+        raise DataError(f"{what} {value!r}: give a whole number from {allowed}")
+    return int(value)
+
+
 def _checked_index(index: int) -> int:
-    if not _is_whole(index) or index < 0:
-        raise DataError(f"Embedded face {index!r}: give a whole number from 0 up")
-    return int(index)
+    return _checked(index, "Embedded face", 0, math.inf, "0 up")
 
 
 def _checked_resolution(resolution: int) -> int:
-    if not _is_whole(resolution) or not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
-        allowed = f"{MIN_RESOLUTION} to {MAX_RESOLUTION}"
-        raise DataError(f"Embedded faces at resolution {resolution!r}: give a whole number from {allowed}")
-    return int(resolution)
+    allowed = f"{MIN_RESOLUTION} to {MAX_RESOLUTION}"
+    return _checked(resolution, "Embedded faces at resolution", MIN_RESOLUTION, MAX_RESOLUTION, allowed)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+@dataclass(frozen=True, kw_only=True)
+class Faces(Source):
+    """The embedded faces, drawn at the resolution of the data set."""
+
+    def image(self, index: int, shape: Shape) -> SquareImage:
+        from PIL import Image
+
+        from stylegrow.data.decoding import square
+
+        face = attributes(index)
+        drawn = square(Image.fromarray(render(index, shape.resolution)), shape)
+        return replace(drawn, classes=tuple(classes(name).index(face[name]) for name in ATTRIBUTES))
+
+    def labels(self, used: np.ndarray, drawn: np.ndarray) -> Labels:
+        return {name: (classes(name), drawn[:, i]) for i, name in enumerate(ATTRIBUTES)}
+
+
+def find(count: int | None) -> Faces:
+    """The first `count` faces. Raises DataError for a number below 1."""
+    count = DEFAULT_COUNT if count is None else count
+    if count < 1:
+        raise DataError(f"--count {count}: give a number of faces from 1 up")
+    return Faces(
+        path=TOONHEAD,
+        name=TOONHEAD,
+        names=[f"{TOONHEAD}-{i:05d}" for i in range(count)],
+        stamp=stamp_of([TOONHEAD, VERSION, count]),
+        credit=CREDIT,
+        known=(64, 3),
+    )

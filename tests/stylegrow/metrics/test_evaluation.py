@@ -13,7 +13,7 @@ from stylegrow.metrics.fidelity import frechet_distance, kernel_distance
 from stylegrow.metrics.reals import blurred, blurred_images, choose_reals, noisy_images
 from stylegrow.metrics.table import METRICS, check_names
 from stylegrow.sampling.drawing import Look
-from tests.data.pictures_by_hand import folder_of
+from tests.stylegrow.data.image_files import folder_of
 from tests.stylegrow.metrics.conftest import CLASSES, a_generator
 
 QUICK = ("fd", "kid", "pr", "dc")

@@ -1,4 +1,4 @@
-"""`python -m data`: what it prints and how it ends."""
+"""`stylegrow data prepare`: what it prints and how it ends."""
 
 import re
 import subprocess
@@ -8,26 +8,25 @@ from pathlib import Path
 import pytest
 
 from stylegrow.cli.data import main
-from tests.data.pictures_by_hand import folder_of, noise, save
+from tests.stylegrow.data.image_files import folder_of, noise, save
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(monkeypatch, *arguments):
+def run(*arguments):
     """The exit status."""
-    monkeypatch.setattr(sys, "argv", ["python -m data", *map(str, arguments)])
-    return main()
+    return main([*map(str, arguments)])
 
 
-def test_prepare(tmp_path, monkeypatch, capfd):
+def test_prepare(tmp_path, capfd):
     source = folder_of(tmp_path / "animals" / "cat", 2, (16, 16)).parent
     save(source / "dog" / "1.png", noise((16, 16), 0))
     for i in range(30):
         (source / "dog" / f"bad{i:02d}.png").write_bytes(b"?")
     arguments = ("prepare", source, "--resolution", 8, "--cache", tmp_path / "cache", "--workers", 1)
-    assert run(monkeypatch, *arguments) == 0
+    assert run(*arguments) == 0
     said = capfd.readouterr()
-    assert said.err == "looking at animals: 33 pictures\npreparing animals at 8 px: 33 pictures\n"
+    assert said.err == "looking at animals: 33 images\npreparing animals at 8 px: 33 images\n"
     assert said.out.startswith("animals: 3 images of 8 px, RGB, prepared\n")
     assert "skipped: 30 of 33 files\n  dog/bad00.png: not an image\n" in said.out
     assert "  and 10 more: see " in said.out
@@ -36,7 +35,7 @@ def test_prepare(tmp_path, monkeypatch, capfd):
     assert "    8 px      array" in said.out
     folder = next(path for path in (tmp_path / "cache").iterdir() if path.is_dir())
     assert said.out.endswith(f"train/progan.py --data {folder}\n")
-    assert run(monkeypatch, *arguments) == 0
+    assert run(*arguments) == 0
     again = capfd.readouterr()
     assert again.err == ""
     assert again.out == said.out.replace("RGB, prepared", "RGB, already prepared")
@@ -55,8 +54,8 @@ def test_prepare(tmp_path, monkeypatch, capfd):
         (["prepare", "--colour", "3"], "--colour"),
     ],
 )
-def test_mistakes_are_one_line(monkeypatch, capfd, arguments, message):
-    assert run(monkeypatch, *arguments) == 2
+def test_mistakes_are_one_line(capfd, arguments, message):
+    assert run(*arguments) == 2
     said = capfd.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: ")
@@ -65,17 +64,8 @@ def test_mistakes_are_one_line(monkeypatch, capfd, arguments, message):
 
 
 def test_help_imports_little():
-    code = "import sys; sys.argv[1:] = ['prepare', '--help']\nfrom data.__main__ import main\ntry: main()\nfinally: "
+    code = "import sys\nfrom stylegrow.cli.main import main\ntry: main(['data', 'prepare', '--help'])\nfinally: "
     code += "print(sorted({'PIL', 'torch', 'dicebear'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.endswith("\n[]\n")
     assert "--drop-duplicates" in result.stdout
-
-
-def test_module_can_be_run(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "data", "prepare", tmp_path], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1

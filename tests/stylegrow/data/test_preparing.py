@@ -16,9 +16,9 @@ import pytest
 from stylegrow.common.errors import DataError
 from stylegrow.data import levels, open_dataset, workers
 from stylegrow.data.pyramid import Request, open_or_prepare
-from tests.data.pictures_by_hand import encoded, folder_of, noise, png_header, rgb_profile, save
+from tests.stylegrow.data.image_files import encoded, folder_of, noise, png_header, rgb_profile, save
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_nothing_is_written_beside_the_pictures(tmp_path, cache):
     open_dataset(source, cache=cache, quiet=True)
     assert contents(source) == before
     for inside in (source, source / "cache", source / "a" / "b"):
-        with pytest.raises(DataError, match="lies in the folder of pictures"):
+        with pytest.raises(DataError, match="lies in the folder of images"):
             open_dataset(source, cache=inside)
     assert contents(source) == before
 
@@ -152,11 +152,11 @@ def test_number_of_workers_changes_nothing(tmp_path, cache, start, monkeypatch):
     assert files[0] == files[1] == files[2]
 
 
-# Prepares argv[1] in the cache argv[2] with argv[3] workers; stops when a few pictures are written, until a line comes.
+# The command; it stops when a few images are written, until a line comes.
 STOPPING = """
 import sys
-import levels
-from data.pyramid import Request, open_or_prepare
+from stylegrow.cli.data import main
+from stylegrow.data import levels
 
 written = levels.ArrayWriter.append
 times = 0
@@ -170,15 +170,16 @@ def append(self, images):
         sys.stdin.readline()
 
 levels.ArrayWriter.append = append
-_, new = open_or_prepare(sys.argv[1], Request(8, "rgb"), cache=sys.argv[2], workers=int(sys.argv[3]))
-print("new" if new else "found", flush=True)
+sys.exit(main(sys.argv[1:]))
 """
 
 
-def start(source, cache, processes=2):
-    """A process that prepares, stopped half way unless the pictures are prepared already."""
+def start(source, cache, processes=2, interrupts=None):
+    """A process that prepares, stopped half way unless the images are prepared already."""
+    options = ["--resolution", "8", "--channels", "rgb", "--cache", cache, "--workers", str(processes)]
     return subprocess.Popen(
-        [sys.executable, "-c", STOPPING, str(source), str(cache), str(processes)],
+        [sys.executable, "-c", STOPPING, "prepare", source, *options],
+        preexec_fn=None if interrupts is None else lambda: signal.signal(signal.SIGINT, interrupts),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -196,7 +197,7 @@ def test_killed_preparation_is_redone(tmp_path, cache, processes):
     assert len(children) >= (2 if processes == 2 else 0)
     process.kill()
     process.communicate()
-    assert [name.endswith(".partial") for name in prepared(cache)] == [True]
+    assert [name.endswith(".tmp") for name in prepared(cache)] == [True]
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     dataset, fresh = open_or_prepare(source, Request(8, "rgb"), cache=cache, workers=1, quiet=True)
@@ -206,15 +207,16 @@ def test_killed_preparation_is_redone(tmp_path, cache, processes):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
-def test_interrupted_preparation_leaves_nothing(tmp_path, cache):
+@pytest.mark.parametrize("interrupts", [signal.SIG_DFL, signal.SIG_IGN], ids=["terminal", "background"])
+def test_interrupted_preparation_leaves_nothing(tmp_path, cache, interrupts):
     source = folder_of(tmp_path / "pictures", 70)
-    process = start(source, cache)
+    process = start(source, cache, interrupts=interrupts)
     assert process.stdout.readline() == "half\n"
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == -signal.SIGINT
-    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert process.returncode == 130
+    assert said.endswith("\ninterrupted: run it again to prepare the data\n")
     assert prepared(cache) == []
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
@@ -227,11 +229,10 @@ def test_two_processes_prepare_once(tmp_path, cache):
     second = start(source, cache, 1)
     assert "another process is preparing this data" in second.stderr.readline()
     said, progress = first.communicate("go on\n")
-    assert (said, progress) == ("new\n", "preparing pictures at 8 px: 70 pictures\n")
-    said, progress = second.communicate()
-    assert (said, progress) == ("new\n", "")
-    third = start(source, cache, 1)
-    assert third.communicate() == ("found\n", "")
+    assert said.startswith("pictures: 70 images of 8 px, RGB, prepared\n")
+    assert progress == "preparing pictures at 8 px: 70 images\n"
+    found, progress = second.communicate()
+    assert (found, progress) == (said, "")
     assert len(prepared(cache)) == 1
 
 
@@ -239,7 +240,7 @@ def test_workers_do_not_start_the_script_again(tmp_path, cache):
     """A script without the guard that multiprocessing asks for, which would import torch in each worker."""
     source = folder_of(tmp_path / "pictures", 70)
     script = tmp_path / "script.py"
-    text = "import sys, data\nprint('started')\nopen(sys.argv[3], 'a').write('x')\n"
+    text = "import sys; from stylegrow import data\nprint('started')\nopen(sys.argv[3], 'a').write('x')\n"
     script.write_text(text + "print(len(data.open_dataset(sys.argv[1], cache=sys.argv[2], workers=2, quiet=True)))\n")
     command = [sys.executable, script, source, cache, tmp_path / "starts"]
     result = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)

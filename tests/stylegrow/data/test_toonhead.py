@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stylegrow.common.errors import DataError
 from stylegrow.data.sources import toonhead
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def lab(color: str) -> np.ndarray:
 def test_same_pixels_in_another_process_in_another_order_and_a_light_import():
     script = """
 import hashlib, sys
-from data import toonhead
+from stylegrow.data.sources import toonhead
 loaded = {"torch", "dicebear", "PIL", "resvg_py"} & set(sys.modules)
 assert not loaded, loaded
 faces = {index: toonhead.render(index, 48) for index in (9, 4, 0, 9)}

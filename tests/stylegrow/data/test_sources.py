@@ -1,4 +1,4 @@
-"""Where pictures come from: what is found, how it is labelled and what is refused."""
+"""Where images come from: what is found, how it is labelled and what is refused."""
 
 import gzip
 import json
@@ -13,14 +13,16 @@ import pytest
 
 from stylegrow.common.errors import DataError
 from stylegrow.data.decoding import Shape, UnusableError
-from stylegrow.data.sources import FASHION_CLASSES, default_resolution, find_source, safe_name
-from tests.data.pictures_by_hand import encoded, folder_of, noise, save
+from stylegrow.data.sources import find_source
+from stylegrow.data.sources.base import default_resolution, safe_name
+from stylegrow.data.sources.idx import FASHION_CLASSES
+from tests.stylegrow.data.image_files import encoded, folder_of, noise, save
 
 SHAPE = Shape(8, 3)
 
 
 def labels(source):
-    """Labels of all pictures of a source."""
+    """Labels of all images of a source."""
     return source.labels(np.arange(len(source.names)), np.zeros((len(source.names), 0), np.int64))
 
 
@@ -36,7 +38,7 @@ def png(seed=0, size=(8, 8)):
 
 
 def same_as(source, index, seed, size=(8, 8)):
-    pixels = source.picture(index, SHAPE).pixels
+    pixels = source.image(index, SHAPE).pixels
     return np.array_equal(pixels.transpose(1, 2, 0), noise(size, seed))
 
 
@@ -52,7 +54,7 @@ def test_folder_is_read_in_order_of_names(tmp_path):
     assert source.path == str(tmp_path)
 
 
-def test_what_comes_with_pictures_is_no_picture(tmp_path):
+def test_what_comes_with_images_is_no_image(tmp_path):
     folder_of(tmp_path, 1)
     for name in ("notes.txt", "list.csv", ".DS_Store", "Thumbs.db", "__MACOSX/._0000.png", ".git/0.png", "._0000.png"):
         path = tmp_path / name
@@ -76,7 +78,7 @@ def test_file_that_cannot_be_read_is_unusable(tmp_path):
     assert source.names == ("lost.png", "pipe.png")
     for index, reason in enumerate(("cannot be read", "not a file")):
         with pytest.raises(UnusableError, match=reason):
-            source.picture(index, SHAPE)
+            source.image(index, SHAPE)
         with pytest.raises(UnusableError, match=reason):
             source.header(index)
 
@@ -203,7 +205,7 @@ def test_bad_members_are_unusable(tmp_path):
     source = find_source(archive)
     for index, reason in enumerate(("encrypted", "packed by a method", "corrupt")):
         with pytest.raises(UnusableError, match=reason):
-            source.picture(index, SHAPE)
+            source.image(index, SHAPE)
 
 
 def test_damaged_zip_is_refused(tmp_path):
@@ -238,8 +240,8 @@ def test_idx_files(tmp_path, ending, folder, names):
     source = find_source(tmp_path / folder)
     assert source.known == (32, 1)
     assert len(source.names) == 12  # the training images and nothing else
-    picture = source.picture(7, Shape(32, 1)).pixels
-    assert np.array_equal(picture[0, 2:30, 2:30], pixels[7])
+    image = source.image(7, Shape(32, 1)).pixels
+    assert np.array_equal(image[0, 2:30, 2:30], pixels[7])
     found, indices = labels(source)["class"]
     assert found == names
     assert indices.tolist() == [*range(10), 0, 1]
@@ -263,7 +265,7 @@ def test_damaged_idx_files_are_named(tmp_path):
     kinds.unlink()
     images.write_bytes(images.read_bytes()[:-1])
     with pytest.raises(DataError, match="train-images-idx3-ubyte does not hold"):
-        find_source(tmp_path).picture(0, SHAPE)
+        find_source(tmp_path).image(0, SHAPE)
     idx(images, pixels, magic=0x903)
     with pytest.raises(DataError, match="no idx file"):
         find_source(tmp_path)
@@ -353,7 +355,7 @@ def test_what_is_no_source_is_refused(tmp_path, monkeypatch, source, count, mess
     [([28], 32), ([64, 64, 500], 64), ([64, 500], 64), ([63] * 3 + [64] * 4, 64), ([4000], 256), ([5], 4), ([3], 4)],
 )
 def test_default_resolution(sides, resolution):
-    assert default_resolution(np.array(sides)) == resolution
+    assert default_resolution(sides) == resolution
 
 
 def test_safe_names():

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from stylegrow.data.decoding import Shape, UnusableError, is_grey, open_image, square
-from tests.data.pictures_by_hand import GREEN as G
-from tests.data.pictures_by_hand import RED as R
-from tests.data.pictures_by_hand import (
+from tests.stylegrow.data.image_files import GREEN as G
+from tests.stylegrow.data.image_files import RED as R
+from tests.stylegrow.data.image_files import (
     black_only_profile,
     encoded,
     grey_profile,

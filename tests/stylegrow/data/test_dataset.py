@@ -16,7 +16,7 @@ from stylegrow.common.errors import DataError
 from stylegrow.data import Dataset, levels, open_dataset
 from stylegrow.data.dataset import split
 from stylegrow.data.pyramid import levels_of
-from tests.data.pictures_by_hand import folder_of, noise, save
+from tests.stylegrow.data.image_files import folder_of, noise, save
 
 
 @pytest.fixture

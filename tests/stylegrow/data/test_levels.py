@@ -73,14 +73,12 @@ def test_what_is_written_is_read(tmp_path, kind, channels):
         arrays = ArrayWriter(tmp_path, 8, channels)
         for part in (images[:13], images[13:13], images[13:]):
             arrays.append(list(part))
-        arrays.finish()
         arrays.close()
         assert np.array_equal(np.load(tmp_path / "level-0008.npy"), images)
     else:
         encoded = EncodedWriter(tmp_path, 8)
         for part in (images[:13], images[13:13], images[13:]):
             encoded.append([encode(image) for image in part])
-        encoded.finish()
         encoded.close()
     reader = (ArrayReader if kind == "array" else EncodedReader)(tmp_path, 8, channels, 21)
     for indices in ([], [20], [3, 3, 0], list(range(20, -1, -1))):
@@ -93,7 +91,6 @@ def test_many_images_grow_the_header_in_place(tmp_path):
     writer = ArrayWriter(tmp_path, 4, 1)
     for _ in range(3):
         writer.append(list(np.zeros((50_000, 1, 4, 4), np.uint8)))
-    writer.finish()
     writer.close()
     assert np.load(tmp_path / "level-0004.npy", mmap_mode="r").shape == (150_000, 1, 4, 4)
 
@@ -102,7 +99,6 @@ def test_many_images_grow_the_header_in_place(tmp_path):
 def test_damaged_files_are_named(tmp_path, name):
     writer = EncodedWriter(tmp_path, 8)
     writer.append([encode(image) for image in images_of(3, 3, 8)])
-    writer.finish()
     writer.close()
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:-20])
@@ -113,7 +109,6 @@ def test_damaged_files_are_named(tmp_path, name):
 def test_damaged_image_is_named(tmp_path):
     writer = EncodedWriter(tmp_path, 8)
     writer.append([bytes(100)])
-    writer.finish()
     writer.close()
     with pytest.raises(DataError, match=r"level-0008.bin is damaged"):
         EncodedReader(tmp_path, 8, 3, 1).read(np.array([0]), at_once)

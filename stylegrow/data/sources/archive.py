@@ -1,0 +1,81 @@
+"""Image files in a zip file, read in place."""
+
+import io
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from stylegrow.common.errors import DataError
+from stylegrow.common.text import printable
+from stylegrow.data.decoding import UnusableError, explain
+from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.folder import may_be_image
+from stylegrow.data.sources.labels import read_table
+
+MAX_FILE_BYTES = 1 << 30
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)  # what zipfile raises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive(ImageFiles):
+    """The image files of a zip file; `members` are places in its directory, where a name may be twice."""
+
+    members: tuple[int, ...]
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self.path)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in self.__dict__.items() if key != "_zip"}
+
+    def open(self, index: int) -> BinaryIO:
+        member = self._zip.infolist()[self.members[index]]
+        if member.flag_bits & 1:
+            raise UnusableError("encrypted")
+        if member.file_size > MAX_FILE_BYTES:
+            raise UnusableError("larger than 1 GiB")
+        try:  # the whole member, so that its checksum is tested
+            return io.BytesIO(self._zip.read(member))
+        except NotImplementedError as error:
+            raise UnusableError("packed by a method that Python cannot read") from error
+        except (*DAMAGED, ValueError) as error:
+            raise UnusableError(explain(error)) from error
+
+
+def find(path: Path) -> Archive:
+    """The images of a zip file. Raises DataError for one that cannot be read or holds names outside itself."""
+    shown = printable(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = [_checked_name(member.orig_filename, shown) for member in members]
+            tables = sorted((n.count("/"), i) for i, n in enumerate(names) if f"/{n}".endswith("/dataset.json"))
+            content = archive.read(members[tables[0][1]]) if tables else b""
+    except DAMAGED as error:
+        raise DataError(f"{shown} cannot be read ({error}): make the zip file again") from error
+    table = None
+    if tables:
+        inside = names[tables[0][1]]
+        table = read_table(content, f"{inside} in {shown}", prefix=inside.removesuffix("dataset.json"))
+    files = sorted((name, i) for i, name in enumerate(names) if not members[i].is_dir() and may_be_image(name))
+    return Archive(
+        path=str(path),
+        name=safe_name(path.stem),
+        names=tuple(name for name, _ in files),
+        stamp=stamp_of([str(path), size_and_time(path)]),
+        table=table,
+        members=tuple(i for _, i in files),
+    )
+
+
+def _checked_name(name: str, archive: str) -> str:
+    name = name.replace("\\", "/")
+    if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
+        reason = "a name outside the archive: make the zip file again without it"
+        raise DataError(f"{archive} holds {printable(name)!r}, {reason}")
+    return name

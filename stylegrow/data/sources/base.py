@@ -1,0 +1,102 @@
+"""What all kinds of sources have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from stylegrow.data.sources.labels import Labels, Table, labels_of_folders, labels_of_table
+
+if TYPE_CHECKING:
+    from stylegrow.data.decoding import Shape, SquareImage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(ABC):
+    """Images, numbered in an order that stays the same. A source can be sent to worker processes."""
+
+    path: str
+    """the absolute path, or the name of a data set"""
+    name: str
+    """a short name, safe as a part of a file name"""
+    names: Sequence[str]
+    """of the images, in their order"""
+    stamp: str
+    """differs when the images may differ: a hash of the path and of the files' names, sizes and times"""
+    credit: str | None = None
+    """whom to name wherever the images are shown"""
+    known: tuple[int, int] | None = None
+    """(default resolution, channels) where no headers have to be read to find them"""
+
+    @abstractmethod
+    def image(self, index: int, shape: Shape) -> SquareImage:
+        """One image in its final form. Raises UnusableError."""
+
+    @abstractmethod
+    def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
+        """Labels of the images `used` (indices [n]); `classes` [n, attributes] are indices that came with them."""
+
+    def header(self, index: int) -> tuple[int, bool]:
+        """(smaller side, whether it is grey) of one image, from its header. Raises UnusableError."""
+        raise NotImplementedError(f"{self.name}: `known` says it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFiles(Source):
+    """Image files, labelled by a dataset.json (`table`) or by their folders."""
+
+    table: Table | None = None
+
+    @abstractmethod
+    def open(self, index: int) -> BinaryIO:
+        """The bytes of one file. Raises UnusableError."""
+
+    def image(self, index: int, shape: Shape) -> SquareImage:
+        from stylegrow.data.decoding import open_image, square
+
+        with self.open(index) as file:
+            return square(open_image(file), shape)
+
+    def header(self, index: int) -> tuple[int, bool]:
+        from stylegrow.data.decoding import is_grey, open_image
+
+        with self.open(index) as file:
+            image = open_image(file)
+            return min(image.size), is_grey(image)
+
+    def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
+        names = [self.names[i] for i in used]
+        return labels_of_folders(names) if self.table is None else labels_of_table(self.table, names)
+
+
+def default_resolution(sides: Sequence[int]) -> int:
+    """The largest power of two that more than half of the smaller sides reach, from 4 to 256; 28 counts as 32."""
+    sides = [32 if side == 28 else side for side in sides]
+    return max((r for r in (8, 16, 32, 64, 128, 256) if 2 * sum(side >= r for side in sides) > len(sides)), default=4)
+
+
+def safe_name(text: str) -> str:
+    """`text` as a part of a file name on any system."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:40] or "data"
+
+
+def size_and_time(path: Path) -> tuple[int, int]:
+    """(bytes, modification time in ns) of a file; (-1, -1) where it cannot be read."""
+    try:
+        info = path.stat()
+    except OSError:  # a link to nowhere: reported when it cannot be opened
+        return -1, -1
+    return info.st_size, info.st_mtime_ns
+
+
+def stamp_of(content: object) -> str:
+    """A hash of lists, texts and numbers."""
+    return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()[:16]

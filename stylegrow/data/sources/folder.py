@@ -1,0 +1,76 @@
+"""Image files in a folder and the folders below it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from stylegrow.common.errors import DataError
+from stylegrow.common.text import printable
+from stylegrow.data.decoding import UnusableError
+from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.labels import read_table
+
+# Files that come along with images and are no failed images: neither used nor reported.
+HIDDEN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")
+SIDECARS = {
+    *(".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".rst", ".html", ".htm", ".xml", ".xmp", ".yaml", ".yml"),
+    *(".toml", ".ini", ".log", ".db", ".pkl", ".npy", ".npz", ".md5", ".sha256", ".url", ".lnk"),
+}
+
+
+class Folder(ImageFiles):
+    """The image files of a folder, opened one by one."""
+
+    def open(self, index: int) -> BinaryIO:
+        path = Path(self.path, self.names[index])
+        try:
+            if not path.is_file() and path.exists():
+                raise UnusableError("cannot be listed" if path.is_dir() else "not a file")
+            return path.open("rb")
+        except OSError as error:
+            raise UnusableError(f"cannot be read ({error.strerror})") from error
+
+
+def find(path: Path) -> Folder:
+    """The images of a folder. Raises DataError for a dataset.json that cannot be used."""
+    files = sorted((name, info) for name, info in _walk(path) if may_be_image(name))
+    file, table, extra = path / "dataset.json", None, []
+    if file.is_file():
+        extra = [size_and_time(file)]
+        try:
+            table = read_table(file.read_bytes(), printable(file))
+        except OSError as error:
+            raise DataError(f"{printable(file)} cannot be read ({error.strerror})") from error
+    return Folder(
+        path=str(path),
+        name=safe_name(path.name),
+        names=tuple(name for name, _ in files),
+        stamp=stamp_of([str(path), extra, files]),
+        table=table,
+    )
+
+
+def may_be_image(name: str) -> bool:
+    """Whether a file should be an image: hidden files and those that describe images should not."""
+    parts = name.split("/")
+    hidden = any(part.startswith(HIDDEN) for part in parts)
+    return not hidden and Path(parts[-1]).suffix.lower() not in SIDECARS
+
+
+def _walk(top: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(path below `top` with forward slashes, (size, time)) of every file; links are followed, circles are not."""
+    seen: set[Path] = set()
+    unlisted: list[str] = []
+    for folder, folders, files in os.walk(top, followlinks=True, onerror=lambda e: unlisted.append(e.filename)):
+        place = Path(folder)
+        if (real := place.resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+        below = "" if place == top else place.relative_to(top).as_posix() + "/"
+        for name in files:
+            yield below + name, size_and_time(place / name)
+    for folder in unlisted:  # reported as a file that cannot be read
+        yield Path(folder).relative_to(top).as_posix(), (-1, -1)

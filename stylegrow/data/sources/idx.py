@@ -1,0 +1,108 @@
+"""The training part of MNIST-style idx files, gzipped or not.
+
+They are read without torchvision: it needs them unpacked, and each worker process would import torch first.
+"""
+
+import gzip
+import math
+import re
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from stylegrow.common.errors import DataError
+from stylegrow.common.text import printable
+from stylegrow.data.decoding import MIN_SIDE, Shape, SquareImage, square
+from stylegrow.data.sources import FASHION_MNIST
+from stylegrow.data.sources.base import Source, default_resolution, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.labels import Labels
+
+FASHION_CLASSES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+FASHION_LABELS_CRC = 0x2ED6E46A  # of the 60,000 training labels
+IMAGES = re.compile(r"train-images[.-]idx3-ubyte(\.gz)?")
+LABELS = re.compile(r"train-labels[.-]idx1-ubyte(\.gz)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idx(Source):
+    """The training images of an MNIST-style folder, with their labels where they are there."""
+
+    file: Path
+    label: np.ndarray | None = field(repr=False)
+    class_names: tuple[str, ...] = ()
+
+    @cached_property
+    def _pixels(self) -> np.ndarray:
+        return read_idx(self.file, 3)
+
+    def image(self, index: int, shape: Shape) -> SquareImage:
+        from PIL import Image
+
+        return square(Image.fromarray(self._pixels[index]), shape)
+
+    def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
+        return {} if self.label is None else {"class": (self.class_names, self.label[used].astype(np.int64))}
+
+
+def find(path: Path) -> Idx | None:
+    """The training images in this very folder; None where it holds none. Raises DataError for damaged files."""
+    entries = sorted(entry for entry in path.iterdir() if entry.is_file())
+    images, labels = (next((e for e in entries if kind.fullmatch(e.name)), None) for kind in (IMAGES, LABELS))
+    if images is None:
+        return None
+    count, height, width = read_shape(images, 3)
+    if count < 1 or min(height, width) < MIN_SIDE:
+        raise DataError(f"{printable(images)} holds {count} images of {width}x{height} px: there is nothing to use")
+    label = None if labels is None else read_idx(labels, 1)
+    class_names: tuple[str, ...] = ()
+    if label is not None:
+        if len(label) != count:
+            reason = f"holds {len(label)} labels for {count} images: take files that belong together"
+            raise DataError(f"{printable(labels)} {reason}")
+        folder = path.parent.name if path.name == "raw" else path.name  # torchvision's FashionMNIST/raw
+        fashion = "fashion" in folder.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
+        last = max(int(label.max()), 9)
+        class_names = FASHION_CLASSES if fashion and last == 9 else tuple(map(str, range(last + 1)))
+    return Idx(
+        path=str(path),
+        name=FASHION_MNIST if class_names == FASHION_CLASSES else safe_name(path.name),
+        names=[f"train-{i:05d}" for i in range(count)],
+        stamp=stamp_of([str(path), [(file.name, size_and_time(file)) for file in (images, labels) if file]]),
+        known=(default_resolution([min(height, width)]), 1),
+        file=images,
+        label=label,
+        class_names=class_names,
+    )
+
+
+def read_shape(path: Path, dimensions: int) -> tuple[int, ...]:
+    """The shape that the head of an idx file of bytes announces. Raises DataError for another file."""
+    head = _content(path, 4 + 4 * dimensions)
+    sizes = np.frombuffer(head[4:], ">i4") if len(head) == 4 + 4 * dimensions else np.array([-1])
+    if head[:4] != bytes((0, 0, 8, dimensions)) or sizes.min() < 0:
+        raise DataError(f"{printable(path)} is no idx file of bytes in {dimensions} dimensions: fetch the file again")
+    return tuple(sizes.tolist())
+
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """The uint8 array of an idx file. Raises DataError for a damaged one."""
+    shape, content = read_shape(path, dimensions), _content(path)
+    start = 4 + 4 * dimensions
+    if len(content) - start != math.prod(shape):
+        raise DataError(f"{printable(path)} does not hold the {shape} values it announces: fetch the file again")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _content(path: Path, size: int = -1) -> bytes:
+    """The first `size` bytes, unpacked."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{printable(path)} cannot be read ({error}): fetch the file again") from error
