@@ -18,10 +18,12 @@ from typing import Literal
 import numpy as np
 import tyro
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a script, it stands beside the packages
-
+from benchmarks import ours
 from stylegrow.common.errors import DataError
 from stylegrow.data import Dataset, open_dataset
+from train.distributed.processes import SingleProcess
+from train.step.batch_loader import BatchLoader
+from train.step.random_streams import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Options:
     seconds: float = 3.0
     """Time for each level."""
     synthetic: int | None = None
-    """Read so many pictures that are painted for the purpose instead, at the resolution (256)."""
+    """Read so many images that are painted for the purpose instead, at the resolution (256)."""
     waiting: str | None = None
     """Also train at each level with this preset's width and batch ("official": 512 maps), and print the time waited."""
     network: Literal["stylegan", "progan"] = "stylegan"
@@ -58,15 +60,12 @@ def images_a_second(dataset: Dataset, resolution: int, batch: int, seconds: floa
 
 
 def waited(dataset: Dataset, options: Options, resolution: int) -> tuple[float, int]:
-    """The share of the time for which training at a level waits for pictures, and the steps that were watched."""
-    from benchmarks.ours import Training
-    from benchmarks.widths import batch_at, width
-    from train.distributed.processes import SingleProcess
-    from train.step.batch_loader import BatchLoader
-    from train.step.random_streams import RandomStreams
-
-    preset = width(options.network, options.waiting or "", dataset.resolution)
-    training = Training(options.network, preset, resolution, batch_at(preset, resolution), SingleProcess())
+    """The fraction of the time for which training at a level waits for images, and the steps that were watched."""
+    preset = options.waiting or ""
+    batch_size = ours.config_of(options.network, preset, resolution, start_resolution=resolution).schedule.batch[
+        resolution
+    ]
+    training = ours.Training(options.network, preset, resolution, batch_size, SingleProcess())
     batches = BatchLoader(dataset, np.arange(len(dataset)), training.schedule, RandomStreams(0), 0, 1).batches(0)
     training.trainer.step([next(batches)])
     waiting, steps, start = 0.0, 0, time.perf_counter()
@@ -81,7 +80,7 @@ def waited(dataset: Dataset, options: Options, resolution: int) -> tuple[float, 
 
 
 def painted(count: int, resolution: int, folder: Path) -> Path:
-    """A zip file of `count` pictures with soft colours, edges and grain, so that they compress as photographs do."""
+    """A zip file of `count` images with soft colours, edges and grain, so that they compress as photographs do."""
     from PIL import Image
 
     generator = np.random.default_rng(0)
@@ -89,12 +88,12 @@ def painted(count: int, resolution: int, folder: Path) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for index in range(count):
             small = Image.fromarray(generator.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-            picture = np.asarray(small.resize((resolution, resolution), Image.Resampling.BICUBIC)).astype(np.int16)
+            image = np.asarray(small.resize((resolution, resolution), Image.Resampling.BICUBIC)).astype(np.int16)
             left, top = generator.integers(0, resolution // 2, 2)
-            picture[top : top + resolution // 3, left : left + resolution // 2] += generator.integers(-60, 60, 3)
-            picture += generator.integers(-4, 5, picture.shape)
+            image[top : top + resolution // 3, left : left + resolution // 2] += generator.integers(-60, 60, 3)
+            image += generator.integers(-4, 5, image.shape)
             file = io.BytesIO()
-            Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(file, "jpeg", quality=92)
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(file, "jpeg", quality=92)
             archive.writestr(f"{index:06}.jpg", file.getvalue())
     return path
 

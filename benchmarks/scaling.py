@@ -1,6 +1,6 @@
-"""How training scales: real pictures a second for several numbers of processes that share the machine's cores.
+"""How training scales: real images a second for several numbers of processes that have the machine's cores in common.
 
-python benchmarks/scaling.py --resolution 32 --processes 1 2
+python -m benchmarks.scaling --resolution 32 --processes 1 2
 """
 
 from __future__ import annotations
@@ -14,29 +14,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 import tyro
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a script, it stands beside the packages
+from benchmarks import ours
+from stylegrow.common.system import available_cpus
+from stylegrow.common.tables import text_table
+from train.distributed.processes import Processes
+from train.run.estimates import parameters
 
-from benchmarks.widths import batch_at, width
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Measure training steps on noise, started by torchrun, and print a row for each number of processes."""
+    """Time training steps on noise, started by torchrun, and print a row for each number of processes."""
 
     network: Literal["progan", "stylegan"] = "progan"
     """What is trained."""
     resolution: int = 32
     """Stage that is trained."""
     preset: str = "toonhead"
-    """Preset that gives the networks' width and the batch; "official" has 512 maps."""
+    """Preset that gives the networks and the batch; "official" has 512 maps."""
     processes: tuple[int, ...] = (1, 2)
     """Numbers of processes."""
     threads: int | None = None
-    """Threads of each process; without it, its share of the cores."""
+    """Threads of each process; without it, the cores divided among them."""
     batch: int | None = None
-    """Pictures a step over all processes."""
+    """Images a step over all processes."""
     mixed_precision: Literal["no", "bf16"] = "no"
     """Precision of the convolutions."""
     steps: int = 20
@@ -45,18 +50,12 @@ class Options:
 
 def measure(options: Options) -> None:
     """One of the processes: the first prints the batch, seconds a step and numbers in a step's messages, as JSON."""
-    import torch
-
-    from benchmarks.ours import Training
-    from train.distributed.processes import Processes
-    from train.run.estimates import parameters
-
     r = options.resolution
-    table = width(options.network, options.preset, r)
+    batch = options.batch or ours.config_of(options.network, options.preset, r).schedule.batch[r]
     with Processes() as processes:
-        batch = options.batch or batch_at(table, r)
-        precision = options.mixed_precision
-        training = Training(options.network, table, r, batch, processes, mixed_precision=precision)
+        training = ours.Training(
+            options.network, options.preset, r, batch, processes, mixed_precision=options.mixed_precision
+        )
 
         def steps(count: int) -> float:
             processes.together(lambda: None)
@@ -74,11 +73,12 @@ def measure(options: Options) -> None:
             print(json.dumps({"batch": training.schedule.batch[r], "seconds": seconds, "numbers": numbers}))
 
 
-def launch(options: Options, processes: int, threads: int) -> dict[str, float]:
-    """What the first of so many processes printed."""
+def launch(processes: int, threads: int) -> dict[str, float]:
+    """What the first of so many processes printed. CalledProcessError where they fail."""
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     done = subprocess.run(
-        [*words, __file__, *sys.argv[1:]],
+        [*words, "-m", "benchmarks.scaling", *sys.argv[1:]],
+        cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
         text=True,
@@ -93,24 +93,22 @@ def main() -> int:
     if "LOCAL_RANK" in os.environ:
         measure(options)
         return 0
-    from stylegrow.common.system import available_cpus
-
     what = f"{options.network}, {options.preset}, {options.resolution} px, precision {options.mixed_precision}"
     print(f"{what}, {available_cpus()} CPUs")
-    print(f"{'processes':>9} {'threads':>8} {'batch':>6} {'ms/step':>9} {'images/s':>9} {'speed':>6} {'MB/step':>8}")
-    base = 0.0
+    rows, base = [["processes", "threads", "batch", "ms/step", "images/s", "speed", "MB/step"]], 0.0
     for processes in options.processes:
         threads = options.threads or max(available_cpus() // processes, 1)
         try:
-            found = launch(options, processes, threads)
+            found = launch(processes, threads)
         except subprocess.CalledProcessError:
             print(f"error: {processes} processes could not be measured; see above", file=sys.stderr)
             return 1
         speed = found["batch"] / found["seconds"]
         base = base or speed
         sent = 4e-6 * found["numbers"] if processes > 1 else 0.0
-        row = f"{processes:>9} {threads:>8} {found['batch']:>6} {1000 * found['seconds']:>9.1f}"
-        print(f"{row} {speed:>9.1f} {speed / base:>5.2f}x {sent:>8.1f}", flush=True)
+        numbers = [f"{1000 * found['seconds']:.1f}", f"{speed:.1f}", f"{speed / base:.2f}x", f"{sent:.1f}"]
+        rows.append([str(processes), str(threads), str(found["batch"]), *numbers])
+    print(*text_table(rows, ">"), sep="\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How fast a training iteration is, beside a plain transcription of it and another implementation.
+"""How fast a training iteration is, beside a reference transcription of it and another implementation.
 
 python -m benchmarks.training --peer DIR
 """
@@ -7,41 +7,45 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
+import torch
 import tyro
 
-from benchmarks.measuring import apart, machine, machine_speed, peak_memory, ratio, seconds_each
-from benchmarks.widths import batch_at, width
-from stylegrow.architectures import ARCHITECTURES
+from benchmarks import ours, peer, reference
+from benchmarks.timing import apart, interleaved, machine, machine_speed, peak_memory, ratio, seconds_each
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
+from train.distributed.processes import SingleProcess
+from train.run import estimates
 
-ROWS = ("peer", "baseline", "float32", "bf16")
+RowName = Literal["peer", "baseline", "float32", "bf16"]
+ROWS: tuple[RowName, ...] = ("peer", "baseline", "float32", "bf16")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Measure iterations of WGAN-GP (critic step with penalty, generator step, optimizers and averages) on noise."""
+    """Time iterations of WGAN-GP (critic step with penalty, generator step, optimizers and EMA) on noise."""
 
     network: Literal["stylegan", "progan"] = "stylegan"
     """What is trained."""
     widths: tuple[str, ...] = ("official", "toonhead")
-    """Presets whose widths are measured; "official" has 512 maps."""
+    """Presets whose networks are trained; "official" has 512 maps."""
     resolutions: tuple[int, ...] = ()
     """Pixels; without it 64 and 32, on a GPU 256."""
     batch: int | None = None
-    """Pictures an iteration; without it 8 at the official width, else the preset's."""
+    """Images an iteration; without it 8 at the official width, else the preset's."""
     steps: int = 5
     """Iterations that are timed in each process."""
     warm_up: int = 1
     """Iterations before them that are not."""
     repeats: int = 1
     """Times that each row is measured, forwards and backwards in turn, each in a process of its own."""
-    rows: tuple[Literal["peer", "baseline", "float32", "bf16"], ...] = ()
+    rows: tuple[RowName, ...] = ()
     """Rows of the tables; without it, all that there are."""
     peer: str | None = None
     """A checkout of rosinality/style-based-gan-pytorch; without it there is no row for it."""
@@ -58,178 +62,118 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a process is to measure: a row of a table."""
-
-    row: str
-    network: str
-    width: str
-    resolution: int
-    batch: int
-    steps: int
-    warm_up: int
-    threads: int
-    device: str
-    cpu_time: bool
-    peer: str | None
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """What tells the time."""
-        return time.process_time if self.cpu_time else time.perf_counter
-
-
-@dataclass(frozen=True)
 class Found:
-    """What it found: seconds an iteration, bytes at most, FLOP/s of a large convolution, waits for the GPU a step."""
+    """A row: seconds an iteration, bytes at most, FLOP/s of a large convolution, waits for the GPU in an iteration."""
 
-    seconds: tuple[float, ...]
+    seconds: Sequence[float]
     memory: float
     machine: float
     waits: int | None
 
 
-def iteration(job: Job) -> Callable[[], object]:
-    """One iteration of what the row stands for."""
-    import torch
-
-    torch.set_num_threads(job.threads)
+def iteration(options: Options, row: str, preset: str, resolution: int, batch: int) -> Callable[[], object]:
+    """One iteration of a row."""
+    torch.set_num_threads(options.threads or available_cpus())
     torch.manual_seed(0)
-    if job.row == "peer":
-        from benchmarks import peer
-
+    if row == "peer":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        theirs = peer.Training(job.peer or "", job.resolution, job.device)
-        reals = torch.rand(job.batch, 3, job.resolution, job.resolution).to(job.device) * 2 - 1
+        theirs = peer.Training(options.peer or "", resolution, options.device)
+        reals = torch.rand(batch, 3, resolution, resolution).to(options.device) * 2 - 1
         return lambda: theirs.step(reals)
-    from benchmarks import ours, plain
-    from train.distributed.processes import SingleProcess
-
-    preset = width(job.network, job.width, job.resolution)
-    if job.row == "baseline":
-        networks = plain.networks(*ours.networks(job.network, preset, job.resolution), job.resolution)
-        baseline = plain.Training(*networks, ema_kimg=preset.ema_kimg)
-        pictures = torch.randint(0, 256, (job.batch, 3, job.resolution, job.resolution), dtype=torch.uint8)
-        return lambda: baseline.step(pictures)
-    config: dict[str, Any] = {"mixed_precision": "no" if job.row == "float32" else "bf16", "ema_kimg": preset.ema_kimg}
-    return ours.Training(job.network, preset, job.resolution, job.batch, SingleProcess(job.device), **config).step
+    if row == "baseline":
+        config = ours.config_of(options.network, preset, resolution)
+        baseline = reference.Training(*reference.networks(*config.build()), ema_kimg=config.step.ema_kimg)
+        images = torch.randint(0, 256, (batch, 3, resolution, resolution), dtype=torch.uint8)
+        return lambda: baseline.step(images)
+    precision = "no" if row == "float32" else "bf16"
+    process = SingleProcess(options.device)
+    return ours.Training(options.network, preset, resolution, batch, process, mixed_precision=precision).step
 
 
-def measure(job: Job) -> Found:
+def measure(options: Options, row: str, preset: str, resolution: int, batch: int) -> Found:
     """The row, in this process."""
-    step = iteration(job)
-    seconds = seconds_each(step, job.steps, job.device, job.warm_up, job.clock)
-    memory = peak_memory(job.device)
-    waits = None if job.device == "cpu" else waits_for_gpu(step)
-    speed = machine_speed(job.row == "bf16", job.device, job.clock)
-    return Found(tuple(seconds), memory, speed, waits)
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    step = iteration(options, row, preset, resolution, batch)
+    seconds = seconds_each(step, options.steps, options.device, options.warm_up, clock)
+    memory = peak_memory(options.device)
+    waits = None if options.device == "cpu" else waits_for_gpu(step)
+    return Found(seconds, memory, machine_speed(row == "bf16", options.device, clock), waits)
 
 
 def waits_for_gpu(step: Callable[[], object]) -> int:
     """How often an iteration waits for the GPU, as far as PyTorch notices."""
-    import warnings
-
-    import torch
-
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         step()
         torch.cuda.set_sync_debug_mode("default")
-    return sum("synchroniz" in str(warning.message) for warning in said)
+    return sum("synchroniz" in str(warning.message) for warning in found)
 
 
-def profile(job: Job) -> str:
+def profile(options: Options, row: str, preset: str, resolution: int, batch: int) -> str:
     """The operators in which an iteration spends most time, as a table."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as watch
 
-    step = iteration(job)
-    for _ in range(job.warm_up):
+    step = iteration(options, row, preset, resolution, batch)
+    for _ in range(options.warm_up):
         step()
-    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if job.device != "cpu" else [])
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if options.device != "cpu" else [])
     with watch(activities=activities) as watched:
         step()
-    key = "self_cpu_time_total" if job.device == "cpu" else "self_device_time_total"
+    key = "self_cpu_time_total" if options.device == "cpu" else "self_device_time_total"
     return watched.key_averages().table(sort_by=key, row_limit=20, max_name_column_width=60)
-
-
-def operations_per_image(network: str, name: str, resolution: int) -> float:
-    """As in `ours`, which cannot be imported where PyTorch is not to be."""
-    from benchmarks import ours
-
-    return ours.operations_per_image(network, name, resolution)
 
 
 def memory_at_1024() -> str:
     """The estimate for training at 1024 px with batch 4, for both architectures and precisions."""
-    from benchmarks.ours import estimated_memory
-
     rows = []
     for network in ("stylegan", "progan"):
         for precision in ("no", "bf16"):
-            parts = estimated_memory(network, 1024, 4, precision)
+            config = ours.config_of(network, "official", 1024, batch=4, mixed_precision=precision)
+            parts = estimates.memory(config)
             gigabytes = [f"{size:.1f} GB" for size in (*parts.values(), sum(parts.values()))]
             rows.append([network, "float32" if precision == "no" else precision, *gigabytes])
-    return markdown_table(
-        ["1024 px, batch 4, estimated", "precision", "networks", "activations", "together"], rows, padded=True
-    )
+    return markdown_table(["1024 px, batch 4, estimated", "precision", "networks", "activations", "together"], rows)
 
 
-def jobs(options: Options, name: str, resolution: int) -> list[Job]:
+def rows_of(options: Options, preset: str) -> list[str]:
     """The rows of a table that can be measured."""
-    preset = width(options.network, name, resolution)
-    batch = options.batch or (8 if name == "official" else batch_at(preset, resolution))
     there = {
-        "peer": options.peer is not None and ARCHITECTURES[options.network].has_styles and name == "official",
+        "peer": options.peer is not None and options.network == peer.NETWORK and preset == "official",
         "baseline": options.device == "cpu",
-        "float32": True,
-        "bf16": True,
     }
-    threads = options.threads or available_cpus()
-    common = (options.network, name, resolution, batch, options.steps, options.warm_up, threads)
-    where = (options.device, options.cpu_time, options.peer)
-    return [Job(row, *common, *where) for row in options.rows or ROWS if there[row]]
+    return [row for row in options.rows or ROWS if there.get(row, True)]
 
 
-def compare(todo: list[Job], repeats: int) -> str:
+def compare(options: Options, rows: Sequence[str], preset: str, resolution: int, batch: int) -> str:
     """The table of these rows."""
-    first = todo[0]
-    count = first.batch * apart(operations_per_image, first.network, first.width, first.resolution)
-    found: dict[str, list[Found]] = {job.row: [] for job in todo}
-    for repeat in range(repeats):
-        for job in todo[:: -1 if repeat % 2 else 1]:
-            found[job.row].append(apart(measure, job))
-    each = {name: summary(several) for name, several in found.items()}
-    rows = [cells(name, each, first.batch, count) for name in each]
-    title = f"{first.network}, {first.width}, {first.resolution} px, batch {first.batch}, {count / 1e9:,.0f} GFLOP"
+    operations = batch * ours.operations_per_image(options.network, preset, resolution)
+    found = {row: summary(each) for row, each in interleaved(measure, options, rows, preset, resolution, batch).items()}
+    lines = [cells(row, found, batch, operations) for row in rows]
+    title = f"{options.network}, {preset}, {resolution} px, batch {batch}, {operations / 1e9:,.0f} GFLOP"
     head = [title, "s/iteration", "images/s", "to peer", "to baseline", "memory", "TFLOP/s", "machine", "share"]
-    return markdown_table([*head, "waits"] if first.device != "cpu" else head, rows)
+    return markdown_table(head if options.device == "cpu" else [*head, "waits"], lines)
 
 
-def summary(found: list[Found]) -> Found:
+def summary(found: Sequence[Found]) -> Found:
     """One of several measurements of a row: the median of all iterations and of the machine's speeds."""
-    seconds = median([one for each in found for one in each.seconds])
-    return Found((seconds,), max(each.memory for each in found), median(each.machine for each in found), found[0].waits)
+    seconds = median(one for each in found for one in each.seconds)
+    return Found([seconds], max(each.memory for each in found), median(each.machine for each in found), found[0].waits)
 
 
-def cells(name: str, each: dict[str, Found], batch: int, count: float) -> list[str]:
-    """A row of the table: speeds are so many times the peer's and the baseline's, the memory is its share of them."""
-    own = each[name]
-    speed = {row: batch / one.seconds[0] for row, one in each.items()}
+def cells(row: str, found: Mapping[str, Found], batch: int, operations: float) -> list[str]:
+    """A row of the table: speeds in multiples of the peer's and the baseline's, memory also in the peer's."""
+    own = found[row]
+    speed = {name: batch / one.seconds[0] for name, one in found.items()}
     memory = f"{own.memory / 1e9:.2f} GB"
-    if "peer" in each and name != "peer":
-        memory += f" ({own.memory / each['peer'].memory:.2f} of peer)"
-    flops = count / own.seconds[0]
-    times = [ratio(speed[name], speed.get(other)) for other in ("peer", "baseline")]
-    parts = [f"{own.seconds[0]:.3f}", f"{speed[name]:.2f}", *times, memory]
+    if "peer" in found and row != "peer":
+        memory += f" ({own.memory / found['peer'].memory:.2f} of peer)"
+    flops = operations / own.seconds[0]
+    times = [ratio(speed[row], speed.get(other)) for other in ("peer", "baseline")]
+    parts = [f"{own.seconds[0]:.3f}", f"{speed[row]:.2f}", *times, memory]
     parts += [f"{flops / 1e12:.3f}", f"{own.machine / 1e12:.3f}", f"{flops / own.machine:.0%}"]
-    return parts_with_waits([name, *parts], own.waits)
-
-
-def parts_with_waits(parts: list[str], waits: int | None) -> list[str]:
-    """The cells, and where there is a GPU how often the step waits for it."""
-    return parts if waits is None else [*parts, str(waits)]
+    return [row, *parts, *([] if own.waits is None else [str(own.waits)])]
 
 
 def main() -> int:
@@ -237,18 +181,21 @@ def main() -> int:
     options = tyro.cli(Options, description=Options.__doc__)
     print(machine(options.threads or available_cpus(), options.device))
     if options.dry:
-        print(apart(memory_at_1024))
+        print(memory_at_1024())
         return 0
     print("GFLOP: what the project's own iteration computes; TFLOP/s of every row counts the same, and its share is of")
     print("a large convolution in the row's precision. Memory is each process's peak.")
-    for name in options.widths:
+    for preset in options.widths:
         for resolution in options.resolutions or ((64, 32) if options.device == "cpu" else (256,)):
-            todo = jobs(options, name, resolution)
+            schedule = ours.config_of(options.network, preset, resolution).schedule
+            batch = options.batch or (8 if preset == "official" else schedule.batch[resolution])
+            rows = rows_of(options, preset)
             if options.profile:
-                for job in todo:
-                    print(f"\n{job.row}, {name}, {resolution} px\n{apart(profile, job)}", flush=True)
-            elif todo:
-                print(f"\n{compare(todo, options.repeats)}", flush=True)
+                for row in rows:
+                    text = apart(profile, options, row, preset, resolution, batch)
+                    print(f"\n{row}, {preset}, {resolution} px\n{text}", flush=True)
+            elif rows:
+                print(f"\n{compare(options, rows, preset, resolution, batch)}", flush=True)
     return 0
 
 

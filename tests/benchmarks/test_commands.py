@@ -2,14 +2,11 @@
 
 import re
 import sys
-from dataclasses import replace
 
 import pytest
 import torch
 
-from benchmarks import data_reading, generating, growing, measuring, starting, training
-from benchmarks.ours import Training
-from benchmarks.widths import width
+from benchmarks import data_reading, generating, growing, ours, starting, timing, training
 from train.distributed.processes import SingleProcess
 
 SMALL = ["--threads", "1"]
@@ -19,7 +16,7 @@ SMALL = ["--threads", "1"]
 def run(monkeypatch, capsys):
     """Runs a command within this process, its rows too, and gives what it printed."""
     threads = torch.get_num_threads()
-    for module in (training, generating, growing):
+    for module in (timing, training, generating, growing):
         monkeypatch.setattr(module, "apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(training, "machine_speed", lambda *_: 1e12)
 
@@ -75,15 +72,15 @@ def test_growing(run):
 
 
 def test_growth_is_added_up_along_the_schedule():
-    preset = replace(width("stylegan", "toonhead", 16), total_kimg=100)
+    schedule = ours.config_of("stylegan", "toonhead", 16).schedule
     found = {(8, False): 1.0, (16, True): 10.0, (16, False): 100.0}
     # 10 kimg at 8 px, 10 fading, the rest at 16 px.
-    assert growing.seconds(preset.schedule(16), 100, found) == pytest.approx(10 * 1 + 10 * 10 + 80 * 100)
+    assert growing.seconds(schedule, 100, found) == pytest.approx(10 * 1 + 10 * 10 + 80 * 100)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_a_timed_step_is_one_of_its_stage(alpha):
-    one = Training("stylegan", width("stylegan", "toonhead", 16), 16, 2, SingleProcess(), alpha)
+    one = ours.Training("stylegan", "toonhead", 16, 2, SingleProcess(), alpha)
     before = one.trainer.images
     one.step()
     stage = one.schedule.at(one.trainer.images)
@@ -91,9 +88,17 @@ def test_a_timed_step_is_one_of_its_stage(alpha):
     assert one.trainer.images == before + 2
 
 
+def test_the_networks_are_those_that_the_preset_trains():
+    one = ours.Training("stylegan", "toonhead", 8, 2, SingleProcess())
+    assert one.trainer.generator.config["blur_filter"] is None
+    assert one.trainer.generator.config["mapping_lrmul"] == 0.1
+    assert one.trainer.config.g_lr_ratio == 4
+    assert ours.config_of("stylegan", "official", 8).build()[0].config["blur_filter"] == [1, 2, 1]
+
+
 def test_starting(run, monkeypatch):
-    monkeypatch.setattr(starting, "COMMANDS", (("-m", "zoo", "--help"),))
-    assert "python -m zoo --help" in table(run(starting, "--times", "1", "--no-app"))
+    monkeypatch.setattr(starting, "COMMANDS", (("-m", "stylegrow", "data", "--help"),))
+    assert "python -m stylegrow data --help" in table(run(starting, "--times", "1", "--no-app"))
 
 
 def test_reading_and_waiting(run):
@@ -111,9 +116,4 @@ def test_operations_are_counted_through_derivatives_of_derivatives():
 
     # A 1x1 convolution is 2 * 2 * 3 * 16 operations. Forwards there is one, and one for its slope; backwards from the
     # slope two, by what it is of and by the weight; and two more from the convolution, whose square it is.
-    assert measuring.operations_of(work) == 6 * 2 * 2 * 3 * 16
-
-
-def test_a_table_is_aligned():
-    text = measuring.table(["name", "n"], [["a", "10"], ["longer", "1"]])
-    assert text.splitlines() == ["| name   |  n |", "| :----- | -: |", "| a      | 10 |", "| longer |  1 |"]
+    assert timing.operations_of(work) == 6 * 2 * 2 * 3 * 16

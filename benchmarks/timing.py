@@ -1,11 +1,11 @@
-"""What the benchmarks share: functions in processes of their own, times, peaks of memory, the machine's own speed."""
+"""What the benchmarks have in common: processes of their own, times, peaks of memory, the machine's own speed."""
 
 import importlib.metadata
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
@@ -18,6 +18,19 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
     """What a function of a module returns when a new process calls it, so that memory and caches are its own."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def interleaved(measure: Callable[..., T], options: Any, rows: Sequence[str], *case: Any) -> dict[str, list[T]]:
+    """What `measure(options, row, *case)` returns for each row, each time in a process of its own.
+
+    The rows are measured `options.repeats` times, forwards and backwards in turn, so that no row has the machine to
+    itself while it is cool.
+    """
+    found: dict[str, list[T]] = {row: [] for row in rows}
+    for repeat in range(options.repeats):
+        for row in rows[:: -1 if repeat % 2 else 1]:
+            found[row].append(apart(measure, options, row, *case))
+    return found
 
 
 def peak_memory(device: str = "cpu") -> float:
