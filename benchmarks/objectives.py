@@ -154,7 +154,7 @@ def draw_pictures(data: str, name: str, steps: int, judged: int, looks: int, cac
     estimate = f"D/{OBJECTIVES[loss].estimate.name}"
     trainer = Trainer(generator, critic, schedule, config, RandomStreams(0), SingleProcess())
     training, _ = dataset.split()
-    loader = BatchLoader(dataset, training, schedule, trainer.streams, 0, 1)
+    loader = BatchLoader(dataset, training, schedule, trainer.inputs.streams, 0, 1)
     judge = Judge(dataset.read(training[:judged], RESOLUTION), judged)
     curve, said, seconds = [], [], []
     for step in range(1, steps + 1):

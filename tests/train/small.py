@@ -11,8 +11,9 @@ from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
 from train.step.batch_loader import BatchLoader
 from train.step.config import StepConfig
+from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
-from train.step.trainer import Labels, Trainer
+from train.step.trainer import Trainer
 
 CLASSES = 3
 
@@ -69,7 +70,7 @@ def a_trainer(
     known = Labels(data.labels, data.training) if labels else None
     both = networks(dtype, labels, mbstd, seed, maps, architecture, equalized)
     trainer = Trainer(*both, schedule, StepConfig(**config), RandomStreams(0), processes, known)
-    return trainer, BatchLoader(data, data.training, schedule, trainer.streams, processes.rank, processes.count)
+    return trainer, BatchLoader(data, data.training, schedule, trainer.inputs.streams, processes.rank, processes.count)
 
 
 def step(trainer, loader):

@@ -13,8 +13,9 @@ from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, resolutions
 from train.distributed.processes import SingleProcess
 from train.step.batch_loader import Batch
+from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
-from train.step.trainer import Labels, Trainer
+from train.step.trainer import Trainer
 
 PATIENCE = 20.0  # seconds for all stages together
 GROWTH = 4.0  # a stage that was not measured is taken to cost this many times the one before

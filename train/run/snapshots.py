@@ -19,8 +19,9 @@ from train.config.schedule import Stage
 from train.run.folders import keep_newest
 from train.run.statistics import Clock
 from train.step import constraints
+from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
-from train.step.trainer import Labels, Trainer
+from train.step.trainer import Trainer
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:

@@ -38,8 +38,9 @@ from train.run.statistics import Clock, elapsed_at
 from train.run.trackers import check_tracker
 from train.step import constraints
 from train.step.batch_loader import BatchLoader
+from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
-from train.step.trainer import Labels, Trainer
+from train.step.trainer import Trainer
 
 
 def run(architecture: str, options: Options, reparse: Callable[[Options], Options]) -> int:
@@ -210,7 +211,7 @@ def train(
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)
     clock = Clock(elapsed_at(folder / "stats.jsonl", trainer.images) if resumed and processes.is_main else 0.0)
-    snapshots = Snapshots(folder, config, trainer.streams, clock, trainer.labels)
+    snapshots = Snapshots(folder, config, trainer.inputs.streams, clock, trainer.inputs.labels)
     evaluation = Evaluation(snapshots, dataset, reporter.say)
     loop = Loop(config, folder, trainer, snapshots, evaluation, clock, processes, reporter)
     if processes.is_main:
@@ -220,7 +221,7 @@ def train(
         if trainer.images == 0:
             snapshots.write_reals(dataset, training)
         loop.announce()
-    loader = BatchLoader(dataset, training, config.schedule, trainer.streams, processes.rank, processes.count)
+    loader = BatchLoader(dataset, training, config.schedule, trainer.inputs.streams, processes.rank, processes.count)
     return loop.run(loader)
 
 

@@ -1,6 +1,6 @@
-"""Batches of real pictures, read ahead by a thread.
+"""Batches of reals, read ahead by a thread.
 
-The position in the data is the number of images seen: picture n of a run is place n mod N of epoch n // N, in that
+The position in the data is the number of images seen: image n of a run is place n mod N of epoch n // N, in that
 epoch's own order. So a batch is a pure function of where it starts, and nothing about the position needs saving.
 """
 
@@ -24,10 +24,13 @@ AHEAD = 3  # batches
 
 @dataclass(frozen=True)
 class Batch:
-    """This process's share of a batch: uint8 pictures [n, C, r, r] and which pictures of the data set they are [n]."""
+    """This process's shard of the batch of reals after the first `start` ones.
 
-    images: int
-    pictures: Tensor
+    uint8 images [n, C, r, r], and which images of the data set they are [n].
+    """
+
+    start: int
+    images: Tensor
     indices: np.ndarray
 
 
@@ -48,17 +51,17 @@ class BatchLoader:
         self._epoch = lru_cache(maxsize=2)(lambda epoch: streams.order(epoch, len(training)))
 
     def indices(self, images: int, batch: int) -> np.ndarray:
-        """Which pictures the whole batch that starts after `images` shows."""
+        """Which images the whole batch that starts after `images` shows."""
         places = np.arange(images, images + batch)
         epochs, within = np.divmod(places, len(self._training))
         return self._training[[self._epoch(int(e))[w] for e, w in zip(epochs, within, strict=True)]]
 
     def read(self, images: int, pin: bool = False) -> Batch:
-        """This process's share of the batch that starts after `images`: every `processes`-th picture of it."""
+        """This process's shard of the batch that starts after `images`: every `processes`-th image of it."""
         stage = self._schedule.at(images)
         indices = self.indices(images, stage.batch)[self._shard]
-        pictures = torch.from_numpy(self._dataset.read(indices, stage.resolution))
-        return Batch(images, pictures.pin_memory() if pin else pictures, indices)
+        reals = torch.from_numpy(self._dataset.read(indices, stage.resolution))
+        return Batch(images, reals.pin_memory() if pin else reals, indices)
 
     def batches(self, images: int, pin: bool = False) -> Generator[Batch, None, None]:
         """Batches without end from `images` seen on, in page-locked memory if `pin`.
@@ -77,13 +80,13 @@ class BatchLoader:
             reader.shutdown(cancel_futures=True)
 
 
-def to_reals(pictures: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
-    """Pictures as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
+def to_reals(images: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
+    """Images as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
 
     `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
     official program's process_reals).
     """
-    reals = pictures / 127.5 - 1.0
+    reals = images / 127.5 - 1.0
     if mirrored is not None:
         reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
     return reals if alpha >= 1.0 or reals.shape[-1] == 4 else fade(upscale2x(downscale2x(reals)), reals, alpha)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from progan.layers import weights_kept
-from stylegrow.architectures import Generated, has_styles
+from stylegrow.architectures import TrainingInputs, architecture_of, has_styles
 from train.config.schedule import Schedule, Stage
 from train.distributed.processes import SingleProcess
-from train.step import constraints, fakes
+from train.step import constraints
 from train.step.batch_loader import Batch, to_reals
 from train.step.config import StepConfig
+from train.step.inputs import CriticInputs, Labels, StepInputs
 from train.step.objectives import Loss, critic_loss, generator_loss
 from train.step.random_streams import RandomStreams
 
@@ -40,23 +39,11 @@ def parameter_groups(network: nn.Module, ratio: float, noise_ratio: float) -> li
     return [group for group in groups if group["params"]]
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The labels [pictures, L] of a whole data set, and which of its pictures are trained on."""
-
-    values: Tensor
-    training: np.ndarray
-
-    def of(self, indices: np.ndarray) -> Tensor:
-        """The labels of these pictures of the data set."""
-        return self.values[torch.from_numpy(indices)]
-
-
 class Trainer:
-    """Two networks in training, the generator's average, and their optimizers.
+    """Two networks in training, the generator's EMA, and their optimizers.
 
-    A step is a pure function of their state, of the batch and of `streams`, in the precision of their weights. `images`
-    counts the reals shown to the critic.
+    A step is a pure function of their state and of its inputs, in the precision of their weights. `images` counts the
+    reals shown to the critic.
     """
 
     def __init__(
@@ -76,17 +63,12 @@ class Trainer:
         if config.spectral_norm == "both":
             constraints.normalise(self.generator)
         processes.broadcast([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
-        self.dtype = next(self.generator.parameters()).dtype
         self.generator_ema = constraints.effective_copy(self.generator).eval().requires_grad_(False)
         for network in (self.generator, self.discriminator, self.generator_ema):
             network.compute_dtype = torch.bfloat16 if config.mixed_precision == "bf16" else None
-        self.schedule, self.config, self.streams, self.processes, self.labels = (
-            schedule,
-            config,
-            streams,
-            processes,
-            labels,
-        )
+        self.schedule, self.config, self.processes = schedule, config, processes
+        self.inputs = StepInputs(self.generator, config, streams, processes, labels)
+        self.generate = architecture_of(self.generator).generate
         self.g_adam, self.d_adam = (
             torch.optim.Adam(groups, betas=config.betas, eps=ADAM_EPS, fused=True)
             for groups in (
@@ -100,17 +82,19 @@ class Trainer:
         self.skipped_in_a_row = 0
 
     def step(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
-        """A critic step on each of n_critic batches, then a generator step; returns what they measured, by name."""
-        measured: dict[str, Tensor] = {}
+        """A critic step on each of n_critic batches, then a generator step; returns their statistics by name."""
+        statistics: dict[str, Tensor] = {}
         images, skipped = self.images, self.skipped
         for batch in batches:
-            stage = self.enter(batch.images)
-            measured |= {f"D/{name}": value for name, value in self.critic_step(batch, stage).items()}
+            stage = self.enter(batch.start)
+            critics = self.critic_step(self.inputs.for_critic(batch, stage), stage)
+            statistics |= {f"D/{name}": value for name, value in critics.items()}
             self.images += stage.batch
-        measured |= {f"G/{name}": value for name, value in self.generator_step(stage).items()}
+        generators = self.generator_step(self.inputs.for_generator(self.images, stage), stage)
+        statistics |= {f"G/{name}": value for name, value in generators.items()}
         self.update_ema(self.images - images)
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if self.skipped > skipped else 0
-        return measured
+        return statistics
 
     def enter(self, images: int) -> Stage:
         """The stage after `images` reals. Adam starts afresh where a fade begins and where it ends."""
@@ -123,65 +107,44 @@ class Trainer:
         self.phase = stage.phase
         return stage
 
-    def critic_step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
-        """One step of the critic on this process's share of a batch of reals, and as many fakes."""
-        mirrored = None
-        if self.config.mirror:
-            mirrored = self.shard(self.streams.uniform("mirror", batch.images, stage.batch)) < 0.5
-        pictures = batch.pictures.to(self.processes.device, non_blocking=True).to(self.dtype)
-        reals = to_reals(pictures, mirrored, stage.alpha)
+    def critic_step(self, inputs: CriticInputs, stage: Stage) -> dict[str, Tensor]:
+        """One step of the critic on this process's shard of a batch of reals, and as many fakes."""
+        reals = to_reals(inputs.images.to(inputs.mix.dtype), inputs.mirrored, stage.alpha)
         reals = reals.contiguous(memory_format=torch.channels_last)
-        labels = None if self.labels is None else self.labels.of(batch.indices).to(self.processes.device, self.dtype)
-        mix = self.shard(self.streams.uniform("mix", batch.images, stage.batch))
-        fakes = self.fakes("critic", batch.images, stage, labels)
 
-        def loss(part: slice) -> Loss:
-            some_labels = None if labels is None else labels[part]
-            critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
+        def loss_of(part: slice) -> Loss:
+            fakes = inputs.fakes[part]
+            critic = partial(self.discriminator, labels=fakes.labels, alpha=stage.alpha)
             with torch.no_grad():
-                drawn, means = fakes(part)
+                generated = self.generate(self.generator, fakes, stage.resolution, stage.alpha)
             with weights_kept(self.discriminator):
-                return critic_loss(self.config, critic, reals[part], drawn, mix[part], some_labels).with_statistics(
-                    means
-                )
+                loss = critic_loss(self.config, critic, reals[part], generated.images, inputs.mix[part], fakes.labels)
+            return loss.with_statistics(generated.means)
 
         constraints.iterate(self.discriminator)
         self.generator.zero_grad()  # a step's memory is at its highest here
         self.discriminator.requires_grad_(True)
-        measured = self.optimize(self.discriminator, self.d_adam, loss, len(reals))
+        statistics = self.optimize(self.discriminator, self.d_adam, loss_of, len(reals))
         if self.config.loss == "wgan-clip":
             constraints.clip_weights(self.discriminator, self.config.clip)
-        return measured
+        return statistics
 
-    def generator_step(self, stage: Stage) -> dict[str, Tensor]:
+    def generator_step(self, inputs: TrainingInputs, stage: Stage) -> dict[str, Tensor]:
         """One step of the generator, on as many fakes as the critic's batch had."""
-        labels = None
-        if self.labels is not None:
-            places = self.streams.choices("labels", self.images, stage.batch, len(self.labels.training))
-            labels = self.shard(self.labels.of(self.labels.training[places]))
-        fakes = self.fakes("generator", self.images, stage, labels)
 
-        def loss(part: slice) -> Loss:
-            some_labels = None if labels is None else labels[part]
-            critic = partial(self.discriminator, labels=some_labels, alpha=stage.alpha)
-            drawn, means = fakes(part)
-            return generator_loss(self.config, critic, drawn, some_labels).with_statistics(means)
+        def loss_of(part: slice) -> Loss:
+            fakes = inputs[part]
+            critic = partial(self.discriminator, labels=fakes.labels, alpha=stage.alpha)
+            generated = self.generate(self.generator, fakes, stage.resolution, stage.alpha)
+            loss = generator_loss(self.config, critic, generated.images, fakes.labels)
+            return loss.with_statistics(generated.means)
 
         constraints.iterate(self.generator)
         self.discriminator.requires_grad_(False)
-        return self.optimize(self.generator, self.g_adam, loss, stage.batch // self.processes.count)
-
-    def fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> Callable[[slice], Generated]:
-        """What makes the fakes of a part of this process's share, drawn for this purpose at this moment."""
-        mixing = self.config.mixing
-        return fakes.fakes(self.generator, stage, self.streams, purpose, images, self.processes, labels, mixing)
-
-    def shard(self, whole: Tensor) -> Tensor:
-        """This process's part of what was drawn for the whole batch, in the precision of the weights."""
-        return self.processes.shard(whole, self.dtype)
+        return self.optimize(self.generator, self.g_adam, loss_of, len(inputs.z))
 
     def parts(self, count: int) -> list[slice]:
-        """A share of `count` samples as equal, strided parts of at most batch_per_device."""
+        """A shard of `count` samples as equal, strided parts of at most batch_per_device."""
         most = self.config.batch_per_device or count
         parts = next(parts for parts in range(1, count + 1) if count % parts == 0 and count // parts <= most)
         return [slice(part, None, parts) for part in range(parts)]
@@ -190,10 +153,10 @@ class Trainer:
         self,
         network: Generator | Discriminator,
         adam: torch.optim.Adam,
-        loss: Callable[[slice], Loss],
+        loss_of: Callable[[slice], Loss],
         count: int,
     ) -> dict[str, Tensor]:
-        """One step of a network's optimizer on the loss's mean over this share and over all processes.
+        """One step of a network's optimizer on the loss's mean over this shard and over all processes.
 
         A gradient that is not finite skips the step and is counted. Returns the mean statistics.
         """
@@ -201,9 +164,9 @@ class Trainer:
         parts = self.parts(count)
         sums: dict[str, Tensor] = {}
         for part in parts:
-            result = loss(part)
-            (result.value / len(parts)).backward()
-            sums = {name: sums.get(name, 0) + value for name, value in result.statistics.items()}
+            loss = loss_of(part)
+            (loss.value / len(parts)).backward()
+            sums = {name: sums.get(name, 0) + value for name, value in loss.statistics.items()}
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         flat = torch.cat([value.flatten() for value in sums.values()]) / len(parts)
         means = self.processes.all_reduce_mean(gradients, flat).split([value.numel() for value in sums.values()])
@@ -212,17 +175,14 @@ class Trainer:
             adam.step()
         else:
             self.skipped += 1
-        measured = {name: mean.view_as(value) for (name, value), mean in zip(sums.items(), means, strict=True)}
-        if (w := measured.pop("w", None)) is not None and has_styles(self.generator):
-            self.generator.update_w_avg(w)
-        return measured | {"gradient": norm}
+        statistics = {name: mean.view_as(value) for (name, value), mean in zip(sums.items(), means, strict=True)}
+        if has_styles(self.generator):
+            self.generator.update_w_avg(statistics.pop("w"))
+        return statistics | {"gradient": norm}
 
     @torch.no_grad()
     def update_ema(self, images: int) -> None:
-        """Move the averaged generator towards the generator, with the config's half-life in images; buffers follow.
-
-        The averages are those of effective weights, whether or not the generator is normalised.
-        """
+        """Move the generator's EMA towards its effective weights, with a half-life in images; buffers are copied."""
         half_life = self.config.ema_kimg * 1000
         keep = 0.5 ** (images / half_life) if half_life else 0.0
         for name, averaged in self.generator_ema.named_parameters():

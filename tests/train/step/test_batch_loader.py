@@ -51,8 +51,8 @@ def test_processes_share_the_batch_of_one(images, processes):
     shares = [a_loader(data, rank=rank, processes=processes).read(images) for rank in range(processes)]
     together = np.stack([share.indices for share in shares], 1).reshape(-1)
     np.testing.assert_array_equal(together, whole.indices)
-    pictures = torch.stack([share.pictures for share in shares], 1).flatten(0, 1)
-    assert torch.equal(pictures, whole.pictures)
+    images = torch.stack([share.images for share in shares], 1).flatten(0, 1)
+    assert torch.equal(images, whole.images)
 
 
 def test_batches_follow_the_schedule():
@@ -63,11 +63,11 @@ def test_batches_follow_the_schedule():
     batches = loader.batches(0)
     for batch in islice(batches, 30):
         stage = schedule.at(images)
-        assert batch.images == images
-        assert batch.pictures.dtype == torch.uint8
-        assert batch.pictures.shape == (stage.batch, 3, stage.resolution, stage.resolution)
+        assert batch.start == images
+        assert batch.images.dtype == torch.uint8
+        assert batch.images.shape == (stage.batch, 3, stage.resolution, stage.resolution)
         np.testing.assert_array_equal(batch.indices, loader.indices(images, stage.batch))
-        np.testing.assert_array_equal(batch.pictures, data.levels[stage.resolution][batch.indices])
+        np.testing.assert_array_equal(batch.images, data.levels[stage.resolution][batch.indices])
         images += stage.batch
     batches.close()
 
@@ -77,10 +77,10 @@ def test_batches_continue_from_any_of_them():
     batches = list(islice(straight, 12))
     straight.close()
     for start in (1, 5, 11):
-        resumed = a_loader().batches(batches[start].images)
+        resumed = a_loader().batches(batches[start].start)
         batch = next(resumed)
         resumed.close()
-        assert torch.equal(batch.pictures, batches[start].pictures)
+        assert torch.equal(batch.images, batches[start].images)
 
 
 def readers():
@@ -117,10 +117,10 @@ def test_an_error_of_the_reading_thread_is_raised_in_its_turn():
     loader = a_loader(Damaged(), a_schedule(batch=10))
     found = []
     with pytest.raises(OSError, match="level-8 is damaged"):
-        found.extend(batch.images for batch in loader.batches(0))  # which extend appends one by one
+        found.extend(batch.start for batch in loader.batches(0))  # which extend appends one by one
     assert readers() == []
     batches = loader.batches(0)
-    assert [next(batches).images for _ in range(3)] == [0, 10, 20]
+    assert [next(batches).start for _ in range(3)] == [0, 10, 20]
     with pytest.raises(OSError, match="level-8 is damaged"):
         next(batches)
     assert readers() == []

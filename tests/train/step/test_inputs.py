@@ -1,16 +1,16 @@
 """StyleGAN's part of the step: mixed styles, noise, and the mean w."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from stylegrow.architectures import ARCHITECTURES
-from tests.train.small import a_schedule, a_trainer, step, train, weights
+from tests.train.small import a_schedule, a_trainer, networks, step, train, weights
 from train.config.schedule import Stage
 from train.distributed.processes import SingleProcess
-from train.step import fakes
+from train.step.config import StepConfig
+from train.step.inputs import StepInputs
 from train.step.random_streams import RandomStreams
 
 LAYERS = {0: 2, 32: 4, 48: 4, 72: 6, 96: 6}  # of the stages, by the images seen
@@ -48,10 +48,12 @@ def test_styles_are_mixed_at_one_layer_of_the_stage(mapped, synthesised, images)
     step(trainer, loader)
     stage, moments = trainer.schedule.at(images), [("critic", images), ("generator", images + 16)]
     for (purpose, moment), (rows, resolution, alpha, _) in zip(moments, given, strict=True):
-        crossover = trainer.streams.crossover(f"{purpose} crossover", moment, LAYERS[images])
+        crossover = trainer.inputs.streams.crossover(f"{purpose} crossover", moment, LAYERS[images])
         first, second = (
             next((w for z, _, w in ws if torch.equal(z, latents.double())), None)
-            for latents in (trainer.streams.latents(name, moment, 16, 8) for name in (purpose, f"{purpose} second"))
+            for latents in (
+                trainer.inputs.streams.latents(name, moment, 16, 8) for name in (purpose, f"{purpose} second")
+            )
         )
         assert (second is not None) == (crossover < LAYERS[images])
         assert (resolution, alpha) == (stage.resolution, stage.alpha)
@@ -91,7 +93,7 @@ def test_the_mean_w_is_the_running_mean_of_the_first_latents_w(mapped):
     moments = []
     for start in range(0, 7 * 32, 32):
         moments += [("critic", start), ("critic", start + 16), ("generator", start + 32)]
-    latents = [trainer.streams.latents(*moment, 16, 8).double() for moment in moments]
+    latents = [trainer.inputs.streams.latents(*moment, 16, 8).double() for moment in moments]
     means = [next(w for z, _, w in seen if torch.equal(z, first)).mean(0) for first in latents]
     powers = 0.995 ** torch.arange(len(means) - 1, -1, -1).double()
     expected = (0.005 * powers[:, None] * torch.stack(means)).sum(0)
@@ -119,28 +121,28 @@ def test_a_labelled_critic_scores_with_the_labels_and_has_no_label_loss():
     found = []
     for shift in (0, 1):
         trainer, loader = a_trainer(architecture="stylegan", labels=True, mbstd=0)
-        trainer.labels.values.copy_(trainer.labels.values.roll(shift, dims=1))
+        trainer.inputs.labels.values.copy_(trainer.inputs.labels.values.roll(shift, dims=1))
         found.append((step(trainer, loader), weights(trainer)["discriminator.output.weight"]))
     assert not any("label" in name for name in found[0][0])
     assert not torch.equal(found[0][0]["D/score_real"], found[1][0]["D/score_real"])
     assert not torch.equal(found[0][1], found[1][1])
 
 
-def test_on_a_gpu_each_process_draws_the_noise_of_its_share(monkeypatch):
-    stage, drawn = Stage(8, 1.0, 12, 0.001, 0), []
+def test_on_a_gpu_each_process_draws_the_noise_of_its_shard():
+    drawn = []
 
-    def noise(self, *arguments):
-        drawn.append(arguments)
-        return [torch.zeros(1)]
+    class Streams(RandomStreams):
+        def noise(self, purpose, images, count, sizes, device="cpu"):
+            drawn.append((purpose, images, count, sizes, device))
+            return super().noise(purpose, images, count, sizes)
 
-    monkeypatch.setattr(RandomStreams, "noise", noise)
+    generator, _ = networks(architecture="stylegan")
     for rank in (0, 1):
         processes = SingleProcess()
-        processes.device, processes.rank, processes.count = SimpleNamespace(type="cuda", index=rank), rank, 2
-        fakes.noise_maps(stage, RandomStreams(0), "critic noise", 96, processes, torch.float32)
-    assert [arguments[1:4] for arguments in drawn] == [(96, 6, [4, 4, 8, 8])] * 2
+        processes.rank, processes.count, processes.device = rank, 2, torch.device("meta")
+        StepInputs(generator, StepConfig(), Streams(0), processes, None).for_generator(96, Stage(8, 1.0, 12, 0.001, 0))
+    assert [arguments[1:] for arguments in drawn] == [(96, 6, [4, 4, 8, 8], processes.device)] * 2
     assert drawn[0][0] != drawn[1][0]
-    assert [arguments[4].index for arguments in drawn] == [0, 1]
 
 
 def test_samples_are_the_same_every_time_and_not_truncated():

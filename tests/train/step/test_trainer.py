@@ -130,10 +130,10 @@ def test_each_network_is_stepped_by_its_own_objective():
     trainer, loader = a_trainer()
     stage = trainer.enter(0)
     start = weights(trainer)
-    trainer.critic_step(loader.read(0), stage)
+    trainer.critic_step(trainer.inputs.for_critic(loader.read(0), stage), stage)
     between = weights(trainer)
     critics_gradients = gradients(trainer)
-    trainer.generator_step(stage)
+    trainer.generator_step(trainer.inputs.for_generator(16, stage), stage)
     end = weights(trainer)
     for first, second, part in ((start, between, "discriminator"), (between, end, "generator")):
         changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
@@ -143,23 +143,18 @@ def test_each_network_is_stepped_by_its_own_objective():
             assert torch.equal(gradient, critics_gradients[name])
 
 
-def test_half_of_the_pictures_are_mirrored(monkeypatch):
-    seen = []
-
-    def noting(pictures, mirrored, alpha):
-        seen.append(mirrored)
-        return original(pictures, mirrored, alpha)
-
-    original = module.to_reals
-    monkeypatch.setattr(module, "to_reals", noting)
-    train(*a_trainer(schedule=a_schedule(stable=9)), 3)
-    assert seen == [None] * 3
-    seen.clear()
-    train(*a_trainer(schedule=a_schedule(stable=9, batch=32), mirror=True), 30)
-    shares = torch.stack(seen).flatten(1).float()
-    assert shares.shape == (30, 32)
-    assert shares.mean() == pytest.approx(0.5, abs=0.05)
-    assert len({tuple(row.tolist()) for row in shares}) == 30
+def test_half_of_the_images_are_mirrored():
+    schedule = a_schedule(stable=9, batch=32)
+    trainer, loader = a_trainer(schedule=schedule)
+    assert trainer.inputs.for_critic(loader.read(0), schedule.at(0)).mirrored is None
+    trainer, loader = a_trainer(schedule=schedule, mirror=True)
+    drawn = [
+        trainer.inputs.for_critic(loader.read(images), schedule.at(images)).mirrored for images in range(0, 960, 32)
+    ]
+    mirrored = torch.stack(drawn).flatten(1).float()
+    assert mirrored.shape == (30, 32)
+    assert mirrored.mean() == pytest.approx(0.5, abs=0.05)
+    assert len({tuple(row.tolist()) for row in mirrored}) == 30
 
 
 def test_mirrored_pictures_change_what_the_critic_learns():
@@ -174,18 +169,20 @@ def test_mirrored_pictures_change_what_the_critic_learns():
 
 def test_labels_are_those_of_the_reals_and_for_the_generator_random_ones_of_the_data():
     trainer, loader = a_trainer(labels=True, schedule=a_schedule(stable=9))
-    trainer.labels.values[~np.isin(np.arange(60), trainer.labels.training)] = np.nan  # of pictures that are held out
+    trainer.inputs.labels.values[~np.isin(np.arange(60), trainer.inputs.labels.training)] = (
+        np.nan
+    )  # of pictures that are held out
     given = []
     trainer.generator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[1]))
     drawn = []
     for batch in islice(loader.batches(0), 20):
         trainer.step([batch])
         critics, generators = given[-2:]
-        assert torch.equal(critics, trainer.labels.of(batch.indices).double())
+        assert torch.equal(critics, trainer.inputs.labels.of(batch.indices).double())
         drawn.append(generators)
     counts = torch.cat(drawn).sum(0)
     assert counts.sum() == 320
-    share = trainer.labels.values[torch.from_numpy(trainer.labels.training)].mean(0)
+    share = trainer.inputs.labels.values[torch.from_numpy(trainer.inputs.labels.training)].mean(0)
     torch.testing.assert_close(counts / 320, share.double(), rtol=0, atol=0.08)
 
 
