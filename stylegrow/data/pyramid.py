@@ -19,8 +19,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,10 +31,10 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
-from stylegrow.data.decoding import Shape, SquareImage, UnusableError
+from stylegrow.data.decoding import Shape, UnusableError
 from stylegrow.data.levels import ArrayWriter, EncodedWriter, encode, is_array
 from stylegrow.data.sources import NAMES, find_source
-from stylegrow.data.sources.base import Source, default_resolution
+from stylegrow.data.sources.base import Source, default_resolution, stamp_of
 from stylegrow.data.workers import Workers
 
 MIN_RESOLUTION, MAX_RESOLUTION = 4, 1024
@@ -66,21 +66,12 @@ class Request:
             if value not in allowed:
                 raise DataError(f"--{option} {value}: choose from {', '.join(allowed)}")
 
-    def settle(self, found: tuple[int, int] | None) -> Settings | None:
-        """All settings, given the (resolution, channels) that suit the images; None where those are missing."""
+    def shape(self, suitable: tuple[int, int] | None) -> Shape | None:
+        """The images' shape, given the (resolution, channels) that suit them; None where those are missing."""
         resolution, channels = self.resolution, CHANNELS[self.channels]
-        if found is None and (resolution is None or channels is None):
-            return None
-        suitable = found or (0, 0)
-        return Settings(Shape(resolution or suitable[0], channels or suitable[1], self.fit), self.drop_duplicates)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that decides how a source is prepared."""
-
-    shape: Shape
-    drop_duplicates: bool = False
+        if suitable is not None:
+            resolution, channels = resolution or suitable[0], channels or suitable[1]
+        return Shape(resolution, channels, self.fit) if resolution and channels else None
 
 
 def open_or_prepare(
@@ -152,13 +143,60 @@ def levels_of(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield exact.shape[-1], np.rint(exact).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class Used:
+    """What is known about a usable image of a source besides its pixels, whose hash is `digest`."""
+
+    index: int
+    digest: bytes
+    classes: tuple[int, ...]
+    enlarged: bool
+    profile_ignored: bool
+
+
 @dataclass
 class Chunk:
     """What a worker makes of a run of images."""
 
-    used: list[tuple[int, bytes, SquareImage]] = field(default_factory=list)  # (index, digest, all but the pixels)
+    used: list[Used] = field(default_factory=list)
     skipped: list[tuple[int, str]] = field(default_factory=list)  # (index, reason)
     levels: dict[int, Any] = field(default_factory=dict)  # uint8 [n, C, r, r], or n encoded images
+
+
+@dataclass
+class Found:
+    """What has been found in a source so far."""
+
+    drop_duplicates: bool
+    used: list[Used] = field(default_factory=list)
+    skipped: list[tuple[int, str]] = field(default_factory=list)
+    duplicates: list[tuple[int, int]] = field(default_factory=list)  # (index, index of the first equal image)
+    firsts: dict[bytes, int] = field(default_factory=dict)  # the place in `used` of the first image with a digest
+
+    def add(self, chunk: Chunk) -> list[int]:
+        """The places in a chunk of the images to be stored."""
+        self.skipped += chunk.skipped
+        places = []
+        for place, image in enumerate(chunk.used):
+            first = self.firsts.setdefault(image.digest, len(self.used))
+            if first < len(self.used):
+                self.duplicates.append((image.index, self.used[first].index))
+                if self.drop_duplicates:
+                    continue
+            places.append(place)
+            self.used.append(image)
+        return places
+
+    def report(self, names: Sequence[str]) -> dict[str, Any]:
+        """The content of report.json."""
+        return {
+            "found": len(names),
+            "used": len(self.used),
+            "skipped": [(names[index], reason) for index, reason in self.skipped],
+            "duplicates": [(names[index], names[first]) for index, first in self.duplicates],
+            "enlarged": sum(image.enlarged for image in self.used),
+            "profiles_ignored": sum(image.profile_ignored for image in self.used),
+        }
 
 
 def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: tuple[int, ...]) -> Chunk:
@@ -172,7 +210,7 @@ def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: t
             continue
         tops.append(image.pixels)
         digest = hashlib.blake2b(image.pixels.tobytes(), digest_size=16).digest()
-        chunk.used.append((index, digest, replace(image, pixels=np.empty(0, np.uint8))))
+        chunk.used.append(Used(index, digest, image.classes, image.enlarged, image.profile_ignored))
     for resolution, images in levels_of(np.stack(tops)) if tops else ():
         chunk.levels[resolution] = images if resolution in arrays else [encode(pixels) for pixels in images]
     return chunk
@@ -207,16 +245,14 @@ def _open_prepared(path: Path, request: Request, count: int | None) -> Dataset:
 
 def _find(source: Source, request: Request, folder: Path) -> Path | None:
     """The prepared folder of a source, where it is there."""
-    settings = request.settle(source.known or _read_scan(source, folder))
-    if settings is None:
-        return None
-    path = _path(source, settings, folder)
-    return path if is_prepared(path) else None
+    shape = request.shape(source.known or _read_scan(source, folder))
+    path = _path(source, shape, request.drop_duplicates, folder) if shape else None
+    return path if path and is_prepared(path) else None
 
 
-def _path(source: Source, settings: Settings, folder: Path) -> Path:
-    content = json.dumps([PREPARATION, source.stamp, asdict(settings)]).encode("ascii")
-    return folder / f"{source.name}-{hashlib.sha256(content).hexdigest()[:16]}"
+def _path(source: Source, shape: Shape, drop_duplicates: bool, folder: Path) -> Path:
+    settings = {"shape": asdict(shape), "drop_duplicates": drop_duplicates}
+    return folder / f"{source.name}-{stamp_of([PREPARATION, source.stamp, settings])}"
 
 
 def _scan_file(source: Source, folder: Path) -> Path:
@@ -241,7 +277,8 @@ def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
         raise _nothing_usable(source, skipped)
     sides, grey = zip(*headers, strict=True)
     resolution, channels = default_resolution(sides), 1 if all(grey) else 3
-    write_whole(_scan_file(source, folder), _json({"resolution": resolution, "channels": channels}))
+    content = json.dumps({"resolution": resolution, "channels": channels})
+    write_whole(_scan_file(source, folder), content.encode("ascii"))
     return resolution, channels
 
 
@@ -263,21 +300,21 @@ def _prepare(source: Source, request: Request, cache: Path, workers: int | None)
     """Prepare a source in its folder of the cache, which appears when it is complete."""
     enough = len(source.names) >= WORTH_WORKERS
     with Workers((workers or available_cpus()) if enough else 1, source) as pool:
-        settings = request.settle(source.known) or request.settle(_scan(source, cache, pool))
-        assert settings is not None
-        path = _path(source, settings, cache)
+        shape = request.shape(source.known) or request.shape(_scan(source, cache, pool))
+        assert shape is not None
+        path = _path(source, shape, request.drop_duplicates, cache)
         if not is_prepared(path):
             shutil.rmtree(path, ignore_errors=True)  # someone took files from it
             with new_folder(path) as partial:
-                _fill(source, settings, partial, pool)
+                _fill(source, shape, request.drop_duplicates, partial, pool)
     return path
 
 
-def _fill(source: Source, settings: Settings, folder: Path, pool: Workers) -> None:
-    shape, count = settings.shape, len(source.names)
+def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, pool: Workers) -> None:
+    """Write all files of a prepared data set."""
     levels = [2**i for i in range(2, shape.resolution.bit_length())]
-    arrays = tuple(r for r in levels if is_array(count, shape.channels, r))
-    images = _Images(source, settings.drop_duplicates)
+    arrays = tuple(r for r in levels if is_array(len(source.names), shape.channels, r))
+    found = Found(drop_duplicates)
     with contextlib.ExitStack() as stack:
         writers: dict[int, ArrayWriter | EncodedWriter] = {}
         for r in levels:
@@ -285,85 +322,37 @@ def _fill(source: Source, settings: Settings, folder: Path, pool: Workers) -> No
             stack.callback(writers[r].close)
         what, size = f"preparing {source.name} at {shape.resolution} px", min(64, 2**20 // shape.resolution**2)
         for chunk in _chunks(pool, what, prepare_chunk, source, size, shape, arrays):
-            places = images.add(chunk)
-            for r, level in chunk.levels.items():
-                writers[r].append([level[place] for place in places])
-    if not images.used:
-        raise _nothing_usable(source, images.skipped)
-    labels = source.labels(np.array(images.used, np.int64), np.array(images.classes, np.int64))
-    (folder / "names.json").write_bytes(_json([source.names[i] for i in images.used]))
-    (folder / "report.json").write_bytes(_json(images.report()))
-    np.save(folder / "duplicates.npy", np.array(images.same, np.int64))
-    np.savez(folder / "labels.npz", allow_pickle=False, **{name: values for name, (_, values) in labels.items()})
+            places = found.add(chunk)
+            for r, images in chunk.levels.items():
+                writers[r].append([images[place] for place in places])
+    if not found.used:
+        raise _nothing_usable(source, found.skipped)
+    indices = np.array([image.index for image in found.used], np.int64)
+    labels = source.labels(indices, np.array([image.classes for image in found.used], np.int64))
     facts = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "name": source.name,
         "source": source.path,
         "credit": source.credit,
-        "count": len(images.used),
+        "count": len(indices),
         "resolution": shape.resolution,
         "channels": shape.channels,
         "levels": {str(r): "array" if r in arrays else "encoded" for r in levels},
-        "classes": {attribute: names for attribute, (names, _) in labels.items()},
-        "settings": {**asdict(shape), "drop_duplicates": settings.drop_duplicates},
+        "classes": {attribute: classes for attribute, (classes, _) in labels.items()},
+        "settings": {**asdict(shape), "drop_duplicates": drop_duplicates},
     }
-    (folder / "pyramid.json").write_bytes(_json(facts))
-
-
-class _Images:
-    """What is known about the images so far."""
-
-    def __init__(self, source: Source, drop_duplicates: bool) -> None:
-        self._names = source.names
-        self._drop_duplicates = drop_duplicates
-        self._firsts: dict[bytes, int] = {}
-        self._duplicates: list[tuple[str, str]] = []
-        self._enlarged = 0
-        self._profiles_ignored = 0
-        self.used: list[int] = []
-        self.same: list[int] = []
-        self.classes: list[tuple[int, ...]] = []
-        self.skipped: list[tuple[int, str]] = []
-
-    def add(self, chunk: Chunk) -> list[int]:
-        """The places in a chunk's levels of the images that are to be stored."""
-        self.skipped += chunk.skipped
-        places = []
-        for place, (index, digest, image) in enumerate(chunk.used):
-            first = self._firsts.setdefault(digest, len(self.used))
-            if first != len(self.used):
-                self._duplicates.append((self._names[index], self._names[self.used[first]]))
-                if self._drop_duplicates:
-                    continue
-            places.append(place)
-            self.used.append(index)
-            self.same.append(first)
-            self.classes.append(image.classes)
-            self._enlarged += image.enlarged
-            self._profiles_ignored += image.profile_ignored
-        return places
-
-    def report(self) -> dict[str, Any]:
-        """The content of report.json."""
-        return {
-            "found": len(self._names),
-            "used": len(self.used),
-            "skipped": [(self._names[index], reason) for index, reason in self.skipped],
-            "duplicates": self._duplicates,
-            "enlarged": self._enlarged,
-            "profiles_ignored": self._profiles_ignored,
-        }
+    names = [source.names[i] for i in indices]
+    for file, content in (("names", names), ("report", found.report(source.names)), ("pyramid", facts)):
+        (folder / f"{file}.json").write_text(json.dumps(content), "ascii")
+    np.save(folder / "duplicates.npy", np.array([found.firsts[image.digest] for image in found.used], np.int64))
+    np.savez(folder / "labels.npz", allow_pickle=False, **{name: values for name, (_, values) in labels.items()})
 
 
 def _nothing_usable(source: Source, skipped: list[tuple[int, str]]) -> DataError:
     index, reason = skipped[0]
     none = f"none of its {len(skipped):,} files is usable ({printable(source.names[index])}: {reason})"
     return DataError(f"{printable(source.path)}: {none}: {IMAGE_FILES}")
-
-
-def _json(content: object) -> bytes:
-    return json.dumps(content).encode("ascii")
 
 
 @contextlib.contextmanager
