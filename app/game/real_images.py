@@ -19,7 +19,8 @@ import numpy as np
 
 from stylegrow.common.errors import DataError, InputError
 from stylegrow.common.text import printable
-from stylegrow.data.decoding import Shape, UnusableError
+from stylegrow.data.decoding import UnusableError
+from stylegrow.data.request import Shape
 from stylegrow.data.sources import TOONHEAD
 from stylegrow.data.sources.base import Source
 from stylegrow.models import read_config

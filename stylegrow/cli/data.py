@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def prepare(options: Prepare) -> None:
     """Prepare what the options say and print the result. Raises DataError."""
     from stylegrow.data import pyramid
+    from stylegrow.data.request import Request
 
-    request = pyramid.Request(options.resolution, options.channels, options.fit, options.drop_duplicates)
+    request = Request(options.resolution, options.channels, options.fit, options.drop_duplicates)
     dataset, new = pyramid.open_or_prepare(
         options.source, request, count=options.count, cache=options.cache, workers=options.workers
     )

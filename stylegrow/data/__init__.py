@@ -35,8 +35,9 @@ def open_dataset(
     DataError.
     """
     from stylegrow.data import pyramid
+    from stylegrow.data.request import Request
 
-    request = pyramid.Request(resolution, channels, fit, drop_duplicates)
+    request = Request(resolution, channels, fit, drop_duplicates)
     dataset, new = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
     for line in dataset.report_lines() if new and not quiet else ():
         print(line, file=sys.stderr)

@@ -6,10 +6,12 @@ import contextlib
 import io
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
+
+from stylegrow.data.request import Shape
 
 MIN_SIDE = 4
 MAX_PIXELS = 100_000_000
@@ -26,15 +28,6 @@ REDUCING_GAP = 3
 
 class UnusableError(Exception):
     """Why one file is left out; the text goes into the report."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What every image of a data set is made into: `channels` (1 or 3) square planes of `resolution` pixels."""
-
-    resolution: int
-    channels: int
-    fit: Literal["crop", "pad"] = "crop"
 
 
 @dataclass(frozen=True)

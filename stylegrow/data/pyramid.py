@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -31,15 +31,12 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
-from stylegrow.data.decoding import Shape, UnusableError
+from stylegrow.data.decoding import UnusableError
 from stylegrow.data.levels import ArrayWriter, EncodedWriter, encode, is_array
+from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution, stamp_of
 from stylegrow.data.workers import Workers
-
-MIN_RESOLUTION, MAX_RESOLUTION = 4, 1024
-CHANNELS = {"auto": None, "rgb": 3, "grey": 1}
-FITS = ("crop", "pad")
 
 # Raise it when the same source and settings give other files.
 PREPARATION = 1
@@ -48,30 +45,6 @@ PREPARATION = 1
 WORTH_WORKERS = 64
 SECONDS_BETWEEN_LINES = 10
 IMAGE_FILES = "give a folder or a zip file of JPEG, PNG, ... files"
-
-
-@dataclass(frozen=True)
-class Request:
-    """How a user wants a source prepared; what is left open depends on the images. Raises DataError."""
-
-    resolution: int | None = None
-    channels: Literal["auto", "rgb", "grey"] = "auto"
-    fit: Literal["crop", "pad"] = "crop"
-    drop_duplicates: bool = False
-
-    def __post_init__(self) -> None:
-        if self.resolution is not None:
-            check_resolution(self.resolution)
-        for option, value, allowed in (("channels", self.channels, CHANNELS), ("fit", self.fit, FITS)):
-            if value not in allowed:
-                raise DataError(f"--{option} {value}: choose from {', '.join(allowed)}")
-
-    def shape(self, suitable: tuple[int, int] | None) -> Shape | None:
-        """The images' shape, given the (resolution, channels) that suit them; None where those are missing."""
-        resolution, channels = self.resolution, CHANNELS[self.channels]
-        if suitable is not None:
-            resolution, channels = resolution or suitable[0], channels or suitable[1]
-        return Shape(resolution, channels, self.fit) if resolution and channels else None
 
 
 def open_or_prepare(
@@ -114,14 +87,6 @@ def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
         return Path(given or os.environ.get("STYLEGROW_CACHE") or "~/.cache/stylegrow").expanduser().resolve()
     except RuntimeError as error:
         raise DataError(f"the cache folder cannot be found ({error}): give one with --cache") from error
-
-
-def check_resolution(resolution: int) -> None:
-    """Raises DataError unless `resolution` is a power of two from 4 to 1024."""
-    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):
-        nearest = min((2**i for i in range(2, 11)), key=lambda r: abs(r - resolution))
-        allowed = f"a power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}"
-        raise DataError(f"--resolution {resolution}: it must be {allowed}: use {nearest}")
 
 
 def halve(images: np.ndarray) -> np.ndarray:

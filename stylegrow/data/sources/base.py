@@ -16,7 +16,8 @@ import numpy as np
 from stylegrow.data.sources.labels import Labels, Table, labels_of_folders, labels_of_table
 
 if TYPE_CHECKING:
-    from stylegrow.data.decoding import Shape, SquareImage
+    from stylegrow.data.decoding import SquareImage
+    from stylegrow.data.request import Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ import numpy as np
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
-from stylegrow.data.decoding import MIN_SIDE, Shape, SquareImage, square
+from stylegrow.data.decoding import MIN_SIDE, SquareImage, square
+from stylegrow.data.request import Shape
 from stylegrow.data.sources import FASHION_MNIST
 from stylegrow.data.sources.base import Source, default_resolution, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.labels import Labels

@@ -25,7 +25,8 @@ from stylegrow.data.sources.labels import Labels
 if TYPE_CHECKING:
     from dicebear import Style
 
-    from stylegrow.data.decoding import Shape, SquareImage
+    from stylegrow.data.decoding import SquareImage
+    from stylegrow.data.request import Shape
 
 CREDIT = (
     '"ToonHead" by Johan Melin (https://www.figma.com/community/file/1589627891082866389, https://www.johanmelin.com), '

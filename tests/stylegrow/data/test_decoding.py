@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegrow.data.decoding import Shape, UnusableError, is_grey, open_image, square
+from stylegrow.data.decoding import UnusableError, is_grey, open_image, square
+from stylegrow.data.request import Shape
 from tests.stylegrow.data.image_files import GREEN as G
 from tests.stylegrow.data.image_files import RED as R
 from tests.stylegrow.data.image_files import (

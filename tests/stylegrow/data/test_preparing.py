@@ -15,7 +15,8 @@ import pytest
 
 from stylegrow.common.errors import DataError
 from stylegrow.data import levels, open_dataset, workers
-from stylegrow.data.pyramid import Request, open_or_prepare
+from stylegrow.data.pyramid import open_or_prepare
+from stylegrow.data.request import Request
 from tests.stylegrow.data.image_files import encoded, folder_of, noise, png_header, rgb_profile, save
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from stylegrow.common.errors import DataError
-from stylegrow.data.decoding import Shape, UnusableError
+from stylegrow.data.decoding import UnusableError
+from stylegrow.data.request import Shape
 from stylegrow.data.sources import find_source
 from stylegrow.data.sources.base import default_resolution, safe_name
 from stylegrow.data.sources.idx import FASHION_CLASSES
