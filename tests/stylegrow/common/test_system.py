@@ -1,9 +1,14 @@
-"""Large arrays' memory is kept, or at least nothing breaks where the C library cannot be told."""
+"""Memory, and the processor's name."""
 
+import re
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from stylegrow.common import system
 
 # Page faults of the second of two equal arrays, whose memory is there already if it was kept.
 PROGRAM = """
@@ -38,8 +43,13 @@ def test_memory_of_large_arrays_is_used_again():
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    from stylegrow.common import system
-
     monkeypatch.setattr(system.sys, "platform", "linux")
     monkeypatch.setattr(system.ctypes, "CDLL", lambda name: object())
     system.keep_freed_memory()
+
+
+def test_this_processor_has_a_name(monkeypatch):
+    assert re.search(r"\w", system.processor_name())
+    assert socket.gethostname() not in system.processor_name()
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "flags : fpu\n")
+    assert re.search(r"\w", system.processor_name())

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-from stylegrow.common.text import duration
 from tests.train.runs import Train, only, statistics
 from train.config.schedule import Schedule, Stage
 from train.run.descriptions import schedule_table
@@ -67,17 +66,6 @@ def test_the_legend_is_printed_once(train: Train):
     assert ended.out.count(LEGEND) == 1
     assert ended.out.count("\nres ") == 3
     assert (only("runs") / "log.txt").read_text() == ended.out
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"), (59.4, "59s"), (59.6, "1m 00s"), (200, "3m 20s"), (3900, "1h 05m"), (47 * 3600, "47h 00m"),
-        (51 * 3600 + 59, "2d 03h"),
-    ],
-)  # fmt: skip
-def test_durations_for_people(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_the_table_shows_every_phase():

@@ -1,0 +1,61 @@
+"""Files and folders appear whole or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from stylegrow.common.files import append_line, new_folder, write_whole
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Nothing reaches the disk."""
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_replaced(tmp_path):
+    for content in (b"first", b"second"):
+        write_whole(tmp_path / "a", content)
+        assert (tmp_path / "a").read_bytes() == content
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, full_disk):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    (tmp_path / ".new.tmp").mkdir()
+    (tmp_path / ".new.tmp" / "left").touch()  # by a process that was killed
+    with new_folder(tmp_path / "new") as partial:
+        (partial / "below").mkdir()
+        (partial / "below" / "a").write_bytes(b"a")
+        assert not (tmp_path / "new").exists()
+    assert names(tmp_path) == ["new"]
+    assert names(tmp_path / "new") == ["below"]
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path, full_disk):
+    with pytest.raises(OSError, match="No space left"), new_folder(tmp_path / "new") as partial:
+        (partial / "a").write_bytes(b"a")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"", b"x\n"), (b"a\n", b"a\nx\n"), (b"a", b"a\nx\n")])
+def test_a_line_is_added(tmp_path, before, after):
+    (tmp_path / "log").write_bytes(before)
+    append_line(tmp_path / "log", "x")
+    assert (tmp_path / "log").read_bytes() == after
