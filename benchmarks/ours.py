@@ -21,19 +21,20 @@ OFFICIAL = {"progan": "v2-1gpu", "stylegan": "stylegan-1gpu"}
 FOREVER = 1e9  # thousands of images
 
 
-def config_of(network: str, preset: str, resolution: int, processes: int = 1, **options: Any) -> RunConfig:
-    """A run with WGAN-GP and a preset's values on noise; "official" is the official program's preset for one GPU.
+def config_of(network: str, preset: str, data: Any, processes: int = 1, **options: Any) -> RunConfig:
+    """A run with a preset's values on a data set, or on noise of a resolution; with WGAN-GP where no loss is given.
 
-    Raises SystemExit for a preset that there is not.
+    "official" is the official program's preset for one GPU. Raises SystemExit for a preset that there is not.
     """
+    if isinstance(data, int):
+        data = SimpleNamespace(
+            name="noise", source="noise", credit=None, path=Path(), resolution=data, channels=3, names=[],
+            attributes=(), split=lambda _=None: (range(0), range(0)),
+        )  # fmt: skip
     name = OFFICIAL[network] if preset == "official" else preset
-    noise: Any = SimpleNamespace(
-        name="noise", source="noise", credit=None, path=Path(), resolution=resolution, channels=3, names=[],
-        attributes=(), split=lambda _=None: (range(0), range(0)),
-    )  # fmt: skip
-    given = Options(preset=name, loss="wgan-gp", spectral_norm="no", **options)
+    given = Options(**{"preset": name, "loss": "wgan-gp", "spectral_norm": "no"} | options)
     try:
-        return make_run_config(network, given, noise, processes, options.get("mixed_precision", "no"))
+        return make_run_config(network, given, data, processes, options.get("mixed_precision", "no"))
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
 

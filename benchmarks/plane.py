@@ -6,7 +6,6 @@ Points are images [N, 2, 1, 1] of two channels, so that the objectives of the tr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -22,7 +21,7 @@ from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
 
 DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
 CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
-JUDGED = 2500  # points
+SCORED = 2500  # points
 BATCH, WIDTH, Z_DIM = 256, 128, 16
 CLIP = 0.1  # the paper's 0.01 leaves no gradient in networks without batch normalisation
 
@@ -49,9 +48,9 @@ def gaussians(count: int, random: torch.Generator) -> Tensor:
 
 
 def modes(points: Tensor) -> tuple[int, float]:
-    """(how many of the Gaussians are found, share of the points [N, 2] that lie within three deviations of one).
+    """(how many of the Gaussians are found, fraction of the points [N, 2] that lie within three deviations of one).
 
-    Found is one to which a fifth of its share of the points come so near.
+    Found is one to which a fifth of the points that belong to it come so near.
     """
     distances, nearest = torch.cdist(points, CENTRES).min(dim=1)
     near = distances < 3 * DEVIATION
@@ -81,7 +80,7 @@ class Game:
         )
 
     def latents(self, count: int) -> Tensor:
-        """Latents from the game's own chance."""
+        """Latents [count, Z_DIM] from the game's own random numbers."""
         return torch.randn(count, Z_DIM, generator=self.random)
 
     def points(self, count: int) -> Tensor:
@@ -113,18 +112,18 @@ class Game:
 def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
     """Play on the 25 Gaussians for so many critic steps; what was found, and a curve of estimate and quality."""
     game, curve = Game(config, lr, seed), []
-    exact = gaussians(JUDGED, torch.Generator().manual_seed(1)).flatten(1)
-    said: list[float] = []
+    exact = gaussians(SCORED, torch.Generator().manual_seed(1)).flatten(1)
+    estimates: list[float] = []
     for step in range(1, steps + 1):
-        said.append(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH)))
+        estimates.append(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH)))
         if step % config.n_critic == 0:
             game.generator_step()
         if step % max(steps // looks, 1) == 0:
-            points = game.points(JUDGED)
+            points = game.points(SCORED)
             distance = sliced_distance(points, exact) if points.isfinite().all() else math.inf
-            curve.append([step, float(np.mean(said)), distance])
-            said = []
-    points = game.points(JUDGED)
+            curve.append([step, float(np.mean(estimates)), distance])
+            estimates = []
+    points = game.points(SCORED)
     found, share = modes(points)
     return {
         "modes": found,
@@ -132,7 +131,7 @@ def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int 
         "curve": curve,
         "points": points[:1000].tolist(),
         "weights": histogram(game.critic),
-        "gradients": layer_gradients(game.critic, gaussians(BATCH, game.random), lambda x: game.critic(x).mean()),
+        "gradients": layer_gradients(game.critic, gaussians(BATCH, game.random)),
     }
 
 
@@ -145,19 +144,18 @@ def histogram(critic: nn.Module, bins: int = 41) -> tuple[list[float], list[floa
     return edges.tolist(), (counts / len(values)).tolist()
 
 
-def layer_gradients(critic: nn.Module, reals: Tensor, score: Callable[[Tensor], Tensor]) -> list[float]:
+def layer_gradients(critic: nn.Module, reals: Tensor) -> list[float]:
     """The norm of the mean score's gradient at each layer's output, from the images' side to the score."""
     outputs: list[Tensor] = []
 
-    def note(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         outputs.append(output)
         return output.clone()  # since what follows may write over it
 
-    hooks = [layer.register_forward_hook(note) for layer in weighted_layers(critic)]
+    hooks = [layer.register_forward_hook(keep) for layer in weighted_layers(critic)]
     try:
         critic.requires_grad_(True)
-        total = score(reals)
-        gradients = torch.autograd.grad(total, outputs, allow_unused=True)
+        gradients = torch.autograd.grad(critic(reals).mean(), outputs, allow_unused=True)
     finally:
         for hook in hooks:
             hook.remove()
@@ -170,14 +168,14 @@ def lines_apart(config: StepConfig, distance: float, steps: int) -> float:
     Exact are JS = log 2 for every distance but 0, and W = |distance|.
     """
     game = Game(config, 0.001, 0)
-    said = []
+    estimates = []
     for _ in range(steps):
         reals, fakes = (torch.zeros(BATCH, 2, 1, 1) for _ in range(2))
         for points, place in ((reals, 0.0), (fakes, distance)):
             points[:, 0] = place
             points[:, 1] = torch.rand(BATCH, 1, 1, generator=game.random)
-        said.append(game.critic_step(reals, fakes))
-    return float(np.mean(said[-max(steps // 10, 1) :]))
+        estimates.append(game.critic_step(reals, fakes))
+    return float(np.mean(estimates[-max(steps // 10, 1) :]))
 
 
 def config_of(name: str) -> StepConfig:
