@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from typing import Any
 import numpy as np
 
 from stylegrow.common.errors import DataError
-from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.levels import ArrayReader, EncodedReader, damaged, size_on_disk
 
 FORMAT = "stylegrow-pyramid"
 FORMAT_VERSION = 1
 HOLDOUT_SHARE, HOLDOUT_LEAST = 0.01, 20
-_MAX_THREADS = 8
 
 
 class Dataset:
@@ -50,7 +47,6 @@ class Dataset:
         self._classes: dict[str, list[str]] = facts["classes"]
         self._count: int = facts["count"]
         self._readers: dict[int, ArrayReader | EncodedReader] = {}
-        self._threads: tuple[int, ThreadPoolExecutor] | None = None
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[Path, int]]:
@@ -78,7 +74,7 @@ class Dataset:
         wanted = np.asarray(indices, np.int64).reshape(-1)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise IndexError(f"{self!r} has no image {wanted.min() if wanted.min() < 0 else wanted.max()}")
-        return self._reader(resolution).read(wanted, self._spread)
+        return self._reader(resolution).read(wanted)
 
     def classes(self, attribute: str) -> tuple[str, ...]:
         """The names of an attribute's classes. Raises DataError for an attribute that is not there."""
@@ -151,15 +147,6 @@ class Dataset:
                 kind = ArrayReader if self._kinds[str(resolution)] == "array" else EncodedReader
                 self._readers[resolution] = kind(self.path, resolution, self.channels, len(self))
             return self._readers[resolution]
-
-    def _spread(self, function: Callable[[int], None], values: Iterable[int]) -> None:
-        """Call `function` for all values in a few threads (image decoders let go of Python's lock)."""
-        with self._lock:
-            if self._threads is None or self._threads[0] != os.getpid():  # threads do not survive a fork
-                self._threads = os.getpid(), ThreadPoolExecutor(min(_MAX_THREADS, available_cpus()), "decode")
-            pool = self._threads[1]
-        for _ in pool.map(function, values):
-            pass
 
 
 def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:

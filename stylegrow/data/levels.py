@@ -7,21 +7,24 @@ the other (`level-0256.bin`), with the N + 1 offsets into them (`level-0256.npy`
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from stylegrow.common.errors import DataError
+from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
-
-Spread = Callable[[Callable[[int], None], Iterable[int]], object]
 
 # Up to this resolution, or as long as a level takes no more than this altogether, it is stored as an array.
 ARRAY_RESOLUTION = 64
 ARRAY_BYTES = 256 << 20
 
 _BATCH = 8  # images a thread decodes at a time
+_MAX_THREADS = 8
 
 
 def is_array(count: int, channels: int, resolution: int) -> bool:
@@ -104,7 +107,7 @@ class ArrayReader:
     def __init__(self, folder: Path, resolution: int, channels: int, count: int) -> None:
         self._array = _mapped(_array_file(folder, resolution), (count, channels, resolution, resolution))
 
-    def read(self, indices: np.ndarray, spread: Spread) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> np.ndarray:
         """Images `indices` [n] as uint8 [n, C, r, r]."""
         return np.take(self._array, indices, axis=0)
 
@@ -121,8 +124,8 @@ class EncodedReader:
         except (OSError, ValueError) as error:
             raise damaged(self._path, error) from error
 
-    def read(self, indices: np.ndarray, spread: Spread) -> np.ndarray:
-        """Images `indices` [n] as uint8 [n, C, r, r]; `spread(function, values)` calls it in several threads."""
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Images `indices` [n] as uint8 [n, C, r, r], decoded in several threads."""
         images = np.empty((len(indices), *self._shape), np.uint8)
 
         def read_batch(start: int) -> None:
@@ -131,10 +134,17 @@ class EncodedReader:
                 decode(self._content[first:last].tobytes(), images[position])
 
         try:
-            spread(read_batch, range(0, len(indices), _BATCH))
+            # Image decoders let go of Python's lock.
+            list(_threads(os.getpid()).map(read_batch, range(0, len(indices), _BATCH)))
         except (OSError, ValueError) as error:
             raise damaged(self._path, error) from error
         return images
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of a process, since they do not survive a fork."""
+    return ThreadPoolExecutor(min(_MAX_THREADS, available_cpus()), "decode")
 
 
 def size_on_disk(folder: Path, resolution: int) -> int:

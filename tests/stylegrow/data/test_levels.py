@@ -10,11 +10,6 @@ from stylegrow.data.levels import ArrayReader, ArrayWriter, EncodedReader, Encod
 from stylegrow.data.pyramid import halve, levels_of
 
 
-def at_once(function, values):
-    for value in values:
-        function(value)
-
-
 def images_of(count, channels, resolution, seed=0, values=256):
     return np.random.RandomState(seed).randint(0, values, (count, channels, resolution, resolution)).astype(np.uint8)
 
@@ -82,7 +77,7 @@ def test_what_is_written_is_read(tmp_path, kind, channels):
         encoded.close()
     reader = (ArrayReader if kind == "array" else EncodedReader)(tmp_path, 8, channels, 21)
     for indices in ([], [20], [3, 3, 0], list(range(20, -1, -1))):
-        read = reader.read(np.array(indices, np.int64), at_once)
+        read = reader.read(np.array(indices, np.int64))
         assert read.shape == (len(indices), channels, 8, 8)
         assert np.array_equal(read, images[indices])
 
@@ -111,7 +106,7 @@ def test_damaged_image_is_named(tmp_path):
     writer.append([bytes(100)])
     writer.close()
     with pytest.raises(DataError, match=r"level-0008.bin is damaged"):
-        EncodedReader(tmp_path, 8, 3, 1).read(np.array([0]), at_once)
+        EncodedReader(tmp_path, 8, 3, 1).read(np.array([0]))
 
 
 def test_low_levels_and_small_ones_are_arrays():
