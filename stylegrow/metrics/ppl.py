@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -50,39 +50,23 @@ def path_length(
     noise and labels. The distance is not the paper's (VGG), see `perceptual_distance`; images are not cropped.
     """
     look = look or drawing.Look(noise="random")
-    found = [
-        perceptual_distance(network, *images).numpy() / epsilon**2
-        for images in _steps(generator, seeds, space, where, look, labels, epsilon, batch)
-    ]
-    lengths = np.concatenate(found).astype(np.float64)
-    low, high = np.percentile(lengths, LOW, method="lower"), np.percentile(lengths, HIGH, method="higher")
-    return float(lengths[(lengths >= low) & (lengths <= high)].mean())
-
-
-def _steps(
-    generator: Generator,
-    seeds: Sequence[int],
-    space: Space,
-    where: Where,
-    look: drawing.Look,
-    labels: Tensor | None,
-    epsilon: float,
-    batch: int,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images [n, C, r, r] at the beginning and at the end of steps, in the generator's own precision."""
+    found = []
     before, generator.compute_dtype = generator.compute_dtype, None  # bfloat16 has too few digits for such steps
     try:
         for part in drawing.parts(len(seeds), max(1, (batch or drawing.largest_batch(generator, look)) // 2)):
-            drawn = [_ends(seed, generator.z_dim) for seed in seeds[part]]
-            start, end, t = (torch.stack(values) for values in zip(*drawn, strict=True))
+            ends = [_ends(seed, generator.z_dim) for seed in seeds[part]]
+            start, end, t = (torch.stack(values) for values in zip(*ends, strict=True))
             t = t if where == "full" else torch.zeros_like(t)
             own = None if labels is None else labels[part]
-            steps = [_inputs(generator, start, end, share, space, own) for share in (t, t + epsilon)]
+            inputs = torch.cat([_inputs(generator, start, end, place, space, own) for place in (t, t + epsilon)])
             both = None if own is None else torch.cat([own, own])
-            images = drawing.draw(generator, torch.cat(steps), look, [*seeds[part], *seeds[part]], both)
-            yield images[: len(t)], images[len(t) :]
+            images = drawing.draw(generator, inputs, look, [*seeds[part], *seeds[part]], both)
+            found.append(perceptual_distance(network, *images.chunk(2)).numpy() / epsilon**2)
     finally:
         generator.compute_dtype = before
+    lengths = np.concatenate(found).astype(np.float64)
+    low, high = np.percentile(lengths, LOW, method="lower"), np.percentile(lengths, HIGH, method="higher")
+    return float(lengths[(lengths >= low) & (lengths <= high)].mean())
 
 
 def _ends(seed: int, z_dim: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,17 +77,20 @@ def _ends(seed: int, z_dim: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _inputs(generator: Generator, start: Tensor, end: Tensor, t: Tensor, space: Space, labels: Tensor | None) -> Tensor:
-    """What to draw [n, ...] at places t [n, 1] of paths in z, or in w."""
+    """The latents, or with styles the ws, [n, ...] at places t [n, 1] of paths in z or in w."""
     if not has_styles(generator):
-        return slerp(start, end, t)
+        return on_great_circle(start, end, t)
     if space == "z":
-        return drawing.rows(generator, slerp(start, end, t), labels)
+        return drawing.rows(generator, on_great_circle(start, end, t), labels)
     first, last = (drawing.rows(generator, z, labels) for z in (start, end))
     return torch.lerp(first, last, t.to(first.device)[:, :, None])
 
 
-def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
-    """Places t [n, 1] on the great circles through start and end [n, d], with start's length; computed in float64."""
+def on_great_circle(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Places t [n, 1] on the great circles from start to end [n, d], with start's length; computed in float64.
+
+    Accurate for ends that are close or opposite, since it divides by no sine.
+    """
     a, b = (functional.normalize(x.double(), dim=1) for x in (start, end))
     cosine = (a * b).sum(dim=1, keepdim=True).clamp(-1, 1)
     across = functional.normalize(b - cosine * a, dim=1)

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
+import progan
 from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
 from stylegrow.data.sources import toonhead
@@ -19,19 +19,16 @@ from tests.stylegrow.metrics.conftest import CLASSES, a_generator
 QUICK = ("fd", "kid", "pr", "dc")
 
 
-class Showing(nn.Module):
-    """A generator in name, which shows the given pictures one after the other."""
+class Showing(progan.Generator):
+    """A generator in name, which shows the given images one after the other."""
 
-    def __init__(self, pictures):
-        super().__init__()
-        self.anything = nn.Parameter(torch.zeros(1))
-        self.pictures, self.calls = pictures, 0
-        self.resolution, self.z_dim, self.label_dim = 64, 1, 0
-        self.config = {"image_channels": pictures.shape[1]}
+    def __init__(self, images):
+        super().__init__(resolution=64, z_dim=1, image_channels=images.shape[1], fmap_base=64, fmap_max=1)
+        self.images, self.calls = images, 0
 
     def forward(self, z, labels=None, resolution=None, alpha=1.0):
         start, self.calls = self.calls, self.calls + len(z)
-        return torch.from_numpy(self.pictures[start : self.calls].astype(np.float32)) / 127.5 - 1
+        return torch.from_numpy(self.images[start : self.calls].astype(np.float32)) / 127.5 - 1
 
 
 def test_a_generator_of_the_floors_pictures_is_as_good_as_the_floor(faces, quick, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from stylegrow.metrics.ppl import path_length, perceptual_distance, slerp, variants
+from stylegrow.metrics.ppl import on_great_circle, path_length, perceptual_distance, variants
 from stylegrow.sampling import drawing
 from tests.stylegrow.metrics.conftest import a_generator
 
@@ -39,11 +39,11 @@ def test_perceptual_distance_of_known_angles():
     assert torch.allclose(perceptual_distance(Turning(), first, second), torch.tensor(expected), atol=1e-6)
 
 
-def test_slerp_goes_at_one_speed_on_the_sphere():
+def test_a_great_circle_goes_at_one_speed_on_the_sphere():
     rng = torch.Generator().manual_seed(0)
     a, b = torch.randn(5, 8, generator=rng).double(), torch.randn(5, 8, generator=rng).double()
     b *= a.norm(dim=1, keepdim=True) / b.norm(dim=1, keepdim=True)
-    places = [slerp(a, b, torch.full((5, 1), t)) for t in (0, 0.25, 0.5, 0.75, 1)]
+    places = [on_great_circle(a, b, torch.full((5, 1), t)) for t in (0, 0.25, 0.5, 0.75, 1)]
     assert torch.allclose(places[0], a)
     assert torch.allclose(places[-1], b)
     steps = torch.stack([(y - x).norm(dim=1) for x, y in pairwise(places)])
