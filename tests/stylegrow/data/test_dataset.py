@@ -30,7 +30,7 @@ def dataset(tmp_path, cache, monkeypatch):
     """20 images at 16 px, the highest level encoded."""
     monkeypatch.setattr(levels, "ARRAY_RESOLUTION", 8)
     monkeypatch.setattr(levels, "ARRAY_BYTES", 0)
-    return open_dataset(folder_of(tmp_path / "pictures", 20, (16, 16)), quiet=True)
+    return open_dataset(folder_of(tmp_path / "images", 20, (16, 16)), quiet=True)
 
 
 def expected(resolution):
@@ -41,10 +41,10 @@ def expected(resolution):
 def test_facts(dataset, tmp_path, cache):
     assert len(dataset) == 20
     assert (dataset.resolution, dataset.channels, dataset.levels) == (16, 3, (4, 8, 16))
-    assert dataset.name == "pictures"
-    assert dataset.source == str(tmp_path / "pictures")
+    assert dataset.name == "images"
+    assert dataset.source == str(tmp_path / "images")
     assert dataset.path.parent == cache
-    assert dataset.path.name.startswith("pictures-")
+    assert dataset.path.name.startswith("images-")
     assert list(dataset.names) == [f"{i:04d}.png" for i in range(20)]
     assert dataset.attributes == ()
     assert dataset.credit is None
@@ -106,7 +106,7 @@ def test_read_in_another_process(dataset, method):
 def test_opening_reads_no_images(dataset, tmp_path):
     for file in dataset.path.glob("level-*"):
         file.unlink()
-    again = open_dataset(tmp_path / "pictures", quiet=True)
+    again = open_dataset(tmp_path / "images", quiet=True)
     assert len(again) == 20
     with pytest.raises(DataError, match=r"level-0004\.npy is damaged.*No such file"):
         again.read(np.array([0]), 4)
@@ -119,7 +119,7 @@ def test_prepared_folder_is_a_source(dataset, tmp_path):
     small = open_dataset(moved, resolution=8)
     assert (small.resolution, small.levels) == (8, (4, 8))
     assert pickle.loads(pickle.dumps(small)).resolution == 8
-    assert len(list((tmp_path / "cache").glob("pictures-*/"))) == 0
+    assert len(list((tmp_path / "cache").glob("images-*/"))) == 0
     for options, message in (
         ({"resolution": 32}, "was prepared at 16 px"),
         ({"channels": "grey"}, "--channels grey.*already prepared"),
@@ -158,10 +158,10 @@ def test_labels(tmp_path, cache):
 
 
 def test_vectors(tmp_path, cache):
-    folder_of(tmp_path / "pictures", 2)
+    folder_of(tmp_path / "images", 2)
     table = {"labels": [["0001.png", [0.5, -1]], ["0000.png", [0, 2]]]}
-    (tmp_path / "pictures" / "dataset.json").write_text(json.dumps(table))
-    assert open_dataset(tmp_path / "pictures", quiet=True).labels("class").tolist() == [[0, 2], [0.5, -1]]
+    (tmp_path / "images" / "dataset.json").write_text(json.dumps(table))
+    assert open_dataset(tmp_path / "images", quiet=True).labels("class").tolist() == [[0, 2], [0.5, -1]]
 
 
 def test_embedded_faces(cache):
@@ -231,8 +231,8 @@ def test_split_when_all_images_are_equal():
 
 def test_split_of_a_data_set_keeps_duplicates_together(tmp_path, cache):
     for i in range(40):
-        save(tmp_path / "pictures" / f"{i:02d}.png", noise((8, 8), i // 2))
-    dataset = open_dataset(tmp_path / "pictures", quiet=True)
+        save(tmp_path / "images" / f"{i:02d}.png", noise((8, 8), i // 2))
+    dataset = open_dataset(tmp_path / "images", quiet=True)
     training, held = dataset.split(10)
     assert len(held) == 10
     assert not set(training // 2) & set(held // 2)

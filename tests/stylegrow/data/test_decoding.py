@@ -24,9 +24,9 @@ def made(content: bytes, resolution=8, channels=3, fit="crop"):
     return square(open_image(io.BytesIO(content)), Shape(resolution, channels, fit))
 
 
-def rows(picture):
+def rows(image):
     """[r, r, 3] or [r, r]."""
-    return picture.pixels[0] if len(picture.pixels) == 1 else picture.pixels.transpose(1, 2, 0)
+    return image.pixels[0] if len(image.pixels) == 1 else image.pixels.transpose(1, 2, 0)
 
 
 def whole(value, mode="RGB", size=(8, 8)):
@@ -35,10 +35,10 @@ def whole(value, mode="RGB", size=(8, 8)):
 
 def test_pixels_of_the_right_size_are_kept():
     pixels = noise((8, 8))
-    picture = made(encoded(pixels))
-    assert np.array_equal(rows(picture), pixels)
-    assert picture.pixels.flags.c_contiguous
-    assert not picture.enlarged
+    image = made(encoded(pixels))
+    assert np.array_equal(rows(image), pixels)
+    assert image.pixels.flags.c_contiguous
+    assert not image.enlarged
 
 
 @pytest.mark.parametrize(("size", "box"), [((13, 8), np.s_[:, 2:10]), ((8, 11), np.s_[1:9])])
@@ -49,16 +49,16 @@ def test_crop_takes_the_centre(size, box):
 
 def test_pad_keeps_all_and_adds_black():
     pixels = noise((8, 4))
-    picture = rows(made(encoded(pixels), fit="pad"))
-    assert np.array_equal(picture[2:6], pixels)
-    assert not picture[:2].any()
-    assert not picture[6:].any()
+    image = rows(made(encoded(pixels), fit="pad"))
+    assert np.array_equal(image[2:6], pixels)
+    assert not image[:2].any()
+    assert not image[6:].any()
 
 
 def test_pad_scales_the_longer_side():
-    picture = rows(made(encoded(whole("red", size=(64, 16))), resolution=16, fit="pad"))
-    assert (picture[6:10] == (255, 0, 0)).all()
-    assert not picture[:6].any()
+    image = rows(made(encoded(whole("red", size=(64, 16))), resolution=16, fit="pad"))
+    assert (image[6:10] == (255, 0, 0)).all()
+    assert not image[:6].any()
 
 
 def test_downscaling_is_close_to_the_average_of_the_area():
@@ -90,10 +90,10 @@ def test_enlarged_is_told():
 
 def test_28_px_get_a_black_border():
     pixels = noise((28, 28), channels=1)
-    picture = made(encoded(pixels), resolution=32, channels=1)
-    assert np.array_equal(picture.pixels[0, 2:30, 2:30], pixels)
-    assert picture.pixels[0].sum() == pixels.sum(dtype=int)
-    assert not picture.enlarged
+    image = made(encoded(pixels), resolution=32, channels=1)
+    assert np.array_equal(image.pixels[0, 2:30, 2:30], pixels)
+    assert image.pixels[0].sum() == pixels.sum(dtype=int)
+    assert not image.enlarged
     assert made(encoded(pixels), resolution=64).enlarged
 
 
@@ -129,25 +129,25 @@ def test_broken_metadata_is_no_reason_to_skip():
 
 
 def test_profile_with_red_and_green_exchanged():
-    picture = rows(made(encoded(whole("red"), icc_profile=rgb_profile(red=G, green=R))))
-    assert np.abs(picture.astype(int) - (0, 255, 0)).max() <= 2
+    image = rows(made(encoded(whole("red"), icc_profile=rgb_profile(red=G, green=R))))
+    assert np.abs(image.astype(int) - (0, 255, 0)).max() <= 2
 
 
 def test_linear_profile():
-    picture = rows(made(encoded(whole((55, 55, 55)), icc_profile=rgb_profile(gamma=1.0))))
-    assert np.abs(picture.astype(int) - 128).max() <= 1  # the linear value of sRGB's 128 is 55.04
+    image = rows(made(encoded(whole((55, 55, 55)), icc_profile=rgb_profile(gamma=1.0))))
+    assert np.abs(image.astype(int) - 128).max() <= 1  # the linear value of sRGB's 128 is 55.04
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grey_profile(channels):
-    picture = made(encoded(whole(55, "L"), icc_profile=grey_profile(1.0)), channels=channels)
-    assert np.abs(picture.pixels.astype(int) - 128).max() <= 1
-    assert not picture.profile_ignored
+    image = made(encoded(whole(55, "L"), icc_profile=grey_profile(1.0)), channels=channels)
+    assert np.abs(image.pixels.astype(int) - 128).max() <= 1
+    assert not image.profile_ignored
 
 
 def test_rgb_profile_of_a_grey_image():
-    picture = made(encoded(whole(55, "L"), icc_profile=rgb_profile(gamma=1.0)), channels=1)
-    assert np.abs(picture.pixels.astype(int) - 128).max() <= 1
+    image = made(encoded(whole(55, "L"), icc_profile=rgb_profile(gamma=1.0)), channels=1)
+    assert np.abs(image.pixels.astype(int) - 128).max() <= 1
 
 
 def test_cmyk():
@@ -161,9 +161,9 @@ def test_cmyk():
 def test_cmyk_profile(ink, expected):
     file = io.BytesIO()
     Image.new("CMYK", (8, 8), ink).save(file, "TIFF", icc_profile=black_only_profile())
-    picture = made(file.getvalue())
-    assert np.abs(rows(picture).astype(int) - expected).max() <= 1
-    assert not picture.profile_ignored
+    image = made(file.getvalue())
+    assert np.abs(rows(image).astype(int) - expected).max() <= 1
+    assert not image.profile_ignored
 
 
 def test_srgb_changes_nothing():
@@ -171,26 +171,26 @@ def test_srgb_changes_nothing():
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    picture = made(encoded(pixels, icc_profile=profile))
-    assert np.array_equal(rows(picture), pixels)
-    assert not picture.profile_ignored
+    image = made(encoded(pixels, icc_profile=profile))
+    assert np.array_equal(rows(image), pixels)
+    assert not image.profile_ignored
 
 
 @pytest.mark.parametrize("profile", [b"no profile", rgb_profile()[:200], black_only_profile(), grey_profile(1.0)])
-def test_unusable_profile_is_ignored_and_told(profile):
+def test_unusable_profile_is_ignored_and_reported(profile):
     pixels = noise((8, 8))
-    picture = made(encoded(pixels, icc_profile=profile))
-    assert np.array_equal(rows(picture), pixels)
-    assert picture.profile_ignored
+    image = made(encoded(pixels, icc_profile=profile))
+    assert np.array_equal(rows(image), pixels)
+    assert image.profile_ignored
 
 
 def test_transparency_is_on_white():
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[:, :4] = (10, 20, 30, 255)
     pixels[:, 4:] = (10, 20, 30, 0)
-    picture = rows(made(encoded(pixels)))
-    assert (picture[:, :4] == (10, 20, 30)).all()
-    assert (picture[:, 4:] == 255).all()
+    image = rows(made(encoded(pixels)))
+    assert (image[:, :4] == (10, 20, 30)).all()
+    assert (image[:, 4:] == 255).all()
 
 
 def test_hidden_colours_do_not_bleed():
@@ -201,8 +201,8 @@ def test_hidden_colours_do_not_bleed():
 
 def test_profile_and_transparency_together():
     pixels = np.full((8, 8, 4), (255, 0, 0, 128), np.uint8)
-    picture = rows(made(encoded(pixels, icc_profile=rgb_profile(red=G, green=R))))
-    assert np.abs(picture.astype(int) - (127, 255, 127)).max() <= 2
+    image = rows(made(encoded(pixels, icc_profile=rgb_profile(red=G, green=R))))
+    assert np.abs(image.astype(int) - (127, 255, 127)).max() <= 2
 
 
 def test_palette_with_transparency():
@@ -211,18 +211,18 @@ def test_palette_with_transparency():
     for kind in ("PNG", "GIF"):
         file = io.BytesIO()
         image.save(file, kind, transparency=1)
-        picture = rows(made(file.getvalue()))
-        assert (picture[:, :4] == (200, 100, 50)).all()
-        assert (picture[:, 4:] == 255).all()
+        read = rows(made(file.getvalue()))
+        assert (read[:, :4] == (200, 100, 50)).all()
+        assert (read[:, 4:] == 255).all()
 
 
 def test_sixteen_bits():
     values = np.arange(64, dtype=np.uint16).reshape(8, 8)
     for kind in ("PNG", "TIFF"):
-        picture = made(encoded(values * 4 * 257, kind), channels=1)
-        assert np.array_equal(picture.pixels[0], values * 4)
-    picture = made(encoded(np.full((8, 8), 65535, np.uint16)), channels=3)
-    assert (picture.pixels == 255).all()
+        image = made(encoded(values * 4 * 257, kind), channels=1)
+        assert np.array_equal(image.pixels[0], values * 4)
+    image = made(encoded(np.full((8, 8), 65535, np.uint16)), channels=3)
+    assert (image.pixels == 255).all()
 
 
 def test_one_bit():

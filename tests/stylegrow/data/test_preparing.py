@@ -37,7 +37,7 @@ def prepared(cache: Path) -> list[str]:
 
 
 def test_prepared_once_and_found_again(tmp_path, cache):
-    source = folder_of(tmp_path / "pictures", 5)
+    source = folder_of(tmp_path / "images", 5)
     first, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
     assert fresh
     again, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
@@ -52,7 +52,7 @@ def test_prepared_once_and_found_again(tmp_path, cache):
 
 
 def test_settings_have_their_own_folders(tmp_path, cache):
-    source = folder_of(tmp_path / "pictures", 3, (16, 12))
+    source = folder_of(tmp_path / "images", 3, (16, 12))
     requests = [Request(*given) for given in ((8,), (4,), (8, "grey"), (8, "auto", "pad"), (8, "auto", "crop", True))]
     paths = {open_or_prepare(source, request, cache=cache, quiet=True)[0].path for request in requests}
     assert len(paths) == 5
@@ -60,7 +60,7 @@ def test_settings_have_their_own_folders(tmp_path, cache):
 
 
 def test_cache_is_found_in_the_environment(tmp_path, monkeypatch):
-    source = folder_of(tmp_path / "pictures", 3)
+    source = folder_of(tmp_path / "images", 3)
     monkeypatch.setenv("STYLEGROW_CACHE", str(tmp_path / "one"))
     assert open_dataset(source, quiet=True).path.parent == tmp_path / "one"
     assert open_dataset(source, cache=tmp_path / "two", quiet=True).path.parent == tmp_path / "two"
@@ -70,8 +70,8 @@ def test_cache_is_found_in_the_environment(tmp_path, monkeypatch):
     assert open_dataset(source, quiet=True).path.parent == tmp_path / "home/.cache/stylegrow"
 
 
-def test_nothing_is_written_beside_the_pictures(tmp_path, cache):
-    source = folder_of(tmp_path / "pictures", 3)
+def test_nothing_is_written_beside_the_images(tmp_path, cache):
+    source = folder_of(tmp_path / "images", 3)
     before = contents(source)
     open_dataset(source, cache=cache, quiet=True)
     assert contents(source) == before
@@ -82,7 +82,7 @@ def test_nothing_is_written_beside_the_pictures(tmp_path, cache):
 
 
 def test_default_resolution_and_channels(tmp_path, cache):
-    source = tmp_path / "pictures"
+    source = tmp_path / "images"
     for i, size in enumerate([(32, 40), (33, 33), (64, 64), (8, 8)]):
         save(source / f"{i}.png", noise(size, i, channels=1))
     dataset = open_dataset(source, cache=cache, quiet=True)
@@ -95,7 +95,7 @@ def test_default_resolution_and_channels(tmp_path, cache):
 
 
 def test_bad_files_are_reported_and_the_rest_used(tmp_path, cache, capfd):
-    source = folder_of(tmp_path / "pictures", 3, (64, 64))
+    source = folder_of(tmp_path / "images", 3, (64, 64))
     (source / "bad\nname.png").write_bytes(b"?")
     (source / "half.png").write_bytes((source / "0000.png").read_bytes()[:4000])
     (source / "huge.png").write_bytes(png_header(20_000, 20_000))
@@ -122,7 +122,7 @@ def test_bad_files_are_reported_and_the_rest_used(tmp_path, cache, capfd):
 
 
 def test_duplicates_are_left_out_when_asked(tmp_path, cache):
-    source = folder_of(tmp_path / "pictures", 4)
+    source = folder_of(tmp_path / "images", 4)
     save(source / "0002.png", noise((8, 8), 0))
     kept = open_dataset(source, cache=cache, quiet=True)
     assert len(kept) == 4
@@ -136,14 +136,14 @@ def test_duplicates_are_left_out_when_asked(tmp_path, cache):
 def test_number_of_workers_changes_nothing(tmp_path, cache, start, monkeypatch):
     monkeypatch.setattr(levels, "ARRAY_RESOLUTION", 4)
     monkeypatch.setattr(levels, "ARRAY_BYTES", 0)
-    source = folder_of(tmp_path / "pictures", 70, (16, 16))
+    source = folder_of(tmp_path / "images", 70, (16, 16))
     (source / "0011.png").write_bytes(b"?")
     save(source / "0012.png", noise((16, 16), 3))
     if start == "zip":
-        with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
             for file in sorted(source.iterdir()):
                 archive.write(file, file.name)
-        source = tmp_path / "pictures.zip"
+        source = tmp_path / "images.zip"
     results = [
         open_dataset(source, resolution=8, cache=cache / str(count), workers=count, quiet=True) for count in (1, 2, 3)
     ]
@@ -191,7 +191,7 @@ def start(source, cache, processes=2, interrupts=None):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_preparation_is_redone(tmp_path, cache, processes):
-    source = folder_of(tmp_path / "pictures", 70)
+    source = folder_of(tmp_path / "images", 70)
     process = start(source, cache, processes)
     assert process.stdout.readline() == "half\n"
     children = psutil.Process(process.pid).children(recursive=True)
@@ -210,7 +210,7 @@ def test_killed_preparation_is_redone(tmp_path, cache, processes):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
 @pytest.mark.parametrize("interrupts", [signal.SIG_DFL, signal.SIG_IGN], ids=["terminal", "background"])
 def test_interrupted_preparation_leaves_nothing(tmp_path, cache, interrupts):
-    source = folder_of(tmp_path / "pictures", 70)
+    source = folder_of(tmp_path / "images", 70)
     process = start(source, cache, interrupts=interrupts)
     assert process.stdout.readline() == "half\n"
     children = psutil.Process(process.pid).children(recursive=True)
@@ -224,14 +224,14 @@ def test_interrupted_preparation_leaves_nothing(tmp_path, cache, interrupts):
 
 
 def test_two_processes_prepare_once(tmp_path, cache):
-    source = folder_of(tmp_path / "pictures", 70)
+    source = folder_of(tmp_path / "images", 70)
     first = start(source, cache, 1)
     assert first.stdout.readline() == "half\n"
     second = start(source, cache, 1)
     assert "another process is preparing this data" in second.stderr.readline()
     said, progress = first.communicate("go on\n")
-    assert said.startswith("pictures: 70 images of 8 px, RGB, prepared\n")
-    assert progress == "preparing pictures at 8 px: 70 images\n"
+    assert said.startswith("images: 70 images of 8 px, RGB, prepared\n")
+    assert progress == "preparing images at 8 px: 70 images\n"
     found, progress = second.communicate()
     assert (found, progress) == (said, "")
     assert len(prepared(cache)) == 1
@@ -239,7 +239,7 @@ def test_two_processes_prepare_once(tmp_path, cache):
 
 def test_workers_do_not_start_the_script_again(tmp_path, cache):
     """A script without the guard that multiprocessing asks for, which would import torch in each worker."""
-    source = folder_of(tmp_path / "pictures", 70)
+    source = folder_of(tmp_path / "images", 70)
     script = tmp_path / "script.py"
     text = "import sys; from stylegrow import data\nprint('started')\nopen(sys.argv[3], 'a').write('x')\n"
     script.write_text(text + "print(len(data.open_dataset(sys.argv[1], cache=sys.argv[2], workers=2, quiet=True)))\n")
@@ -250,7 +250,7 @@ def test_workers_do_not_start_the_script_again(tmp_path, cache):
 
 
 def test_full_disk(tmp_path, cache, monkeypatch):
-    source = folder_of(tmp_path / "pictures", 5)
+    source = folder_of(tmp_path / "images", 5)
 
     def append(self, images):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -270,7 +270,7 @@ def test_home_of_nobody(cache):
 
 
 def test_folder_that_lost_its_description_is_prepared_again(tmp_path, cache):
-    source = folder_of(tmp_path / "pictures", 5)
+    source = folder_of(tmp_path / "images", 5)
     dataset = open_dataset(source, cache=cache, quiet=True)
     (dataset.path / "pyramid.json").unlink()
     again, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
@@ -291,7 +291,7 @@ def test_folder_that_lost_its_description_is_prepared_again(tmp_path, cache):
     ],
 )
 def test_wrong_options(tmp_path, cache, options, message):
-    source = folder_of(tmp_path / "pictures", 1)
+    source = folder_of(tmp_path / "images", 1)
     with pytest.raises(DataError, match=message):
         open_dataset(source, cache=cache, **options)
     assert not cache.exists()
@@ -299,9 +299,9 @@ def test_wrong_options(tmp_path, cache, options, message):
 
 @pytest.mark.parametrize("resolution", [None, 8])
 def test_nothing_usable(tmp_path, cache, resolution):
-    source = tmp_path / "pictures"
+    source = tmp_path / "images"
     source.mkdir()
-    with pytest.raises(DataError, match=r"pictures holds no images: give a folder"):
+    with pytest.raises(DataError, match=r"images holds no images: give a folder"):
         open_dataset(source, cache=cache)
     assert not cache.exists()
     (source / "a.png").write_bytes(b"?")
@@ -312,7 +312,7 @@ def test_nothing_usable(tmp_path, cache, resolution):
 
 
 def test_cache_that_cannot_be_written(tmp_path):
-    source = folder_of(tmp_path / "pictures", 1)
+    source = folder_of(tmp_path / "images", 1)
     (tmp_path / "file").write_text("")
     for cache in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match=r"cache folder .* cannot be written .*--cache or STYLEGROW_CACHE"):
@@ -341,7 +341,7 @@ def divided(shared, by):
 
 
 def test_surrogates_in_names_are_kept(tmp_path, cache, capfd):
-    source = tmp_path / "pictures"
+    source = tmp_path / "images"
     source.mkdir()
     try:
         (source / os.fsdecode(b"\xff.png")).write_bytes(encoded(noise((8, 8))))

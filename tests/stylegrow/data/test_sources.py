@@ -277,7 +277,7 @@ def test_damaged_idx_files_are_named(tmp_path):
 
 def stamp_after(tmp_path, change) -> bool:
     """Whether a change to a folder of three images changes the stamp."""
-    path = folder_of(tmp_path / "pictures", 3)
+    path = folder_of(tmp_path / "images", 3)
     (path / "dataset.json").write_text('{"labels": null}')
     before = find_source(path).stamp
     assert find_source(path).stamp == before

@@ -23,7 +23,7 @@ def labels() -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     return np.stack([toonhead.render(index, 64) for index in range(100)])
 
 
@@ -31,14 +31,14 @@ def rgb(color: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(color[1:]))
 
 
-def share(pictures: np.ndarray, color: str) -> np.ndarray:
-    """How much of each picture [N, h, w, 3] is about that colour (antialiasing and shadows are not)."""
-    return (np.abs(pictures.astype(int) - rgb(color)).max(axis=-1) <= 2).mean(axis=(1, 2))
+def share(images: np.ndarray, color: str) -> np.ndarray:
+    """How much of each image [N, h, w, 3] is about that colour (antialiasing and shadows are not)."""
+    return (np.abs(images.astype(int) - rgb(color)).max(axis=-1) <= 2).mean(axis=(1, 2))
 
 
-def box(picture: np.ndarray, resolution: int) -> np.ndarray:
-    factor = len(picture) // resolution
-    return picture.reshape(resolution, factor, resolution, factor, 3).mean(axis=(1, 3))
+def box(image: np.ndarray, resolution: int) -> np.ndarray:
+    factor = len(image) // resolution
+    return image.reshape(resolution, factor, resolution, factor, 3).mean(axis=(1, 3))
 
 
 def lab(color: str) -> np.ndarray:
@@ -67,17 +67,17 @@ print(hashlib.sha256(b"".join(faces[index].tobytes() for index in (0, 4, 9))).he
     assert process.stdout.strip() == f"{here} {toonhead.attributes(4)}"
 
 
-def test_faces_are_all_different(pictures):
-    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+def test_faces_are_all_different(images):
+    assert len({image.tobytes() for image in images}) == len(images)
 
 
 @given(resolution=st.integers(4, 1024))
 @settings(derandomize=True, deadline=None, max_examples=15, database=None)
 def test_any_resolution(resolution):
-    picture = toonhead.render(1, resolution)
-    assert picture.shape == (resolution, resolution, 3)
-    assert picture.dtype == np.uint8
-    assert picture.flags.writeable
+    image = toonhead.render(1, resolution)
+    assert image.shape == (resolution, resolution, 3)
+    assert image.dtype == np.uint8
+    assert image.flags.writeable
 
 
 def test_smallest_and_largest_resolution():
@@ -131,40 +131,40 @@ def test_attributes_are_independent(labels):
     assert long_haired == pytest.approx(0.5, abs=0.14)
 
 
-def test_colours_in_the_picture_are_those_of_the_labels(pictures, labels):
-    middle = pictures[:, 24:48, 20:44]
+def test_colours_in_the_image_are_those_of_the_labels(images, labels):
+    middle = images[:, 24:48, 20:44]
     for attribute, colors, region, least in (
-        ("hair_color", toonhead.HAIR_COLORS, pictures, 0.05),
+        ("hair_color", toonhead.HAIR_COLORS, images, 0.05),
         ("skin_color", toonhead.SKIN_COLORS, middle, 0.1),
     ):
         shares = {name: share(region, color) for name, color in colors.items()}
-        for index in range(len(pictures)):
+        for index in range(len(images)):
             own = labels[index][attribute]
             assert shares[own][index] > least
             assert all(shares[name][index] < least / 5 for name in colors if name != own)
 
 
-def test_beards_are_where_chins_are(pictures, labels):
-    chins = pictures[:, 46:56, 24:40]
+def test_beards_are_where_chins_are(images, labels):
+    chins = images[:, 46:56, 24:40]
     hairy = np.array([share(chins, color) for color in toonhead.HAIR_COLORS.values()]).max(axis=0)
-    beards = np.array([label["beard"] for label in labels[: len(pictures)]])
+    beards = np.array([label["beard"] for label in labels[: len(images)]])
     assert hairy[np.isin(beards, ["fullBeard", "longBeard"])].min() > 0.1
     assert hairy[beards == "none"].max() < 0.03
 
 
-def test_background_covers_the_square(pictures):
+def test_background_covers_the_square(images):
     # Of the two upper corners at least one lies beside the hair; neither is ever empty, which would be black.
     backgrounds = {rgb(color) for color in toonhead.BACKGROUNDS}
-    corners = [{tuple(picture[0, column].tolist()) for column in (0, -1)} for picture in pictures]
+    corners = [{tuple(image[0, column].tolist()) for column in (0, -1)} for image in images]
     assert all(corner & backgrounds for corner in corners)
     assert set().union(*corners) >= backgrounds
     assert all((0, 0, 0) not in corner for corner in corners)
 
 
-def test_faces_fill_the_picture_but_have_room_at_the_sides(pictures):
-    top_left = pictures[:, :1, :1].astype(int)
-    drawn = (np.abs(pictures - top_left).max(axis=-1) > 8).mean(axis=0)
-    assert drawn[28:52, 24:40].min() == 1  # the face's middle, in every picture
+def test_faces_fill_the_image_but_have_room_at_the_sides(images):
+    top_left = images[:, :1, :1].astype(int)
+    drawn = (np.abs(images - top_left).max(axis=-1) > 8).mean(axis=0)
+    assert drawn[28:52, 24:40].min() == 1  # the face's middle, in every image
     assert drawn[:, :4].mean() < 0.2
     assert drawn[:, -4:].mean() < 0.2
     assert drawn[:2].mean() < 0.4
