@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from stylegrow.common.text import one_line
 from stylegrow.data.request import Shape
 
 MIN_SIDE = 4
@@ -85,7 +86,7 @@ def explain(error: Exception) -> str:
         return "not enough memory"
     if "truncated" in str(error).lower():
         return "truncated"
-    return f"corrupt ({' '.join(str(error).split()) or type(error).__name__})"
+    return f"corrupt ({one_line(error)})"
 
 
 def is_grey(image: Image.Image) -> bool:
@@ -119,16 +120,15 @@ def _square(image: Image.Image, shape: Shape) -> SquareImage:
     image = _eight_bits(image)
     if size == (28, 28):  # MNIST's size: a border of two pixels is customary
         image, ignored = _finish(image, profile, grey_profile_fits, shape.channels)
-        framed = Image.new(image.mode, (32, 32))
-        framed.paste(image, (2, 2))
-        image = framed if resolution == 32 else framed.resize((resolution, resolution), Image.Resampling.LANCZOS)
+        image = ImageOps.expand(image, 2)
+        if resolution != 32:
+            image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
         return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored)
     resized = _crop(image, resolution) if shape.fit == "crop" else _shrink(image, resolution)
     final, ignored = _finish(resized, profile, grey_profile_fits, shape.channels)
     if final.size != (resolution, resolution):
-        framed = Image.new(final.mode, (resolution, resolution))
-        framed.paste(final, ((resolution - final.width) // 2, (resolution - final.height) // 2))
-        final = framed
+        wide, high = resolution - final.width, resolution - final.height
+        final = ImageOps.expand(final, (wide // 2, high // 2, wide - wide // 2, high - high // 2))
     side = min(size) if shape.fit == "crop" else max(size)
     return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored)
 

@@ -320,22 +320,17 @@ def _nothing_usable(source: Source, skipped: list[tuple[int, str]]) -> DataError
     return DataError(f"{printable(source.path)}: {none}: {IMAGE_FILES}")
 
 
-@contextlib.contextmanager
-def _locked(path: Path, quiet: bool) -> Iterator[None]:
+def _locked(path: Path, quiet: bool) -> contextlib.AbstractContextManager[object]:
     """Only one process of the machine at a time gets past; the lock goes with the process that holds it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         if not quiet:
             print("another process is preparing this data: waiting for it", file=sys.stderr, flush=True)
-        lock.acquire(poll_interval=0.2)
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire(poll_interval=0.2)
 
 
 @contextlib.contextmanager
