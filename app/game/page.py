@@ -1,4 +1,4 @@
-"""Which is real? The game: tell a real picture from generated ones. Its rules are in rules.py and game.py."""
+"""Which is real? The game: tell a real image from generated ones. Its rules are in rules.py and game.py."""
 
 import weakref
 from collections.abc import Callable, Sequence
@@ -13,9 +13,8 @@ from app.game.leaderboard import LEAST_ROUNDS, Leaderboard
 from app.game.rounds import RoundSource
 from app.game.rules import DIFFICULTIES, LETTERS, MODES
 from app.game.statistics import CONFIDENCES
-from app.game.wording import KNOWN_LIMIT
 from app.web import checks
-from app.web.context import Context
+from app.web.context import Context, run_script
 from app.web.models import NO_MODEL
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
@@ -29,7 +28,6 @@ ABOUT_MODES = {
     "blitz": "as many pairs as you can in 60 s",
     "critic": "the model's own critic plays too",
 }
-ABOUT_DIFFICULTY = "hard: generated ones closer to the average, with fewer mistakes"
 KEYS = (
     ("1 2 3 4, A B C D", "this picture is real"),
     ("R, G", "Single: it is real, it was generated"),
@@ -39,16 +37,15 @@ KEYS = (
 )
 LONGEST_ID, LONGEST_TOKEN, LONGEST_NICKNAME = 64, 100, 1000
 # What the script of the page does with what the server said, and before the server is asked.
-_ARRIVED, _SHOW, _RESULT, _TIME = (
-    f"(...told) => window.stylegrow.game.{name}(...told)" for name in ("arrived", "show", "result", "time")
+_ARRIVED, _SHOW, _RESULT, _TIME, _SAVE, _JOINED, _FAILED, _SETTINGS, _MAGNIFY = (
+    f"(...said) => window.stylegrow.game.{name}(...said)"
+    for name in ("arrived", "show", "result", "time", "save", "joined", "failed", "settings", "zoom")
 )
-_DEALING = "(...given) => window.stylegrow.game.dealing(given)"
+_DRAWING = "(...given) => window.stylegrow.game.drawing(given)"
 _ANSWERING = "(round, choice, confidence) => window.stylegrow.game.answering(round, confidence)"
-_SAVE, _JOINED, _FAILED, _SETTINGS, _MAGNIFY = (
-    f"(...told) => window.stylegrow.game.{name}(...told)" for name in ("save", "joined", "failed", "settings", "zoom")
-)
 _LEFT = "() => window.stylegrow.game.left('Erased.')"
 _KEY = "() => [window.stylegrow.game.key()]"
+QUIET: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
 
 
 def build(context: Context) -> None:
@@ -59,7 +56,7 @@ def build(context: Context) -> None:
     if leaderboard is not None:
         weakref.finalize(context, leaderboard.close)
     with gr.Tab("Which is real?", id=ID):
-        title = gr.HTML(_title("picture") if context.models.first else _lacking(NO_MODEL), elem_id="game-head")
+        title = gr.HTML(_title("picture") if context.first else _unplayable(NO_MODEL), elem_id="game-head")
         with gr.Column(elem_id="game"):
             mode, difficulty, rounds, thumbnails, start = _settings(context)
             gr.HTML(_QUESTION, elem_id="game-top")
@@ -75,21 +72,18 @@ def build(context: Context) -> None:
                 )
             gr.HTML(_VERDICT, elem_id="game-end")
             with gr.Row(elem_id="game-buttons"):
-                following = gr.Button(
-                    "Next", variant="primary", elem_id="game-next", elem_classes="game-bar", min_width=140
-                )
-                again = gr.Button(
-                    "Play again", variant="primary", elem_id="game-again", elem_classes="game-bar", min_width=140
-                )
+                main: dict[str, Any] = {"variant": "primary", "elem_classes": "game-bar", "min_width": 140}
+                following = gr.Button("Next", elem_id="game-next", **main)
+                again = gr.Button("Play again", elem_id="game-again", **main)
                 magnify = gr.Button("Magnify", elem_id="game-magnify", min_width=120)
                 skip = gr.Button("Skip", elem_id="game-skip", min_width=100)
                 settings = gr.Button("Settings", elem_id="game-other", min_width=140)
             # What the browser and the server tell each other.
             round_id = context.checked(gr.Textbox(label="Round", visible="hidden"), _round)
             choice = context.checked(gr.Textbox(label="Choice", visible="hidden"), _choice)
-            status = gr.JSON(label="Status", visible="hidden")
-            result = gr.JSON(label="Result", visible="hidden")
-            arrived = gr.JSON(label="Arrived", visible="hidden")
+            status, result, arrived = (
+                gr.JSON(label=name, visible="hidden") for name in ("Status", "Result", "Arrived")
+            )
             time = gr.Button("Time", visible="hidden", elem_id="game-time")
             returned = gr.Button("Return", visible="hidden", elem_id="game-return")
             with gr.Accordion("Your statistics", open=False, elem_id="game-statistics"):
@@ -97,9 +91,8 @@ def build(context: Context) -> None:
             with gr.Accordion(
                 "Leaderboard", open=False, visible=leaderboard is not None, elem_id="game-leaderboard"
             ) as boards:
-                way = [mode, difficulty, context.model]
-                ranking = _leaderboard(context, game, source, way, boards, returned)
-            gr.HTML(_keys())
+                ranking = _leaderboard(context, game, source, [mode, difficulty, context.model], boards, returned)
+            gr.HTML(_KEYS)
     context.fields |= {"mode": mode, "difficulty": difficulty}
     context.follow([difficulty], lambda card: [gr.update(visible=card is None or card.styled, value="normal")])
 
@@ -108,7 +101,7 @@ def build(context: Context) -> None:
         try:
             played = source.of(context.models.engine(model))
         except InputError as error:
-            return [_lacking(str(error)), gr.skip(), {"ready": False}]
+            return [_unplayable(str(error)), gr.skip(), {"ready": False}]
         modes = [name for name, kind in MODES.items() if played.critic or not kind.needs_critic]
         chosen = mode if mode in modes else "pair"
         return [_title(played.reals.noun), gr.update(choices=_modes(modes), value=chosen), {"ready": True}]
@@ -121,134 +114,95 @@ def build(context: Context) -> None:
         The mode is pair, single, odd, blitz or critic. Rounds belong to the session that asked for them; the last one
         of the session is over. An open blitz runs for 60 seconds of thinking. Thumbnails are not ranked.
         """
-        engine = context.models.engine(model)
-        played = source.of(engine)
-        shown = game.new_round(request.session_hash or "", played, mode, difficulty, rounds, thumbnails)
+        engine = context.models.engine(model)  # which lives as long as its round is drawn
+        shown = game.new_round(_session(request), source.of(engine), mode, difficulty, rounds, thumbnails)
         files = [str(path) for path in shown.pictures]
-        told = {
-            "model": model,
-            "question": shown.question,
-            "alternatives": shown.alternatives,
-            "choices": shown.choices,
-            "buttons": shown.buttons,
-            "standing": vars(shown.standing),
-        }
-        return *files, *[None] * (len(LETTERS) - len(files)), shown.id, told
+        names = ("question", "alternatives", "choices", "buttons")
+        said = {name: getattr(shown, name) for name in names} | {"model": model, "standing": vars(shown.standing)}
+        return *files, *[None] * (len(LETTERS) - len(files)), shown.id, said
 
     def game_answer(round_id: str, choice: str, confidence: str | None, request: gr.Request) -> dict[str, Any]:
         """The truth about a round, for an answer: A, B, C or D, or in a round with one picture real or generated.
 
         Confidence is sure, think, guess or none. Each round takes one answer.
         """
-        return game.answer(request.session_hash or "", round_id, choice, confidence).json()
+        return game.answer(_session(request), round_id, choice, confidence).json()
 
     def game_standing(request: gr.Request) -> dict[str, Any] | None:
         """How the series that is being played goes; null before the first round."""
-        standing = game.standing(request.session_hash or "")
+        standing = game.standing(_session(request))
         return None if standing is None else vars(standing)
 
-    private: dict[str, Any] = {"fn": None, "api_visibility": "private"}
-    failed = {**private, "js": _FAILED}
-    dealt = context.bind(
+    drawn = context.bind(
         [start.click, following.click, again.click, skip.click],
         game_new,
         [mode, difficulty, rounds, thumbnails, context.model],
         [*pictures, round_id, status],
         name="game_new",
-        js=_DEALING,
+        js=_DRAWING,
     )
-    dealt.success(inputs=[status], outputs=[confidence], js=_SHOW, **private)
-    dealt.failure(**failed)
+    run_script(drawn.success, _SHOW, [status], [confidence])
     answered = context.bind(
         [pick.click for pick in picks],
         game_answer,
         [round_id, choice, confidence],
         [result],
         name="game_answer",
-        draws=False,
+        then=_RESULT,
         js=_ANSWERING,
-        show_progress="hidden",
+        **QUIET,
     )
-    answered.success(inputs=[result], js=_RESULT, **private)
-    answered.failure(**failed)
-    timed = context.bind(
-        time.click, game_standing, [], [arrived], name="game_standing", draws=False, show_progress="hidden"
-    )
-    timed.success(inputs=[arrived], js=_TIME, **private)
-    for event in (dealt, answered):
+    context.bind(time.click, game_standing, [], [arrived], name="game_standing", then=_TIME, **QUIET)
+    for event in (drawn, answered):
+        run_script(event.failure, _FAILED)
         refresh(event.success)
-    settings.click(js=_SETTINGS, **private)
-    magnify.click(js=_MAGNIFY, **private)
+    run_script(settings.click, _SETTINGS)
+    run_script(magnify.click, _MAGNIFY)
     ranking(answered.success)
     context.show(ID, arrive, [context.model, mode], [title, mode, arrived], _ARRIVED)
+
+
+def _session(request: gr.Request) -> str:
+    return request.session_hash or ""
 
 
 def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Checkbox, gr.Button]:
     """What is chosen before a series: mode, difficulty, length, thumbnails; and the button that starts it."""
     with gr.Column(elem_id="game-settings"):
-        mode = context.checked(
-            gr.Radio(_modes(MODES), value="pair", label="What to play", elem_id="game-mode"),
-            checks.one_of(list(MODES), "Mode"),
-        )
+        mode = controls.choice(context, "What to play", _modes(MODES), "Mode", elem_id="game-mode")
         with gr.Row():
-            difficulty = context.checked(
-                gr.Radio(
-                    [(name.capitalize(), name) for name in DIFFICULTIES],
-                    value="normal",
-                    label="Difficulty",
-                    info=ABOUT_DIFFICULTY,
-                    min_width=260,
-                ),
-                checks.one_of(list(DIFFICULTIES), "Difficulty"),
+            hard = "hard: generated ones closer to the average, with fewer mistakes"
+            difficulties = [(name.capitalize(), name) for name in DIFFICULTIES]
+            difficulty = controls.choice(context, "Difficulty", difficulties, value="normal", info=hard, min_width=260)
+            lengths, endless = (
+                [(name.capitalize(), name) for name in ROUNDS],
+                "a blitz has as many as fit into its time",
             )
-            rounds = context.checked(
-                gr.Radio(
-                    [("10", "10"), ("20", "20"), ("Endless", "endless")],
-                    value="10",
-                    label="Rounds",
-                    info="a blitz has as many as fit into its time",
-                    min_width=260,
-                ),
-                _rounds,
-            )
-        thumbnails = context.checked(
-            gr.Checkbox(
-                label="Thumbnails: fewer pixels, so that mistakes are harder to see; not on the leaderboard",
-                elem_id="game-thumbnails",
-            ),
-            checks.flag,
-        )
+            rounds = gr.Radio(lengths, value="10", label="Rounds", info=endless, min_width=260)
+            context.checked(rounds, lambda value: ROUNDS[checks.one_of(list(ROUNDS), "Rounds")(value)])
+        about = "Thumbnails: fewer pixels, so that mistakes are harder to see; not on the leaderboard"
+        thumbnails = controls.flag(context, about, elem_id="game-thumbnails")
         gr.HTML('<p class="hint" id="game-best" hidden></p><p class="hint" id="game-player" hidden></p>')
         start = gr.Button("Start", variant="primary", elem_id="game-start")
     return mode, difficulty, rounds, thumbnails, start
 
 
 def _pictures() -> tuple[list[gr.Image], list[gr.Button]]:
-    """Four places for pictures, which differ in their letters alone, with the buttons of all answers."""
+    """Four places for images, which differ in their letters alone, with the buttons of all answers."""
     pictures, picks = [], []
     with gr.Row(elem_id="game-pictures", equal_height=False):
         for letter, button in zip(LETTERS, wording.buttons(MODES["odd"]), strict=True):
+            name = f"Picture {letter}"
             with gr.Column(min_width=280, elem_id=f"game-{letter}", elem_classes="game-place"):
-                gr.HTML(f'<div class="game-label">Picture {letter}</div>')
-                pictures.append(
-                    gr.Image(
-                        label=f"Picture {letter}",
-                        show_label=False,
-                        alt_text=f"Picture {letter}",
-                        type="filepath",
-                        format="jpeg",
-                        interactive=False,
-                        buttons=["fullscreen"],
-                        elem_classes="game-picture",
-                    )
-                )
+                gr.HTML(f'<div class="game-label">{name}</div>')
+                kind: dict[str, Any] = {"format": "jpeg", "alt_text": name, "buttons": ["fullscreen"]}
+                pictures.append(controls.figure(name, classes="game-picture", **kind))
                 picks.append(gr.Button(button, elem_id=f"pick-{letter}", elem_classes=["game-pick", "game-bar"]))
                 if letter == LETTERS[0]:
                     with gr.Row(elem_id="game-single"):
-                        for text, name in zip(wording.buttons(MODES["single"]), MODES["single"].choices, strict=True):
-                            picks.append(
-                                gr.Button(text, elem_id=f"pick-{name}", elem_classes="game-bar", min_width=100)
-                            )
+                        for text, one in zip(wording.buttons(MODES["single"]), MODES["single"].choices, strict=True):
+                            pick = gr.Button(text, elem_id=f"pick-{one}", elem_classes="game-bar", min_width=100)
+                            picks.append(pick)
                 gr.HTML('<div class="game-caption"></div>')
     return pictures, picks
 
@@ -257,22 +211,15 @@ def _statistics(context: Context, game: Game) -> Callable[[Any], None]:
     """What the visitor has played; returns a function that refreshes it on an event."""
     numbers = gr.HTML(scores_page.statistics(game.statistics("nobody")), elem_id="game-numbers", label="Statistics")
     with gr.Row(elem_id="game-numbers-of"):
-        counted = context.checked(
-            gr.Dropdown(
-                [("all modes", "all"), *((kind.title, name) for name, kind in MODES.items())],
-                value="all",
-                label="Rounds of",
-                min_width=160,
-            ),
-            checks.one_of(["all", *MODES], "Mode"),
-        )
+        modes = [("all modes", "all"), *((kind.title, name) for name, kind in MODES.items())]
+        counted = controls.choice(context, "Rounds of", modes, "Mode", gr.Dropdown, min_width=160)
         export = gr.Button("Save as CSV", elem_id="game-csv", min_width=120)
         forget = gr.Button("Reset", elem_id="game-reset", min_width=100)
     with gr.Row(visible=False):
         ask, facts, lines = gr.Button("Statistics"), gr.JSON(label="Statistics"), gr.Textbox(label="CSV")
 
     def mine(mode: str, request: gr.Request) -> Any:
-        return game.statistics(request.session_hash or "", None if mode == "all" else mode)
+        return game.statistics(_session(request), None if mode == "all" else mode)
 
     def show(mode: str, request: gr.Request) -> str:
         return scores_page.statistics(mine(mode, request))
@@ -283,21 +230,20 @@ def _statistics(context: Context, game: Game) -> Callable[[Any], None]:
 
     def game_csv(request: gr.Request) -> str:
         """This session's last 500 rounds as CSV, a line a round."""
-        return game.csv(request.session_hash or "")
+        return game.csv(_session(request))
 
     def game_reset(mode: str, request: gr.Request) -> str:
         """Forget this session's rounds; the leaderboard stays as it is."""
-        game.reset(request.session_hash or "")
+        game.reset(_session(request))
         return show(mode, request)
 
     context.bind(ask.click, game_stats, [counted], [facts], name="game_stats", draws=False)
-    saved = context.bind(export.click, game_csv, [], [lines], name="game_csv", draws=False)
-    saved.success(None, [lines], js=_SAVE, api_visibility="private")
+    context.bind(export.click, game_csv, [], [lines], name="game_csv", draws=False, then=_SAVE)
     reset = context.bind(forget.click, game_reset, [counted], [numbers], name="game_reset", draws=False)
-    reset.success(None, js=_SETTINGS, api_visibility="private")
+    run_script(reset.success, _SETTINGS)
 
     def refresh(event: Any) -> None:
-        context.bind(event, show, [counted], [numbers], draws=False, show_progress="hidden")
+        context.bind(event, show, [counted], [numbers], **QUIET)
 
     refresh(counted.input)
     return refresh
@@ -311,25 +257,16 @@ def _leaderboard(
     gr.HTML(
         f'<p class="hint">Ranked by the lower end of the 95 % interval, from {LEAST_ROUNDS} rounds on. Rounds count '
         "from when they are shown, if you have joined: a nickname and counts are kept, nothing else of you. "
-        f"{escape(KNOWN_LIMIT)}</p>"
+        f"{escape(wording.KNOWN_LIMIT)}</p>"
     )
+    shape: dict[str, Any] = {"max_lines": 1, "min_width": 160, "scale": 2}
     with gr.Row(elem_classes="seeds-row"):
-        nickname = context.checked(
-            gr.Textbox(label="Nickname", max_lines=1, elem_id="game-nickname", min_width=160, scale=2),
-            _text(LONGEST_NICKNAME, "A nickname"),
-        )
+        nickname = gr.Textbox(label="Nickname", elem_id="game-nickname", **shape)
+        context.checked(nickname, _text(LONGEST_NICKNAME, "A nickname"))
         join = gr.Button("Join", min_width=90, elem_id="game-join")
     with gr.Row(elem_classes="seeds-row"):
-        key = context.checked(
-            gr.Textbox(
-                label="Your key, by which you can come back",
-                max_lines=1,
-                elem_id="game-key",
-                min_width=160,
-                scale=2,
-            ),
-            _text(LONGEST_TOKEN, "A key"),
-        )
+        key = gr.Textbox(label="Your key, by which you can come back", elem_id="game-key", **shape)
+        context.checked(key, _text(LONGEST_TOKEN, "A key"))
         back = gr.Button("Come back", min_width=90)
         leave = gr.Button("Leave and erase", min_width=90, elem_id="game-leave")
     with gr.Row(visible=False):
@@ -343,53 +280,48 @@ def _leaderboard(
         if game.leaderboard is None:
             return ""
         try:
-            top, own = entries_of(mode, difficulty, model, request.session_hash or "")
+            top, own = entries_of(mode, difficulty, model, _session(request))
         except InputError as error:
             return controls.note(str(error))
         return scores_page.board(top, own, f"{MODES[mode].title}, {difficulty}, {context.models.card(model).name}")
 
     def leaderboard(mode: str, difficulty: str, model: str, request: gr.Request) -> dict[str, Any]:
         """The best 20 of a way to play, and this session's own line, if it has joined."""
-        top, own = entries_of(mode, difficulty, model, request.session_hash or "")
+        top, own = entries_of(mode, difficulty, model, _session(request))
         return {"top": [scores_page.line(entry) for entry in top], "own": own and scores_page.line(own)}
 
     def leaderboard_join(nickname: str, request: gr.Request) -> str:
         """Count this session's rounds on the leaderboard from now on. Returns the key to come back with."""
-        return game.join(request.session_hash or "", nickname)
+        return game.join(_session(request), nickname)
 
     def leaderboard_return(key: str, request: gr.Request) -> str:
         """Go on as the player with this key. Returns the nickname."""
-        return game.rejoin(request.session_hash or "", key)
+        return game.rejoin(_session(request), key)
 
     def leaderboard_leave(request: gr.Request) -> str:
         """Erase this session's player and all the player's rounds from the leaderboard."""
-        return "Erased." if game.erase(request.session_hash or "") else "You are not on the leaderboard."
+        return "Erased." if game.erase(_session(request)) else "You are not on the leaderboard."
 
     def come_back(key: str, request: gr.Request) -> tuple[str, str]:
         """For a page that kept a key, which may be of a player long gone."""
         try:
-            return key, game.rejoin(request.session_hash or "", key)
+            return key, game.rejoin(_session(request), key)
         except InputError:
             return "", ""
 
-    free: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
-    context.bind(ask.click, leaderboard, way, [entries], name="leaderboard", **free)
-
     def refresh(event: Any) -> None:
-        context.bind(event, show, way, [table], **free)
+        context.bind(event, show, way, [table], **QUIET)
 
-    joined = context.bind(
-        [join.click, nickname.submit], leaderboard_join, [nickname], [key], name="leaderboard_join", **free
-    )
-    back_again = context.bind(
-        [back.click, key.submit], leaderboard_return, [key], [said], name="leaderboard_return", **free
-    )
-    left = context.bind(leave.click, leaderboard_leave, [], [said], name="leaderboard_leave", **free)
-    silently = context.bind(returned.click, come_back, [key], [key, said], js=_KEY, **free)
+    context.bind(ask.click, leaderboard, way, [entries], name="leaderboard", **QUIET)
+    joins, returns = [join.click, nickname.submit], [back.click, key.submit]
+    joined = context.bind(joins, leaderboard_join, [nickname], [key], name="leaderboard_join", **QUIET)
+    back_again = context.bind(returns, leaderboard_return, [key], [said], name="leaderboard_return", **QUIET)
+    silently = context.bind(returned.click, come_back, [key], [key, said], js=_KEY, **QUIET)
     for event, inputs in ((joined, [key, nickname]), (back_again, [key, said]), (silently, [key, said])):
-        event.success(None, inputs, js=_JOINED, api_visibility="private")
+        run_script(event.success, _JOINED, inputs)
         refresh(event.success)
-    left.success(None, None, [key], js=_LEFT, api_visibility="private")
+    left = context.bind(leave.click, leaderboard_leave, [], [said], name="leaderboard_leave", **QUIET)
+    run_script(left.success, _LEFT, None, [key])
     refresh(left.success)
     refresh([accordion.expand, way[0].input, way[1].input])
     return refresh
@@ -403,16 +335,8 @@ def _title(noun: str) -> str:
     return f'<h2 id="game-title">Which {escape(noun)} is real?</h2>'
 
 
-def _lacking(reason: str) -> str:
+def _unplayable(reason: str) -> str:
     return _title("picture") + controls.note(reason)
-
-
-def _keys() -> str:
-    return (
-        '<details id="game-keys"><summary>Keys</summary>'
-        f"{scores_page.table(KEYS, ('Key', 'What it does'))}"
-        '<label><input type="checkbox" id="game-keys-on" checked> Keys work on this page</label></details>'
-    )
 
 
 def _round(value: Any) -> str:
@@ -434,10 +358,6 @@ def _confidence(value: Any) -> str | None:
     raise InputError(f"Confidence is {', '.join(CONFIDENCES)}, or none.")
 
 
-def _rounds(value: Any) -> int | None:
-    return ROUNDS[checks.one_of(list(ROUNDS), "Rounds")(value)]
-
-
 def _text(longest: int, name: str) -> checks.Check:
     def check(value: Any) -> str:
         if not isinstance(value, str) or not 0 < len(value) <= longest:
@@ -447,6 +367,11 @@ def _text(longest: int, name: str) -> checks.Check:
     return check
 
 
+_KEYS = (
+    '<details id="game-keys"><summary>Keys</summary>'
+    f"{scores_page.table(KEYS, ('Key', 'What it does'))}"
+    '<label><input type="checkbox" id="game-keys-on" checked> Keys work on this page</label></details>'
+)
 _QUESTION = """
 <div id="game-play">
   <h3 id="game-question" tabindex="-1"></h3>

@@ -17,7 +17,7 @@ from gradio.events import Dependency
 
 from app.web.checks import Check
 from app.web.models import Models
-from stylegrow.common.errors import InputError, ModelError
+from stylegrow.common.errors import InputError
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.models.info import ModelInfo
 
@@ -45,15 +45,15 @@ class Endpoint:
 
 @dataclass
 class Context:
-    """Made by build_app and given to each page.
+    """Made by build_app and given to each page. Nothing of a visitor is ever kept here.
 
     A page adds its components to `follow` when they depend on the model, to `fields` when links may set them (the key
-    is the link's parameter), and runs its functions through `bind`. Nothing of a visitor is ever kept here.
+    is the link's parameter), and runs its functions through `bind`.
     """
 
     models: Models
     limits: Limits
-    files: Path  # pictures and films are written into new folders here; Gradio serves and later deletes them
+    files: Path  # images and videos are written into new folders here; Gradio serves and later deletes them
     runs: Path | None = None
     reals: Path | None = None
     leaderboard: Path | None = None
@@ -65,6 +65,11 @@ class Context:
     endpoints: list[Endpoint] = field(default_factory=list)
     shows: list[tuple[str, Callable[..., Any], Sequence[Component], Sequence[Block], str]] = field(default_factory=list)
     _checks: dict[int, Check] = field(default_factory=dict)
+
+    @property
+    def first(self) -> ModelInfo | None:
+        """The model that visitors see first."""
+        return self.models.cards.get(self.models.first or "")
 
     def checked(self, component: Any, check: Check) -> Any:
         """The component, whose values are looked at by `check` before any function sees them."""
@@ -81,18 +86,18 @@ class Context:
         self.followers.append((components, update))
 
     def show(
-        self, tab: str, work: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Block], js: str
+        self, tab: str, work: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Block], then: str
     ) -> None:
-        """Have `work` fill a tab when it is opened, and when the model changes while it is. `js` gets the last output.
+        """Have `work` fill a tab when it is opened, and when the model changes while it is; `then` is as in `bind`.
 
         It should leave what takes long to a button: see `quick`.
         """
-        self.shows.append((tab, work, inputs, outputs, js))
+        self.shows.append((tab, work, inputs, outputs, then))
 
-    def quick(self, model: Any, pictures: int) -> bool:
-        """Whether drawing so many pictures takes little time, so that it may be done without being asked for."""
+    def quick(self, model: Any, images: int) -> bool:
+        """Whether drawing so many images takes little time, so that it may be done without being asked for."""
         seconds = self.models.seconds(model)
-        return seconds is not None and seconds * pictures < QUICK
+        return seconds is not None and seconds * images < QUICK
 
     def bind(
         self,
@@ -103,21 +108,23 @@ class Context:
         *,
         name: str | None = None,
         draws: bool = True,
+        then: str | None = None,
         **more: Any,
     ) -> Dependency:
         """Run `work` on events, with the values of the inputs as their checks have read them.
 
         `triggers` is one event (button.click, dependency.then) or a list of them. With a `name` this is a public
         endpoint, whose documentation is the docstring of `work`. `draws` says whether the network runs, for which all
-        wait in one line. An InputError becomes the message that the visitor sees.
+        wait in one line. `then` is a script that gets the last output once all is well. An InputError becomes the
+        message that the visitor sees.
         """
         checks = [self._check(component) for component in inputs]
         if name is not None:
             parameters = list(inspect.signature(work).parameters)[: len(inputs)]
             self.endpoints.append(Endpoint(name, tuple(parameters), (inspect.getdoc(work) or "").partition("\n")[0]))
         listen = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
-        return listen(
-            _told(work, checks),
+        event = listen(
+            _reading(work, checks),
             list(inputs),
             list(outputs),
             api_name=name,
@@ -126,6 +133,9 @@ class Context:
             validator=_validator(checks) if checks else None,
             **((DRAWS if draws else FREE) | {"show_progress": "minimal"} | more),
         )
+        if then:
+            run_script(event.success, then, outputs[-1])
+        return event
 
     def _check(self, component: Component) -> Check:
         if isinstance(component, gr.State):
@@ -133,26 +143,30 @@ class Context:
         return self._checks[component._id]
 
 
+def run_script(trigger: Any, script: str | None, inputs: Any = None, outputs: Any = None) -> Dependency:
+    """Run a script of the page's own on an event, without asking the server."""
+    return trigger(None, inputs, outputs, js=script, api_visibility="private")
+
+
 def _validator(checks: Sequence[Check]) -> Callable[..., Any]:
     """What Gradio asks, before the event waits in line, about each input."""
 
+    def verdict(check: Check, value: Any) -> dict[str, Any]:
+        try:
+            check(value)
+        except InputError as error:
+            return gr.validate(False, str(error))
+        return gr.validate(True, "")
+
     def validator(*values: Any) -> Any:
-        results = [_asked(check, value) for check, value in zip(checks, values, strict=True)]
+        results = [verdict(check, value) for check, value in zip(checks, values, strict=True)]
         return results[0] if len(results) == 1 else results
 
     return validator
 
 
-def _asked(check: Check, value: Any) -> dict[str, Any]:
-    try:
-        check(value)
-    except InputError as error:
-        return gr.validate(False, str(error))
-    return gr.validate(True, "")
-
-
-def _told(work: Callable[..., Any], checks: Sequence[Check]) -> Callable[..., Any]:
-    """`work` with values as its checks read them, whose AppErrors are shown to the visitor and not logged."""
+def _reading(work: Callable[..., Any], checks: Sequence[Check]) -> Callable[..., Any]:
+    """`work` with values as its checks read them, whose InputErrors are shown to the visitor and not logged."""
 
     def read(values: Sequence[Any]) -> list[Any]:
         return [check(value) for check, value in zip(checks, values, strict=False)] + list(values[len(checks) :])
@@ -161,33 +175,30 @@ def _told(work: Callable[..., Any], checks: Sequence[Check]) -> Callable[..., An
 
         @functools.wraps(work)
         def stream(*values: Any) -> Any:
-            with _shown():
+            with _errors_shown():
                 yield from work(*read(values))
 
         return stream
 
     @functools.wraps(work)
     def call(*values: Any) -> Any:
-        with _shown():
+        with _errors_shown():
             return work(*read(values))
 
     return call
 
 
 @contextlib.contextmanager
-def _shown() -> Iterator[None]:
+def _errors_shown() -> Iterator[None]:
     """Errors that are no mistake of ours become messages."""
     try:
         yield
-    except (InputError, ModelError) as error:
-        raise _message(error) from None
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise _message(InputError("There is not enough memory for this model here, even for one image.")) from None
-
-
-def _message(error: Exception) -> gr.Error:
-    text = str(error).replace("<", "‹")  # Gradio shows errors as HTML
-    text = text[:1].upper() + text[1:] + ("" if text.endswith((".", ")")) else ".")
-    return gr.Error(text, title="That did not work", print_exception=False)
+    except (InputError, RuntimeError, MemoryError) as error:
+        text = str(error)
+        if not isinstance(error, InputError):
+            if not is_out_of_memory(error):
+                raise
+            text = "There is not enough memory for this model here, even for one image."
+        text = text[:1].upper() + text[1:] + ("" if text.endswith((".", ")")) else ".")
+        # Gradio shows errors as HTML.
+        raise gr.Error(text.replace("<", "‹"), title="That did not work", print_exception=False) from None

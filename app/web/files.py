@@ -1,4 +1,4 @@
-"""What visitors get as files: pictures that say how they were made, each set in a new folder."""
+"""What visitors get as files: images that say how they were made, each set in a new folder."""
 
 import re
 import secrets
@@ -32,15 +32,15 @@ def sweep(files: Path, age: float) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def save_picture(
-    picture: np.ndarray | Image.Image, folder: Path, name: str, text: Mapping[str, str], form: str = "png"
+def save_image(
+    image: np.ndarray | Image.Image, folder: Path, name: str, text: Mapping[str, str], form: str = "png"
 ) -> str:
-    """Write a picture ([H, W, C], uint8) as folder/name.png or .jpg with its `text`; returns the path."""
-    if not isinstance(picture, Image.Image):
-        picture = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    """Write an image ([H, W, C], uint8) as folder/name.png or .jpg with its `text`; returns the path."""
+    if not isinstance(image, Image.Image):
+        image = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     path = folder / f"{name}.{'jpg' if form == 'jpeg' else form}"
     if form == "jpeg":
-        picture.save(path, "JPEG", quality=QUALITY, subsampling=0, exif=exif_text(text))
+        image.save(path, "JPEG", quality=QUALITY, subsampling=0, exif=exif_text(text))
     else:
-        picture.save(path, "PNG", pnginfo=png_text(text), compress_level=4)
+        image.save(path, "PNG", pnginfo=png_text(text), compress_level=4)
     return str(path)

@@ -38,7 +38,7 @@ class Serve:
     max_batch: Integer = None
     """pictures drawn at once (default: what memory surely holds)"""
     max_frames: Integer = None
-    """frames that a film may have (default: 240, with a GPU 1200)"""
+    """frames that a video may have (default: 240, with a GPU 1200)"""
     leaderboard: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """an SQLite file for the game's leaderboard (default: none is kept)"""
     root_path: Text = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.web.context import Context
+from app.web.context import Context, run_script
 from app.web.models import COMMANDS
 from stylegrow.models.info import ModelInfo
 
@@ -39,7 +39,7 @@ def build(context: Context) -> None:
         return _facts(card) | {"classes": list(card.classes), "generator": card.generator, "training": card.training}
 
     with gr.Tab("About", id=ID) as tab:
-        about = gr.HTML(_about(context.models.cards.get(context.models.first or "")), elem_classes="plain")
+        about = gr.HTML(_about(context.first), elem_classes="plain")
         context.follow([about], lambda card: [_about(card)])
         with gr.Accordion("All that is known of it", open=False):
             info = gr.JSON(label="Model", show_label=False)
@@ -49,8 +49,8 @@ def build(context: Context) -> None:
         gr.Markdown(USE)
         gr.HTML(f"<h3>Keys</h3>{_table(KEYS, ('Key', 'What it does'))}", elem_classes="plain")
         keys = gr.Checkbox(True, label="Keys are on", elem_id="keys-on", container=False)
-        tab.select(None, None, [keys], js="() => window.stylegrow.keysAreOn()", api_visibility="private")
-        keys.input(None, [keys], js="(on) => window.stylegrow.switchKeys(on)", api_visibility="private")
+        run_script(tab.select, "() => window.stylegrow.keysAreOn()", None, [keys])
+        run_script(keys.input, "(on) => window.stylegrow.switchKeys(on)", [keys])
         context.bind(show.click, model_info, [context.model], [info], name="model_info", draws=False)
         context.bind(listed.click, models, [], [every], name="models", draws=False)
         rows = [
@@ -62,7 +62,7 @@ def build(context: Context) -> None:
             elem_classes="plain",
         )
         gr.Markdown(
-            f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a film "
+            f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a video "
             f"at once. What is made is deleted after two hours.\n\n"
             f"Stylegrow with Gradio {version('gradio')} and PyTorch {version('torch')}. "
             "It sends nothing anywhere but to your browser."

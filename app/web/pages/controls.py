@@ -1,14 +1,23 @@
-"""Controls that several tabs have, and what their values mean to a model."""
+"""What the tabs have in common: their layout, their controls, and a request on its way from a model to files."""
 
+from __future__ import annotations
+
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
+from PIL import Image
 
 from app.web import checks
 from app.web.context import Context
+from app.web.files import new_folder, save_image
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import counted
 from stylegrow.models.info import ModelInfo
@@ -16,25 +25,88 @@ from stylegrow.sampling.engine import Engine, Setting
 
 NOISE_MODES = ("const", "random", "none")
 MOST_STAGES = 9  # 4 to 1024 px
-ALPHA_INFO = "0 = the stage before, 1 = the new block alone"
 
 
-def psi(context: Context, **more: Any) -> gr.Slider:
-    """Truncation; hidden for models that have none."""
-    slider = context.checked(
-        gr.Slider(
-            checks.LEAST_PSI,
-            checks.MOST_PSI,
-            0.7,
-            step=0.05,
-            label="Truncation (psi)",
-            info="0 = average face, 1 = untruncated",
-            **more,
-        ),
-        checks.psi,
+def row() -> gr.Row:
+    """A row of columns; on phones the last one, which has the images, comes first."""
+    return gr.Row(equal_height=False, elem_classes="pictures-first")
+
+
+def column(scale: int) -> gr.Column:
+    """One of them, which on phones is as wide as the screen."""
+    return gr.Column(scale=scale, min_width=280)
+
+
+@contextlib.contextmanager
+def only_for(context: Context, capability: str, what: str) -> Iterator[None]:
+    """What is within is shown for models with a capability of ModelInfo; for others there is a note that names it."""
+
+    def missing(card: ModelInfo | None) -> str:
+        if card is None or getattr(card, capability):
+            return ""
+        why = "was trained without styles" if card.styled else f"is a {card.network}"
+        return note(f'{what} a StyleGAN model; "{card.name}" {why}. Choose another model above.')
+
+    instead = gr.HTML(missing(context.first), elem_classes="instead")
+    with gr.Column(visible=not missing(context.first)) as possible:
+        yield
+    context.follow([instead, possible], lambda card: [missing(card), gr.update(visible=not missing(card))])
+
+
+def slider(
+    context: Context,
+    label: str,
+    least: float,
+    most: float,
+    value: float,
+    step: float = 1,
+    name: str | None = None,
+    **more: Any,
+) -> gr.Slider:
+    """A slider of whole numbers, or with a smaller step of any; `name` stands for the label in messages."""
+    check = (
+        checks.whole(int(least), int(most), name or label) if step == 1 else checks.number(least, most, name or label)
     )
-    context.follow([slider], lambda card: [gr.update(visible=card is None or card.styled)])
-    return slider
+    return context.checked(gr.Slider(least, most, value, step=step, label=label, **more), check)
+
+
+def choice(
+    context: Context, label: str, choices: Sequence[Any], name: str | None = None, kind: Any = gr.Radio, **more: Any
+) -> Any:
+    """A choice of one value, by default the first; `choices` are values or (text, value)."""
+    values = [one[1] if isinstance(one, tuple) else one for one in choices]
+    component = kind(choices, **({"value": values[0], "label": label} | more))
+    return context.checked(component, checks.one_of(values, name or label))
+
+
+def flag(context: Context, label: str, value: bool = False, **more: Any) -> gr.Checkbox:
+    """On or off."""
+    return context.checked(gr.Checkbox(value, label=label, **more), checks.flag)
+
+
+def seed(context: Context, label: str, value: int = 0, **more: Any) -> gr.Number:
+    """One seed."""
+    return context.checked(gr.Number(value, label=label, **more), checks.seed)
+
+
+def seeds(context: Context, value: str, most: int, least: int = 1, **more: Any) -> gr.Textbox:
+    """Seeds as text."""
+    shown: dict[str, Any] = {"label": "Seeds", "info": f"at most {most}", "max_lines": 1} | more
+    return context.checked(gr.Textbox(value, **shown), checks.several_seeds(least, most))
+
+
+def psi(context: Context) -> gr.Slider:
+    """Truncation; hidden for models that have none."""
+    found = gr.Slider(
+        checks.LEAST_PSI,
+        checks.MOST_PSI,
+        0.7,
+        step=0.05,
+        label="Truncation (psi)",
+        info="0 = average face, 1 = untruncated",
+    )
+    context.follow([found], lambda card: [gr.update(visible=card is None or card.styled)])
+    return context.checked(found, checks.psi)
 
 
 def label(context: Context) -> gr.Dropdown:
@@ -44,58 +116,57 @@ def label(context: Context) -> gr.Dropdown:
         labels = card.labels if card else []
         return {"choices": labels, "value": labels[0][1] if labels else None, "visible": bool(labels)}
 
-    first = context.models.cards.get(context.models.first or "")
-    menu = gr.Dropdown(label="Class", allow_custom_value=True, interactive=True, **choices(first))
+    menu = gr.Dropdown(label="Class", allow_custom_value=True, interactive=True, **choices(context.first))
     context.follow([menu], lambda card: [gr.update(**choices(card))])
     return context.checked(menu, checks.label)
 
 
-def stage_slider(card: ModelInfo | None) -> dict[str, Any]:
-    """The slider of a model's stages, of which the last is the whole network."""
+def stage(context: Context, card: ModelInfo | None) -> gr.Slider:
+    """The stages of a model, of which the last is the whole network; None for any model."""
+    return context.checked(gr.Slider(**stage_range(card), step=1), checks.whole(1, MOST_STAGES, "Stage"))
+
+
+def stage_range(card: ModelInfo | None) -> dict[str, Any]:
+    """The arguments of `stage` that depend on the model."""
     sizes = card.stages if card else [4 << step for step in range(MOST_STAGES)]
     info = "1 = 4 px, " + (f"2 = 8 px, ... {len(sizes)} = {sizes[-1]} px" if len(sizes) > 2 else "2 = 8 px")
     return {"minimum": 1, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
 
 
+def alpha(context: Context, value: float) -> gr.Slider:
+    """How far the newest block is faded in."""
+    return slider(context, "Alpha", 0, 1, value, 0.05, info="0 = the stage before, 1 = the new block alone")
+
+
 def say(tab: str) -> str:
-    """The script that reads aloud what was drawn in a tab, and describes the pictures to those who do not see them."""
+    """The script that reads aloud what was drawn in a tab, and describes the images to those who do not see them."""
     return f'(drawn) => window.stylegrow.drawn(drawn, "{tab}")'
 
 
 def drawn(tab: str) -> gr.JSON:
-    """What a function says of what it drew; not seen, but read aloud through `say`."""
+    """What a function reports of what it drew; not seen, but read aloud through `say`."""
     return gr.JSON(label="How it was made", visible="hidden", elem_id=f"drawn-{tab}")
 
 
 def gallery(title: str, name: str, columns: int, classes: str = "pixels", **more: Any) -> gr.Gallery:
-    """Where pictures are shown side by side."""
+    """Where images are shown side by side."""
+    layout: dict[str, Any] = {"columns": columns, "height": "auto", "object_fit": "contain", "buttons": []} | more
     return gr.Gallery(
         label=title,
         show_label=False,
         format="png",
-        columns=columns,
-        height="auto",
         allow_preview=False,
         interactive=False,
         elem_id=name,
         elem_classes=classes,
-        **({"object_fit": "contain", "buttons": []} | more),
+        **layout,
     )
 
 
-def figure(title: str, name: str, **more: Any) -> gr.Image:
-    """Where a figure is shown, from which it can be saved."""
-    return gr.Image(
-        label=title,
-        show_label=False,
-        format="png",
-        type="filepath",
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        elem_id=name,
-        elem_classes="figure",
-        **more,
-    )
+def figure(title: str, name: str | None = None, classes: str = "figure", **more: Any) -> gr.Image:
+    """Where one image is shown, from which it can be saved."""
+    look: dict[str, Any] = {"format": "png", "show_label": False, "buttons": ["download", "fullscreen"]} | more
+    return gr.Image(label=title, elem_id=name, elem_classes=classes, type="filepath", interactive=False, **look)
 
 
 def picked(event: gr.EventData, things: Sequence[Any], gone: str) -> Any:
@@ -106,20 +177,69 @@ def picked(event: gr.EventData, things: Sequence[Any], gone: str) -> Any:
     return things[index]
 
 
-def opened(context: Context, model: str, images: int = 1) -> tuple[ModelInfo, Engine]:
-    """A model, ready to draw so many images; it says so when they do not fit at once. InputError."""
-    told: list[int] = []
+def note(text: str) -> str:
+    """A sentence in place of what is not there."""
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def report(message: str, selector: str = "", descriptions: Sequence[str] = ()) -> dict[str, Any]:
+    """What a function reports of what it drew: `message` is read aloud, the descriptions are those of the images."""
+    return {"message": message, "alts": [[selector, description] for description in descriptions]}
+
+
+@dataclass
+class Drawing:
+    """A request that is being drawn: the model, how it draws, and the folder for its files, made when it is needed."""
+
+    card: ModelInfo
+    engine: Engine
+    setting: Setting
+    files: Path
+    start: float
+
+    @cached_property
+    def folder(self) -> Path:
+        return new_folder(self.files)
+
+    def image(self, seed: int, setting: Setting | None = None) -> np.ndarray:
+        """The image [H, W, C] (uint8) of a seed."""
+        return next(self.engine.images([seed], setting or self.setting))
+
+    def text(self, **facts: Any) -> dict[str, str]:
+        """What files say of how they were made."""
+        return self.engine.text(self.setting, **facts)
+
+    def save(self, image: np.ndarray | Image.Image, name: str, form: str = "png", **facts: Any) -> str:
+        """Write an image that says how it was made; its path."""
+        return save_image(image, self.folder, name, self.text(**facts), form)
+
+    def took(self, images: int) -> str:
+        """ "4 images in 0.2 s"."""
+        return f"{counted(images, 'image')} in {time.perf_counter() - self.start:.2g} s"
+
+
+def start_drawing(context: Context, model: str, images: int = 1, needs_styles: str = "", **wanted: Any) -> Drawing:
+    """A model, ready to draw so many images in a setting; it says so when they do not fit at once.
+
+    What a model does not have is left out of the setting, or with `needs_styles`, which names what is to be drawn, an
+    InputError. So is what cannot be set.
+    """
+    start, card = time.perf_counter(), context.models.card(model)
+    if needs_styles and not card.styled:
+        raise InputError(f'{needs_styles} needs a StyleGAN model; "{card.name}" is a {card.network}.')
+    warned: list[int] = []
 
     def split(batch: int, smaller: int) -> None:
-        if not told:
+        if not warned:
             where = "computer" if context.models.device() == "cpu" else "GPU"
             gr.Warning(
                 f"The {where} ran out of memory at {batch} images. I retried with {smaller} and made {images}; "
                 "ask for fewer."
             )
-        told.append(batch)
+        warned.append(batch)
 
-    return context.models.card(model), context.models.engine(model).telling(split)
+    engine = context.models.engine(model).telling(split)
+    return Drawing(card, engine, setting(engine, card, **wanted), context.files, start)
 
 
 def setting(engine: Engine, card: ModelInfo, **wanted: Any) -> Setting:
@@ -135,24 +255,3 @@ def setting(engine: Engine, card: ModelInfo, **wanted: Any) -> Setting:
     elif wanted.get("label") is None:
         wanted["label"] = card.labels[0][1]
     return engine.setting(**wanted)
-
-
-def needs_styles(card: ModelInfo, what: str) -> None:
-    """InputError for a ProGAN."""
-    if not card.styled:
-        raise InputError(f'{what} needs a StyleGAN model; "{card.name}" is a ProGAN.')
-
-
-def note(text: str) -> str:
-    """A sentence in place of what a model does not have."""
-    return f'<p class="note">{escape(text)}</p>'
-
-
-def report(message: str, **facts: Any) -> dict[str, Any]:
-    """What a function says of what it drew: `message` is read aloud, `alts` are (selector, description) of images."""
-    return {"message": message} | facts
-
-
-def draw_text(count: int, noun: str, start: float) -> str:
-    """ "4 images in 0.2 s"."""
-    return f"{counted(count, noun)} in {time.perf_counter() - start:.2g} s"

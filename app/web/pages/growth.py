@@ -1,13 +1,10 @@
 """Growth: how a new block fades in, and one latent as every stage of the network draws it; for both architectures."""
 
-import time
 from typing import Any
 
 import gradio as gr
 
-from app.web import checks
 from app.web.context import Context
-from app.web.files import new_folder, save_picture
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
 from stylegrow.rendering import figures
@@ -18,40 +15,31 @@ MOST_SEEDS = 4
 
 def build(context: Context) -> None:
     """The tab."""
-    first = context.models.cards.get(context.models.first or "")
     with gr.Tab("Growth", id=ID):
         gr.Markdown(
             "The network starts small. Whenever it has learnt a size, a block for twice that size is faded in: "
             "alpha is how far. What turned the smaller sizes into pictures was last trained when they were the newest, "
             "so their colours are no longer true."
         )
-        with gr.Row(equal_height=False, elem_classes="pictures-first"):
-            with gr.Column(scale=2, min_width=280):
-                seed = context.checked(gr.Number(0, label="Seed"), checks.seed)
-                stage = context.checked(
-                    gr.Slider(**controls.stage_slider(first), step=1), checks.whole(1, controls.MOST_STAGES, "Stage")
-                )
-                alpha = context.checked(
-                    gr.Slider(0, 1, 0.5, step=0.05, label="Alpha", info=controls.ALPHA_INFO),
-                    checks.number(0, 1, "Alpha"),
-                )
+        with controls.row():
+            with controls.column(2):
+                seed = controls.seed(context, "Seed")
+                stage = controls.stage(context, context.first)
+                alpha = controls.alpha(context, 0.5)
                 psi = controls.psi(context)
                 label = controls.label(context)
-            with gr.Column(scale=5, min_width=280):
+            with controls.column(5):
                 faded = controls.gallery("Fading in", "faded", 3, "pixels three")
                 drawn = controls.drawn(ID)
         gr.Markdown("### Every stage")
-        with gr.Row(equal_height=False, elem_classes="pictures-first"):
-            with gr.Column(scale=2, min_width=280):
-                seeds = context.checked(
-                    gr.Textbox("0-2", label="Seeds", info=f"at most {MOST_SEEDS}", max_lines=1),
-                    checks.several_seeds(1, MOST_SEEDS),
-                )
+        with controls.row():
+            with controls.column(2):
+                seeds = controls.seeds(context, "0-2", MOST_SEEDS)
                 every = gr.Button("Draw all stages", variant="primary")
-            with gr.Column(scale=5, min_width=280):
+            with controls.column(5):
                 ladder = controls.figure("All stages", "ladder")
                 drawn_ladder = controls.drawn("ladder")
-    context.follow([stage, ladder], lambda card: [gr.update(**controls.stage_slider(card)), None])
+    context.follow([stage, ladder], lambda card: [gr.update(**controls.stage_range(card)), None])
     context.fields |= {"stage": stage, "alpha": alpha, "seed": seed}
 
     def fade_in(
@@ -61,7 +49,7 @@ def build(context: Context) -> None:
 
         The stage that training began with is always shown whole; those before it, which it never drew, are refused.
         """
-        card, engine = controls.opened(context, model)
+        card, engine = context.models.card(model), context.models.engine(model)
         if stage > len(card.stages):
             raise InputError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
         first, resolution = figures.first_stage(engine, card.resolution), card.stages[stage - 1]
@@ -70,32 +58,26 @@ def build(context: Context) -> None:
             raise InputError(
                 f'Training of "{card.name}" began at {first} px, which is stage {least}; choose that or more.'
             )
-        folder, shown, alts = new_folder(context.files), [], []
+        shown = []
         for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
             share = share if resolution > first else 1.0
-            setting = controls.setting(engine, card, psi=psi, label=label, resolution=resolution, alpha=share)
-            picture = next(engine.images([seed], setting))
-            path = save_picture(
-                picture, folder, f"stage{resolution}-{said[-4:].strip()}", engine.text(setting, seed=seed)
-            )
+            look: dict[str, Any] = {"psi": psi, "label": label, "resolution": resolution, "alpha": share}
+            drawing = controls.start_drawing(context, model, **look)
+            path = drawing.save(drawing.image(seed), f"stage{resolution}-{said[-4:].strip()}", seed=seed)
             shown.append((path, said))
-            alts.append(
-                ["#faded img", f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}"]
-            )
         newest = f"the newest block {alpha:.0%} in" if resolution > first else "the first that was trained"
-        return shown, controls.report(f"{resolution} by {resolution} px, {newest}.", alts=alts)
+        alts = [f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}" for _, said in shown]
+        return shown, controls.report(f"{resolution} by {resolution} px, {newest}.", "#faded img", alts)
 
     def stages(seeds: list[int], psi: float, label: str | None, model: str) -> tuple[str, dict[str, Any]]:
         """A figure of the same latents as every trained stage draws them: a row a seed, a column a stage."""
-        start = time.perf_counter()
-        card, engine = controls.opened(context, model)
-        setting = controls.setting(engine, card, psi=psi, label=label)
-        figure = figures.stages(engine, seeds, setting)
-        path = save_picture(figure.image, new_folder(context.files), "stages", engine.text(setting, seeds=seeds))
-        first = figures.first_stage(engine, card.resolution)
+        drawing = controls.start_drawing(context, model, psi=psi, label=label)
+        card, figure = drawing.card, figures.stages(drawing.engine, seeds, drawing.setting)
+        path = drawing.save(figure.image, "stages", seeds=seeds)
+        first = figures.first_stage(drawing.engine, card.resolution)
         alt = f"Seeds {', '.join(map(str, seeds))} from {first} to {card.resolution} px, model {card.name}"
-        said = controls.draw_text(len(seeds) * len(card.stages[card.stages.index(first) :]), "image", start)
-        return path, controls.report(f"Drew {said}.", alts=[["#ladder img", alt]])
+        count = len(seeds) * len(card.stages[card.stages.index(first) :])
+        return path, controls.report(f"Drew {drawing.took(count)}.", "#ladder img", [alt])
 
     def show(seed: int, seeds: list[int], stage: int, *rest: Any) -> list[Any]:
         """For whoever opens the tab."""
@@ -107,18 +89,17 @@ def build(context: Context) -> None:
         shown, said = fade_in(seed, min(max(stage, first), len(card.stages)), alpha, psi, label, model)
         return [shown, stages(seeds, psi, label, model)[0], said]
 
-    say: dict[str, Any] = {"fn": None, "js": controls.say(ID), "api_visibility": "private"}
-    look = [psi, label, context.model]
+    then, look = controls.say(ID), [psi, label, context.model]
     context.bind(
         [stage.input, alpha.input, seed.submit, psi.release],
         fade_in,
         [seed, stage, alpha, *look],
         [faded, drawn],
         name="fade_in",
+        then=then,
         trigger_mode="always_last",
         show_progress="hidden",
-    ).success(inputs=drawn, **say)
-    context.bind(
-        [every.click, seeds.submit], stages, [seeds, *look], [ladder, drawn_ladder], name="stages"
-    ).success(inputs=drawn_ladder, **say)  # fmt: skip
-    context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], controls.say(ID))
+    )
+    triggers = [every.click, seeds.submit]
+    context.bind(triggers, stages, [seeds, *look], [ladder, drawn_ladder], name="stages", then=then)
+    context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], then)

@@ -8,7 +8,7 @@ from app.web.context import Context
 from app.web.models import COMMANDS
 from stylegrow.models.info import ModelInfo
 
-SMALL = 256  # px: pictures up to here are shown with their pixels repeated, not blurred
+SMALL = 256  # px: images up to here are shown with their pixels repeated, not blurred
 
 
 def build(context: Context) -> None:
@@ -30,7 +30,7 @@ def build(context: Context) -> None:
             ),
             lambda value: models.card(value).name,
         )
-        card = models.cards.get(models.first or "")
+        card = context.first
         badge = gr.HTML(_badge(context, card), elem_id="badge")
     banner = gr.HTML(_banner(card), elem_id="banner")
     gr.HTML('<div role="status" aria-live="polite" id="said"></div>', elem_id="status")

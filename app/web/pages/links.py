@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from app.web.context import Context
+from app.web.context import Context, run_script
 from stylegrow.common.errors import InputError
 
 LONGEST = 2000
@@ -52,19 +52,16 @@ def connect(context: Context, demo: gr.Blocks) -> None:
     )
     seen = {tab.id: _seen(context, tab) for tab in context.tabs.children if isinstance(tab, gr.Tab)}
     first = next(iter(seen))
-    for tab, work, inputs, outputs, js in context.shows if context.models.cards else []:
-        shown = _where_seen(tab, work, len(outputs))
+    for tab, work, inputs, outputs, then in context.shows if context.models.cards else []:
+        shown, inputs = _where_seen(tab, work, len(outputs)), [context.here, *inputs]
         # The first tab is opened before the link is read.
         for event in (loaded if tab == first else seen[tab], followed):
-            drawn = context.bind(event.success, shown, [context.here, *inputs], outputs, show_progress="hidden")
-            drawn.success(None, outputs[-1], js=js, api_visibility="private")
+            context.bind(event.success, shown, inputs, outputs, then=then, show_progress="hidden")
 
 
 def _seen(context: Context, tab: gr.Tab) -> Dependency:
     """Keeps in mind which tab is opened."""
-    return tab.select(
-        None, None, context.here, js=f"() => window.stylegrow.seen({json.dumps(tab.id)})", api_visibility="private"
-    )
+    return run_script(tab.select, f"() => window.stylegrow.seen({json.dumps(tab.id)})", None, context.here)
 
 
 def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:

@@ -1,25 +1,21 @@
 """Style mixing: a face, with the styles of some layers from another (Karras 2019, section 3.1)."""
 
 import secrets
-import time
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from app.web import checks
-from app.web.context import Context
-from app.web.files import new_folder, save_picture
+from app.web.context import Context, run_script
 from app.web.pages import controls
 from stylegrow.models.info import ModelInfo
 from stylegrow.rendering import figures
-from stylegrow.sampling.engine import Engine, Setting
 from stylegrow.sampling.inputs import LARGEST_SEED, read_layers
 
 ID = "mix"
 MOST_FACES = 6
-NO_SEEDS = "0-5", "6-11"
-PRESETS = ("coarse", "middle", "fine")
+FIRST_LAYERS = ["0", "1", "2", "3"]  # the coarse ones
 # What shows the layers, from one of them: the text, the boxes, the preset.
 _PRESET, _BOXES, _CROSSOVER = (
     f"(chosen, count) => window.stylegrow.layers.{name}(chosen, count)" for name in ("preset", "boxes", "crossover")
@@ -28,71 +24,51 @@ _PRESET, _BOXES, _CROSSOVER = (
 
 def build(context: Context) -> None:
     """The tab."""
-    first = context.models.cards.get(context.models.first or "")
-    faces = checks.several_seeds(1, MOST_FACES)
-    with gr.Tab("Style mixing", id=ID):
-        lacking = gr.HTML(_lacking(first), elem_classes="lacking")
-        with gr.Column(visible=first is None or first.mixable) as able:
-            with gr.Row(equal_height=False, elem_classes="pictures-first"):
-                with gr.Column(scale=3, min_width=280):
-                    rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", NO_SEEDS[0], faces)
-                    cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", NO_SEEDS[1], faces)
-                    bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
-                    with gr.Accordion("Single layers, and a crossover", open=False):
-                        boxes = gr.CheckboxGroup(_boxes(first), value=["0", "1", "2", "3"], label="Layers copied")
-                        crossover = gr.Slider(
-                            0, first.layers if first else checks.MOST_LAYERS, 4, step=1,
-                            label="Copy this layer and all after it",
-                        )  # fmt: skip
-                    psi = controls.psi(context)
-                    label = controls.label(context)
-                with gr.Column(scale=2, min_width=280):
-                    result = gr.Image(
-                        label="The mix",
-                        format="png",
-                        type="filepath",
-                        interactive=False,
-                        buttons=["download", "fullscreen"],
-                        elem_id="mixed",
-                        elem_classes="pixels large",
-                    )
-                    with gr.Row():
-                        a = context.checked(gr.Number(0, label="Face: seed", min_width=120), checks.seed)
-                        b = context.checked(gr.Number(6, label="Styles from: seed", min_width=120), checks.seed)
-            # The layers as text, which the controls above write.
-            layers = context.checked(gr.Textbox("coarse", label="Layers", visible="hidden"), checks.layers)
-            count = gr.Number(first.layers if first else checks.MOST_LAYERS, label="Layers there are", visible="hidden")
-            drawn = controls.drawn(ID)
-            with gr.Row(elem_classes="buttons"):
-                whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
-            grid = controls.figure("Grid", "mixing-figure", visible=False)
-            with gr.Accordion("Every mix as a picture of its own", open=False, visible=False) as alone:
-                cells = controls.gallery(
-                    "Every mix", "cells", MOST_FACES, "pixels cells", object_fit=None, buttons=["download_all"]
-                )
-                pairs = gr.State([])  # which face and style each of them has
+    first = context.first
+    with gr.Tab("Style mixing", id=ID), controls.only_for(context, "mixable", "Style mixing needs"):
+        with controls.row():
+            with controls.column(3):
+                rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", "0-5")
+                cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", "6-11")
+                bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
+                with gr.Accordion("Single layers, and a crossover", open=False):
+                    boxes = gr.CheckboxGroup(_boxes(first), value=FIRST_LAYERS, label="Layers copied")
+                    crossover = gr.Slider(0, _count(first), 4, step=1, label="Copy this layer and all after it")
+                psi = controls.psi(context)
+                label = controls.label(context)
+            with controls.column(2):
+                result = controls.figure("The mix", "mixed", "pixels large", show_label=None)
+                with gr.Row():
+                    a = controls.seed(context, "Face: seed", min_width=120)
+                    b = controls.seed(context, "Styles from: seed", 6, min_width=120)
+        # The layers as text, which the controls above write.
+        layers = context.checked(gr.Textbox("coarse", label="Layers", visible="hidden"), checks.layers)
+        count = gr.Number(_count(first), label="Layers there are", visible="hidden")
+        drawn = controls.drawn(ID)
+        with gr.Row(elem_classes="buttons"):
+            whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
+        grid = controls.figure("Grid", "mixing-figure", visible=False)
+        with gr.Accordion("Every mix as a picture of its own", open=False, visible=False) as alone:
+            layout: dict[str, Any] = {"object_fit": None, "buttons": ["download_all"]}
+            cells = controls.gallery("Every mix", "cells", MOST_FACES, "pixels cells", **layout)
+            pairs = gr.State([])  # which face and style each of them has
     context.fields |= {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers}
     context.follow(
-        [lacking, able, bands, boxes, crossover, count, layers, grid, alone],
+        [bands, boxes, crossover, count, layers, grid, alone],
         lambda card: [
-            _lacking(card),
-            gr.update(visible=card is None or card.mixable),
             gr.update(choices=_bands(card), value="coarse"),
-            gr.update(choices=_boxes(card), value=["0", "1", "2", "3"]),
-            gr.update(maximum=card.layers if card else checks.MOST_LAYERS, value=4),
-            card.layers if card else checks.MOST_LAYERS,
+            gr.update(choices=_boxes(card), value=FIRST_LAYERS),
+            gr.update(maximum=_count(card), value=4),
+            _count(card),
             "coarse",
-            gr.update(visible=False),
-            gr.update(visible=False),
+            *[gr.update(visible=False)] * 2,
         ],
     )
 
-    def opened(model: str, psi: float, label: str | None, layers: str) -> tuple[ModelInfo, Engine, Setting, list[int]]:
-        card, engine = controls.opened(context, model)
-        controls.needs_styles(card, "Style mixing")
-        engine.check_mixing()
-        setting = controls.setting(engine, card, psi=psi, label=label)
-        return card, engine, setting, read_layers(layers, engine.layers(setting), "layers") if layers else []
+    def start(model: str, psi: float, label: str | None, layers: str) -> tuple[controls.Drawing, list[int]]:
+        drawing = controls.start_drawing(context, model, needs_styles="Style mixing", psi=psi, label=label)
+        drawing.engine.check_mixing()
+        return drawing, read_layers(layers, drawing.engine.layers(drawing.setting), "layers") if layers else []
 
     def style_mix(
         rows: list[int], cols: list[int], layers: str, psi: float, label: str | None, model: str
@@ -101,45 +77,38 @@ def build(context: Context) -> None:
 
         `layers` are coarse, middle, fine, or numbers like 0-3. The mixes come as single pictures too, row by row.
         """
-        start = time.perf_counter()
-        card, engine, setting, numbers = opened(model, psi, label, layers)
-        figure = figures.mixing_grid(engine, rows, cols, [(f"layers {_said(numbers)}", numbers)], setting)
-        text = engine.text(setting, rows=rows, columns=cols, styles=numbers)
-        folder = new_folder(context.files)
-        path = save_picture(figure.image, folder, "mix", text)
+        drawing, numbers = start(model, psi, label, layers)
+        part = (f"layers {_listed(numbers)}", numbers)
+        figure = figures.mixing_grid(drawing.engine, rows, cols, [part], drawing.setting)
+        path = drawing.save(figure.image, "mix", rows=rows, columns=cols, styles=numbers)
         mixes, shown = [(row, column) for row in rows for column in cols], []
         for index, (row, column) in enumerate(mixes):
-            picture = figure.cell(1 + index // len(cols), 1 + index % len(cols))
-            text = engine.text(setting, seed=row, styles_from=column, styles=numbers)
-            shown.append((save_picture(picture, folder, f"mix{row:04d}-{column:04d}", text), f"{row} + {column}"))
-        alts = [["#cells img", _described(row, column, numbers, psi, card)] for row, column in mixes]
-        total = len(rows) * len(cols) + len(rows) + len(cols)
-        said = controls.report(f"Drew a grid of {controls.draw_text(total, 'image', start)}.", alts=alts)
+            cell, name = figure.cell(1 + index // len(cols), 1 + index % len(cols)), f"mix{row:04d}-{column:04d}"
+            facts: dict[str, Any] = {"seed": row, "styles_from": column, "styles": numbers}
+            shown.append((drawing.save(cell, name, **facts), f"{row} + {column}"))
+        alts = [_described(row, column, numbers, psi, drawing.card) for row, column in mixes]
+        took = drawing.took(len(mixes) + len(rows) + len(cols))
+        said = controls.report(f"Drew a grid of {took}.", "#cells img", alts)
         return path, gr.update(value=shown, columns=len(cols), selected_index=None), mixes, said
 
     def mix_pair(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> tuple[Any, dict[str, Any]]:
         """One mix: the face of seed `a` with the styles of some layers from seed `b`."""
-        card, engine, setting, numbers = opened(model, psi, label, layers)
-        picture = next(engine.mixed([a], [b], numbers, setting))
-        text = engine.text(setting, seed=a, styles_from=b, styles=numbers)
-        path = save_picture(picture, new_folder(context.files), f"mix{a:04d}-{b:04d}", text)
-        alt = _described(a, b, numbers, psi, card)
-        return path, controls.report(f"{_mix(a, b, numbers)}.", alts=[["#mixed img", alt]])
+        drawing, numbers = start(model, psi, label, layers)
+        image = next(drawing.engine.mixed([a], [b], numbers, drawing.setting))
+        path = drawing.save(image, f"mix{a:04d}-{b:04d}", seed=a, styles_from=b, styles=numbers)
+        alt = _described(a, b, numbers, psi, drawing.card)
+        return path, controls.report(f"{_mix(a, b, numbers)}.", "#mixed img", [alt])
 
     def show(rows: list[int], cols: list[int], a: int, b: int, *rest: Any) -> list[Any]:
         """Both rows of faces, and the mix of those chosen, or else of the first."""
         layers, psi, label, model = rest
-        card, engine, setting, _ = opened(model, psi, label, layers)
-        a, b = a if a in rows else rows[0], b if b in cols else cols[0]
-        folder, shown = new_folder(context.files), []
-        for seed, picture in zip([*rows, *cols], engine.images([*rows, *cols], setting), strict=True):
-            shown.append((save_picture(picture, folder, f"seed{seed:04d}", engine.text(setting, seed=seed)), f"{seed}"))
+        drawing, _ = start(model, psi, label, layers)
+        a, b, seeds = a if a in rows else rows[0], b if b in cols else cols[0], [*rows, *cols]
+        images = zip(seeds, drawing.engine.images(seeds, drawing.setting), strict=True)
+        shown = [(drawing.save(image, f"seed{seed:04d}", seed=seed), f"{seed}") for seed, image in images]
         path, said = mix_pair(a, b, layers, psi, label, model)
-        said["alts"] += [
-            [f"#{name} img", f"Face of seed {seed}, model {card.name}"]
-            for name, seeds in (("rows", rows), ("cols", cols))
-            for seed in seeds
-        ]
+        for name, part in (("rows", rows), ("cols", cols)):
+            said["alts"] += [[f"#{name} img", f"Face of seed {seed}, model {drawing.card.name}"] for seed in part]
         places = [gr.update(value=shown[: len(rows)], selected_index=rows.index(a))]
         places += [gr.update(value=shown[len(rows) :], selected_index=cols.index(b))]
         return [*places, a, b, path, said]
@@ -161,45 +130,45 @@ def build(context: Context) -> None:
         a, b = controls.picked(event, pairs, "That mix is not here any more; draw the grid again.")
         return a, b
 
-    pair = [a, b, layers, psi, label, context.model]
-    everything = [rows, cols, *pair]
-    say: dict[str, Any] = {"fn": None, "inputs": drawn, "js": controls.say(ID), "api_visibility": "private"}
-    mix = partial(context.bind, work=mix_pair, inputs=pair, outputs=[result, drawn], trigger_mode="always_last")
-    mix([a.submit, b.submit], name="mix_pair").success(**say)
+    then, look = controls.say(ID), [layers, psi, label, context.model]
+    quiet: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
+    mix = partial(
+        context.bind,
+        work=mix_pair,
+        inputs=[a, b, *look],
+        outputs=[result, drawn],
+        then=then,
+        trigger_mode="always_last",
+    )
+    mix([a.submit, b.submit], name="mix_pair")
     for control, script in ((bands, _PRESET), (boxes, _BOXES), (crossover, _CROSSOVER)):
-        written = control.input(None, [control, count], [layers, boxes, bands], js=script, api_visibility="private")
-        mix(written.then).success(**say)
+        mix(run_script(control.input, script, [control, count], [layers, boxes, bands]).then)
     for gallery, seeds, chosen in ((row_faces, rows, a), (col_faces, cols, b)):
-        picked = context.bind(gallery.select, pick, [seeds], [chosen], draws=False, show_progress="hidden")
-        mix(picked.success).success(**say)
-    shown = [row_faces, col_faces, a, b, result, drawn]
-    context.bind([rows.submit, cols.submit, psi.release, label.input], show, everything, shown).success(**say)
+        mix(context.bind(gallery.select, pick, [seeds], [chosen], **quiet).success)
+    mix(context.bind(cells.select, pick_mix, [pairs], [a, b], **quiet).success)
+    everything, shown = [rows, cols, a, b, *look], [row_faces, col_faces, a, b, result, drawn]
+    context.bind([rows.submit, cols.submit, psi.release, label.input], show, everything, shown, then=then)
     for button, seeds in ((shuffle_rows, rows), (shuffle_cols, cols)):
         shuffled = context.bind(button.click, _random, [seeds], [seeds], draws=False)
-        context.bind(shuffled.success, show, everything, shown).success(**say)
-    context.show(ID, show_if_quick, everything, shown, controls.say(ID))
-    grid_inputs = [rows, cols, layers, psi, label, context.model]
-    made = context.bind(whole.click, style_mix, grid_inputs, [grid, cells, pairs, drawn], name="style_mix")
-    shows = {"fn": lambda: [gr.update(visible=True)] * 2, "outputs": [grid, alone], "queue": False}
-    made.success(**shows, api_visibility="private")
-    made.success(**say)
-    picked = context.bind(cells.select, pick_mix, [pairs], [a, b], draws=False, show_progress="hidden")
-    mix(picked.success).success(**say)
+        context.bind(shuffled.success, show, everything, shown, then=then)
+    context.show(ID, show_if_quick, everything, shown, then)
+    outputs = [grid, cells, pairs, drawn]
+    made = context.bind(whole.click, style_mix, [rows, cols, *look], outputs, name="style_mix", then=then)
+    appear: dict[str, Any] = {"fn": lambda: [gr.update(visible=True)] * 2, "outputs": [grid, alone], "queue": False}
+    made.success(**appear, api_visibility="private")
 
 
-def _faces(
-    context: Context, name: str, title: str, seeds: str, check: checks.Check
-) -> tuple[Any, gr.Button, gr.Gallery]:
-    """A row of faces to choose from: its seeds, a button for others, and the pictures."""
+def _faces(context: Context, name: str, title: str, seeds: str) -> tuple[Any, gr.Button, gr.Gallery]:
+    """A row of faces to choose from: its seeds, a button for others, and the images."""
     with gr.Row(elem_classes="seeds-row"):
-        text = gr.Textbox(seeds, label=f"{title}: seeds", max_lines=1, scale=4, min_width=140, elem_id=f"{name}-seeds")
+        placed: dict[str, Any] = {"info": None, "scale": 4, "min_width": 140, "elem_id": f"{name}-seeds"}
+        text = controls.seeds(context, seeds, MOST_FACES, label=f"{title}: seeds", **placed)
         button = gr.Button("Shuffle", size="md", scale=1, min_width=90, elem_id=f"{name}-shuffle")
-    gallery = controls.gallery(title, name, MOST_FACES, "pixels faces", object_fit=None)
-    return context.checked(text, check), button, gallery
+    return text, button, controls.gallery(title, name, MOST_FACES, "pixels faces", object_fit=None)
 
 
 def _mix(a: int, b: int, numbers: list[int]) -> str:
-    return f"Seed {a} with layers {_said(numbers)} of seed {b}" if numbers else f"Seed {a} with no styles copied"
+    return f"Seed {a} with layers {_listed(numbers)} of seed {b}" if numbers else f"Seed {a} with no styles copied"
 
 
 def _described(a: int, b: int, numbers: list[int], psi: float, card: ModelInfo) -> str:
@@ -208,29 +177,27 @@ def _described(a: int, b: int, numbers: list[int], psi: float, card: ModelInfo) 
 
 
 def _random(seeds: list[int]) -> str:
-    """As many other seeds; small numbers, which are easier to note down."""
+    """As many other seeds; small numbers, which are easier to remember."""
     return ",".join(str(secrets.randbelow(min(LARGEST_SEED, 100_000))) for _ in seeds)
 
 
-def _lacking(card: ModelInfo | None) -> str:
-    if card is None or card.mixable:
-        return ""
-    why = "is a ProGAN" if not card.styled else "was trained without styles"
-    return controls.note(f'Style mixing needs a StyleGAN model; "{card.name}" {why}. Choose another model above.')
+def _count(card: ModelInfo | None) -> int:
+    """Of the layers."""
+    return card.layers if card else checks.MOST_LAYERS
 
 
 def _bands(card: ModelInfo | None) -> list[tuple[str, str]]:
     """The presets that the network has, with their resolutions."""
-    found = figures.bands(card.layers if card else checks.MOST_LAYERS)
+    found = figures.bands(_count(card))
     return [(text.capitalize().replace("-", "–"), text.partition(" ")[0]) for text, _ in found]
 
 
 def _boxes(card: ModelInfo | None) -> list[tuple[str, str]]:
-    layers = range(card.layers if card else checks.MOST_LAYERS)
-    return [(f"{layer}: {4 << layer // 2}×{4 << layer // 2} {'ab'[layer % 2]}", str(layer)) for layer in layers]
+    sizes = [4 << layer // 2 for layer in range(_count(card))]
+    return [(f"{layer}: {size}×{size} {'ab'[layer % 2]}", str(layer)) for layer, size in enumerate(sizes)]
 
 
-def _said(numbers: list[int]) -> str:
+def _listed(numbers: list[int]) -> str:
     """ "0-3", or "0,2,5" where it is no range."""
     if not numbers:
         return "none"

@@ -176,7 +176,7 @@ def test_every_tab_shows_something_when_it_is_opened(visit):
     tab(page, "Interpolate")
     panel = page.get_by_role("tabpanel").filter(visible=True)
     panel.get_by_label("Seeds").fill("0-1")
-    page.locator("#make-film").click()
+    page.locator("#make-video").click()
     page.wait_for_function("document.querySelector('video')?.readyState >= 2")
 
 

@@ -217,15 +217,15 @@ def test_growth_leaves_out_the_stages_before_training_began(served, client, from
     assert not close(drawn(gallery[0]["image"]), drawn(gallery[2]["image"]))
 
 
-def test_a_film_and_what_comes_with_it(client, engine):
-    film, picture, other, said = call(client, "interpolate", also="frames")
-    film = film["video"] if isinstance(film, dict) else film
-    assert picture is None
-    with av.open(film) as opened:
+def test_a_video_and_what_comes_with_it(client, engine):
+    video, image, other, said = call(client, "interpolate", also="frames")
+    video = video["video"] if isinstance(video, dict) else video
+    assert image is None
+    with av.open(video) as opened:
         stream = opened.streams.video[0]
         assert (stream.codec_context.name, sum(1 for _ in opened.decode(video=0))) == ("h264", 9)
         assert (stream.width, stream.height) == (256, 256)
-    assert said["message"].startswith("A film of 9 frames in ")
+    assert said["message"].startswith("A video of 9 frames in ")
     other = other["value"] if isinstance(other, dict) else other
     with zipfile.ZipFile(other) as archive:
         assert archive.namelist() == [f"frame{index:04d}.png" for index in range(9)]
@@ -337,7 +337,7 @@ def test_the_folders_of_files_are_nobody_elses(tmp_path):
     assert LONGEST_WAIT < 1
 
 
-def test_a_film_can_be_stopped(served):
+def test_a_video_can_be_stopped(served):
     from gradio_client import Client
 
     client = Client(served.url, verbose=False, analytics_enabled=False)

@@ -1,4 +1,4 @@
-"""`python -m app` without a command: its options, how it starts and what it says, and links."""
+"""`python -m app`: its options, how it starts and what it says, and links."""
 
 import os
 import socket
@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+import tyro
 
 from app.__main__ import main
 from app.web import server
@@ -17,19 +18,18 @@ from app.web.files import new_folder, sweep
 from app.web.models import NO_MODEL, Models
 from app.web.options import Serve
 from app.web.server import build_app, launch, serve
-from stylegrow.cli.options import parse
 from tests.app.asking import ask
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_options():
-    assert parse([]) == Serve()
+    assert tyro.cli(Serve, args=[]) == Serve()
     words = ["--model", "a", "--model", "b", "--host", "0.0.0.0", "--port", "80", "--auth", "me:secret", "--open"]
-    assert parse(words) == Serve(model=("a", "b"), host="0.0.0.0", port=80, auth="me:secret", open=True)
-    assert parse(["--real-images", "r", "--runs", "x", "--leaderboard", "f", "--max-frames", "10"]) == Serve(
-        real_images="r", runs="x", leaderboard="f", max_frames=10
-    )
+    assert tyro.cli(Serve, args=words) == Serve(model=("a", "b"), host="0.0.0.0", port=80, auth="me:secret", open=True)
+    assert tyro.cli(
+        Serve, args=["--real-images", "r", "--runs", "x", "--leaderboard", "f", "--max-frames", "10"]
+    ) == Serve(real_images="r", runs="x", leaderboard="f", max_frames=10)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_options():
         (["--models-dir", "nowhere"], "--models-dir nowhere: is no folder"),
         (["--model", "nowhere"], "nowhere: there is no such folder"),
         (["--prot", "1"], "perhaps --port was meant"),
-        (["paint"], "there is no command 'paint': give one of generate, grid"),
+        (["paint"], "paint"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_status_2(words, said, capsys):
@@ -190,8 +190,9 @@ def test_telemetry_is_off_before_gradio_can_ask():
     assert ended.stdout.split() == ["False", "1"], ended.stderr
 
 
-def test_the_engine_and_the_command_line_do_without_gradio():
-    code = "import sys, app.engine, app.commands, app.models, app.checks, app.server; sys.exit('gradio' in sys.modules)"
+def test_models_checks_and_the_command_line_do_without_gradio():
+    code = "import sys, stylegrow.cli.commands, app.web.models, app.web.checks, app.web.server; "
+    code += "sys.exit('gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
@@ -217,10 +218,11 @@ def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("device", "where"), [("cpu", "computer"), ("cuda", "GPU")])
-def test_a_batch_that_did_not_fit_is_told_once(models, monkeypatch, device, where):
+def test_a_batch_that_did_not_fit_is_said_once(models, tmp_path, monkeypatch, device, where):
     import gradio as gr
     import torch
 
+    from app.web.context import Context, Limits
     from app.web.pages import controls
     from stylegrow.sampling import drawing
 
@@ -233,7 +235,7 @@ def test_a_batch_that_did_not_fit_is_told_once(models, monkeypatch, device, wher
 
     monkeypatch.setattr(gr, "Warning", said.append)
     monkeypatch.setattr(drawing, "draw", cramped)
-    _, engine = controls.opened(SimpleNamespace(models=offered), "style", 32)
     monkeypatch.setattr(offered, "device", lambda: device)
+    engine = controls.start_drawing(Context(offered, Limits(), tmp_path), "style", 32).engine
     assert len(list(engine.images(range(32), engine.setting()))) == 32
     assert said == [f"The {where} ran out of memory at 32 images. I retried with 8 and made 32; ask for fewer."]
