@@ -117,7 +117,7 @@ def main() -> int:
 
 
 def report(dataset: Dataset, options: Options) -> None:
-    """Print the tables."""
+    """Print the tables, each row as soon as it is known."""
     print(f"{dataset.name}: {len(dataset):,} images, {dataset.channels} channels, batches of {options.batch}")
     print(f"{'level':>8} {'stored as':>10} {'size':>11} {'images/s':>10}")
     for resolution, kind, size in dataset.storage():
@@ -126,8 +126,8 @@ def report(dataset: Dataset, options: Options) -> None:
     if options.waiting:
         print(f"\ntraining {options.network}, {options.waiting}\n{'level':>8} {'steps':>6} {'waited for data':>16}")
         for resolution, _, _ in dataset.storage():
-            share, steps = waited(dataset, options, resolution)
-            print(f"{resolution:>5} px {steps:>6} {share:>16.2%}", flush=True)
+            fraction, steps = waited(dataset, options, resolution)
+            print(f"{resolution:>5} px {steps:>6} {fraction:>16.2%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,24 +11,25 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import tyro
 
-from benchmarks.timing import machine
+from benchmarks.timing import machine, seconds_each
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
-    ("-m", "stylegrow", "--help"),
-    ("-m", "stylegrow", "models", "list"),
-    ("-m", "stylegrow", "metrics", "--help"),
-    ("-m", "stylegrow", "data", "--help"),
-    ("-m", "app", "--help"),
-    ("train/progan.py", "--help"),
-    ("train/stylegan.py", "--help"),
+    "-m stylegrow --help",
+    "-m stylegrow models list",
+    "-m stylegrow metrics --help",
+    "-m stylegrow data --help",
+    "-m app --help",
+    "train/progan.py --help",
+    "train/stylegan.py --help",
 )
 PATIENCE = 300.0  # seconds for the app
 
@@ -43,31 +44,25 @@ class Options:
     """Also how long `python -m app` takes until it answers a browser."""
 
 
-def until_it_ends(words: tuple[str, ...]) -> float:
-    """Seconds of a command. SystemExit with what it said where it fails."""
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
+def run(command: str) -> None:
+    """Run a command to its end. SystemExit with its message where it fails."""
+    done = subprocess.run([sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"error: {' '.join(words)} failed: {done.stderr.strip()[-300:]}")
-    return seconds
+        raise SystemExit(f"error: {command} failed: {done.stderr.strip()[-300:]}")
 
 
-def until_it_listens() -> float:
+def seconds_to_serve() -> float:
     """Seconds until the app answers, started on a port that nobody uses."""
-    port = free_port()
-    words = [sys.executable, "-m", "app", "--port", str(port)]
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
     with tempfile.TemporaryDirectory() as files:
         start = time.perf_counter()
-        app = subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env=os.environ | {"GRADIO_TEMP_DIR": files},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        words = [sys.executable, "-m", "app", "--port", str(port)]
+        environment, nowhere = os.environ | {"GRADIO_TEMP_DIR": files}, subprocess.DEVNULL
+        app = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=nowhere, stderr=nowhere)
         try:
-            while not answers(port):
+            while not answers(f"http://127.0.0.1:{port}/"):
                 if app.poll() is not None or time.perf_counter() - start > PATIENCE:
                     raise SystemExit("error: the app did not start; see python -m app")
                 time.sleep(0.02)
@@ -77,17 +72,10 @@ def until_it_listens() -> float:
             app.wait()
 
 
-def free_port() -> int:
-    """A port of this machine that nobody uses at this moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def answers(port: int) -> bool:
+def answers(url: str) -> bool:
     """Whether a page is served there."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE):
+        with urllib.request.urlopen(url, timeout=PATIENCE):
             return True
     except urllib.error.HTTPError:
         return True
@@ -99,20 +87,12 @@ def main() -> int:
     """The command line; returns the exit status."""
     options = tyro.cli(Options, description=Options.__doc__)
     print(machine(available_cpus()))
-    rows = []
-    for words in COMMANDS:
-        until_it_ends(words)
-        rows.append(row("python " + " ".join(words), [until_it_ends(words) for _ in range(options.times)]))
+    found = {f"python {command}": seconds_each(partial(run, command), options.times) for command in COMMANDS}
     if options.app:
-        until_it_listens()
-        rows.append(row("python -m app, until it answers", [until_it_listens() for _ in range(options.times)]))
+        found["python -m app, until it answers"] = [seconds_to_serve() for _ in range(options.times + 1)][1:]
+    rows = [[name, *(f"{of(times):.2f}" for of in (median, min, max))] for name, times in found.items()]
     print(markdown_table(["seconds from start to end", "median", "least", "most"], rows))
     return 0
-
-
-def row(name: str, seconds: list[float]) -> list[str]:
-    """A line of the table."""
-    return [name, *(f"{value:.2f}" for value in (median(seconds), min(seconds), max(seconds)))]
 
 
 if __name__ == "__main__":

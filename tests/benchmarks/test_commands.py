@@ -97,7 +97,7 @@ def test_the_networks_are_those_that_the_preset_trains():
 
 
 def test_starting(run, monkeypatch):
-    monkeypatch.setattr(starting, "COMMANDS", (("-m", "stylegrow", "data", "--help"),))
+    monkeypatch.setattr(starting, "COMMANDS", ("-m stylegrow data --help",))
     assert "python -m stylegrow data --help" in table(run(starting, "--times", "1", "--no-app"))
 
 
