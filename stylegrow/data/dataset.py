@@ -26,6 +26,9 @@ class Dataset:
 
     Opening one reads a few hundred bytes; a level's file is opened when it is first read. It may be read from many
     threads at once and sent to other processes, which open it anew. Raises DataError for a folder that holds none.
+
+    `levels` are the resolutions that can be read, `attributes` the names of what images are labelled with, `credit`
+    whom to name where images are shown, `settings` how they were prepared, `source` the path they came from.
     """
 
     def __init__(self, path: str | os.PathLike[str], resolution: int | None = None) -> None:
