@@ -1,16 +1,16 @@
 """The wheel, installed apart from the checkout, works in a folder whose files have our packages' names."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from stylegrow.models.space import build_wheel
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "progan", "stylegan", "stylegrow", "train")
-FILES = ("LICENSE", "NOTICE", "README.md", "pyproject.toml", "setup.py", "requirements.txt")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
@@ -24,14 +24,11 @@ def run(*words, cwd, **variables):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built of a copy, so that no build folder appears in the checkout."""
-    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in (*PACKAGES, "zoo"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copyfile(ROOT / name, copy / name)
-    run(*PIP, "wheel", ".", "--no-index", "--no-deps", "--no-build-isolation", "-w", out, cwd=copy)
-    return next(out.glob("stylegrow-*.whl"))
+    """The wheel, built with the tools that are installed here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # as pip reads it: without isolation
+        patch.setenv("PIP_NO_INDEX", "1")
+        return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

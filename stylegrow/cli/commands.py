@@ -31,10 +31,12 @@ from stylegrow.cli.options import (
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.models import find_model, write_card
+from stylegrow.models.cards import Picture
+from stylegrow.models.evaluation import read_evaluation
 from stylegrow.models.hub import is_reference
 from stylegrow.models.space import write_space
 from stylegrow.rendering import figures, grids
-from stylegrow.rendering.card import draw, read_measured
+from stylegrow.rendering.card import draw
 from stylegrow.rendering.growth import Moment, check_sides, moments, snapshots
 from stylegrow.rendering.growth import frames as growth_frames
 from stylegrow.rendering.video import Form, has_h264, write_film
@@ -72,8 +74,9 @@ def run(options: Command) -> None:
         case ModelCard():
             card(options)
         case Space():
-            print(f"wrote {printable(write_space(options.model, options.outdir))}")
-            print("to publish: hf repos create USER/NAME --type space --sdk gradio")
+            write_space(options.model, Path(options.outdir), options.package)
+            print(f"wrote {printable(options.outdir)}")
+            print("to publish: hf repos create USER/NAME --type space --sdk docker")
             print("            hf upload USER/NAME FOLDER . --type space")
 
 
@@ -243,13 +246,14 @@ def card(options: ModelCard) -> None:
         raise InputError(f"--model {shown(options.model)}: a card is written into a folder; download it and give that")
     folder = find_model(options.model)
     _check_folder(folder, "--model")
-    numbers = None if options.numbers is None else read_measured(Path(options.numbers))
+    evaluation = None if options.numbers is None else read_evaluation(Path(options.numbers))
     drawn = draw(_engine(options), options.seeds, options.class_, progress)
     for picture in drawn:
         path = folder / picture.name
         grids.save_png(picture.image, path, picture.text)
         _told(path)
-    write_card(folder, pictures=[(one.name, one.caption, one.command) for one in drawn], numbers=numbers)
+    pictures = [Picture(one.name, one.caption, one.command) for one in drawn]
+    write_card(folder, pictures=pictures, evaluation=evaluation)
     _told(folder / "README.md")
 
 

@@ -176,11 +176,11 @@ def import_official(options: argparse.Namespace) -> int:
 
 def copy(options: argparse.Namespace) -> int:
     """Copy a model that loads; say how large it is and what half of the bits do to its pictures."""
-    from stylegrow.models.copies import PICTURES, copy_model
+    from stylegrow.models.copies import IMAGES, copy_model
 
     copied = copy_model(options.model, options.folder, float16=options.float16)
     if options.float16:
-        print(f"largest change of {PICTURES} pictures: {copied.change} of 255 grey levels")
+        print(f"largest change of {IMAGES} pictures: {copied.change} of 255 grey levels")
     print(f"{printable(options.folder)}: {copied.after / 1e6:.2f} MB; it was {copied.before / 1e6:.2f} MB")
     return 0
 

@@ -211,6 +211,8 @@ class Space:
     """a model that the Space offers; repeatable (default: the bundled models)"""
     outdir: str = "out/space"
     """folder for the Space; an earlier one is replaced"""
+    package: Text = None
+    """what the Space installs: a git address, a wheel, or a name and version (default: a wheel of this checkout)"""
 
 
 Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Growth | ModelCard | Space

@@ -1,25 +1,29 @@
 """Copies of models, with all their weights or with half of the bytes."""
 
-import copy
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load
-from torch import Tensor
 
+from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
+from stylegrow.common.images import to_uint8
 from stylegrow.models import folders
-from stylegrow.sampling import drawing
+from stylegrow.models.config import stage_reached
+from stylegrow.models.weights import WEIGHTS, encode
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
 
-PICTURES, MOST_CHANGE = 64, 1
+IMAGES, MOST_CHANGE = 64, 1
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
     before = sum(map(len, files.values()))
     if float16:
         try:
-            files |= {folders.WEIGHTS[role]: folders.encoded(network, "float16") for role, network in roles.items()}
+            files |= {WEIGHTS[role]: encode(network, "float16") for role, network in roles.items()}
         except ModelError as error:
             raise ModelError(f"{source}: {error}") from error
         change = largest_change(generator, config["training"])
@@ -69,25 +73,23 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
 
 
 @torch.inference_mode()
-def largest_change(generator: "Generator", facts: Mapping[str, Any]) -> int:
-    """How much float16 weights change a value of 64 pictures in grey levels of 8 bits, at the stage that was reached.
+def largest_change(generator: Generator, training: Mapping[str, Any]) -> int:
+    """How much float16 weights change a value of 64 images, in grey levels of 8 bits, at the stage that was reached.
 
-    The pictures are those of the seeds from 0, with the network's own noise, and of each class in turn.
+    The images are those of the seeds from 0, of each class in turn, not truncated and with the network's own noise.
     """
-    rounded = copy.deepcopy(generator)
-    rounded.load_state_dict(load(folders.encoded(generator, "float16")))
-    stage, alpha = drawing.reached(facts, generator.resolution)
-    look, seeds = drawing.Look(resolution=stage, alpha=alpha), range(PICTURES)
-    labels = None
-    if classes := generator.config["label_dim"]:
-        labels = torch.eye(classes)[torch.arange(PICTURES) % classes]
-    both = (drawing.images(network, seeds, look, labels) for network in (generator, rounded))
-    return max(int((_levels(a) - _levels(b)).abs().max()) for a, b in zip(*both, strict=True))
-
-
-def _levels(images: Tensor) -> Tensor:
-    """The values of 8-bit pictures: 127.5 x + 128, saturated and truncated, as the official programs have it."""
-    return (images * 127.5 + 128).nan_to_num().clamp(0, 255).to(torch.int16)
+    rounded, sample = deepcopy(generator), architecture_of(generator).sample
+    rounded.load_state_dict(load(encode(generator, "float16")))
+    stage, alpha = stage_reached(training, generator.resolution)
+    change = 0
+    for seed in range(IMAGES):
+        z = torch.randn(1, generator.z_dim, generator=torch.Generator("cpu").manual_seed(seed))
+        labels = None
+        if generator.label_dim:
+            labels = torch.eye(generator.label_dim)[[seed % generator.label_dim]]
+        a, b = (to_uint8(sample(one, z, labels, stage or generator.resolution, alpha)) for one in (generator, rounded))
+        change = max(change, int(abs(a.astype(int) - b).max()))
+    return change
 
 
 def _write(out: Path, empty: bool, files: Mapping[str, bytes]) -> None:

@@ -1,24 +1,26 @@
-"""What is known of a model without its weights."""
+"""What config.json tells of a model."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylegrow.architectures import ARCHITECTURES
-from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
-from stylegrow.models import find_model, read_config
-from stylegrow.models.folders import FORMAT_VERSION, ZOO, name_of
+from stylegrow.models.config import stages
+from stylegrow.models.folders import ZOO, find_model, name_of, read_config
 
 BUNDLED = ("stylegan-toonhead64", "progan-toonhead64")
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model without its weights."""
+    """What is known of a model without its weights.
+
+    `name` is what to call it, in one line; `generator` holds the generator's arguments, `classes` the labels' names,
+    `training` the facts that save_model was given.
+    """
 
     name: str
     folder: Path
@@ -56,7 +58,7 @@ class ModelInfo:
     @property
     def stages(self) -> list[int]:
         """Its resolutions, 4 px first."""
-        return [4 << step for step in range(self.resolution.bit_length() - 2)]
+        return stages(self.resolution)
 
     @property
     def labels(self) -> list[tuple[str, str]]:
@@ -75,38 +77,20 @@ class ModelInfo:
         facts = [self.name, self.network, f"{self.resolution} px"]
         if isinstance(kimg := self.training.get("kimg"), int | float):
             facts.append(f"{kimg:,.0f} kimg" if kimg >= 10 else f"{kimg:.2g} kimg")
-        if isinstance(fid := self.training.get("fid"), int | float):
-            facts.append(f"FID {fid:.1f}")
         return " · ".join(facts)
 
 
 def read_info(model: str) -> ModelInfo:
-    """InputError or ModelError for what is no model."""
-    path = Path(model).expanduser()
-    if path.is_dir() and not any((at / "config.json").is_file() for at in (path, path / "model")):
-        raise InputError(f"{printable(path)} is not a model folder: config.json is missing.")
+    """What is known of a model, found as find_model does. ModelError, in one line, where there is none."""
     folder = find_model(model)
-    _check_format(folder)
     config = read_config(folder)
     generator = config["generator"]
-    resolution = generator.get("resolution")
-    if not isinstance(resolution, int) or resolution < 4:
-        raise InputError(f"{printable(folder)} is not a model folder: its config.json names no resolution.")
     return ModelInfo(
         printable(name_of(model, folder)),
         folder,
         config["architecture"],
-        resolution,
+        generator["resolution"],
         generator,
         tuple(config["classes"]),
         config["training"],
     )
-
-
-def _check_format(folder: Path) -> None:
-    try:
-        version = json.loads((folder / "config.json").read_bytes()).get("format_version")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return  # read_config says what is wrong with it
-    if isinstance(version, int) and version != FORMAT_VERSION:
-        raise InputError(f"{printable(folder)} was saved by format {version}; this version reads {FORMAT_VERSION}.")

@@ -1,44 +1,52 @@
-"""A Hugging Face Space of the browser app: a folder that holds all it needs, ready to be uploaded."""
-
-from __future__ import annotations
+"""A Hugging Face Space of the browser app: a folder that installs Stylegrow and serves some models."""
 
 import re
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-from stylegrow.common.errors import InputError
+from stylegrow.common.errors import InputError, RunError
 from stylegrow.common.text import printable
-from stylegrow.models.folders import files_of
+from stylegrow.models.folders import PACKAGE, files_of
 from stylegrow.models.info import BUNDLED, ModelInfo, read_info
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("app", "data", "metrics", "progan", "stylegan", "zoo")
-NOT_NEEDED = ("accelerate", "psutil", "pytest")  # of requirements.txt, by an app that trains nothing
+CHECKOUT = PACKAGE.parent
+SOURCES = ("app", "progan", "stylegan", "stylegrow", "train", "zoo")
+SOURCE_FILES = ("LICENSE", "NOTICE", "README.md", "pyproject.toml", "setup.py", "requirements.txt")
 START = "serve.py"
-SERVE = '''"""The start of this Space: Stylegrow's browser app on the models that came with it."""
+SERVE = '''"""The start of this Space: Stylegrow's browser app on its models."""
 
 import sys
 
 from app.__main__ import main
 
-MODELS = {models}
+MODELS = [
+{models}
+]
 
 if __name__ == "__main__":
     words = [word for model in MODELS for word in ("--model", model)]
     sys.exit(main([*words, "--host", "0.0.0.0", "--port", "7860", *sys.argv[1:]]))
 '''
+# A Space of the kind "gradio" installs its requirements before other files, such as a wheel, are there.
+DOCKERFILE = f"""FROM python:{{python}}
+RUN useradd --create-home --uid 1000 user
+WORKDIR /home/user/app
+COPY --chown=user . .
+RUN pip install --no-cache-dir -r requirements.txt
+USER user
+CMD ["python", "{START}"]
+"""
 README = """---
 title: Stylegrow
 emoji: 🌱
 colorFrom: indigo
 colorTo: gray
-sdk: gradio
-sdk_version: {gradio}
-python_version: "{python}"
-app_file: {start}
+sdk: docker
+app_port: 7860
 pinned: false
 license: apache-2.0
 short_description: Explore a generator; guess which picture is real
@@ -56,40 +64,59 @@ of your own, put them into a folder here and add `"--real-images", "FOLDER"` to 
 """
 
 
-def write_space(models: Sequence[str], outdir: str) -> Path:
-    """Write the folder, with the models named (none: those that come with Stylegrow); returns its path.
+def write_space(models: Sequence[str], folder: Path, package: str | None = None) -> None:
+    """Write the Space of these models, by default of those that come with Stylegrow, into a folder.
 
-    An earlier one is replaced, as is a clone of the Space's repository. InputError or zoo.ModelError for what cannot be
-    used, OSError for what cannot be written.
+    `package` is what pip installs there: a git address, a name and version, or a wheel, which is copied; by default a
+    wheel of the running checkout. A clone of the Space's repository or an earlier Space is renewed. InputError for
+    what cannot be used, RunError for a wheel that cannot be built, OSError for what cannot be written.
     """
-    cards = [read_info(model) for model in models or BUNDLED]
-    if not cards:
-        raise InputError("--model: no model comes with this copy of Stylegrow; name one")
-    folder = Path(outdir)
-    if any(folder.resolve().is_relative_to(ROOT / room) for room in ROOMS):
-        raise InputError(f"--outdir {printable(folder)}: lies within Stylegrow's own code; name another folder")
+    infos = [read_info(model) for model in models or BUNDLED]
+    if package is None and not (CHECKOUT / "pyproject.toml").is_file():
+        raise InputError("--package: give what the Space is to install: a git address, a wheel, or a name and version")
     _make_room(folder)
-    for room in ROOMS:
-        if (ROOT / room).is_dir():
-            shutil.copytree(ROOT / room, folder / room, ignore=_left_out)
-    names = _names(cards)
-    for name, card in zip(names, cards, strict=True):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for file in files_of(card.folder):
-            shutil.copyfile(card.folder / file, folder / name / file)
-    for file in ("LICENSE", "NOTICE"):
-        shutil.copyfile(ROOT / file, folder / file)
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
-    _write(folder / "requirements.txt", "".join(line for line in lines if _package(line) not in NOT_NEEDED))
-    _write(folder / ".gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n")
-    _write(folder / START, SERVE.format(models=_source(names)))
-    facts = {"gradio": version("gradio"), "python": "{}.{}".format(*sys.version_info), "start": START}
-    _write(folder / "README.md", README.format(models=_about(cards), **facts))
-    return folder
+    if package is None:
+        package = f"./{build_wheel(folder).name}"
+    elif package.endswith(".whl"):
+        package = f"./{Path(shutil.copy(package, folder)).name}"
+    names: list[str] = []
+    for info in infos:
+        name = (
+            info.name if info.bundled else f"models/{re.sub('[^A-Za-z0-9._-]+', '-', info.name).strip('-.') or 'model'}"
+        )
+        names.append(name if name not in names else f"{name}-{len(names)}")
+        if not info.bundled:  # those that are come with the package
+            (folder / names[-1]).mkdir(parents=True)
+            for file in files_of(info.folder):
+                shutil.copyfile(info.folder / file, folder / names[-1] / file)
+    texts = {
+        "requirements.txt": f"{package}\n",
+        "Dockerfile": DOCKERFILE.format(python=".".join(map(str, sys.version_info[:2]))),
+        ".gitattributes": "".join(f"*.{kind} filter=lfs diff=lfs merge=lfs -text\n" for kind in ("safetensors", "whl")),
+        START: SERVE.format(models="\n".join(f'    "{name}",' for name in names)),
+        "README.md": README.format(models="\n".join(map(_line, infos)), start=START),
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8", newline="\n")
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build a wheel of this checkout in `folder`; of a copy, so that the checkout holds no build folders."""
+    with tempfile.TemporaryDirectory() as copy:
+        for name in SOURCES:
+            shutil.copytree(CHECKOUT / name, Path(copy, name), ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        for name in SOURCE_FILES:
+            shutil.copyfile(CHECKOUT / name, Path(copy, name))
+        command = [sys.executable, "-m", "pip", "wheel", copy, "--no-deps", "--wheel-dir", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("\n")[2]
+        raise RunError(f"pip cannot build a wheel of {printable(CHECKOUT)}: {printable(reason)}")
+    return max(folder.glob("stylegrow-*.whl"), key=lambda path: path.stat().st_mtime)
 
 
 def _make_room(folder: Path) -> None:
-    """Remove what an earlier one consists of; InputError for a folder that is something else."""
+    """Remove the models and the wheel of an earlier Space; InputError for a folder that is something else."""
     if not folder.exists():
         folder.mkdir(parents=True)
         return
@@ -98,43 +125,12 @@ def _make_room(folder: Path) -> None:
         raise InputError(
             f"--outdir {printable(folder)}: is there and no Space of Stylegrow; name a new or empty folder"
         )
-    for name in (*ROOMS, "models"):
-        if (folder / name).is_dir() and not (folder / name).is_symlink():
-            shutil.rmtree(folder / name)
+    if (folder / "models").is_dir() and not (folder / "models").is_symlink():
+        shutil.rmtree(folder / "models")
+    for wheel in folder.glob("stylegrow-*.whl"):
+        wheel.unlink()
 
 
-def _left_out(folder: str, names: list[str]) -> set[str]:
-    """Of a room: what Python wrote, hidden files, and the models, of which only some are wanted."""
-    models = {name for name in names if (Path(folder) / name / "config.json").is_file()}
-    return models | {name for name in names if name == "__pycache__" or name.startswith(".")}
-
-
-def _names(cards: Sequence[ModelInfo]) -> list[str]:
-    """The folder of each model in the Space. Those that come with Stylegrow stay where it looks for them."""
-    names: list[str] = []
-    for card in cards:
-        safe = re.sub(r"[^A-Za-z0-9._-]+", "-", card.name).strip("-.") or "model"
-        name = f"{'zoo' if card.bundled else 'models'}/{safe}"
-        names.append(name if name not in names else f"{name}-{len(names)}")
-    return names
-
-
-def _source(names: Sequence[str]) -> str:
-    """A list in Python."""
-    return "[\n" + "".join(f'    "{name}",\n' for name in names) + "]"
-
-
-def _about(cards: Sequence[ModelInfo]) -> str:
-    lines = []
-    for card in cards:
-        facts = [card.title(), card.training.get("data"), card.training.get("credit"), card.training.get("license")]
-        lines.append("- " + "; ".join(printable(fact) for fact in facts if fact))
-    return "\n".join(lines)
-
-
-def _package(line: str) -> str:
-    return re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0].lower()
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+def _line(info: ModelInfo) -> str:
+    facts = [info.title(), *(info.training.get(name) for name in ("data", "credit", "license"))]
+    return "- " + "; ".join(printable(fact) for fact in facts if fact)

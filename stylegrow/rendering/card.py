@@ -1,18 +1,12 @@
 """A model card's pictures: the figures of the commands with their own defaults, which the card names."""
 
-import json
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from stylegrow.cli.options import Grid, Mix, Truncation
-from stylegrow.common.errors import InputError, ModelError
-from stylegrow.common.text import printable
 from stylegrow.models.folders import ZOO
-from stylegrow.models.measured import numbers_text
 from stylegrow.rendering import figures
 from stylegrow.sampling.engine import Engine
 from stylegrow.sampling.inputs import read_numbers, read_seeds
@@ -30,22 +24,6 @@ class Picture:
     text: dict[str, str]
     caption: str
     command: str
-
-
-def read_measured(path: Path) -> Any:
-    """What `stylegrow metrics --out` wrote. InputError for what a card cannot show."""
-    try:
-        numbers = json.loads(path.read_bytes())
-        numbers_text(numbers)
-    except OSError as error:
-        raise InputError(f"--numbers {printable(path)}: cannot be read ({error.strerror})") from error
-    except ModelError as error:
-        raise InputError(f"--numbers {printable(path)}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"--numbers {printable(path)}: is not JSON; give what stylegrow metrics --out wrote"
-        ) from error
-    return numbers
 
 
 def draw(
@@ -99,7 +77,7 @@ def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Pi
 
 
 def _command(engine: Engine, name: str, words: list[str], label: str | None) -> str:
-    """The command that draws it again, from a checkout."""
+    """The command that draws it again."""
     model = engine.folder.name if engine.folder.resolve().parent == ZOO.resolve() else ELSEWHERE
     words = [model, *words, *(["--class", label] if label is not None else [])]
-    return f"python -m app {name} --model {shlex.join(words)}" + (" --dtype bf16" if engine.dtype == "bf16" else "")
+    return f"stylegrow {name} --model {shlex.join(words)}" + (" --dtype bf16" if engine.dtype == "bf16" else "")

@@ -7,14 +7,13 @@ what a seed looks like.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from progan.layers import stages
 from stylegan.synthesis import layer_sizes
 from stylegrow.architectures import has_styles
 
@@ -40,14 +39,6 @@ class Look:
     noise_seed: int = 0
     resolution: int | None = None
     alpha: float = 1.0
-
-
-def reached(facts: Mapping[str, Any], resolution: int) -> tuple[int | None, float]:
-    """The stage that a model's training facts name, and its alpha; None, the whole network, where that is no stage."""
-    stage, alpha = facts.get("resolution"), facts.get("alpha", 1.0)
-    if stage not in stages(resolution):
-        return None, 1.0
-    return stage, float(alpha) if isinstance(alpha, int | float) and 0 <= alpha <= 1 else 1.0
 
 
 def latents(seeds: Sequence[int], z_dim: int) -> Tensor:

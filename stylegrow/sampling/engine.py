@@ -22,7 +22,9 @@ from stylegrow.common.images import to_uint8
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import printable
 from stylegrow.models import find_model, load_generator, read_config
-from stylegrow.models.folders import WEIGHTS, name_of
+from stylegrow.models.config import stage_reached
+from stylegrow.models.folders import name_of
+from stylegrow.models.weights import WEIGHTS
 from stylegrow.sampling import drawing
 from stylegrow.sampling.inputs import LARGEST_SEED, shown
 
@@ -78,7 +80,7 @@ class Engine:
         # Here, since every file that is drawn names it, and copies of the engine (see `telling`) share it.
         with (self.folder / WEIGHTS["generator"]).open("rb") as file:
             self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        stage, self.alpha = drawing.reached(config["training"], self.generator.resolution)
+        stage, self.alpha = stage_reached(config["training"], self.generator.resolution)
         self.resolution = stage or self.generator.resolution
         self.batch = batch
         self._split: Callable[[int, int], None] = lambda images, smaller: None

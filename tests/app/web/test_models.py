@@ -28,9 +28,9 @@ def test_cards_tell_without_the_weights(models):
 def test_the_title_tells_what_training_did(models, tmp_path):
     shutil.copytree(models / "style", tmp_path / "m")
     config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
-    config["training"] |= {"kimg": 1234.5, "fid": 8.04}
+    config["training"] |= {"kimg": 1234.5}
     (tmp_path / "m" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert Models([str(tmp_path / "m")]).cards["m"].title() == "m · StyleGAN · 64 px · 1,234 kimg · FID 8.0"
+    assert Models([str(tmp_path / "m")]).cards["m"].title() == "m · StyleGAN · 64 px · 1,234 kimg"
 
 
 def test_the_bundled_models_are_the_default():

@@ -12,7 +12,7 @@ import stylegan
 from stylegrow.cli.models import main
 from stylegrow.common.errors import ModelError
 from stylegrow.models import folders, load_discriminator, load_generator, save_model
-from stylegrow.models.copies import PICTURES, copy_model, largest_change
+from stylegrow.models.copies import IMAGES, copy_model, largest_change
 from stylegrow.sampling.drawing import Look, images
 
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
@@ -134,7 +134,7 @@ def test_a_copy_of_half_the_size(model, tmp_path, capsys, empty):
     for name in ("config.json", "README.md", "grid.png"):
         assert after[name] == before[name]
     change, sizes = out.splitlines()
-    assert change.startswith(f"largest change of {PICTURES} pictures: ")
+    assert change.startswith(f"largest change of {IMAGES} pictures: ")
     wanted, found = load_generator(model), load_generator(tmp_path / "deep" / "new")
     assert torch.equal(found.w_avg, wanted.w_avg.half().float())
     assert load_discriminator(tmp_path / "deep" / "new").config == load_discriminator(model).config

@@ -1,7 +1,7 @@
 import huggingface_hub
 import pytest
 
-from tests.zoo.hub import FakeHub
+from tests.stylegrow.models.hub import FakeHub
 
 
 @pytest.fixture

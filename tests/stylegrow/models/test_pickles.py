@@ -14,7 +14,7 @@ from stylegrow.common.errors import ModelError
 from stylegrow.models.official import pickles
 from stylegrow.models.official.importing import import_official
 from stylegrow.models.official.pickles import ALLOWED, Array, Network, read_pickle
-from tests.zoo import official_files
+from tests.stylegrow.models import official_files
 
 PICKLES = Path(__file__).parent.parent / "oracle" / "pickles"
 

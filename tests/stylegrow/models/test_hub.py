@@ -117,7 +117,7 @@ def test_a_repository_of_something_else(fake_hub):
     (fake_hub.branch("me/text", None) / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ModelError) as raised:
         load_generator("hf://me/text")
-    assert "'format_version' is missing" in message(raised)
+    assert "format_version" in message(raised)
 
 
 def http_error(kind, status):

@@ -1,0 +1,116 @@
+"""The networks of a model folder: weights as safetensors files, and the networks built of config.json's arguments."""
+
+from __future__ import annotations
+
+import inspect
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from stylegrow.architectures import ARCHITECTURES
+from stylegrow.common.errors import ModelError
+from stylegrow.common.text import one_line
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Storage = Literal["float32", "float16"]
+WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
+LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only be slow to refuse it
+
+
+def encode(network: nn.Module, dtype: Storage) -> bytes:
+    """A network's weights as the content of a safetensors file. ModelError for those that float16 cannot hold.
+
+    StyleGAN's mapping network and styles stay float32: every layer passes a rounded latent or style on, which alone
+    changes images by several grey levels at 256 px, and they are a small part of the bytes.
+    """
+    import torch
+    from safetensors.torch import save
+
+    state = {}
+    for name, tensor in network.state_dict().items():
+        styled = name.startswith("mapping.") or ".style." in name
+        kind = torch.float32 if styled else getattr(torch, dtype)
+        state[name] = tensor.detach().to("cpu", kind).contiguous()
+        if dtype == "float16" and not state[name].isfinite().all():
+            largest = tensor.abs().max().item()
+            raise ModelError(f"{name} cannot be stored as float16, its largest number is {largest:g}; use float32")
+    return save(state, metadata={"format": "pt"})
+
+
+def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:
+    """The generator or discriminator (`role`) of a model folder, as load_generator gives it. ModelError otherwise."""
+    import torch
+
+    if not config.get(role):
+        raise ModelError(f"{folder / 'config.json'}: the model has no {role}; it was saved without one")
+    path = folder / WEIGHTS[role]
+    tensors = _read(path)
+    with torch.random.fork_rng(devices=[]):  # drawing initial weights must not change what the caller draws
+        # First without memory, so that absurd sizes in a config cost none.
+        with torch.device("meta"):
+            wanted = _build(folder / "config.json", config, role).float().state_dict()
+        _check_fit(path, wanted, tensors)
+        with torch.device("cpu"):
+            network = _build(folder / "config.json", config, role).float()
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
+    network: Any = getattr(ARCHITECTURES[config["architecture"]], role)
+    arguments = config[role]
+    known = inspect.signature(network).parameters
+    if known.keys() != arguments.keys():
+        name = min(known.keys() ^ arguments.keys())
+        raise ModelError(f"{path}: {role} {'lacks the' if name in known else 'has the unknown'} argument {name!r}")
+    for name, value in arguments.items():
+        if not _plausible(value, known[name].default):
+            problem = f"{name} cannot be {reprlib.repr(value)}"
+            raise ModelError(f"{path}: the arguments of {role} make no network ({problem})")
+    try:
+        return network(**arguments)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ModelError(f"{path}: the arguments of {role} make no network ({one_line(error)})") from error
+
+
+def _plausible(value: Any, default: Any) -> bool:
+    """Whether an argument is worth a try; networks check the values they know, and no more than that."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int | float):
+        # A comparison with NaN is false.
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+    return not isinstance(value, str | list | dict) or len(value) <= LONGEST_VALUE
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: is missing") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: is damaged or no safetensors file ({one_line(error)})") from error
+
+
+def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    import torch
+
+    for names, problem in (
+        (wanted.keys() - found.keys(), "lacks"),
+        (found.keys() - wanted.keys(), "has the unexpected"),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ModelError(f"{path}: {problem} {min(names)}{more}; it does not fit config.json")
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape:
+            shapes = f"{list(found[name].shape)} does not fit config.json, which needs {list(tensor.shape)}"
+            raise ModelError(f"{path}: {name} of shape {shapes}")
+        if found[name].dtype not in (tensor.dtype, torch.float16):
+            raise ModelError(f"{path}: {name} holds {found[name].dtype}, not {tensor.dtype}")
