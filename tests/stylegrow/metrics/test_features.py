@@ -12,7 +12,7 @@ from stylegrow.metrics.inception import Inception, resized
 from stylegrow.metrics.reals import choose_reals
 
 
-def pictures(count=3, size=64, channels=3):
+def random_images(count=3, size=64, channels=3):
     return np.random.RandomState(0).randint(0, 256, (count, channels, size, size)).astype(np.uint8)
 
 
@@ -22,29 +22,29 @@ def embedded():
 
 
 def test_embedded_features_need_no_network(embedded):
-    found = embedded.of(pictures())
+    found = embedded.of(random_images())
     assert found.shape == (3, embedded.dim) == (3, 1280)
     assert found.dtype == np.float32
     assert embedded.name == "EfficientNet-Lite0"
     assert not embedded.inception
 
 
-def test_embedded_features_know_pictures(embedded):
-    # A picture is nearer to itself a little brighter than to another.
-    first, second = pictures(2)
+def test_embedded_features_know_images(embedded):
+    # A image is nearer to itself a little brighter than to another.
+    first, second = random_images(2)
     a, brighter, b = embedded.of(np.stack([first, np.clip(first + 4.0, 0, 255).astype(np.uint8), second[:, ::-1]]))
     assert np.linalg.norm(a - brighter) < np.linalg.norm(a - b)
 
 
 def test_features_do_not_depend_on_the_batch(embedded, monkeypatch):
-    images = pictures()
+    images = random_images()
     whole = embedded.of(images)
     monkeypatch.setattr(features, "BATCH_CPU", 2)
     assert np.allclose(embedded.of(images), whole, atol=1e-4)
 
 
 def test_grey_pictures_are_shown_in_all_channels(embedded):
-    grey = pictures(1, channels=1)
+    grey = random_images(1, channels=1)
     assert np.array_equal(embedded.of(grey), embedded.of(grey.repeat(3, axis=1)))
 
 
@@ -52,13 +52,13 @@ def test_embedded_input_is_as_it_was_trained(embedded):
     flat = embedded.network.inputs(torch.full((1, 3, 64, 64), 255.0))
     assert flat.shape == (1, 3, 224, 224)
     assert torch.allclose(flat, torch.tensor(1.0))
-    images = torch.from_numpy(pictures(1, size=224)).float()
+    images = torch.from_numpy(random_images(1, size=224)).float()
     assert torch.equal(embedded.network.inputs(images), (images - 127) / 128)
 
 
 def test_embedded_stages_are_five(embedded):
     with torch.inference_mode():
-        stages = embedded.network.stages(torch.from_numpy(pictures(1)).float())
+        stages = embedded.network.stages(torch.from_numpy(random_images(1)).float())
     assert [list(stage.shape[1:]) for stage in stages] == [
         [16, 112, 112],
         [24, 56, 56],
@@ -99,7 +99,7 @@ def test_inception_is_that_of_torch_fidelity(tmp_path):
     assert network.name == "Inception-v3"
     assert network.key.startswith("inception-")
     found = network.of(numbers.randint(0, 256, (2, 3, 64, 64)).astype(np.uint8))
-    # What torch-fidelity 0.4's own network gives for these weights and pictures.
+    # What torch-fidelity 0.4's own network gives for these weights and images.
     expected = [[0.0, 0.6362001300, 0.6507976055, 0.9955413342], [0.0, 0.5997498035, 0.6765846014, 0.9863151312]]
     assert found.shape == (2, 2048)
     assert np.allclose(found[:, :4], expected, atol=1e-4)
@@ -168,14 +168,14 @@ def test_inception_offline_is_one_clear_line(tmp_path, monkeypatch):
     assert list((tmp_path / "metrics").iterdir()) == []
 
 
-def kept(faces, averages, cache, **settings):
+def real_features(faces, averages, cache, **settings):
     return RealFeatures(choose_reals(faces, 16, 30, **settings), averages, cache, quiet=True)
 
 
 def test_features_of_reals_are_computed_once(faces, averages, tmp_path):
-    first = kept(faces, averages, tmp_path).of(np.array([5, 2, 9]))
+    first = real_features(faces, averages, tmp_path).of(np.array([5, 2, 9]))
     assert averages.network.seen == 3
-    again = kept(faces, averages, tmp_path).of(np.array([9, 7, 5]))
+    again = real_features(faces, averages, tmp_path).of(np.array([9, 7, 5]))
     assert averages.network.seen == 4
     assert np.array_equal(again[[0, 2]], first[[2, 0]])
     assert np.array_equal(first, averages.of(faces.read(np.array([5, 2, 9]), 16)))
@@ -183,25 +183,25 @@ def test_features_of_reals_are_computed_once(faces, averages, tmp_path):
 
 def test_features_of_other_pictures_are_kept_apart(faces, averages, tmp_path):
     indices = np.arange(20)
-    plain = kept(faces, averages, tmp_path).of(indices)
-    mirrored = kept(faces, averages, tmp_path, mirror=True).of(indices)
+    unchanged = real_features(faces, averages, tmp_path).of(indices)
+    mirrored = real_features(faces, averages, tmp_path, mirror=True).of(indices)
     assert averages.network.seen == 40
     flipped = averages.of(np.ascontiguousarray(faces.read(indices, 16)[..., ::-1]))
-    same, turned = (np.isclose(mirrored, other).all(axis=1) for other in (plain, flipped))
+    same, turned = (np.isclose(mirrored, other).all(axis=1) for other in (unchanged, flipped))
     assert (same ^ turned).all()
     assert 0 < same.sum() < 20
 
 
 def test_a_damaged_cache_is_computed_anew(faces, averages, tmp_path):
-    whole = kept(faces, averages, tmp_path).of(np.arange(3))
+    whole = real_features(faces, averages, tmp_path).of(np.arange(3))
     (file,) = (tmp_path / "metrics").iterdir()
     content = file.read_bytes()
     for damaged in (content[: len(content) // 2], b"", b"PK\x03\x04"):
         file.write_bytes(damaged)
-        assert np.array_equal(kept(faces, averages, tmp_path).of(np.arange(3)), whole)
+        assert np.array_equal(real_features(faces, averages, tmp_path).of(np.arange(3)), whole)
 
 
 def test_a_cache_that_cannot_be_written(faces, averages, tmp_path):
     (tmp_path / "metrics").write_bytes(b"a file, where a folder is to be")
     with pytest.raises(InputError, match=r"^--cache: .*cannot be written"):
-        kept(faces, averages, tmp_path).of(np.arange(3))
+        real_features(faces, averages, tmp_path).of(np.arange(3))

@@ -20,7 +20,7 @@ def test_a_copy_has_no_distance(monkeypatch):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_figure_has_a_row_for_each_picture(channels):
+def test_the_figure_has_a_row_for_each_image(channels):
     generated = np.full((2, channels, 64, 64), 200, np.uint8)
     reals = [np.full((3, channels, 64, 64), 10 * (row + 1), np.uint8) for row in range(2)]
     figure = neighbours.figure(generated, reals, np.ones((2, 3)), 0.5)

@@ -14,7 +14,7 @@ ORACLE = Path(__file__).parents[2] / "oracle" / "swd_msssim.npz"
 
 @cache
 def oracle():
-    """Sets of pictures [256, 3, 64, 64], and what the official programs say of them."""
+    """Sets of images [256, 3, 64, 64], and what the official programs say of them."""
     with np.load(ORACLE, allow_pickle=False) as file:
         sets = {name: file[name] for name in ("reals", "other", "noise")}
         return sets, json.loads(str(file["expected_json"]))
@@ -58,7 +58,7 @@ def test_sliced_wasserstein_distance_of_sets_without_any_contrast():
     assert distance(flat, flat + 7) == {16: 0}
 
 
-def test_the_pyramid_adds_up_to_the_picture():
+def test_the_pyramid_adds_up_to_the_image():
     images = torch.from_numpy(oracle()[0]["reals"][:2].astype(np.float64))
     *details, rest = swd.pyramid(images)
     assert [level.shape[-1] for level in (*details, rest)] == [64, 32, 16]
@@ -80,7 +80,7 @@ def test_ms_ssim_of_equal_pictures_is_one():
 def test_ms_ssim_of_flat_pictures_is_the_luminance_term():
     a, b = np.full((1, 1, 64, 64), 100, np.uint8), np.full((1, 1, 64, 64), 50, np.uint8)
     c1 = (0.01 * 255) ** 2
-    # Contrast terms of flat pictures are 1; luminance counts at the last scale only.
+    # Contrast terms of flat images are 1; luminance counts at the last scale only.
     assert ms_ssim(a, b)[0] == pytest.approx(((2 * 100 * 50 + c1) / (100**2 + 50**2 + c1)) ** 0.1333)
 
 
