@@ -29,7 +29,7 @@ ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class BadCheckpointError(ValueError):
-    """A checkpoint that is not whole; the text says what is wrong with it."""
+    """A checkpoint that is not whole, and what is wrong with it."""
 
 
 @dataclass(frozen=True)

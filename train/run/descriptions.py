@@ -30,7 +30,7 @@ def description(config: RunConfig) -> str:
 
 
 def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float] | None = None) -> str:
-    """The phases of a run, with their forecast duration where seconds an image are known for each resolution."""
+    """The phases of a run; with seconds an image at each resolution, also how long each phase takes."""
     titles = ["from kimg", "to kimg", "resolution", "", "batch", "lr", "steps"]
     rows = []
     for row in schedule.phases(kimg):

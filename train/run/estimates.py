@@ -24,13 +24,16 @@ GROWTH = 4.0  # a stage that was not measured is taken to cost this many times t
 # narrow, in both precisions: so many times all weights, as scaled, cast and upscaled for each evaluation, and so many
 # times the outputs of one evaluation of both networks, before and after each nonlinearity. A critic step holds those of
 # reals, fakes and interpolates, and the gradient penalty's own. Fitted to ProGAN; StyleGAN's steps take 0.75 to 1.2
-# times as much as these say.
+# times as much.
 WEIGHT_COPIES = 4.5
 EVALUATIONS = 2.4
 
 
 def seconds_per_image(config: RunConfig, device: torch.device, say: Callable[[str], None] = print) -> dict[int, float]:
-    """Seconds a real picture at each resolution of the schedule, on one process. Says where memory may not do."""
+    """Seconds a real image takes at each resolution of the schedule, measured on one process.
+
+    Where memory does not suffice to measure, `say` is given a line and the seconds are guessed.
+    """
     torch.manual_seed(0)
     generator, discriminator = config.build()
     labels = None
@@ -63,11 +66,11 @@ def seconds_per_image(config: RunConfig, device: torch.device, say: Callable[[st
 
 def seconds_per_step(trainer: Trainer, resolution: int, batch: int, channels: int) -> float:
     """Seconds of a step on noise, after one to warm up: the quickest of one to four."""
-    pictures = torch.randint(0, 256, (batch, channels, resolution, resolution), dtype=torch.uint8)
+    images = torch.randint(0, 256, (batch, channels, resolution, resolution), dtype=torch.uint8)
     times: list[float] = []
     while len(times) < 2 or (len(times) < 5 and sum(times) < 1.0):
         start = time.perf_counter()
-        trainer.step([Batch(trainer.images, pictures, np.zeros(batch, dtype=np.int64))])
+        trainer.step([Batch(trainer.images, images, np.zeros(batch, dtype=np.int64))])
         if trainer.processes.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
@@ -75,7 +78,7 @@ def seconds_per_step(trainer: Trainer, resolution: int, batch: int, channels: in
 
 
 def seconds_left(schedule: Schedule, images: int, end: int, seconds: Mapping[int, float]) -> float:
-    """The forecast for the rest of a run."""
+    """The estimate for the rest of a run."""
     total = 0.0
     for row in schedule.phases(end / 1000):
         first, last = max(row.start_kimg * 1000, images), row.end_kimg * 1000
@@ -105,7 +108,7 @@ def memory(config: RunConfig) -> dict[str, float]:
 
 
 def less_memory(config: RunConfig, resolution: int) -> str:
-    """How the stage of this resolution gets by with less."""
+    """What to do so that the stage of this resolution needs less."""
     at_once = config.at_once(resolution)
     if at_once == 1:
         return "start a run with a lower --fmap-base or --resolution"
@@ -113,15 +116,15 @@ def less_memory(config: RunConfig, resolution: int) -> str:
 
 
 def activations(network: nn.Module, *inputs: Tensor | None) -> int:
-    """Numbers that the layers of a network put out for one picture; each is kept before and after its nonlinearity."""
+    """How many numbers a step keeps of the layers' outputs for one image: each before and after its nonlinearity."""
     count = 0
 
-    def note(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count_output(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal count
         count += 2 * output.numel()
 
     for module in network.modules():
         if not list(module.children()):
-            module.register_forward_hook(note)
+            module.register_forward_hook(count_output)
     network(*inputs)
     return count

@@ -1,4 +1,4 @@
-"""Metrics while training: how good the averaged generator is every so many images, and the best model so far."""
+"""Metrics while training: of the generator's EMA every so many images, and the best model so far."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def check_metrics(config: RunConfig, dataset: Dataset) -> None:
-    """InputError where the run's metrics cannot be measured on its pictures."""
+    """InputError where the run's metrics cannot be evaluated on its images."""
     if not (names := metric_names(config.options)):
         return
     from stylegrow.metrics.reals import check_data, choose_reals
@@ -45,10 +45,10 @@ def check_metrics(config: RunConfig, dataset: Dataset) -> None:
 
 
 class Evaluation:
-    """The metrics of one run, measured by its main process, and best/: the model with the lowest first one.
+    """The metrics of one run, evaluated by its main process, and best/: the model with the lowest first one.
 
-    What is drawn for them comes from streams of their own, the same every time, so that training goes on as it would
-    without them. best/ holds the best model that was measured, also when its line in metric-*.jsonl is dropped because
+    Their random numbers come from streams of their own, the same every time, so that training goes on as it would
+    without them. best/ holds the best model that was evaluated, also when its line in metric-*.jsonl is dropped because
     the run goes back to a checkpoint before it.
     """
 
@@ -56,13 +56,13 @@ class Evaluation:
         self.snapshots, self.dataset, self.say = snapshots, dataset, say
         self.config, self.run = snapshots.config, snapshots.run
         self.names = metric_names(self.config.options)
-        self.seconds = 0.0  # that the last measurement took
+        self.seconds = 0.0  # that the last evaluation took
         self._evaluator: Evaluator | None = None
 
     def write(self, trainer: Trainer) -> list[Result]:
-        """Measure at this moment: a line in each metric-NAME.jsonl, one in the log. RunError where it cannot be."""
+        """Evaluate at this moment: a line in each metric-NAME.jsonl, one in the log. RunError where it cannot be."""
         began, stage = time.monotonic(), trainer.schedule.at(trainer.images)
-        results = self.measure(trainer, stage)
+        results = self.evaluate(trainer, stage)
         moment = {"kimg": trainer.images / 1000, "resolution": stage.resolution, "alpha": stage.alpha}
         for result in results:
             append_line(self.run / f"metric-{result.name}.jsonl", json.dumps(moment | result.to_json()))
@@ -74,8 +74,8 @@ class Evaluation:
         self.say(f"{where}: {shown(results)}, took {duration(self.seconds)}{'; the best so far' if best else ''}")
         return results
 
-    def measure(self, trainer: Trainer, stage: Stage) -> list[Result]:
-        """The results of the averaged generator at this stage. RunError, in one line, where there are none."""
+    def evaluate(self, trainer: Trainer, stage: Stage) -> list[Result]:
+        """The results of the generator's EMA at this stage. RunError where there are none."""
         try:
             if self._evaluator is None:
                 self.say("metrics: looking at the real pictures first, which takes longer than later evaluations")
@@ -92,7 +92,7 @@ class Evaluation:
             ) from error
 
     def make_evaluator(self, trainer: Trainer) -> Evaluator:
-        """What measures generators against the run's own training pictures."""
+        """The evaluator of generators against the run's own training images."""
         from stylegrow.metrics import Evaluator
 
         options = self.config.options
@@ -111,7 +111,7 @@ class Evaluation:
     def keep_best(self, trainer: Trainer, stage: Stage, results: Sequence[Result]) -> bool:
         """Save the model to best/ if the first metric is lower than that of the model there; returns whether it is.
 
-        So does one that was measured otherwise than the model there.
+        It is also saved if the model there was evaluated otherwise.
         """
         result = next(result for result in results if result.name == DECIDING[self.names[0]])
         facts = {"metric": result.name, "metric_samples": result.samples, "metric_features": result.features}
@@ -142,7 +142,7 @@ def facts_of(best: Path) -> dict[str, Any]:
 
 
 def shown(results: Sequence[Result]) -> str:
-    """Results for people, in one line; single attributes are left to their files."""
+    """Results in one line for people, without those of single attributes."""
     whole = [result for result in results if "attribute" not in result.details]
     parts = []
     for result in whole:
@@ -152,15 +152,15 @@ def shown(results: Sequence[Result]) -> str:
 
 
 def forget_after(run: Path, images: int) -> None:
-    """Drop the lines of metric-*.jsonl that were measured after so many images, and any that a kill has cut short."""
+    """Drop the lines of metric-*.jsonl of evaluations after so many images, and any that a kill has cut short."""
     for path in run.glob("metric-*.jsonl"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if measured_at(line) <= images / 1000]
+        kept = [line for line in lines if kimg_of(line) <= images / 1000]
         if kept != lines:
             write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
 
-def measured_at(line: str) -> float:
+def kimg_of(line: str) -> float:
     """The kimg of a line of metric-*.jsonl; infinite where it cannot be read."""
     try:
         return float(json.loads(line)["kimg"])

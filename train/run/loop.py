@@ -1,4 +1,4 @@
-"""The loop around the training step: when to report, to show, to save and to stop."""
+"""The loop around the training step: when to report, to evaluate, to save and to stop."""
 
 import itertools
 import time
@@ -19,7 +19,7 @@ from train.run.descriptions import schedule_table
 from train.run.evaluation import Evaluation
 from train.run.reporter import LEGEND, Reporter
 from train.run.snapshots import Snapshots
-from train.run.statistics import Clock, Meter, statistics
+from train.run.statistics import Clock, Meter, progress
 from train.run.trackers import start_trackers, track_grid
 from train.step.batch_loader import Batch, BatchLoader
 from train.step.trainer import Trainer
@@ -51,7 +51,7 @@ class Loop:
         self.ticked_images = trainer.images
 
     def announce(self) -> None:
-        """Say what is to come and how long it will take, which is measured first."""
+        """Report the schedule and how long it will take, which is measured first, and start the trackers."""
         trainer, config = self.trainer, self.config
         self.reporter.say(f"{self.folder}: from {trainer.images / 1000:g} kimg; measuring this machine ...")
         self.seconds = estimates.seconds_per_image(config, self.processes.device, self.reporter.say)
@@ -62,11 +62,11 @@ class Loop:
         start_trackers(self.processes.accelerator, config, self.folder)
 
     def run(self, loader: BatchLoader) -> int:
-        """Train to the end of the plan, or until a stop is asked for; returns the exit status."""
+        """Train to the end of the run, or until a stop is requested; returns the exit status."""
         self.processes.stop.defer()
         if self.trainer.images == 0:
-            self.show()
-            self.measure()  # now, so that what hinders it is known before hours of training
+            self.snapshot()
+            self.evaluate()  # now, so that what prevents it is known before hours of training
         self.reporter.start_bar(self.trainer.images, self.config.images)
         self.started = self.ticked = time.monotonic()
         self.clock.start()
@@ -76,7 +76,7 @@ class Loop:
         return stop or 0
 
     def train(self, batches: Iterator[Batch]) -> int | None:
-        """Step after step, with all that is due in between; returns the exit status of a stop."""
+        """Step after step, with all that is due in between; returns the exit status of a stop, None at the end."""
         trainer, every = self.trainer, self.config.options
         stop = None
         while trainer.images < self.config.images and stop is None:
@@ -89,10 +89,10 @@ class Loop:
             if ended or stop is not None or new_phase or time.monotonic() - self.ticked > SECONDS_A_TICK:
                 self.tick(stage)
             if ended or crossed(before, trainer.images, every.snapshot_kimg):
-                self.show()
-            # Not when told to stop, since it takes long.
+                self.snapshot()
+            # Not where a stop is requested, since it takes long.
             if stop is None and (ended or crossed(before, trainer.images, every.metrics_kimg)):
-                self.measure()
+                self.evaluate()
             # Last, so that a run whose last checkpoint is there has its last model and metrics too.
             if ended or stop is not None or crossed(before, trainer.images, every.checkpoint_kimg):
                 self.save()
@@ -102,7 +102,7 @@ class Loop:
         """One step. RunError where it cannot go on: out of memory, or no finite gradient for many steps."""
         trainer = self.trainer
         try:
-            measured = trainer.step(batches)
+            statistics = trainer.step(batches)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -118,10 +118,10 @@ class Loop:
                 f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {trainer.images / 1000:g} kimg; "
                 f"{advice}start a run with a lower --lr"
             )
-        return measured
+        return statistics
 
     def tick(self, stage: Stage) -> None:
-        """A line of progress, with the means since the last one, which were taken in this stage."""
+        """A line of progress, with the means since the last one, all of this stage."""
         means = self.meter.take()
         now, trainer = time.monotonic(), self.trainer
         shown, seconds = trainer.images - self.ticked_images, now - self.ticked
@@ -132,29 +132,29 @@ class Loop:
             self.seconds[stage.resolution] = seconds / max(shown, 1)
         left = estimates.seconds_left(trainer.schedule, trainer.images, self.config.images, self.seconds)
         left += self.evaluation.seconds_left(trainer.images)
-        stats = statistics(trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped)
+        stats = progress(trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped)
         self.reporter.tick(stats)
         self.processes.accelerator.log({**means, "resolution": stage.resolution, "alpha": stage.alpha}, trainer.images)
 
-    def show(self) -> None:
+    def snapshot(self) -> None:
         """A snapshot, on the main process."""
         if self.processes.is_main:
             grid = self.snapshots.write(self.trainer)
             track_grid(self.processes.accelerator, grid, self.trainer.images)
 
-    def measure(self) -> None:
-        """The metrics, if there are any, on the main process, for which the others wait however long it takes."""
+    def evaluate(self) -> None:
+        """The metrics, if there are any, on the main process; the others wait however long it takes."""
         if not self.evaluation.names:
             return
         began = time.monotonic()
 
-        def measured() -> None:
+        def write() -> None:
             results = self.evaluation.write(self.trainer)
             values = {f"metrics/{result.name}": result.value for result in results}
             self.processes.accelerator.log(values, self.trainer.images)
 
-        self.processes.on_main(measured)
-        self.ticked += time.monotonic() - began  # no time of the pictures of this tick
+        self.processes.on_main(write)
+        self.ticked += time.monotonic() - began  # which training did not take
 
     def save(self) -> None:
         """A checkpoint, on the main process."""

@@ -1,4 +1,4 @@
-"""What a run says while it trains: lines on the terminal and in log.txt, and a progress bar."""
+"""Reports of a run: lines on the terminal and in log.txt, and a progress bar."""
 
 import json
 import os

@@ -45,7 +45,7 @@ class Snapshots:
             self.labels = labels.of(labels.training[places])
 
     def write_reals(self, dataset: Dataset, training: np.ndarray) -> None:
-        """reals.png: as many pictures of the data at full resolution as the other grids have."""
+        """reals.png: as many images of the data at full resolution as the other grids have."""
         shown = training[: len(self.latents)]
         images = dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1)
         grids.save_png(grids.grid(images, self.columns), self.run / "reals.png", self.credit)
@@ -65,7 +65,7 @@ class Snapshots:
         return grid
 
     def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:
-        """The averaged generator and the critic as a model folder, which also tells these facts."""
+        """Save the generator's EMA and the critic as a model folder, with these further facts."""
         save_model(
             folder,
             trainer.generator_ema,
@@ -76,7 +76,7 @@ class Snapshots:
 
     @torch.inference_mode()
     def sample(self, trainer: Trainer, stage: Stage) -> Tensor:
-        """The averaged generator's images of the fixed latents at this stage."""
+        """Images of the generator's EMA of the fixed latents at this stage."""
         architecture, images = architecture_of(trainer.generator_ema), []
         for part in torch.arange(len(self.latents)).split(32):
             latents = self.latents[part].to(trainer.processes.device)
@@ -87,7 +87,7 @@ class Snapshots:
         return torch.cat(images)
 
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:
-        """What a model folder says of its training."""
+        """The facts of the training in a model folder."""
         options, data = self.config.options, self.config.data
         facts = {
             "resolution": stage.resolution,

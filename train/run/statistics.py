@@ -67,7 +67,7 @@ def elapsed_at(stats: Path, images: int) -> float:
     return elapsed
 
 
-def statistics(
+def progress(
     images: int,
     stage: Stage,
     shown: int,
@@ -77,7 +77,7 @@ def statistics(
     means: Mapping[str, float],
     skipped: int,
 ) -> dict[str, Any]:
-    """One line of stats.jsonl: `shown` pictures took `seconds`; `elapsed` since the run's start, `left` to its end."""
+    """A line of stats.jsonl: `shown` reals took `seconds`; `elapsed` since the run's start, `left` to its end."""
     rate = shown / seconds if seconds > 0 else 0.0
     return {
         "kimg": images / 1000,

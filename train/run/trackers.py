@@ -37,7 +37,7 @@ def start_trackers(accelerator: Accelerator, config: RunConfig, run: Path) -> No
 
 
 def track_grid(accelerator: Accelerator, grid: Image.Image, images: int) -> None:
-    """Show a snapshot grid in the trackers that take pictures."""
+    """Show a snapshot grid in the trackers that take images."""
     pixels = np.asarray(grid.convert("RGB"))[None]
     for tracker in accelerator.trackers:
         if hasattr(tracker, "log_images"):

@@ -1,8 +1,8 @@
 """Every random number of a training, as a pure function of (seed, purpose, images seen).
 
-A step draws for the whole batch on the processor, and each process takes its share. So a resumed run continues with the
+A step draws for the whole batch on the processor, and each process takes its shard. So a resumed run continues with the
 same numbers without any saved generator state, several processes draw what one would, and no device changes them. The
-exception is StyleGAN's noise on a GPU (see architectures.noise_maps).
+exception is StyleGAN's noise on a GPU (see inputs.StepInputs).
 """
 
 import hashlib
@@ -39,9 +39,9 @@ class RandomStreams:
         """`count` positions below `among`, drawn with replacement."""
         return torch.randint(among, (count,), generator=self.generator(purpose, images)).numpy()
 
-    def order(self, epoch: int, pictures: int) -> np.ndarray:
-        """The order [pictures] in which an epoch shows the pictures."""
-        return torch.randperm(pictures, generator=self.generator("order", epoch)).numpy()
+    def order(self, epoch: int, count: int) -> np.ndarray:
+        """The order [count] in which an epoch shows so many images."""
+        return torch.randperm(count, generator=self.generator("order", epoch)).numpy()
 
     def crossover(self, purpose: str, images: int, layers: int, probability: float = MIXING_PROBABILITY) -> int:
         """Style mixing's crossover: uniform from 1 to layers - 1 with this probability, else `layers`, for none."""

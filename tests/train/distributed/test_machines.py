@@ -1,6 +1,5 @@
 """Trainings in processes of their own: launchers, machines, signals and deaths. On Unix, whose signals they use."""
 
-import multiprocessing
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from stylegrow.data.sources import find_source
+from tests.train.forks import FORKS
 from tests.train.runs import HOLDOUT, ROOT
 from train.command import main
 from train.run.checkpoints import checkpoints_in
@@ -34,10 +34,6 @@ ENDLESS = ("--kimg", "1000", *FLOAT32)
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 ACCELERATE = (sys.executable, "-m", "accelerate.commands.launch", "-q")
 LONG = 300  # seconds after which something must be wrong
-
-# Trainings that need no launcher are forked from a process that has imported everything already.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["train.run.start", "torch._dynamo"])  # which optimizers import
 
 
 def free_port():
@@ -197,17 +193,7 @@ def stopped_at(process):
 
 def test_two_machines_meet_and_two_processes_go_on_bit_for_bit(begin, pair, tmp_path):
     """Each machine has a launcher and a cache of its own, and prepares the pictures; then both ranks are on one."""
-    where = (
-        *TORCHRUN,
-        "--nnodes",
-        2,
-        "--nproc-per-node",
-        1,
-        "--master-addr",
-        "127.0.0.1",
-        "--master-port",
-        free_port(),
-    )
+    where = (*TORCHRUN, *f"--nnodes 2 --nproc-per-node 1 --master-addr 127.0.0.1 --master-port {free_port()}".split())
     machines = [
         begin((*where, "--node-rank", rank), "--kimg", "0.15", *FLOAT32, STYLEGROW_CACHE=tmp_path / f"cache{rank}")
         for rank in (0, 1)
@@ -329,17 +315,12 @@ def test_torchrun_passes_the_signal_on(begin):
     assert len(set(said)) == len(said)
 
 
-def test_a_training_whose_launcher_has_gone_saves_and_ends(begin):
-    """accelerate passes no signal on, and this one it cannot notice."""
-    training = begin(ACCELERATE, *ENDLESS)
+def test_accelerate_that_starts_one_process_for_two_is_found_out_and_its_end_saves_the_run(begin):
+    """accelerate passes no signal on, and SIGKILL is one that it cannot notice."""
+    training = begin((*ACCELERATE, "--cpu", "--num_processes", 2, "--mixed_precision", "bf16"), "--kimg", "1000")
+    training.until("note: accelerate launch started only this process; for several on a CPU use torchrun")
     training.until("res 4")
+    assert "1 process, precision bf16" in training.out
     training.send(signal.SIGKILL)
     assert training.end() == -signal.SIGKILL  # after the training, which has the pipe too
     assert state(the_run("runs"))[1] == stopped_at(training)
-
-
-def test_accelerate_that_starts_one_process_for_two_is_found_out(begin):
-    training = begin((*ACCELERATE, "--cpu", "--num_processes", 2, "--mixed_precision", "bf16"), "--dry-run")
-    assert training.end() == 0
-    assert "1 process, precision bf16" in training.out
-    assert "note: accelerate launch started only this process; for several on a CPU use torchrun" in training.out

@@ -252,10 +252,10 @@ def test_a_choice_that_cannot_be(text, words):
     ("words", "complaint"),
     [
         ("--metrics nothing", "--metrics nothing: there is no such metric"),
-        ("--metrics swd", "--metrics swd: needs pictures of at least 16 px, not 8; leave it out"),
+        ("--metrics swd", "--metrics swd: needs images of at least 16 px, not 8; leave it out"),
         ("--metrics attributes", "--metrics attributes: is for the embedded faces"),
         ("--metrics kid --metrics-samples 30", "--metrics-samples 30: give a number from 20 to 20"),
-        ("--metrics kid --holdout 12", "--data: has 36 training pictures; 40 are the least"),
+        ("--metrics kid --holdout 12", "--data: has 36 training images; 40 are the least"),
     ],
 )
 def test_what_does_not_fit_the_data_is_refused_before_anything_starts(train: Train, stub, words, complaint, dry):

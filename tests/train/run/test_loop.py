@@ -11,7 +11,7 @@ import torch
 
 from stylegrow.models import load_generator
 from tests.train import small
-from tests.train.runs import SMALL, Train, last_checkpoint, only, statistics
+from tests.train.runs import Train, last_checkpoint, only, statistics
 from train.run import checkpoints
 from train.run.loop import crossed
 from train.step import trainer
@@ -142,7 +142,7 @@ def full_disk(monkeypatch, call):
 
 
 # In the first model, the first grid of samples, checkpoints, a model in between, and at the end.
-@pytest.mark.parametrize("call", [5, 7, 13, 14, 15, 20, 26, 30, 38])
+@pytest.mark.parametrize("call", [5, 7, 13, 15, 20, 38])
 def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint_whole(train: Train, finished, monkeypatch, call):
     with monkeypatch.context() as patch:
         full_disk(patch, call)
@@ -172,21 +172,21 @@ def test_a_disk_that_is_full_from_the_start_has_no_room_for_a_run(train: Train, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits on processes")
-def test_a_file_that_must_not_grow_any_more(train: Train, finished, run_python, pictures):
+def test_a_file_that_must_not_grow_any_more(train: Train, finished):
     """As a quota does it: a later checkpoint is larger than allowed, with Adam's state of all layers."""
+    import resource
+
     state = (checkpoints.checkpoints_in(finished / "checkpoints")[0] / "state.safetensors").stat().st_size
-    limited = f"""
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, ({state - 1}, {state - 1}))
-from train.command import main
-sys.exit(main("progan", ""))
-"""
-    ended = run_python("-c", limited, *SMALL, "--data", pictures)
-    assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (state - 1, before[1]))
+    try:
+        ended = train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ended.status == 1
     run = only("runs")
     whole = checkpoints.checkpoints_in(run / "checkpoints")[0]
-    assert f"cannot be written (File too large); {whole} is whole; make room" in line
+    assert f"cannot be written (File too large); {whole} is whole; make room" in ended.error
     assert f"from {int(whole.name) / 1000:g} kimg" in train("--resume").out
 
 

@@ -16,8 +16,7 @@ from tests.train.runs import Train, only, statistics
 from train.config.schedule import Schedule, Stage
 from train.run.descriptions import schedule_table
 from train.run.reporter import LEGEND, Reporter, progress_line
-from train.run.statistics import Meter
-from train.run.statistics import statistics as statistics_of
+from train.run.statistics import Meter, progress
 
 
 def test_a_meter_gives_the_means_since_the_last_look():
@@ -36,7 +35,7 @@ def test_a_meter_leaves_out_what_is_not_finite():
     assert meter.take() == {"D/loss": 2.0, "G/loss": 0.0}
 
 
-STATS = statistics_of(
+STATS = progress(
     images=12345,
     stage=Stage(resolution=32, alpha=0.5, batch=16, lr=0.001, phase=3),
     shown=2000,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from stylegrow.models import load_discriminator, load_generator
 from tests.train.runs import SMALL, Train, last_checkpoint, last_state, only, options, statistics
+from train.command import main
 from train.run import checkpoints, folders
 from train.run.checkpoints import checkpoints_in
 from train.step.trainer import Trainer
@@ -151,26 +153,34 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_last_checkpoint(
             assert last_state(only(out)) == last_state(finished)
 
 
-def test_killed_for_real(train: Train, finished, pictures, run_python):
-    """In the second checkpoint, when its tensors are on disk and its description is not."""
-    kill = """
-import os, signal, sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from train.command import main
-write, count = Path.write_bytes, 0
-def killing(path, content):
-    global count
-    count += path.name == "state.json"
-    if count == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    write(path, content)
-Path.write_bytes = killing
-main("progan", "")
-"""
-    ended = run_python("-c", kill, *SMALL, "--data", pictures)
-    assert ended.returncode == -signal.SIGKILL
+def killed_in_the_second_checkpoint(words, folder, variables):
+    """Train, and end by SIGKILL when the tensors of the second checkpoint are on disk and its facts are not."""
+    os.chdir(folder)
+    os.environ.update(variables)
+    torch.set_num_threads(1)
+    write, count = Path.write_bytes, 0
+
+    def killing(path, content):
+        nonlocal count
+        count += path.name == "state.json"
+        if count == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(path, content)
+
+    Path.write_bytes = killing
+    sys.argv = ["progan.py", *words]
+    main("progan", "Train.")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs the processes and signals of Unix")
+def test_killed_for_real(train: Train, finished, pictures):
+    from tests.train.forks import FORKS
+
+    words = [*SMALL, "--data", str(pictures)]
+    process = FORKS.Process(target=killed_in_the_second_checkpoint, args=(words, Path.cwd(), dict(os.environ)))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     run = only("runs")
     assert [path.name for path in checkpoints_in(run / "checkpoints")] == ["000000000112"]
     assert [path.name for path in (run / "checkpoints" / ".partial").iterdir()] == ["state.safetensors"]
