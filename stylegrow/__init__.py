@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 # Public names and their modules, which are imported when a name is first used: most need torch.
 _MODULES = {
+    "evaluate": "stylegrow.metrics",
     "load_discriminator": "stylegrow.models",
     "load_generator": "stylegrow.models",
     "save_model": "stylegrow.models",

@@ -15,7 +15,7 @@ import tyro
 from stylegrow.common.commandline import Dtype, Integer, Number, Text, parsed, write_any_name
 from stylegrow.common.errors import DataError, InputError, ModelError
 from stylegrow.common.text import printable
-from stylegrow.metrics.table import DEFAULT, check_names, names_in
+from stylegrow.metrics.table import DEFAULT, check_names, described, names_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,9 +38,7 @@ class Options:
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     data: Text = None
     """folder, zip or prepared data set of images; without it the embedded faces"""
-    metrics: str = ",".join(DEFAULT)
-    """any of fd (fid with Inception), kid, pr (precision, recall), dc (density, coverage), swd, msssim, ppl, attributes
-    and neighbours, separated by commas"""
+    metrics: Annotated[str, tyro.conf.arg(help=f"any of {described()}, separated by commas")] = ",".join(DEFAULT)
     samples: Integer = None
     """images of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
     features: str = "embedded"

@@ -85,14 +85,15 @@ class Evaluator:
         self._seed, self._cond, self._batch = seed, cond, batch
         self._needs = {METRICS[name].needs for name in self.names} - {"generator"}
         self._known: tuple[Digest, Digest, dict[str, Value]] | None = None
+        network = None
         if "features" in self._needs or "neighbours" in self.names:
             self._features = find_features(features, device, cache)
+            network = self._features.network
             self._real_features = RealFeatures(self.reals, self._features, cache, quiet)
         if "readings" in self._needs:
             self._classifier = load_classifier().to(device)
         if "ppl" in self.names:
-            own = getattr(self, "_features", None) and self._features.network
-            self._ppl_network = own if isinstance(own, EmbeddedNetwork) else embedded().to(device).eval()
+            self._ppl_network = network if isinstance(network, EmbeddedNetwork) else embedded().to(device).eval()
 
     @torch.inference_mode()
     def evaluate(self, generator: Generator, look: drawing.Look | None = None) -> list[Result]:
@@ -107,7 +108,16 @@ class Evaluator:
         generator.eval()  # a StyleGAN in training would move its average w
         try:
             digest = self._digest(self._generated(generator, look, self.samples), self._needs, FAKES)
-            return [result for name in self.names for result in self._results(name, digest, generator, look)]
+            results = []
+            for name in self.names:
+                match name:
+                    case "ppl":
+                        results += self._path_lengths(generator, look)
+                    case "neighbours":
+                        results.append(self._neighbours(generator, look))
+                    case _:
+                        results += self._compared(name, digest)
+            return results
         finally:
             generator.train(training)
 
@@ -125,14 +135,6 @@ class Evaluator:
         digest = self._digest((damage(images) for images in self.reals.batches(self.reals.others)), self._needs, FAKES)
         names = [name for name in self.names if METRICS[name].needs != "generator"]
         return [result for name in names for result in self._compared(name, digest)]
-
-    def _results(self, name: str, digest: Digest, generator: Generator, look: drawing.Look) -> list[Result]:
-        match name:
-            case "ppl":
-                return self._path_lengths(generator, look)
-            case "neighbours":
-                return [self._neighbours(generator, look)]
-        return self._compared(name, digest)
 
     def _compared(self, name: str, digest: Digest) -> list[Result]:
         """The results of a metric that needs images alone."""

@@ -38,7 +38,7 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("fd", "features", ("fd", "fid"), decides="fd"),
+        Metric("fd", "features", ("fd",), decides="fd"),  # called fid where the features are Inception's
         Metric("kid", "features", ("kid",), decides="kid"),
         Metric("pr", "features", ("precision", "recall"), "higher"),
         Metric("dc", "features", ("density", "coverage"), "higher"),
@@ -53,6 +53,15 @@ DEFAULT = ("fd", "kid", "pr", "dc")
 # Those that can come first in training's --metrics, and the result that decides there.
 DECIDING = {metric.name: metric.decides for metric in METRICS.values() if metric.decides}
 CHOICES = ("fd", "fid", *list(METRICS)[1:])
+
+
+def described() -> str:
+    """The metrics and their results, for help texts."""
+    named = [
+        name if metric.results == (name,) else f"{name} ({', '.join(metric.results)})"
+        for name, metric in METRICS.items()
+    ]
+    return ", ".join(["fd (fid with Inception)", *named[1:]])
 
 
 def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
