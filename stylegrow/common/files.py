@@ -31,6 +31,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
     """An empty folder beside `folder` to fill; its files then reach the disk and it is renamed to `folder`.
 
+    OSError when that is there and not empty.
     A later call with the same name removes what a writer that was killed has left.
     """
     partial = folder.with_name(partial_name or f".{folder.name}.tmp")
@@ -41,6 +42,8 @@ def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
         for path in partial.rglob("*"):
             if path.is_file():
                 _sync(path)
+        if folder.is_dir():
+            folder.rmdir()  # OSError unless it is empty
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

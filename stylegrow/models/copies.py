@@ -14,7 +14,6 @@ from safetensors.torch import load
 
 from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import ModelError
-from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.images import to_uint8
 from stylegrow.models import folders
 from stylegrow.models.config import stage_reached
@@ -46,12 +45,10 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
     and when `out` exists and is not empty or cannot be made; then nothing is written. OSError when writing fails.
     """
     out = Path(out).expanduser()
-    empty = folders.is_empty_folder(out)
+    folders.check_new_folder(out)
     source = folders.find_model(name_or_path)
-    config, files = (
-        folders.read_config(source),
-        {name: (source / name).read_bytes() for name in folders.files_of(source)},
-    )
+    config = folders.read_config(source)
+    files = {name: (source / name).read_bytes() for name in folders.files_of(source)}
     generator, change = folders.load_generator(source), 0
     roles: dict[str, Any] = {"generator": generator}
     if "discriminator" in config:
@@ -68,7 +65,7 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
                 f"{source}: as float16 its pictures change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
                 "the most that is let pass; copy it without --float16"
             )
-    _write(out, empty, files)
+    folders.create(out, files)
     return Copied(before, sum(map(len, files.values())), change)
 
 
@@ -90,19 +87,3 @@ def largest_change(generator: Generator, training: Mapping[str, Any]) -> int:
         a, b = (to_uint8(sample(one, z, labels, stage or generator.resolution, alpha)) for one in (generator, rounded))
         change = max(change, int(abs(a.astype(int) - b).max()))
     return change
-
-
-def _write(out: Path, empty: bool, files: Mapping[str, bytes]) -> None:
-    """All files or none. config.json comes last, since only a folder with one is a model."""
-    if not empty:
-        with new_folder(out) as partial:
-            for name, content in files.items():
-                (partial / name).write_bytes(content)
-        return
-    try:
-        for name in sorted(files, key="config.json".__eq__):
-            write_whole(out / name, files[name])
-    except BaseException:
-        for name in files:
-            (out / name).unlink(missing_ok=True)
-        raise

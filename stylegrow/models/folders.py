@@ -65,12 +65,17 @@ def save_model(
     files["README.md"] = (model_card(config) if card is None else card).encode()
     # Last, since only a folder with a config.json is a model, and only what that names is read.
     files["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
-    if folder.exists():
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         _update(folder, files)
     else:
-        with new_folder(folder) as partial:
-            for name, content in files.items():
-                (partial / name).write_bytes(content)
+        create(folder, files)
+
+
+def create(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files into a folder that is new or empty: all of them or, when that fails, none."""
+    with new_folder(folder) as partial:
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
 
 
 def write_card(folder: Path, *, pictures: Sequence[Picture] = (), evaluation: Evaluation | None = None) -> None:
@@ -110,20 +115,18 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
         (folder / WEIGHTS["discriminator"]).unlink(missing_ok=True)
 
 
-def is_empty_folder(out: Path) -> bool:
-    """Whether `out` is there already; ModelError unless a model can be put there."""
+def check_new_folder(out: Path) -> None:
+    """ModelError unless `out` is an empty folder or one that can be made."""
     if out.is_dir():
         if any(out.iterdir()):
             raise ModelError(f"{out}: is not empty; give an empty folder, or one that does not exist yet")
-        return True
-    if out.exists() or out.is_symlink():
+    elif out.exists() or out.is_symlink():
         raise ModelError(f"{out}: is a file; give a folder to save the model in")
     above = next(folder for folder in out.absolute().parents if folder.exists())
     if not above.is_dir():
         raise ModelError(f"{out}: cannot be made, since {above} is a file")
     if not os.access(above, os.W_OK):
         raise ModelError(f"{out}: cannot be made, since {above} is not writable")
-    return False
 
 
 def load_generator(name_or_path: str | os.PathLike[str]) -> Generator:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
 from stylegrow.common.text import one_line
-from stylegrow.models.folders import FILES, is_empty_folder, save_model
+from stylegrow.models.folders import check_new_folder, save_model
 from stylegrow.models.official.networks import CONV, CONV_OUT_IN, CRITICS, GENERATORS, Axes, Function
 from stylegrow.models.official.pickles import Array, Network, read_pickle, shown
 
@@ -42,26 +42,16 @@ def import_official(file: str | os.PathLike[str], out: str | os.PathLike[str]) -
     """
     file, out = Path(file), Path(out)
     try:
-        empty = is_empty_folder(out)
+        check_new_folder(out)
         try:
             generator, discriminator, facts = _converted(file)
         except ModelError as error:
             raise ModelError(f"{file}: {error}") from error
-        _save(out, empty, generator, discriminator, facts)
+        save_model(out, generator, discriminator, training=facts)  # type: ignore[arg-type]
     except OSError as error:
         raise ModelError(f"{out}: cannot be written ({error.strerror or error})") from error
     except MemoryError as error:
         raise ModelError(f"{file}: needs more memory than there is") from error
-
-
-def _save(out: Path, empty: bool, generator: nn.Module, discriminator: nn.Module, facts: Mapping[str, Any]) -> None:
-    try:
-        save_model(out, generator, discriminator, training=facts)  # type: ignore[arg-type]
-    except BaseException:
-        if empty:  # otherwise save_model puts everything in place at once, or nothing
-            for name in FILES:
-                (out / name).unlink(missing_ok=True)
-        raise
 
 
 def _converted(file: Path) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
