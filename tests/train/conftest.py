@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from stylegrow.data import open_dataset
@@ -19,15 +18,6 @@ from train.command import main
 from train.run import estimates
 
 STOPPING = {getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGHUP")}
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Tiny networks gain nothing from threads, and lose much where other tests run at the same time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="package")
@@ -80,13 +70,13 @@ def train(
 
 
 @pytest.fixture(scope="package")
-def finished(one_thread: None, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of SMALL from start to end, not to be written to."""
     return run_to_the_end("progan", pictures, tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture(scope="package")
-def finished_stylegan(one_thread: None, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_stylegan(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of train/stylegan.py."""
     return run_to_the_end("stylegan", pictures, tmp_path_factory.mktemp("finished_stylegan"))
 

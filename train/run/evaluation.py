@@ -24,6 +24,7 @@ from train.config.options import metric_names
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.run.snapshots import Snapshots
+from train.run.statistics import read_lines
 from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -154,15 +155,5 @@ def shown(results: Sequence[Result]) -> str:
 def forget_after(run: Path, images: int) -> None:
     """Drop the lines of metric-*.jsonl of evaluations after so many images, and any that a kill has cut short."""
     for path in run.glob("metric-*.jsonl"):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if kimg_of(line) <= images / 1000]
-        if kept != lines:
-            write_whole(path, "".join(f"{line}\n" for line in kept).encode())
-
-
-def kimg_of(line: str) -> float:
-    """The kimg of a line of metric-*.jsonl; infinite where it cannot be read."""
-    try:
-        return float(json.loads(line)["kimg"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+        kept = [json.dumps(entry) + "\n" for entry in read_lines(path) if entry["kimg"] <= images / 1000]
+        write_whole(path, "".join(kept).encode())

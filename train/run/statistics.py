@@ -55,16 +55,19 @@ class Clock:
         return self._before + (0.0 if self._started is None else time.monotonic() - self._started)
 
 
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects in a .jsonl file of a run, without lines that a kill has cut short; none where there is no file."""
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [entry for entry in found if isinstance(entry, dict) and "kimg" in entry]
+
+
 def elapsed_at(stats: Path, images: int) -> float:
     """The seconds that training to so many images took, by a run's stats.jsonl."""
-    elapsed = 0.0
-    lines = stats.read_text(encoding="utf-8", errors="replace").splitlines() if stats.exists() else []
-    for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # one that a kill has cut short
-            tick = json.loads(line)
-            if tick["kimg"] * 1000 <= images + 0.5:
-                elapsed = float(tick["elapsed_sec"])
-    return elapsed
+    entries = [entry for entry in read_lines(stats) if entry["kimg"] * 1000 <= images + 0.5]
+    return next((entry["elapsed_sec"] for entry in reversed(entries) if "elapsed_sec" in entry), 0.0)
 
 
 def progress(
