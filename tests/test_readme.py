@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from stylegrow.cli.data import Prepare
+from stylegrow.cli.main import COMMANDS as CLI
+from stylegrow.cli.main import options_of
 from stylegrow.cli.models import parser
-from stylegrow.cli.options import COMMANDS as APP
 from train.config.options import Options, flag
 from train.config.presets import PRESETS
 
@@ -31,7 +32,7 @@ def test_options_in_the_table_exist():
 PROGRAMS = [("train/progan.py", Options), ("train/stylegan.py", Options), ("data prepare", Prepare)]
 
 
-@pytest.mark.parametrize(("program", "kind"), [*PROGRAMS, *((f"app {name}", kind) for name, kind in APP.items())])
+@pytest.mark.parametrize(("program", "kind"), [*PROGRAMS, *((f"stylegrow {name}", options_of(name)) for name in CLI)])
 def test_options_in_commands_exist(program, kind):
     commands = [line for line in COMMANDS if program in line]
     assert commands

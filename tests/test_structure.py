@@ -55,7 +55,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import data", "import zoo", "import metrics", "import train.options", "import train.command"]
+    "statement", ["import data", "import zoo", "import metrics", "import train.config.options", "import train.command"]
 )
 def test_what_answers_at_once_does_not_load_torch(statement):
     assert not modules_after(statement) & {"torch", "dicebear", "accelerate"}

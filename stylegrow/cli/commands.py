@@ -29,6 +29,7 @@ from stylegrow.cli.options import (
     Truncation,
 )
 from stylegrow.common.errors import InputError
+from stylegrow.common.system import keep_freed_memory
 from stylegrow.common.text import printable
 from stylegrow.models import find_model, write_card
 from stylegrow.models.cards import Picture
@@ -56,6 +57,7 @@ def run(options: Command) -> None:
     All input is checked before anything is drawn or written. InputError or ModelError for input that cannot be used,
     OSError for what cannot be written.
     """
+    keep_freed_memory()
     match options:
         case Generate():
             generate(options)

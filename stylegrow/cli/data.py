@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
-from stylegrow.common.commandline import parsed, write_any_name
-from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 
 
@@ -40,56 +36,31 @@ class Prepare:
     workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Processes to prepare with. Default: one a CPU."""
 
+    def run(self) -> None:
+        """Prepare the data set and print what became of it. Raises DataError."""
+        from stylegrow.data import pyramid
+        from stylegrow.data.request import Request
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    write_any_name()
-    # A shell's background jobs and what job runners start begin with the signal ignored; being sent it stops them too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        prepare(
-            parsed(
-                lambda: tyro.extras.subcommand_cli_from_dict(
-                    {"prepare": Prepare}, prog="stylegrow data", args=arguments
-                ),
-                "stylegrow data prepare",
-                DataError,
-            )
+        # A shell's background jobs and what job runners start begin with the signal ignored; being sent it stops them.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        request = Request(self.resolution, self.channels, self.fit, self.drop_duplicates)
+        dataset, new = pyramid.open_or_prepare(
+            self.source, request, count=self.count, cache=self.cache, workers=self.workers
         )
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: run it again to prepare the data", file=sys.stderr)
-        return 130
-    return 0
-
-
-def prepare(options: Prepare) -> None:
-    """Prepare what the options say and print the result. Raises DataError."""
-    from stylegrow.data import pyramid
-    from stylegrow.data.request import Request
-
-    request = Request(options.resolution, options.channels, options.fit, options.drop_duplicates)
-    dataset, new = pyramid.open_or_prepare(
-        options.source, request, count=options.count, cache=options.cache, workers=options.workers
-    )
-    colours = "grey" if dataset.channels == 1 else "RGB"
-    when = "prepared" if new else "already prepared"
-    print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
-    for line in dataset.report_lines(shown=20):
-        print(line)
-    for attribute in dataset.attributes:
-        names = [printable(name) for name in dataset.classes(attribute)]
-        print(f"label {attribute}: {len(names)} classes ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})")
-    print(f"{'level':>8} {'stored as':>10} {'size':>10}")
-    for resolution, kind, size in dataset.storage():
-        print(f"{resolution:>5} px {kind:>10} {size / 1e6:>7,.1f} MB")
-    if dataset.credit:
-        print(dataset.credit)
-    print(f"prepared folder: {printable(dataset.path)}")
-    print(f"train on it: accelerate launch train/progan.py --data {printable(dataset.path)}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        colours = "grey" if dataset.channels == 1 else "RGB"
+        when = "prepared" if new else "already prepared"
+        print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
+        for line in dataset.report_lines(shown=20):
+            print(line)
+        for attribute in dataset.attributes:
+            names = [printable(name) for name in dataset.classes(attribute)]
+            print(
+                f"label {attribute}: {len(names)} classes ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})"
+            )
+        print(f"{'level':>8} {'stored as':>10} {'size':>10}")
+        for resolution, kind, size in dataset.storage():
+            print(f"{resolution:>5} px {kind:>10} {size / 1e6:>7,.1f} MB")
+        if dataset.credit:
+            print(dataset.credit)
+        print(f"prepared folder: {printable(dataset.path)}")
+        print(f"train on it: accelerate launch train/progan.py --data {printable(dataset.path)}")

@@ -1,25 +1,73 @@
-"""The command `stylegrow`: its first word says which group of commands is meant."""
+"""The command `stylegrow`: finds the command that its first words name, reads the options and runs it."""
 
+import difflib
+import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from stylegrow.common.commandline import parse, run_command
+from stylegrow.common.errors import InputError
+
+PROGRAM = "stylegrow"
+# Each command, and where the dataclass of its options is, whose `run` does it.
+COMMANDS = {
+    "generate": "options.Generate",
+    "mix": "options.Mix",
+    "truncation": "options.Truncation",
+    "noise": "options.Noise",
+    "grid": "options.Grid",
+    "interpolate": "options.Interpolate",
+    "growth": "options.Growth",
+    "data prepare": "data.Prepare",
+    "models card": "options.ModelCard",
+    "models space": "options.Space",
+    "metrics": "metrics.Options",
+}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say. Returns 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    match arguments[:1]:
-        case ["data"]:
-            from stylegrow.cli import data
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments, by default sys.argv, say. Returns 0, 2 for bad input, 1 for a failure, 130 on Ctrl-C."""
+    return run_command(partial(run, list(sys.argv[1:] if arguments is None else arguments)))
 
-            return data.main(arguments[1:])
-        case ["models"]:
-            from stylegrow.cli import models
 
-            return models.main(arguments[1:])
-        case ["metrics"]:
-            from stylegrow.cli import metrics
+def run(words: list[str]) -> int | None:
+    """Run the command that `words` begin with, or list the commands. Raises InputError where there is none."""
+    if words[:1] == ["models"] and words[1:2] not in (["card"], ["space"]):
+        from stylegrow.cli import models
 
-            return metrics.main(arguments[1:])
-    from stylegrow.cli import drawing
+        return models.run(words[1:])
+    if words[:1] == ["--version"]:
+        from stylegrow import __version__
 
-    return drawing.main(arguments)
+        print(PROGRAM, __version__)
+        return 0
+    for count in (1, 2):
+        if (name := " ".join(words[:count])) in COMMANDS:
+            status: int | None = parse(options_of(name), f"{PROGRAM} {name}", words[count:]).run()
+            return status
+    group = [name for name in COMMANDS if name.startswith(f"{' '.join(words[:1])} ")]
+    rest = words[1:] if group else words
+    if not rest or rest[0] in ("-h", "--help"):
+        print_commands(group or list(COMMANDS))
+        return 0
+    name = " ".join(words[:2] if group else words[:1])
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    meant = f", perhaps {near[0]} was meant" if near else ""
+    raise InputError(f"{name!r}: there is no such command{meant}; give one of {', '.join(group or COMMANDS)}")
+
+
+def options_of(name: str) -> Any:
+    """The dataclass of a command's options."""
+    module, _, kind = COMMANDS[name].partition(".")
+    return getattr(importlib.import_module(f"stylegrow.cli.{module}"), kind)
+
+
+def print_commands(names: Sequence[str]) -> None:
+    """A line a command: its name and the first sentence of its help."""
+    print(f"usage: {PROGRAM} COMMAND [OPTIONS]\n")
+    for name in names:
+        first, *_ = (options_of(name).__doc__ or "").split("\n\n")
+        print(f"  {name:<24}{' '.join(first.split())}")
+    print(f"\n{PROGRAM} COMMAND --help lists a command's options.")

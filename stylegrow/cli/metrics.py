@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from stylegrow.common.commandline import Dtype, Integer, Number, Text, parsed, write_any_name
-from stylegrow.common.errors import DataError, InputError, ModelError
+from stylegrow.common.commandline import Dtype, Integer, Number, Text
+from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.metrics.table import DEFAULT, check_names, described, names_in
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from stylegrow.data import Dataset
     from stylegrow.metrics.results import Result
     from stylegrow.sampling.drawing import Look
-
-PROGRAM = "stylegrow metrics"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +62,10 @@ class Options:
     workers: Integer = None
     """processes that prepare images (default: one a core)"""
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
-    write_any_name()
-    try:
-        options = parsed(lambda: tyro.cli(Options, prog=PROGRAM, args=arguments), PROGRAM, InputError)
-        check(options)
-        run(options)
-        print(end="", flush=True)  # so that what cannot be written is known here
-    except (InputError, DataError, ModelError) as error:
-        return fail(error, 2)
-    except OSError as error:
-        return fail(error, 1)
-    except KeyboardInterrupt:
-        print("interrupted: features of real images are kept, run it again for the rest", file=sys.stderr)
-        return 130
-    return 0
-
-
-def fail(error: Exception, status: int) -> int:
-    """The error as one line."""
-    print("error:", printable(" ".join(str(error).split())), file=sys.stderr)
-    return status
+    def run(self) -> None:
+        """Check the options, evaluate, and print and write the results. Raises InputError, OSError."""
+        check(self)
+        run(self)
 
 
 def check(options: Options) -> None:
@@ -208,7 +185,3 @@ def write(
             "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
         }
         write_whole(Path(options.out).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,31 +29,10 @@ class Parser(argparse.ArgumentParser):
         raise ModelError(f"{message}; {self.prog} --help lists the options")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names may hold what no terminal can show
-    try:
-        options = parser().parse_args(arguments)
-        status: int = options.command(options)
-        print(end="", flush=True)  # so that what cannot be written is known here
-        return status
-    except ModelError as error:
-        return fail(error, 2)
-    except BrokenPipeError:  # `list | head`: whoever read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        return fail(error, 1)
-    except KeyboardInterrupt:
-        print("interrupted: run it again to do the rest", file=sys.stderr)
-        return 130
-
-
-def fail(error: Exception, status: int) -> int:
-    """The error as one line."""
-    print("error:", printable(one_line(error)), file=sys.stderr)
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say. Returns 0, or 1 where a model of a list cannot be read. Raises ModelError, OSError."""
+    options = parser().parse_args(arguments)
+    status: int = options.command(options)
     return status
 
 
@@ -109,7 +86,7 @@ def list_models(options: argparse.Namespace) -> int:
     for line in text_table(rows) if len(rows) > 1 else ():
         print(line)
     for failure in failures:
-        fail(failure, 1)
+        print("error:", printable(one_line(failure)), file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -203,7 +180,3 @@ def push(options: argparse.Namespace) -> int:
     files = dict.fromkeys([*folders.FILES, *folders.files_of(folder)])
     print(hub.push(folder, [*files], options.repo, private=options.private, revision=options.revision, message=message))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,17 +1,12 @@
-"""The commands of `python -m app` and their options, as tyro reads them."""
+"""The commands that draw and their options, as tyro reads them."""
 
-import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
-from stylegrow.common.commandline import Dtype, Integer, Number, Text, parsed
-from stylegrow.common.errors import InputError
-from stylegrow.sampling.inputs import shown
+from stylegrow.common.commandline import Dtype, Integer, Number, Text
 
-PROGRAM = "stylegrow"
 Repeated = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction]
 Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
 NoiseName = Literal["const", "random", "none"]
@@ -23,7 +18,7 @@ NoiseMode = Annotated[NoiseName | None, tyro.conf.arg(metavar="{const,random,non
 class Drawing:
     """What all that draw are told."""
 
-    model: Annotated[str, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(required)")] = ""
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     class_: Annotated[Text, tyro.conf.arg(name="class")] = None
     """name or number of a class, for a model trained with labels"""
@@ -33,6 +28,12 @@ class Drawing:
     """of the convolutions; bf16 is faster where the machine is, and changes pictures a little"""
     batch: Integer = None
     """pictures drawn at once (default: what memory surely holds)"""
+
+    def run(self) -> None:
+        """Do what the options say."""
+        from stylegrow.cli.commands import run
+
+        run(self)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +191,7 @@ class Growth(Filmed, Noisy):
 class ModelCard(Drawing):
     """Draws grid.png and, of a StyleGAN, truncation.png and mix.png into the model's folder, and renews its card."""
 
-    model: Annotated[str, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(required)")] = ""
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
     """a name in zoo/, a model folder or a run folder"""
     numbers: Annotated[Text, tyro.conf.arg(metavar="FILE")] = None
     """what stylegrow metrics --out wrote, for the card's tables (default: none)"""
@@ -214,42 +215,11 @@ class Space:
     package: Text = None
     """what the Space installs: a git address, a wheel, or a name and version (default: a wheel of this checkout)"""
 
+    def run(self) -> None:
+        """Write it."""
+        from stylegrow.cli.commands import run
+
+        run(self)
+
 
 Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Growth | ModelCard | Space
-COMMANDS: dict[str, Callable[..., Command]] = {
-    "generate": Generate,
-    "grid": Grid,
-    "mix": Mix,
-    "truncation": Truncation,
-    "noise": Noise,
-    "interpolate": Interpolate,
-    "growth": Growth,
-    "card": ModelCard,
-    "space": Space,
-}
-
-
-def parse(argv: Sequence[str]) -> Command:
-    """The command and its options, InputError, in one line, for what cannot be read."""
-    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
-        raise InputError(f"there is no command {shown(argv[0])}: give one of {', '.join(COMMANDS)}")
-    return _command(argv)
-
-
-def _command(argv: Sequence[str]) -> Command:
-    arguments: list[str] = []
-    for word in argv:
-        # "--trunc -.5,-1" would be taken for two options.
-        if arguments and re.match(r"-\.?\d", word) and re.fullmatch(r"--[a-z-]+", arguments[-1]):
-            arguments[-1] += f"={word}"
-        else:
-            arguments.append(word)
-    command = parsed(
-        lambda: tyro.extras.subcommand_cli_from_dict(COMMANDS, prog=PROGRAM, args=arguments),
-        f"{PROGRAM} {argv[0]}",
-        InputError,
-    )
-    # Said here, since tyro says it at length.
-    if not command.model and not isinstance(command, Space):
-        raise InputError("--model: name one: a name in zoo/, a model folder, a run folder, or hf://user/repo")
-    return command

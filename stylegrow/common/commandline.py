@@ -1,52 +1,113 @@
-"""What the command lines have in common: kinds of options, and one line for what is wrong, not its library's box."""
+"""How a command runs: its options are read by tyro, and what goes wrong is one line and an exit status."""
 
-import contextlib
+import dataclasses
+import difflib
 import io
-import re
+import os
 import sys
-from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, cast
 
 import tyro
+from tyro import _errors
+
+from stylegrow.common.errors import InputError, RunError
+from stylegrow.common.system import is_out_of_memory
+from stylegrow.common.text import one_line, printable
 
 # Options whose default, None, the help text explains.
 Integer = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER", help_behavior_hint="")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+Folder = Annotated[str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
+File = Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 DtypeName = Literal["float32", "bf16"]
 Dtype = Annotated[DtypeName, tyro.conf.arg(metavar="{float32,bf16}")]
 
 T = TypeVar("T")
+BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 
 
-def write_any_name() -> None:
-    """Have the program's output write what the terminal cannot show, such as odd file names, as escapes."""
+def run_command(
+    command: Callable[[], int | None],
+    *,
+    interrupted: str = "interrupted: run it again for the rest",
+    less_memory: str = "use --batch 1, or --device cpu",
+    quiet: bool = False,
+) -> int:
+    """Run a command and return its exit status; errors are lines on stderr, or nothing for a `quiet` process.
+
+    The status is what `command` returns (None is 0), 2 for an InputError, 1 for a RunError, an OSError or too little
+    memory, 130 when interrupted, 1 with a traceback for anything else, which is a mistake of ours.
+    """
+
+    def fail(message: object, status: int) -> int:
+        if not quiet:
+            print(message, file=sys.stderr, flush=True)
+        return status
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def parsed(read: Callable[[], T], program: str, error: type[Exception]) -> T:
-    """What `read` gets from tyro. Raises `error`, with one line, where tyro would print its own and exit."""
-    said = io.StringIO()
+            stream.reconfigure(errors="backslashreplace")  # file names may hold what no terminal can show
     try:
-        with contextlib.redirect_stderr(said):
-            return read()
-    except SystemExit as ending:
-        if not ending.code:
-            raise
-    raise error(one_line(said.getvalue(), program))
+        status = command()
+        print(end="", flush=True)  # so that output that cannot be written is an error here
+        return status or 0
+    except InputError as error:
+        return fail(f"error: {printable(one_line(error))}", 2)
+    except BrokenPipeError:  # `... | head`: whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return fail(interrupted, 130)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return fail(f"error: there is not enough memory; {less_memory}", 1)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            return fail(f"error: {printable(error.filename)}: {error.strerror}", 1)
+        if isinstance(error, RunError | OSError):
+            return fail(f"error: {printable(one_line(error))}", 1)
+        traceback.print_exc()
+        return 1
 
 
-def one_line(message: str, program: str) -> str:
-    """The text in tyro's box as one sentence."""
-    # The box is drawn in ASCII where the terminal has no more.
-    lines = [re.sub(r"^[│|]|[│|]$", "", line.strip()).strip() for line in message.splitlines()]
-    lines = [line for line in lines if not re.fullmatch(r"[╭╰╮╯─+-]*|For full helptext.*", line)][1:]
-    text, *more = re.split(r" (?:Got errors:|Argument helptext:|Perhaps you meant:?)", " ".join(lines), maxsplit=1)
-    if unfit := re.match(r"Error parsing (\S+): .*'(.*)'\]?\.?$", text):
-        text, more = f"{unfit[1]} cannot be {unfit[2]!r}", []
-    text = re.sub("'None', |, 'None'", "", text).replace("Expected 1 values", "Give one").rstrip(".")
-    if more and (meant := re.match(r"\s*(--\S+)", more[0])):
-        text += f", perhaps {meant[1]} was meant"
-    return f"{text}; {program} --help lists the options"
+def parse(
+    kind: type[T],
+    program: str,
+    arguments: Sequence[str] | None = None,
+    *,
+    description: str | None = None,
+    default: T | None = None,
+) -> T:
+    """Options of the dataclass `kind` from `arguments`, sys.argv without any. InputError for what cannot be read."""
+
+    def refuse(event: _errors.ParseErrorEvent) -> NoReturn:
+        raise InputError(f"{_mistake(event, kind)}; {program} --help lists the options")
+
+    # tyro's only way to give an error as data: private, so requirements.txt bounds its version.
+    with _errors.on_parse_error(refuse):
+        return cast(T, tyro.cli(kind, prog=program, description=description, args=arguments, default=default))
+
+
+def _mistake(event: _errors.ParseErrorEvent, kind: Any) -> str:
+    """The option that cannot be read, and why."""
+
+    def name(argument: Any) -> str:
+        return str(argument.lowered.metavar) if argument.is_positional() else argument.display_name()
+
+    match event:
+        case _errors.BadValue(argument=argument):
+            return f"{name(argument)}: give it a value"
+        case _errors.InvalidChoice(argument=argument, value=value, choices=choices):
+            given = ", ".join(sorted(set(choices) - {"None"}))
+            return f"{name(argument)} {value!r}: give one of {given}"
+        case _errors.InstantiationFailure(argument=argument) if argument:
+            return f"{name(argument)}: cannot be read as {argument.lowered.metavar}"
+        case _errors.UnrecognizedArgs(tokens=[token, *_]) | _errors.MissingArgs(unrecognized_tokens=[token, *_]):
+            flags = ["--" + field.name.strip("_").replace("_", "-") for field in dataclasses.fields(kind)]
+            meant = difflib.get_close_matches(token, flags, n=1)
+            return f"{token!r}: there is no such option" + (f", perhaps {meant[0]} was meant" if meant else "")
+        case _errors.MissingArgs(missing_arguments=[missing, *_]):
+            return f"{name(missing.arg)}: is missing"
+    return type(event).__name__

@@ -45,7 +45,8 @@ def processor_name() -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is what Python or PyTorch raises when there is no memory left, on a GPU or a CPU."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    """Whether memory ran out, a GPU's or the computer's, which torch says as a RuntimeError."""
+    kinds: tuple[type[BaseException], ...] = (MemoryError,)
+    if torch := sys.modules.get("torch"):  # where it is not loaded, it has raised nothing
+        kinds += (torch.OutOfMemoryError,)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)

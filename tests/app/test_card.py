@@ -9,7 +9,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from app.__main__ import main
+from stylegrow.cli.main import main
 from stylegrow.models import load_generator
 from stylegrow.rendering.card import ELSEWHERE
 
@@ -32,7 +32,7 @@ def contents(folder):
 
 
 def card(folder, *options):
-    return main(["card", "--model", str(folder), "--device", "cpu", *options])
+    return main(["models", "card", "--model", str(folder), "--device", "cpu", *options])
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.__main__ import main
 from stylegrow.cli import commands
-from stylegrow.cli.options import Generate, Interpolate, Truncation, parse
+from stylegrow.cli.main import main
+from stylegrow.cli.options import Generate, Interpolate, Truncation
+from stylegrow.common.commandline import parse
 from stylegrow.common.errors import InputError
 from tests.small_models import CREDIT, close
 
@@ -173,7 +174,7 @@ def test_an_mp4_that_cannot_be_made_is_one_line(app, tmp_path, monkeypatch, comm
 
 
 BAD = [
-    ("generate", "style", ["--trunc", "x"], "--trunc cannot be 'x'"),
+    ("generate", "style", ["--trunc", "x"], "--trunc: cannot be read as NUMBER"),
     ("generate", "style", ["--trunc", "nan"], "truncation nan"),
     ("generate", "style", ["--trunc=-inf"], "truncation -inf"),
     ("truncation", "style", ["--trunc", "1,x"], "--trunc '1,x'"),
@@ -187,10 +188,10 @@ BAD = [
     ("generate", "style", ["--seeds", "0-4294967295"], "give at most 100,000"),
     ("grid", "style", ["--seeds", "0-5000"], "give at most 4,096"),
     ("grid", "style", ["--columns", "0"], "--columns 0"),
-    ("grid", "style", ["--columns", "1.5"], "--columns cannot be '1.5'"),
+    ("grid", "style", ["--columns", "1.5"], "--columns: cannot be read as INT"),
     ("grid", "style", ["--size", "100"], "size 100"),
     ("generate", "style", ["--cutoff", "11"], "cutoff 11"),
-    ("generate", "style", ["--noise-mode", "loud"], "invalid choice 'loud'"),
+    ("generate", "style", ["--noise-mode", "loud"], "--noise-mode 'loud'"),
     ("generate", "style", ["--noise-seed", "-1"], "noise seed -1"),
     ("generate", "style", ["--class", "cat"], "class 'cat'"),
     ("generate", "style", ["--stage", "128"], "stage 128"),
@@ -295,19 +296,19 @@ def test_an_interrupted_command_ends_with_130(app, tmp_path, monkeypatch):
 
 
 def test_numbers_may_begin_with_a_minus():
-    words = ["generate", "--model", "m", "--seeds", "5"]
+    words = ["--model", "m", "--seeds", "5"]
     for given in (["--trunc", "-0.5"], ["--trunc=-0.5"], ["--trunc", "-.5"]):
-        assert parse([*words, *given]) == Generate(model="m", seeds="5", trunc=-0.5)
-    strip = parse(["truncation", "--trunc", "-1,-.5", "--model", "m"])
+        assert parse(Generate, "generate", [*words, *given]) == Generate(model="m", seeds="5", trunc=-0.5)
+    strip = parse(Truncation, "truncation", ["--trunc", "-1,-.5", "--model", "m"])
     assert strip == Truncation(model="m", trunc="-1,-.5")
-    assert parse(["interpolate", "--model", "m", "--no-loop"]) == Interpolate(model="m", loop=False)
+    assert parse(Interpolate, "interpolate", ["--model", "m", "--no-loop"]) == Interpolate(model="m", loop=False)
     with pytest.raises(InputError):
-        parse(["interpolate", "--model", "m", "-1"])
+        parse(Interpolate, "interpolate", ["--model", "m", "-1"])
 
 
 def test_help_and_mistakes_answer_without_torch():
     code = (
-        "import sys, app.__main__ as command\n"
+        "import sys, stylegrow.cli.main as command\n"
         "try: status = command.main(sys.argv[1:])\n"
         "except SystemExit as ending: status = ending.code or 0\n"
         "sys.exit(10 * ('torch' in sys.modules) + status)"
@@ -318,5 +319,5 @@ def test_help_and_mistakes_answer_without_torch():
 
 
 def test_the_app_works_without_the_training_room():
-    code = "import sys, app.commands; sys.exit('train' in sys.modules)"
+    code = "import sys, stylegrow.cli.commands; sys.exit('train' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from app.__main__ import main
 from stylegrow.cli import commands
+from stylegrow.cli.main import main
 from stylegrow.models import save_model
 from stylegrow.rendering import figures, growth
 from stylegrow.rendering.grids import resized

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 import tyro
 
 from stylegrow.architectures import ARCHITECTURES
-from stylegrow.common.commandline import Integer, Number, Text, parsed
+from stylegrow.common import commandline
+from stylegrow.common.commandline import Integer, Number, Text
 from stylegrow.common.errors import InputError
 from stylegrow.data.sources import NAMES, TOONHEAD
 from stylegrow.metrics.table import DECIDING, check_names, names_in
@@ -157,12 +158,7 @@ def parse(argv: Sequence[str], architecture: str, description: str, default: Opt
         name = word.replace("_", "-")
         if name in BARE and (not following or following[0].startswith("-")):
             arguments.append(BARE[name])
-    default = default or Options()
-    options = parsed(
-        lambda: tyro.cli(Options, prog=program, description=description, args=arguments, default=default),
-        program,
-        InputError,
-    )
+    options = commandline.parse(Options, program, arguments, description=description, default=default or Options())
     check(options, architecture)
     return absolute(options)
 

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-import tyro
 
 from app.__main__ import main
 from app.web import server
@@ -18,17 +17,18 @@ from app.web.files import new_folder, sweep
 from app.web.models import NO_MODEL, Models
 from app.web.options import Serve
 from app.web.server import build_app, launch, serve
+from stylegrow.common.commandline import parse
 from tests.app.asking import ask
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_options():
-    assert tyro.cli(Serve, args=[]) == Serve()
+    assert parse(Serve, "app", []) == Serve()
     words = ["--model", "a", "--model", "b", "--host", "0.0.0.0", "--port", "80", "--auth", "me:secret", "--open"]
-    assert tyro.cli(Serve, args=words) == Serve(model=("a", "b"), host="0.0.0.0", port=80, auth="me:secret", open=True)
-    assert tyro.cli(
-        Serve, args=["--real-images", "r", "--runs", "x", "--leaderboard", "f", "--max-frames", "10"]
+    assert parse(Serve, "app", words) == Serve(model=("a", "b"), host="0.0.0.0", port=80, auth="me:secret", open=True)
+    assert parse(
+        Serve, "app", ["--real-images", "r", "--runs", "x", "--leaderboard", "f", "--max-frames", "10"]
     ) == Serve(real_images="r", runs="x", leaderboard="f", max_frames=10)
 
 
@@ -38,7 +38,7 @@ def test_options():
         (["--auth", "me"], "--auth: write it as user:password"),
         (["--auth", ":x"], "--auth"),
         (["--port", "70000"], "--port 70000: give a whole number from 1 to 65,535"),
-        (["--port", "x"], "--port cannot be 'x'"),
+        (["--port", "x"], "--port: cannot be read as INT"),
         (["--max-batch", "0"], "--max-batch 0"),
         (["--max-frames", "1"], "--max-frames 1"),
         (["--real-images", "nowhere"], "--real-images nowhere: is no folder"),
@@ -46,7 +46,7 @@ def test_options():
         (["--models-dir", "nowhere"], "--models-dir nowhere: is no folder"),
         (["--model", "nowhere"], "nowhere: there is no such folder"),
         (["--prot", "1"], "perhaps --port was meant"),
-        (["paint"], "paint"),
+        (["paint"], "'paint': there is no such option"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_status_2(words, said, capsys):

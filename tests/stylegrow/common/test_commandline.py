@@ -1,55 +1,93 @@
-"""One line for what is wrong with a command line, whichever box the library draws around it."""
+"""How commands read their options and end: one line for each mistake, and the exit statuses."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import pytest
+import tyro
 
-from stylegrow.common.commandline import one_line
-
-UTF8 = """\
-╭─ Value error ─────────────────────────────────────────────────────────╮
-│ Error parsing --frames: invalid literal for int() with base 10: '1.5' │
-│ ───────────────────────────────────────────────────────────────────── │
-│ Argument helptext:                                                    │
-│     --frames INT                                                      │
-│     frames from one seed to the next (default: 30)                    │
-│ ───────────────────────────────────────────────────────────────────── │
-│ For full helptext, see P --help                                       │
-╰───────────────────────────────────────────────────────────────────────╯
-"""
-UNION = """\
-╭─ Value error ────────────────────────────────────────────────────────────────╮
-│ Error parsing --trunc: no type matching {None}|FLOAT could be instantiated   │
-│ from ['x'].                                                                  │
-│                                                                              │
-│ Got errors:                                                                  │
-│ - <class 'NoneType'>: ['x'] does not match choices ('None',)                 │
-│ - <class 'float'>: could not convert string to float: 'x'                    │
-│ ──────────────────────────────────────────────────────────────────────────── │
-│ Argument helptext:                                                           │
-│     --trunc NUMBER                                                           │
-╰──────────────────────────────────────────────────────────────────────────────╯
-"""
-MISSPELT = """\
-╭─ Unrecognized options ─────╮
-│ Unrecognized options: --sed│
-│ ────────────────────────── │
-│ Perhaps you meant:         │
-│     --seeds SEEDS          │
-│ ────────────────────────── │
-│ For full helptext, run P   │
-╰────────────────────────────╯
-"""
+from stylegrow.common.commandline import Dtype, Integer, Number, parse, run_command
+from stylegrow.common.errors import DataError, RunError
 
 
-@pytest.mark.parametrize("ascii_only", [False, True])
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Some of every kind."""
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    seeds: str = "0-7"
+    frames: int = 3
+    trunc: Number = None
+    batch: Integer = None
+    dtype: Dtype = "float32"
+    loop: bool = True
+    space: Literal["z", "w"] | None = None
+
+
+def read(*words):
+    return parse(Options, "P", words)
+
+
+def test_values_may_begin_with_a_minus():
+    words = ["m", "--seeds", "-1,-.5", "--frames", "5", "--trunc", "-.5", "--no-loop", "--space", "w"]
+    assert read(*words) == Options(model="m", seeds="-1,-.5", frames=5, trunc=-0.5, loop=False, space="w")
+
+
 @pytest.mark.parametrize(
-    ("box", "line"),
+    ("words", "parts"),
     [
-        (UTF8, "--frames cannot be '1.5'; P --help lists the options"),
-        (UNION, "--trunc cannot be 'x'; P --help lists the options"),
-        (MISSPELT, "Unrecognized options: --sed, perhaps --seeds was meant; P --help lists the options"),
+        (["m", "--frames", "1.5"], ["--frames", "INT"]),
+        (["m", "--trunc", "x"], ["--trunc", "NUMBER"]),
+        (["m", "--dtype", "int8"], ["--dtype 'int8'", "bf16, float32"]),
+        (["m", "--space", "q"], ["--space 'q'", "w, z"]),
+        (["m", "--batch"], ["--batch"]),
+        (["m", "--batch", "--loop"], ["--batch"]),
+        (["m", "--sed", "1"], ["'--sed'", "--seeds"]),
+        (["m", "more"], ["'more'"]),
+        ([], ["MODEL"]),
     ],
 )
-def test_the_box_becomes_a_line(box, line, ascii_only):
-    if ascii_only:
-        box = box.translate(str.maketrans("╭╰╮╯─│", "++++-|"))
-    assert one_line(box, "P") == line
+def test_a_mistake_is_one_line_that_names_the_option_and_the_help(words, parts, capsys):
+    assert run_command(lambda: print(read(*words))) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("error: ")
+    assert err.endswith("; P --help lists the options\n")
+    for part in parts:
+        assert part in err
+
+
+def ending(error):
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (DataError("two\nlines\x1b"), 2, "error: two lines\\x1b"),
+        (RunError("no"), 1, "error: no"),
+        (OSError(28, "No space left on device", "a/b"), 1, "error: a/b: No space left on device"),
+        (OSError("odd"), 1, "error: odd"),
+        (MemoryError(), 1, "error: there is not enough memory; less of it"),
+        (RuntimeError("can't allocate memory"), 1, "error: there is not enough memory; less of it"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_is_one_line_and_a_status(error, status, line, capsys):
+    assert run_command(ending(error), interrupted="stopped", less_memory="less of it") == status
+    assert capsys.readouterr().err == f"{line}\n"
+    assert run_command(ending(error), quiet=True) == status
+    assert capsys.readouterr().err == ""
+
+
+def test_our_own_mistakes_are_told_in_full(capsys):
+    assert run_command(ending(KeyError("key"))) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_status_is_what_the_command_returns():
+    assert run_command(lambda: None) == 0
+    assert run_command(lambda: 143) == 143

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stylegrow.cli.data import main
+from stylegrow.cli.main import main
 from tests.stylegrow.data.image_files import folder_of, noise, save
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def run(*arguments):
     """The exit status."""
-    return main([*map(str, arguments)])
+    return main(["data", *map(str, arguments)])
 
 
 def test_prepare(tmp_path, capfd):
@@ -44,13 +44,12 @@ def test_prepare(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prepare", "--resolution", "abc"], "--resolution.*abc"),
+        (["prepare", "--resolution", "abc"], "--resolution"),
         (["prepare", "--resolution", "48"], "--resolution 48: .*use 32"),
         (["prepare", "--count", "0"], "--count 0"),
         (["prepare", "--channels", "blue"], "blue"),
         (["prepare", "nowhere"], "nowhere: No such file"),
         (["repair"], "repair"),
-        ([], "prepare"),
         (["prepare", "--colour", "3"], "--colour"),
     ],
 )
@@ -69,3 +68,12 @@ def test_help_imports_little():
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.endswith("\n[]\n")
     assert "--drop-duplicates" in result.stdout
+
+
+def test_module_can_be_run(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "stylegrow", "data", "prepare", tmp_path], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1

@@ -4,7 +4,8 @@ import re
 import pytest
 from PIL import Image
 
-from stylegrow.cli import metrics as command
+from stylegrow.cli.main import main
+from stylegrow.cli.metrics import Options, held_out_of, open_model
 from stylegrow.metrics.results import Result, attribute_table, number, table
 from stylegrow.models import save_model
 from tests.stylegrow.metrics.conftest import a_generator
@@ -19,7 +20,7 @@ def model(tmp_path):
 
 def run(capsys, *arguments):
     """(exit status, standard output, standard error) of the command."""
-    status = command.main([str(argument) for argument in arguments])
+    status = main(["metrics", *[str(argument) for argument in arguments]])
     return status, *capsys.readouterr()
 
 
@@ -81,17 +82,17 @@ def test_a_model_of_another_size_is_not_measured_beside(faces, model, tmp_path, 
 
 
 def test_held_out_pictures_of_other_data_are_not_believed(faces):
-    assert command.held_out_of(faces, {"held_out": ["toonhead-00003", "other"]}) is None
-    assert command.held_out_of(faces, {}) is None
-    assert command.held_out_of(faces, {"held_out": ["toonhead-00003", "toonhead-00001"]}).tolist() == [3, 1]
+    assert held_out_of(faces, {"held_out": ["toonhead-00003", "other"]}) is None
+    assert held_out_of(faces, {}) is None
+    assert held_out_of(faces, {"held_out": ["toonhead-00003", "toonhead-00001"]}).tolist() == [3, 1]
 
 
 def test_the_stage_that_a_model_reached(tmp_path):
     save_model(tmp_path / "model", a_generator("stylegan"), training={"resolution": 16, "alpha": 0.5})
-    _, look = command.open_model(str(tmp_path / "model"), command.Options(model=""), None)
+    _, look = open_model(str(tmp_path / "model"), Options(model=""), None)
     assert (look.resolution, look.alpha, look.psi, look.noise) == (16, 0.5, 1.0, "random")
     save_model(tmp_path / "other", a_generator("stylegan"), training={"resolution": 17, "alpha": 0.5})
-    _, look = command.open_model(str(tmp_path / "other"), command.Options(model="", trunc=0.7), None)
+    _, look = open_model(str(tmp_path / "other"), Options(model="", trunc=0.7), None)
     assert (look.resolution, look.psi) == (None, 0.7)
 
 
@@ -102,7 +103,7 @@ def test_the_stage_that_a_model_reached(tmp_path):
         (["--metrics", ","], "--metrics: names none"),
         (["--metrics", "fid"], "--metrics fid: is by Inception's features"),
         (["--samples", "0"], "--samples 0: give a whole number of at least 1"),
-        (["--samples", "many"], "--samples cannot be 'many'"),
+        (["--samples", "many"], "--samples: cannot be read as INT"),
         (["--seed", "-1"], "--seed -1: give"),
         (["--features", "/no/such/file"], "--features /no/such/file: there is no such file"),
         (["--model", "/no/such/model"], "/no/such/model: there is no such folder"),

@@ -9,7 +9,7 @@ import torch
 
 import stylegan
 from progan import Discriminator, Generator
-from stylegrow.cli.models import main
+from stylegrow.cli.main import main
 from stylegrow.models import folders, load_generator, save_model
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def models(tmp_path, monkeypatch):
 
 def said(capsys, *arguments, status=0):
     """What a command printed: all of it, or the one line of its error."""
-    assert main(arguments) == status
+    assert main(["models", *arguments]) == status
     out, err = capsys.readouterr()
     if status == 0:
         assert err == ""
@@ -73,7 +73,7 @@ def test_list_shows_the_snapshots_of_a_run_and_a_single_model(models, capsys):
 
 def test_a_damaged_model_does_not_hide_the_others(models, capsys):
     (models / "runs" / "other" / "config.json").write_text("{")
-    assert main(["list", "runs"]) == 1
+    assert main(["models", "list", "runs"]) == 1
     out, err = capsys.readouterr()
     assert "00001-run" in out
     assert "other" not in out
@@ -153,9 +153,9 @@ def test_bad_input_is_one_line_and_status_2(models, capsys, arguments, words):
 def test_help_is_no_error(capsys):
     for arguments in (["--help"], ["push", "--help"]):
         with pytest.raises(SystemExit) as ending:
-            main(arguments)
+            main(["models", *arguments])
         assert ending.value.code == 0
-        assert "usage: python -m zoo" in capsys.readouterr().out
+        assert "usage: stylegrow models" in capsys.readouterr().out
 
 
 def test_import_official_converts_and_says_what_it_was(models, capsys, monkeypatch):
@@ -209,8 +209,8 @@ def test_interrupted_is_130(capsys, monkeypatch):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(models, "list_models", interrupt)
-    assert main(["list"]) == 130
+    monkeypatch.setattr("stylegrow.cli.models.list_models", interrupt)
+    assert main(["models", "list"]) == 130
     assert capsys.readouterr().err.startswith("interrupted")
 
 
@@ -219,19 +219,21 @@ def test_a_folder_that_cannot_be_written_is_status_1(models, capsys, monkeypatch
         raise PermissionError(13, "Permission denied", out)
 
     monkeypatch.setattr("stylegrow.models.official.importing.import_official", convert)
-    assert "Permission denied: 'out'" in said(capsys, "import-official", "cats.pkl", "out", status=1)
+    assert "out: Permission denied" in said(capsys, "import-official", "cats.pkl", "out", status=1)
 
 
 def test_a_reader_that_has_seen_enough_hears_no_complaint():
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
-        command = [sys.executable, "-m", "zoo", "list"]
+        command = [sys.executable, "-m", "stylegrow", "models", "list"]
         ended = subprocess.run(command, cwd=ROOT, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.stderr == ""
     assert ended.returncode != 0
 
 
 def test_listing_does_not_load_torch():
-    code = "import sys; from zoo.__main__ import main; sys.exit(main(['list']) or 'torch' in sys.modules)"
+    code = (
+        "import sys; from stylegrow.cli.main import main; sys.exit(main(['models', 'list']) or 'torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode == 0

@@ -9,7 +9,7 @@ import torch
 
 import progan
 import stylegan
-from stylegrow.cli.models import main
+from stylegrow.cli.main import main
 from stylegrow.common.errors import ModelError
 from stylegrow.models import folders, load_discriminator, load_generator, save_model
 from stylegrow.models.copies import IMAGES, copy_model, largest_change
@@ -46,7 +46,7 @@ def contents(folder):
 
 
 def said(capsys, *arguments, status=0):
-    assert main([str(word) for word in arguments]) == status
+    assert main(["models", *map(str, arguments)]) == status
     out, err = capsys.readouterr()
     assert not (out if status else err)
     assert err.count("\n") == (1 if status else 0)
