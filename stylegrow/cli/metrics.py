@@ -63,9 +63,9 @@ class Options:
     """processes that prepare images (default: one a core)"""
 
     def run(self) -> None:
-        """Check the options, evaluate, and print and write the results. Raises InputError, OSError."""
+        """Evaluate, and print and write the results. Raises InputError, OSError."""
         check(self)
-        run(self)
+        evaluate_models(self)
 
 
 def check(options: Options) -> None:
@@ -80,8 +80,8 @@ def check(options: Options) -> None:
             raise InputError(f"--{name} {printable(path)}: there is no such folder; make it first")
 
 
-def run(options: Options) -> None:
-    """Evaluate, print the table, and write the files. Raises InputError, DataError, ModelError, OSError."""
+def evaluate_models(options: Options) -> None:
+    """Evaluate the model and those beside it, print the tables, and write the files."""
     import torch
 
     from stylegrow.data import open_dataset
