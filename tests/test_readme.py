@@ -9,7 +9,6 @@ import pytest
 from stylegrow.cli.data import Prepare
 from stylegrow.cli.main import COMMANDS as CLI
 from stylegrow.cli.main import options_of
-from stylegrow.cli.models import parser
 from train.config.options import Options, flag
 from train.config.presets import PRESETS
 
@@ -39,13 +38,6 @@ def test_options_in_commands_exist(program, kind):
     for line in commands:
         given = set(re.findall(r"--[a-z][a-z-]+", line.split(program)[1].split("#")[0]))
         assert given <= options(kind) | {"--help"}, line
-
-
-def test_zoo_commands_exist():
-    commands = [line.split("#")[0].split("zoo ")[1].split() for line in COMMANDS if "python -m zoo " in line]
-    assert {words[0] for words in commands} == {"list", "show", "copy", "import-official", "push"}
-    for words in commands:
-        assert parser().parse_args(words)
 
 
 def test_make_targets_exist():

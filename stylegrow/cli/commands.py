@@ -21,28 +21,20 @@ from stylegrow.cli.options import (
     Growth,
     Interpolate,
     Mix,
-    ModelCard,
     Noise,
     Noisy,
-    Space,
     Styled,
     Truncation,
 )
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.common.text import printable
-from stylegrow.models import find_model, write_card
-from stylegrow.models.cards import Picture
-from stylegrow.models.evaluation import read_evaluation
-from stylegrow.models.hub import is_reference
-from stylegrow.models.space import write_space
 from stylegrow.rendering import figures, grids
-from stylegrow.rendering.card import draw
 from stylegrow.rendering.growth import Moment, check_sides, moments, snapshots
 from stylegrow.rendering.growth import frames as growth_frames
 from stylegrow.rendering.video import Form, has_h264, write_film
 from stylegrow.sampling.engine import Engine, Setting, path_length
-from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds, shown
+from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds
 
 MOST_FRAMES, MOST_FPS, MOST_DRAWS, MOST_IN_FIGURE = 20_000, 120, 10_000, 4096
 STAGE_SECONDS, MOST_STAGE_SECONDS = 2.0, 10
@@ -73,13 +65,6 @@ def run(options: Command) -> None:
             interpolate(options)
         case Growth():
             growth(options)
-        case ModelCard():
-            card(options)
-        case Space():
-            write_space(options.model, Path(options.outdir), options.package)
-            print(f"wrote {printable(options.outdir)}")
-            print("to publish: hf repos create USER/NAME --type space --sdk docker")
-            print("            hf upload USER/NAME FOLDER . --type space")
 
 
 def generate(options: Generate) -> None:
@@ -164,7 +149,7 @@ def interpolate(options: Interpolate) -> None:
     frames = engine.path(seeds, options.frames, options.loop, space, setting)
     shown = (grids.resized(frame, size) for frame in progress(frames, total=total, unit="frame"))
     facts = {"seeds": seeds, "frames": options.frames, "fps": options.fps, "space": space, "loop": options.loop}
-    _told(write_film(_folder(options), "interpolate", shown, options.fps, engine.text(setting, **facts), form))
+    report(write_film(_folder(options), "interpolate", shown, options.fps, engine.text(setting, **facts), form))
 
 
 def growth(options: Growth) -> None:
@@ -176,7 +161,7 @@ def growth(options: Growth) -> None:
     form = _form(options)
     frames = growth_frames(course, drawn, options.columns, size)
     shown = progress(frames, total=sum(moment.frames for moment in course), unit="frame")
-    _told(write_film(_folder(options), "growth", shown, options.fps, text, form))
+    report(write_film(_folder(options), "growth", shown, options.fps, text, form))
 
 
 # What a film shows, the pictures of each moment, their px in it, and what the file says of itself.
@@ -242,23 +227,6 @@ def _seconds(option: str, given: float | None, usual: float, most: int) -> float
     return seconds
 
 
-def card(options: ModelCard) -> None:
-    """grid.png, truncation.png and mix.png in the model's folder, and then its card."""
-    if is_reference(options.model):
-        raise InputError(f"--model {shown(options.model)}: a card is written into a folder; download it and give that")
-    folder = find_model(options.model)
-    _check_folder(folder, "--model")
-    evaluation = None if options.numbers is None else read_evaluation(Path(options.numbers))
-    drawn = draw(_engine(options), options.seeds, options.class_, progress)
-    for picture in drawn:
-        path = folder / picture.name
-        grids.save_png(picture.image, path, picture.text)
-        _told(path)
-    pictures = [Picture(one.name, one.caption, one.command) for one in drawn]
-    write_card(folder, pictures=pictures, evaluation=evaluation)
-    _told(folder / "README.md")
-
-
 def _form(options: Filmed) -> Form:
     """What kind of file a film becomes; says so where that is not the usual one. InputError for one that cannot be."""
     if has_h264() or options.format == "webp":
@@ -273,17 +241,17 @@ def _opened(options: Common) -> Engine:
     """The engine of the model, once the folder for the files is known to be fine."""
     if not options.outdir:
         raise InputError("--outdir '': is empty; name a folder, or leave it out for one called out")
-    _check_folder(Path(options.outdir), "--outdir")
-    return _engine(options)
+    check_folder(Path(options.outdir), "--outdir")
+    return open_engine(options)
 
 
-def _engine(options: Drawing) -> Engine:
+def open_engine(options: Drawing) -> Engine:
     if options.batch is not None:
         _check("--batch", options.batch, 1, 4096)
     return Engine(options.model, options.device, options.batch, options.dtype)
 
 
-def _check_folder(folder: Path, option: str) -> None:
+def check_folder(folder: Path, option: str) -> None:
     """InputError unless files can be written there, or where its first part that is missing would be made."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -317,8 +285,8 @@ def _folder(options: Common) -> Path:
 def _save(image: Image.Image, options: Common, name: str, text: dict[str, str]) -> None:
     path = _folder(options) / name
     grids.save_png(image, path, text)
-    _told(path)
+    report(path)
 
 
-def _told(path: Path) -> None:
+def report(path: Path) -> None:
     print(f"wrote {printable(path)}", flush=True)

@@ -21,8 +21,13 @@ COMMANDS = {
     "interpolate": "options.Interpolate",
     "growth": "options.Growth",
     "data prepare": "data.Prepare",
+    "models list": "models.List",
+    "models show": "models.Show",
+    "models copy": "models.Copy",
     "models card": "options.ModelCard",
-    "models space": "options.Space",
+    "models push": "models.Push",
+    "models import-official": "models.ImportOfficial",
+    "models space": "models.Space",
     "metrics": "metrics.Options",
 }
 
@@ -34,10 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(words: list[str]) -> int | None:
     """Run the command that `words` begin with, or list the commands. Raises InputError where there is none."""
-    if words[:1] == ["models"] and words[1:2] not in (["card"], ["space"]):
-        from stylegrow.cli import models
-
-        return models.run(words[1:])
     if words[:1] == ["--version"]:
         from stylegrow import __version__
 

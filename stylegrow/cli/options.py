@@ -7,7 +7,6 @@ import tyro
 
 from stylegrow.common.commandline import Dtype, Integer, Number, Text
 
-Repeated = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction]
 Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
 NoiseName = Literal["const", "random", "none"]
 FormName = Literal["mp4", "webp"]
@@ -198,28 +197,11 @@ class ModelCard(Drawing):
     seeds: Seeds = "0-31"
     """of the uncurated grid, such as 1,5-9"""
 
-    @property
-    def outdir(self) -> str:
-        """Where the files go."""
-        return self.model
-
-
-@dataclass(frozen=True, kw_only=True)
-class Space:
-    """A folder that is a Hugging Face Space of the browser app, ready to be uploaded."""
-
-    model: Repeated = ()
-    """a model that the Space offers; repeatable (default: the bundled models)"""
-    outdir: str = "out/space"
-    """folder for the Space; an earlier one is replaced"""
-    package: Text = None
-    """what the Space installs: a git address, a wheel, or a name and version (default: a wheel of this checkout)"""
-
     def run(self) -> None:
-        """Write it."""
-        from stylegrow.cli.commands import run
+        """Draw, save and write them."""
+        from stylegrow.cli.card import renew_card
 
-        run(self)
+        renew_card(self)
 
 
-Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Growth | ModelCard | Space
+Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Growth

@@ -249,7 +249,7 @@ def test_a_model_of_another_version_is_one_line(app, models, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     status, _, err = app("generate", str(folder))
     assert (status, err.count("\n")) == (2, 1)
-    assert "format_version 99" in err
+    assert "format 99" in err
 
 
 def test_without_a_model_or_a_command(capsys):

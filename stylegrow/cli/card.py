@@ -1,13 +1,19 @@
-"""A model card's pictures: the figures of the commands with their own defaults, which the card names."""
+"""`stylegrow models card`: a card's pictures are the figures of the commands with their own defaults."""
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
-from stylegrow.cli.options import Grid, Mix, Truncation
-from stylegrow.models.folders import ZOO
-from stylegrow.rendering import figures
+from stylegrow.cli import commands
+from stylegrow.cli.options import Grid, Mix, ModelCard, Truncation
+from stylegrow.common.errors import InputError
+from stylegrow.models.cards import Picture
+from stylegrow.models.evaluation import read_evaluation
+from stylegrow.models.folders import ZOO, find_model, write_card
+from stylegrow.models.hub import is_reference
+from stylegrow.rendering import figures, grids
 from stylegrow.sampling.engine import Engine
 from stylegrow.sampling.inputs import read_numbers, read_seeds
 
@@ -16,19 +22,36 @@ ELSEWHERE = "path/of/this/folder"  # what the card calls a model that is not in 
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture for a card: its file's name and text chunks, its caption, and the command that draws it."""
+class Drawn:
+    """A picture for a card, and the text chunks of its file."""
 
-    name: str
+    picture: Picture
     image: Image.Image
     text: dict[str, str]
-    caption: str
-    command: str
+
+
+def renew_card(options: ModelCard) -> None:
+    """Write grid.png and, of a StyleGAN, truncation.png and mix.png into the model's folder, and then its card.
+
+    InputError for input that cannot be used, OSError for what cannot be written.
+    """
+    if is_reference(options.model):
+        raise InputError(f"--model {options.model}: a card is written into a folder; download it and give that")
+    folder = find_model(options.model)
+    commands.check_folder(folder, "--model")
+    evaluation = None if options.numbers is None else read_evaluation(Path(options.numbers))
+    drawn = draw(commands.open_engine(options), options.seeds, options.class_, commands.progress)
+    for one in drawn:
+        path = folder / one.picture.file
+        grids.save_png(one.image, path, one.text)
+        commands.report(path)
+    write_card(folder, pictures=[one.picture for one in drawn], evaluation=evaluation)
+    commands.report(folder / "README.md")
 
 
 def draw(
     engine: Engine, seeds: str, label: str | None = None, progress: figures.Progress = figures.silent
-) -> list[Picture]:
+) -> list[Drawn]:
     """The uncurated grid of the seeds at psi 1 and, of a StyleGAN, the truncation strip and the mixing grid.
 
     `label` is the name or number of a class. InputError for seeds that cannot be read, and for a class.
@@ -37,32 +60,27 @@ def draw(
     whole = engine.setting(psi=1.0 if engine.styled else None, label=label)
     psi = ["--trunc", "1"] if engine.styled else []
     grid = figures.sample_grid(engine, found, Grid.columns, whole, progress=progress)
-    pictures = [
-        Picture(
-            "grid.png",
-            grid.image,
-            engine.text(whole, seeds=found),
-            f"Uncurated: seeds {seeds}" + (", psi 1" if psi else ""),
-            _command(engine, "grid", ["--seeds", seeds, *psi], label),
-        )
-    ]
+    command = _command(engine, "grid", ["--seeds", seeds, *psi], label)
+    caption = f"Uncurated: seeds {seeds}" + (", psi 1" if psi else "")
+    drawn = [Drawn(Picture("grid.png", caption, command), grid.image, engine.text(whole, seeds=found))]
     if engine.styled:
-        pictures.append(_truncation(engine, label, progress))
+        drawn.append(_truncation(engine, label, progress))
     if engine.styled and engine.generator.num_layers > 1:
-        pictures.append(_mixing(engine, label, progress))
-    return pictures
+        drawn.append(_mixing(engine, label, progress))
+    return drawn
 
 
-def _truncation(engine: Engine, label: str | None, progress: figures.Progress) -> Picture:
+def _truncation(engine: Engine, label: str | None, progress: figures.Progress) -> Drawn:
     seeds, psis = read_seeds(Truncation.seeds), read_numbers(Truncation.trunc, "--trunc", MOST_SEEDS)
     setting = engine.setting(label=label)
     strip = figures.truncation_strip(engine, seeds, psis, setting, progress=progress)
     caption = f"Truncation: seeds {Truncation.seeds} at psi {', '.join(f'{psi:g}' for psi in psis)}"
     command = _command(engine, "truncation", ["--seeds", Truncation.seeds], label)
-    return Picture("truncation.png", strip.image, engine.text(setting, seeds=seeds, psi=psis), caption, command)
+    picture = Picture("truncation.png", caption, command)
+    return Drawn(picture, strip.image, engine.text(setting, seeds=seeds, psi=psis))
 
 
-def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Picture:
+def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Drawn:
     rows, columns = read_seeds(Mix.rows), read_seeds(Mix.cols)
     setting = engine.setting(label=label)
     styles = figures.bands(engine.layers(setting))
@@ -71,9 +89,8 @@ def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Pi
     *more, last = [band.split()[0] for band, _ in styles]
     bands = f"{', '.join(more)} or {last}" if more else last
     caption = f"Style mixing, psi {setting.psi:g}: seeds {Mix.rows} with the {bands} styles of seeds {Mix.cols}"
-    return Picture(
-        "mix.png", mixed.image, text, caption, _command(engine, "mix", ["--rows", Mix.rows, "--cols", Mix.cols], label)
-    )
+    command = _command(engine, "mix", ["--rows", Mix.rows, "--cols", Mix.cols], label)
+    return Drawn(Picture("mix.png", caption, command), mixed.image, text)
 
 
 def _command(engine: Engine, name: str, words: list[str], label: str | None) -> str:

