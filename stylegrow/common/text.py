@@ -25,3 +25,10 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}m {whole % 60:02d}s"
     return f"{hours}h {minutes % 60:02d}m" if hours < 48 else f"{days}d {hours % 24:02d}h"
+
+
+def with_deviation(value: float | None, deviation: float | None = None) -> str:
+    """A number to four digits, with its deviation to two; "-" for none."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")

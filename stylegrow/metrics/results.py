@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.tables import text_table
+from stylegrow.common.text import with_deviation
 from stylegrow.metrics.table import Better
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def table(results: Sequence[Result], anchors: Mapping[str, Sequence[Result]] | N
     rows = [["metric", "value", "floor", *anchors, "samples", "better"]]
     for result in results:
         others = [next((one for one in found if one.name == result.name), None) for found in anchors.values()]
-        cells = [number(result.value, result.deviation), number(result.floor, result.floor_deviation)]
-        cells += ["-" if other is None else number(other.value, other.deviation) for other in others]
+        cells = [with_deviation(result.value, result.deviation), with_deviation(result.floor, result.floor_deviation)]
+        cells += ["-" if other is None else with_deviation(other.value, other.deviation) for other in others]
         better = "near floor" if result.better == "floor" else result.better
         rows.append([result.name, *cells, f"{result.samples:,}", better])
     return text_table(rows)
@@ -72,10 +73,3 @@ def attribute_table(results: Sequence[Result]) -> list[str]:
         missing = ", ".join(details["missing"]) or "none"
         rows.append([details["attribute"], f"{details['accuracy']:.1%}", missing, *extremes])
     return text_table(rows) if len(rows) > 1 else []
-
-
-def number(value: float | None, deviation: float | None = None) -> str:
-    """A number to four digits, with its deviation to two; "-" for none."""
-    if value is None:
-        return "-"
-    return f"{value:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")

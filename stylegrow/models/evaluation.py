@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.schema import read_json
-from stylegrow.common.text import printable
+from stylegrow.common.text import printable, with_deviation
 from stylegrow.models.markdown import inline, table
 
 FLOOR = (
@@ -87,7 +87,7 @@ def _main_table(results: Sequence[Measured], anchors: Mapping[str, Sequence[Meas
     rows = []
     for one in results:
         others = [next((other for other in found if other.name == one.name), None) for found in anchors.values()]
-        cells = ["-" if other is None else _number(other.value, other.deviation) for other in (one, *others)]
+        cells = ["-" if other is None else with_deviation(other.value, other.deviation) for other in (one, *others)]
         better = "near floor" if one.better == "floor" else one.better
         rows.append([one.name, cells[0], _floor(one), *cells[1:], f"{one.samples:,}", better])
     return table(["metric", "value", "floor", *anchors, "samples", "better"], rows)
@@ -100,7 +100,7 @@ def _attribute_table(results: Sequence[Measured]) -> str:
         least, most = min(factors, key=factors.__getitem__), max(factors, key=factors.__getitem__)
         extremes = [f"{value} x{factors[value]:.2f}" for value in (least, most)]
         missing = ", ".join(one.details.missing) or "none"
-        rows.append([one.details.attribute, _number(one.value, one.deviation), _floor(one), missing, *extremes])
+        rows.append([one.details.attribute, with_deviation(one.value, one.deviation), _floor(one), missing, *extremes])
     titles = ["attribute", "total variation distance", "its floor", "missing values"]
     return table([*titles, "lowest generated / true", "highest generated / true"], rows)
 
@@ -117,11 +117,4 @@ def _conditions(evaluation: Evaluation) -> list[str]:
 
 
 def _floor(result: Measured) -> str:
-    return _number(result.floor, result.floor_deviation)
-
-
-def _number(value: float | None, deviation: float | None) -> str:
-    """A number to four digits, with its deviation to two."""
-    if value is None:
-        return "-"
-    return f"{value:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")
+    return with_deviation(result.floor, result.floor_deviation)

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from stylegrow.common.errors import ModelError
@@ -37,16 +36,17 @@ def fetch(reference: str | os.PathLike[str], files: Sequence[str]) -> Path:
     if not match:
         raise ModelError(f"{reference}: is no model on the Hub; write hf://user/repo or hf://user/repo@revision")
     repo, revision = match.groups()
-    hub = _library()
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import tqdm
 
-    class Progress(hub.utils.tqdm):  # type: ignore[name-defined]
+    class Progress(tqdm):
         """The library's own progress bar, unless the files are there already."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **({"delay": 1} | options))
 
     try:
-        folder = Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), tqdm_class=Progress))
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(files), tqdm_class=Progress))
     except Exception as error:  # those of the libraries below it have no base in common
         raise ModelError(f"{reference}: {_reason(error, repo, revision)}") from error
     if not (folder / "config.json").is_file():
@@ -68,12 +68,13 @@ def push(
     The repository is made if it is not there, and the branch `revision` too; those of `files` that the folder lacks
     are removed from it. ModelError, in one line, for what the Hub refuses.
     """
-    hub = _library()
+    from huggingface_hub import HfApi, get_token
+
     check_repo(repo)
-    if not hub.get_token():
+    if not get_token():
         raise ModelError(f"{repo}: uploading needs an account on the Hub; {LOG_IN}")
     here = [name for name in files if (folder / name).is_file()]
-    api = hub.HfApi()
+    api = HfApi()
     try:
         # None leaves the choice to the organisation's own rule.
         url = str(api.create_repo(repo, private=private or None, exist_ok=True))
@@ -96,14 +97,6 @@ def check_repo(repo: str) -> None:
     """ModelError unless this can be the name of a repository: user/repo."""
     if not NAME.fullmatch(repo):
         raise ModelError(f"{repo}: is no repository on the Hub; write user/repo")
-
-
-def _library() -> ModuleType:
-    try:
-        import huggingface_hub.utils
-    except ImportError as error:
-        raise ModelError("the Hub needs the package huggingface_hub: python -m pip install huggingface_hub") from error
-    return huggingface_hub
 
 
 def _reason(error: Exception, repo: str, revision: str | None) -> str:

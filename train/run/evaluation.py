@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from stylegrow.common.errors import InputError, ModelError, RunError
 from stylegrow.common.files import append_line, write_whole
 from stylegrow.common.system import is_out_of_memory
-from stylegrow.common.text import duration
+from stylegrow.common.text import duration, with_deviation
 from stylegrow.data import Dataset
 from stylegrow.metrics import Result
-from stylegrow.metrics.results import number
 from stylegrow.metrics.table import DECIDING
 from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
@@ -147,8 +146,8 @@ def shown(results: Sequence[Result]) -> str:
     whole = [result for result in results if "attribute" not in result.details]
     parts = []
     for result in whole:
-        floor = "" if result.floor is None else f" (floor {number(result.floor, result.floor_deviation)})"
-        parts.append(f"{result.name} {number(result.value, result.deviation)}{floor}")
+        floor = "" if result.floor is None else f" (floor {with_deviation(result.floor, result.floor_deviation)})"
+        parts.append(f"{result.name} {with_deviation(result.value, result.deviation)}{floor}")
     return f"{', '.join(parts)}, {whole[0].samples:,} samples"
 
 

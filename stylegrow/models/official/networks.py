@@ -43,20 +43,17 @@ def _fused(value: Any) -> bool | str:
     return "auto" if isinstance(value, str) and value == "auto" else _switch(value)
 
 
-def _nonlinearity(value: Any) -> str:
-    if isinstance(value, str) and value in ("lrelu", "relu"):
-        return value
-    raise ValueError("'lrelu' or 'relu'")
+def _word(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise ValueError(" or ".join(map(repr, words)))
+
+    return read
 
 
 def _leaky(value: Any) -> str:
     return "lrelu" if _switch(value) else "relu"
-
-
-def _precision(value: Any) -> str:
-    if isinstance(value, str) and value == "float32":
-        return value
-    raise ValueError("'float32'")
 
 
 def _low_pass(value: Any) -> list[Any] | None:
@@ -79,6 +76,9 @@ def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else read(value)
 
 
+NONLINEARITY = _word("lrelu", "relu")
+
+
 @dataclass(frozen=True)
 class Option:
     """An official argument: our argument (None: of no network), the official default, and what it can be."""
@@ -98,7 +98,7 @@ def _common(channels: int, resolution: int) -> dict[str, Option]:
         "fmap_decay": Option("fmap_decay", 1.0, _number),
         "fmap_max": Option("fmap_max", 512, _integer),
         "use_wscale": Option("equalized_lr", True, _switch),
-        "dtype": Option(None, "float32", _precision),
+        "dtype": Option(None, "float32", _word("float32")),
     }
 
 
@@ -108,14 +108,14 @@ G_STYLE = _common(3, 1024) | {
     "mapping_layers": Option("mapping_layers", 8, _integer),
     "mapping_fmaps": Option("mapping_fmaps", 512, _integer),
     "mapping_lrmul": Option("mapping_lrmul", 0.01, _number),
-    "mapping_nonlinearity": Option("mapping_nonlinearity", "lrelu", _nonlinearity),
+    "mapping_nonlinearity": Option("mapping_nonlinearity", "lrelu", NONLINEARITY),
     "normalize_latents": Option("normalize_latents", True, _switch),
     "use_styles": Option("use_styles", True, _switch),
     "const_input_layer": Option("const_input", True, _switch),
     "use_noise": Option("use_noise", True, _switch),
     "use_pixel_norm": Option("pixelnorm", False, _switch),
     "use_instance_norm": Option("instance_norm", True, _switch),
-    "nonlinearity": Option("nonlinearity", "lrelu", _nonlinearity),
+    "nonlinearity": Option("nonlinearity", "lrelu", NONLINEARITY),
     "fused_scale": Option("fused_scale", "auto", _fused),
     "blur_filter": Option("blur_filter", [1, 2, 1], _low_pass),
     # Of the official program's pictures, not of the network: ours truncates as it is told when it draws.
@@ -123,7 +123,7 @@ G_STYLE = _common(3, 1024) | {
     "truncation_cutoff": Option(None, 8, _or_none(_number)),
 }
 D_BASIC = _common(1, 32) | {
-    "nonlinearity": Option("nonlinearity", "lrelu", _nonlinearity),
+    "nonlinearity": Option("nonlinearity", "lrelu", NONLINEARITY),
     "mbstd_group_size": Option("mbstd_group", 4, _integer),
     "mbstd_num_features": Option("mbstd_features", 1, _integer),
     "fused_scale": Option("fused_scale", "auto", _fused),

@@ -11,7 +11,8 @@ import math
 import os
 import pickletools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -49,26 +50,27 @@ LITERALS |= {"SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
+@dataclass(eq=False)
 class Network:
     """A network of the official programs: the module of its class, and `state`, None until that was read."""
 
-    def __init__(self, module: str) -> None:
-        self.module = module
-        self.state: dict[Any, Any] | None = None
+    module: str
+    state: dict[Any, Any] | None = None
 
 
+@dataclass(eq=False)
 class Array:
     """A numpy array; `value` is None until its numbers were read."""
 
-    def __init__(self) -> None:
-        self.value: np.ndarray | None = None
+    value: np.ndarray | None = None
 
 
+@dataclass(eq=False)
 class Name:
     """A name that the file asked for. It stands for itself: nothing is imported."""
 
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
+    module: str
+    name: str
 
 
 class NumberType:
@@ -202,12 +204,9 @@ class Machine:
             if len(self.stack) < count:
                 raise ValueError("a tuple without its items")
             self.stack[-count:] = [tuple(self.stack[-count:])]
-        elif name == "TUPLE":
-            self.push_over(tuple)
-        elif name == "LIST":
-            self.push_over(list)
-        elif name == "DICT":
-            self.push_over(pairs)
+        elif name in MARKED:
+            items = self.to_mark()
+            self.stack.append(MARKED[name](items))
         elif name in ("APPEND", "APPENDS"):
             items = [self.stack.pop()] if name == "APPEND" else self.to_mark()
             same_type(self.stack[-1], list).extend(items)
@@ -222,10 +221,6 @@ class Machine:
             self.stack.append(self.stack[-1])
         else:
             raise ModelError(f"has the pickle instruction {name}, which no official file has")
-
-    def push_over(self, make: Any) -> None:
-        items = self.to_mark()
-        self.stack.append(make(items))
 
     def find(self, instruction: str, argument: Any) -> None:
         """A name, if it is one of those allowed."""
@@ -258,9 +253,7 @@ class Machine:
             return same_type(arguments[0], NumberType).numbers(self.bytes_of(arguments[1]), (), "C")[()]
         if what.name == "_frombuffer":
             data, dtype, shape, order = arguments
-            array = Array()
-            array.value = same_type(dtype, NumberType).numbers(self.bytes_of(data), shape, order)
-            return array
+            return Array(same_type(dtype, NumberType).numbers(self.bytes_of(data), shape, order))
         if what.name == "encode" and arguments[1:] == ("latin1",):
             return self.bytes_of(same_type(arguments[0], str))
         raise ValueError(f"a call of {what.module}.{what.name} that official files do not have")
@@ -300,6 +293,9 @@ def pairs(items: Sequence[Any]) -> dict[Any, Any]:
     return dict(zip(items[::2], items[1::2], strict=True))
 
 
+MARKED: dict[str, Callable[[list[Any]], Any]] = {"TUPLE": tuple, "LIST": list, "DICT": pairs}
+
+
 def same_type(value: Any, wanted: type) -> Any:
     """`value`; TypeError unless it is of the type wanted."""
     if not isinstance(value, wanted):
@@ -317,13 +313,10 @@ def shown(value: Any, depth: int = 2, longest: int = 60) -> str:
         return repr(value) if len(value) <= longest else f"{value[:longest]!r}..."
     if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() < 100):
         return repr(value)
-    if isinstance(value, list | tuple | dict) and depth:
-        entries = list(value)[:6]
-        if isinstance(value, dict):
-            text = ", ".join(f"{shown(key, 0)}: {shown(value[key], depth - 1)}" for key in entries)
-        else:
-            text = ", ".join(shown(entry, depth - 1) for entry in entries)
-        more = ", ..." if len(value) > len(entries) else ""
-        around = "{}" if isinstance(value, dict) else "()" if isinstance(value, tuple) else "[]"
-        return f"{around[0]}{text}{more}{around[1]}"
-    return f"<{type(value).__name__}>"
+    if not isinstance(value, list | tuple | dict) or not depth:
+        return f"<{type(value).__name__}>"
+    entries, more = list(value)[:6], ", ..." if len(value) > 6 else ""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{shown(key, 0)}: {shown(value[key], depth - 1)}' for key in entries)}{more}}}"
+    text = ", ".join(shown(entry, depth - 1) for entry in entries) + more
+    return f"({text})" if isinstance(value, tuple) else f"[{text}]"

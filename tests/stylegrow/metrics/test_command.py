@@ -6,7 +6,7 @@ from PIL import Image
 
 from stylegrow.cli.main import main
 from stylegrow.cli.metrics import Options, held_out_of, open_model
-from stylegrow.metrics.results import Result, attribute_table, number, table
+from stylegrow.metrics.results import Result, attribute_table, table
 from stylegrow.models import save_model
 from tests.stylegrow.metrics.conftest import a_generator
 
@@ -133,9 +133,9 @@ def test_a_progan_is_not_truncated(faces, tmp_path, capsys):
 
 
 def test_numbers_as_they_are_printed():
-    assert number(None) == "-"
-    assert number(0.123456) == "0.1235"
-    assert number(1.5, 0.25) == "1.5 ± 0.25"
+    assert with_deviation(None) == "-"
+    assert with_deviation(0.123456) == "0.1235"
+    assert with_deviation(1.5, 0.25) == "1.5 ± 0.25"
     lines = table([Result("ppl_z_full", 123.4, None, 1000), Result("recall", 0.5, 0.9, 100, better="higher")])
     assert [line.split() for line in lines] == [
         ["metric", "value", "floor", "samples", "better"],

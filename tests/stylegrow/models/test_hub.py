@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -162,14 +161,6 @@ def test_pushing_needs_an_account(tmp_path, fake_hub, monkeypatch):
         hub.push(tmp_path, FILES, "me/faces")
     assert "hf auth login" in message(raised)
     assert fake_hub.calls == []
-
-
-def test_a_package_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    monkeypatch.setitem(sys.modules, "huggingface_hub.utils", None)
-    with pytest.raises(ModelError) as raised:
-        load_generator("hf://me/faces")
-    assert "pip install huggingface_hub" in message(raised)
 
 
 def test_the_real_cache_is_enough_without_a_network(cache):

@@ -14,9 +14,10 @@ from stylegrow.common.errors import ModelError
 from stylegrow.models.official import pickles
 from stylegrow.models.official.importing import import_official
 from stylegrow.models.official.pickles import ALLOWED, Array, Network, read_pickle
+from tests import oracle
 from tests.stylegrow.models import official_files
 
-PICKLES = Path(__file__).parent.parent / "oracle" / "pickles"
+PICKLES = Path(oracle.__file__).parent / "pickles"
 
 
 def text(value: str) -> bytes:
