@@ -6,6 +6,7 @@ from PIL import Image
 
 from stylegrow.cli.main import main
 from stylegrow.cli.metrics import Options, held_out_of, open_model
+from stylegrow.common.text import with_deviation
 from stylegrow.metrics.results import Result, attribute_table, table
 from stylegrow.models import save_model
 from tests.stylegrow.metrics.conftest import a_generator
