@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +17,6 @@ from stylegrow.common.text import one_line, printable
 
 MODEL = "a name in zoo/, a model folder, a run folder, or hf://user/repo[@revision]"
 NEW = "the folder to make; it must not exist or be empty"
-# Where models are under a folder of models, a folder of runs, a run, or a model.
-PLACES = ("config.json", "*/config.json", "*/model/config.json", "models/*/config.json")
 
 Model = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help=MODEL)]
 NewFolder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER", help=NEW)]
@@ -35,19 +33,19 @@ class List:
 
     def run(self) -> int:
         """A line for each model: what to call it, and what it is. Models that cannot be read come last: status 1."""
-        from stylegrow.models.folders import ZOO, read_config
+        from stylegrow.models.folders import ZOO
+        from stylegrow.models.info import models_in, read_info
 
-        folder = None if self.folder is None else Path(self.folder).expanduser()
-        if folder and not folder.is_dir():
+        folder = ZOO if self.folder is None else Path(self.folder).expanduser()
+        if not folder.is_dir():
             raise ModelError(f"{folder}: there is no such folder")
-        models = list(found(folder or ZOO))
-        if not models:
-            raise ModelError(f"{folder or ZOO}: holds no model, nor any run that has one")
+        if not (models := models_in(folder)):
+            raise ModelError(f"{folder}: holds no model, nor any run that has one")
         rows, failures = [("MODEL", "ARCHITECTURE", "RESOLUTION", "KIMG", "DATA")], []
         for path in models:
             name = path.parent if path.name == "model" else path  # a run's newest model goes by the run's name
             try:
-                rows.append((printable(name if folder else path.name), *summary(read_config(path))))
+                rows.append((printable(name if self.folder else path.name), *read_info(path).summary()))
             except ModelError as error:
                 failures.append(error)
         if len(rows) > 1:
@@ -65,23 +63,21 @@ class Show:
 
     def run(self) -> None:
         """Print it. The weights are read, so that what is shown is known to load."""
-        from stylegrow.models.folders import files_of, find_model, load_discriminator, load_generator, read_config
+        from stylegrow.models.config import FORMAT_VERSION
+        from stylegrow.models.folders import files_of, load_networks
+        from stylegrow.models.info import printable_fact, read_info
 
-        folder = find_model(self.model)
-        config = read_config(folder)
-        networks = {"generator": load_generator(folder)}
-        if "discriminator" in config:
-            networks["discriminator"] = load_discriminator(folder)  # type: ignore[assignment]
-        training, full = config["training"], config["generator"]["resolution"]
-        size, alpha = training.get("resolution", full), training.get("alpha", 1)
-        print(f"{config['architecture']}, format version {config['format_version']}: {printable(folder)}")
-        print(f"stage reached: {fact(size)} px of {full}, alpha {fact(alpha)}")
-        for role, network in networks.items():
+        info = read_info(self.model)
+        size, alpha = map(printable_fact, info.reached)
+        print(f"{info.architecture}, format version {FORMAT_VERSION}: {printable(info.folder)}")
+        print(f"stage reached: {size} px of {info.resolution}, alpha {alpha}")
+        for role, network in load_networks(info.folder).items():
             count = sum(parameter.numel() for parameter in network.parameters())
-            print_facts(f"{role}: {count:,} trainable parameters", config[role])
-        print(f"classes: {fact(config['classes']) if config['classes'] else 'none'}")
-        print_facts("training:" if training else "training: nothing is known", training)
-        print_facts("files:", {name: f"{(folder / name).stat().st_size:,} bytes" for name in files_of(folder)})
+            print_facts(f"{role}: {count:,} trainable parameters", getattr(info, role))
+        print(f"classes: {printable_fact(info.classes) if info.classes else 'none'}")
+        print_facts("training:" if info.training else "training: nothing is known", info.training)
+        sizes = {name: (info.folder / name).stat().st_size for name in files_of(info.folder)}
+        print_facts("files:", {name: f"{size:,} bytes" for name, size in sizes.items()})
 
 
 @dataclass(frozen=True)
@@ -93,12 +89,12 @@ class ImportOfficial:
 
     def run(self) -> None:
         """Convert it, and say what it was."""
-        from stylegrow.models.folders import read_config
-        from stylegrow.models.official import importing
+        from stylegrow.models.info import read_info
+        from stylegrow.models.official.importing import import_official
 
-        importing.import_official(self.file, self.out)
-        config = read_config(self.out)
-        print(f"{printable(self.out)}: {config['architecture']} of {config['generator']['resolution']} px")
+        import_official(self.file, self.out)
+        info = read_info(self.out)
+        print(f"{printable(self.out)}: {info.architecture} of {info.resolution} px")
 
 
 @dataclass(frozen=True)
@@ -138,23 +134,21 @@ class Push:
     def run(self) -> None:
         """Upload a model that loads."""
         from stylegrow.models import folders, hub
+        from stylegrow.models.info import read_info
 
         hub.check_repo(self.repo)
-        folder = folders.find_model(self.model)
-        config = folders.read_config(folder)
-        folders.load_generator(folder)  # what does not load here would not load anywhere
-        if "discriminator" in config:
-            folders.load_discriminator(folder)
-        here = folders.files_of(folder)
+        info = read_info(self.model)
+        folders.load_networks(info.folder)  # what does not load here would not load anywhere
+        here = folders.files_of(info.folder)
         if self.dry_run:
             for name in here:
-                print(f"{(folder / name).stat().st_size:>15,} bytes  {name}")
+                print(f"{(info.folder / name).stat().st_size:>15,} bytes  {name}")
             print(f"would be uploaded to {self.repo}; leave out --dry-run to do so")
             return
-        architecture, resolution, kimg, _ = summary(config)
+        architecture, resolution, kimg, _ = info.summary()
         message = self.message or f"{architecture}, {resolution}, {kimg} kimg"
         files = [*dict.fromkeys([*folders.FILES, *here])]
-        print(hub.push(folder, files, self.repo, private=self.private, revision=self.revision, message=message))
+        print(hub.push(info.folder, files, self.repo, private=self.private, revision=self.revision, message=message))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,30 +174,11 @@ class Space:
         print("            hf upload USER/NAME FOLDER . --type space")
 
 
-def found(folder: Path) -> Iterator[Path]:
-    """The folder of every model in a folder of models or runs, in order."""
-    yield from sorted({path.parent for place in PLACES for path in folder.glob(place)})
-
-
-def summary(config: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Architecture, resolution, kimg and data, as they are listed."""
-    training, full = config["training"], config["generator"]["resolution"]
-    reached = training.get("resolution", full)
-    resolution = f"{full} px" if reached == full else f"{full} px, at {reached}"
-    kimg, data = training.get("kimg", "-"), training.get("data", training.get("source", "-"))
-    return config["architecture"], fact(resolution), fact(kimg), fact(data)
-
-
-def fact(value: Any) -> str:
-    """A fact in one line that a terminal can show."""
-    from stylegrow.models.markdown import fact_text
-
-    return f"{value:.10g}" if isinstance(value, float) else printable(fact_text(value))
-
-
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """A title and a line for each fact under it."""
+    from stylegrow.models.info import printable_fact
+
     print(title)
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        print(f"  {printable(name):{width}}  {fact(value)}")
+        print(f"  {printable(name):{width}}  {printable_fact(value)}")

@@ -47,19 +47,15 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
     out = Path(out).expanduser()
     folders.check_new_folder(out)
     source = folders.find_model(name_or_path)
-    config = folders.read_config(source)
     files = {name: (source / name).read_bytes() for name in folders.files_of(source)}
-    generator, change = folders.load_generator(source), 0
-    roles: dict[str, Any] = {"generator": generator}
-    if "discriminator" in config:
-        roles["discriminator"] = folders.load_discriminator(source)
+    networks, change = folders.load_networks(source), 0
     before = sum(map(len, files.values()))
     if float16:
         try:
-            files |= {WEIGHTS[role]: encode(network, "float16") for role, network in roles.items()}
+            files |= {WEIGHTS[role]: encode(network, "float16") for role, network in networks.items()}
         except ModelError as error:
             raise ModelError(f"{source}: {error}") from error
-        change = largest_change(generator, config["training"])
+        change = largest_change(networks["generator"], folders.read_config(source)["training"])
         if change > MOST_CHANGE:
             raise ModelError(
                 f"{source}: as float16 its pictures change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "

@@ -145,6 +145,12 @@ def load_discriminator(name_or_path: str | os.PathLike[str]) -> Discriminator:
     return load_network(folder, read_config_of(folder), "discriminator")
 
 
+def load_networks(folder: Path) -> dict[str, Any]:
+    """All networks of a model folder, by their roles "generator" and "discriminator". ModelError as for each."""
+    config = read_config_of(folder)
+    return {role: load_network(folder, config, role) for role in WEIGHTS if role in config}
+
+
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     """The folder of a model: the one given, that in a run folder, that of this name in zoo/, or one from the Hub.
 

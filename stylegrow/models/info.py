@@ -10,6 +10,7 @@ from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.text import printable
 from stylegrow.models.config import stages
 from stylegrow.models.folders import ZOO, find_model, name_of, read_config
+from stylegrow.models.markdown import fact_text
 
 BUNDLED = ("stylegan-toonhead64", "progan-toonhead64")
 
@@ -29,6 +30,7 @@ class ModelInfo:
     generator: dict[str, Any]
     classes: tuple[str, ...]
     training: dict[str, Any]
+    discriminator: dict[str, Any] | None = None
 
     @property
     def styled(self) -> bool:
@@ -72,6 +74,11 @@ class ModelInfo:
         """Whether it comes with the project."""
         return self.folder.resolve().parent == ZOO.resolve()
 
+    @property
+    def reached(self) -> tuple[Any, Any]:
+        """The stage that training has reached, as its facts have it: resolution and alpha."""
+        return self.training.get("resolution", self.resolution), self.training.get("alpha", 1)
+
     def title(self) -> str:
         """The line that stands for it in a menu."""
         facts = [self.name, self.network, f"{self.resolution} px"]
@@ -79,8 +86,21 @@ class ModelInfo:
             facts.append(f"{kimg:,.0f} kimg" if kimg >= 10 else f"{kimg:.2g} kimg")
         return " · ".join(facts)
 
+    def summary(self) -> tuple[str, str, str, str]:
+        """Architecture, resolution, kimg and data, as they are listed."""
+        resolution, (reached, _) = f"{self.resolution} px", self.reached
+        if reached != self.resolution:
+            resolution += f", at {printable_fact(reached)}"
+        kimg, data = self.training.get("kimg", "-"), self.training.get("data", self.training.get("source", "-"))
+        return self.architecture, resolution, printable_fact(kimg), printable_fact(data)
 
-def read_info(model: str) -> ModelInfo:
+
+def printable_fact(value: Any) -> str:
+    """A fact in one line that a terminal can show."""
+    return f"{value:.10g}" if isinstance(value, float) else printable(fact_text(value))
+
+
+def read_info(model: str | Path) -> ModelInfo:
     """What is known of a model, found as find_model does. ModelError, in one line, where there is none."""
     folder = find_model(model)
     config = read_config(folder)
@@ -93,4 +113,11 @@ def read_info(model: str) -> ModelInfo:
         generator,
         tuple(config["classes"]),
         config["training"],
+        config.get("discriminator"),
     )
+
+
+def models_in(folder: Path) -> list[Path]:
+    """The folders of all models in a folder of models, a folder of runs, a run, or a model; in order."""
+    places = ("config.json", "*/config.json", "*/model/config.json", "models/*/config.json")
+    return sorted({path.parent for place in places for path in folder.glob(place)})
