@@ -17,7 +17,7 @@ import tyro
 
 from benchmarks import ours, peer, reference
 from benchmarks.timing import apart, interleaved, machine, peak_memory, ratio, seconds_each
-from progan.layers import keep_weights
+from progan.layers import cache_weights
 from stylegrow.common.system import available_cpus, keep_freed_memory
 from stylegrow.common.tables import markdown_table
 from stylegrow.sampling.engine import Engine
@@ -71,7 +71,7 @@ def drawing(options: Options, row: str, network: str, batch: int) -> Callable[[]
         return lambda: transcribed(latents)
     # As the app and its commands do.
     keep_freed_memory()
-    keep_weights(generator)
+    cache_weights(generator)
     generator = generator.to(options.device).eval()
     generator.compute_dtype = torch.bfloat16 if row == "bf16" else None
     return lambda: generator(latents)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from progan.layers import Linear, weighted_layers, weights_kept
+from progan.layers import Linear, cached_weights, weighted_layers
 from train.step import constraints
 from train.step.config import StepConfig
 from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
@@ -93,7 +93,7 @@ class Game:
         mix = torch.rand(len(reals), 1, 1, 1, generator=self.random)
         constraints.iterate(self.critic)
         self.d_adam.zero_grad()
-        with weights_kept(self.critic):
+        with cached_weights(self.critic):
             result = critic_loss(self.config, self.critic, reals, fakes.reshape(reals.shape), mix)
         result.value.backward()
         self.d_adam.step()

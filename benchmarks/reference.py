@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylegrow.architectures import has_styles
+
 GAIN = math.sqrt(2)
 MIXING = 0.9  # probability of two latents for one image
 
@@ -181,10 +183,10 @@ class Critic(Network):
 def networks(generator: Any, critic: Any) -> tuple[Network, Critic]:
     """The project's networks with standard options, as they are written here; equal weights."""
     config, critic_config = generator.config, critic.config
-    filtered = bool(critic_config.get("blur_filter"))
-    own_critic = Critic(critic, filtered, critic_config["mbstd_group"])
-    if "w_dim" in config:
-        return StyleGANGenerator(generator, config["mapping_lrmul"], filtered), own_critic
+    filtered = bool(getattr(critic_config, "blur_filter", None))
+    own_critic = Critic(critic, filtered, critic_config.mbstd_group)
+    if has_styles(generator):
+        return StyleGANGenerator(generator, config.mapping_lrmul, filtered), own_critic
     return ProGANGenerator(generator), own_critic
 
 

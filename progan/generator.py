@@ -1,79 +1,37 @@
 """The generator of the progressively growing GAN (Karras et al. 2018, table 2)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from progan.layers import (
-    Conv2d,
-    LatentTo4x4,
-    UpConv2d,
-    activation,
-    check_choice,
-    check_labels,
-    fade,
-    feature_maps,
-    pixel_norm,
-    stages,
-    upscale2x,
-)
+from progan.config import GeneratorConfig, stages
+from progan.layers import Conv2d, LatentTo4x4, UpConv2d, activation, check_labels, fade, pixel_norm, upscale2x
+from progan.network import Network, takes_fields_of
 
 
-class Generator(nn.Module):
+class Generator(Network):
     """Draws images [N, image_channels, r, r] from latents [N, z_dim], at any resolution r from 4 to its own.
 
-    One block a resolution: a dense layer and a convolution at 4x4, an upscaling and a plain convolution from 8x8 on,
-    and a 1x1 convolution to the image at each. The arguments are the official ones; `config` holds them all.
-
-    Args:
-        resolution: the full resolution, a power of two from 4 on.
-        z_dim: length of the latent vector.
-        label_dim: length of the label vector; 0 for a generator without labels.
-        image_channels: 3 for RGB, 1 for grey.
-        fmap_base, fmap_decay, fmap_max: a block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) maps.
-        fused_scale: the official "fused" upscaling (see layers.UpConv2d).
-        normalize_latents: pixel norm over latents and labels together.
-        equalized_lr: scale the weights at run time.
-        pixelnorm, pixelnorm_eps: pixel norm after each layer; the epsilon of it and of the latents' norm.
-        nonlinearity: "lrelu" or "relu".
+    One block a resolution: a dense layer and a convolution at 4x4, an upscaling convolution and another from 8x8 on,
+    and a 1x1 convolution to the image at each. The arguments are the fields of GeneratorConfig.
     """
 
-    def __init__(
-        self,
-        resolution: int = 1024,
-        z_dim: int = 512,
-        label_dim: int = 0,
-        image_channels: int = 3,
-        fmap_base: int = 8192,
-        fmap_max: int = 512,
-        fmap_decay: float = 1.0,
-        fused_scale: bool = True,
-        normalize_latents: bool = True,
-        equalized_lr: bool = True,
-        pixelnorm: bool = True,
-        pixelnorm_eps: float = 1e-8,
-        nonlinearity: str = "lrelu",
-    ) -> None:
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__()
-        check_choice("nonlinearity", nonlinearity, ("lrelu", "relu"))
-        self.config: dict[str, Any] = arguments
-        self.resolution, self.z_dim, self.label_dim = resolution, z_dim, label_dim
-        self.normalize_latents, self.pixelnorm_eps = normalize_latents, pixelnorm_eps
-        self.compute_dtype: torch.dtype | None = None  # of the convolutions; None: that of the latents
+    config: GeneratorConfig
+
+    @takes_fields_of(GeneratorConfig)
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        self.z_dim = config.z_dim
         self.blocks = nn.ModuleDict()
         self.to_image = nn.ModuleDict()
-        inputs = z_dim + label_dim
-        for r in stages(resolution):
-            maps = feature_maps(r, fmap_base, fmap_decay, fmap_max)
-            first = (
-                LatentTo4x4(inputs, maps, equalized_lr) if r == 4 else UpConv2d(inputs, maps, fused_scale, equalized_lr)
-            )
-            self.blocks[f"{r}x{r}"] = Block(
-                first, Conv2d(maps, maps, 3, equalized=equalized_lr), pixelnorm_eps if pixelnorm else None, nonlinearity
-            )
-            self.to_image[f"{r}x{r}"] = Conv2d(maps, image_channels, 1, gain=1.0, equalized=equalized_lr)
+        equalized, inputs = config.equalized_lr, config.z_dim + config.label_dim
+        for r in stages(config.resolution):
+            maps = config.feature_maps(r)
+            if r == 4:
+                first: nn.Module = LatentTo4x4(inputs, maps, equalized)
+            else:
+                first = UpConv2d(inputs, maps, config.fused_scale, equalized)
+            self.blocks[f"{r}x{r}"] = Block(first, Conv2d(maps, maps, 3, equalized=equalized), config)
+            self.to_image[f"{r}x{r}"] = Conv2d(maps, config.image_channels, 1, gain=1.0, equalized=equalized)
             inputs = maps
 
     def forward(
@@ -96,7 +54,7 @@ class Generator(nn.Module):
         """Latents and labels side by side [N, z_dim + label_dim], normalised together where the network does so."""
         check_labels("generator", labels, self.label_dim)
         x = z if labels is None else torch.cat([z, labels.to(z.dtype)], dim=1)
-        return pixel_norm(x, self.pixelnorm_eps) if self.normalize_latents else x
+        return pixel_norm(x, self.config.pixelnorm_eps) if self.config.normalize_latents else x
 
 
 def stages_up_to(resolution: int, full: int) -> list[int]:
@@ -118,16 +76,15 @@ def faded_images(to_image: nn.ModuleDict, x_previous: Tensor, x: Tensor, alpha: 
 
 
 class Block(nn.Module):
-    """Two layers of one resolution, each followed by the nonlinearity and pixel norm (None: without)."""
+    """Two layers of one resolution, each followed by the nonlinearity and, where configured, pixel norm."""
 
-    def __init__(self, first: nn.Module, second: nn.Module, pixelnorm_eps: float | None, nonlinearity: str) -> None:
+    def __init__(self, first: nn.Module, second: nn.Module, config: GeneratorConfig) -> None:
         super().__init__()
-        self.first, self.second = first, second
-        self.pixelnorm_eps, self.nonlinearity = pixelnorm_eps, nonlinearity
+        self.first, self.second, self.config = first, second, config
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in (self.first, self.second):
-            x = activation(layer(x), self.nonlinearity)
-            if self.pixelnorm_eps is not None:
-                x = pixel_norm(x, self.pixelnorm_eps)
+            x = activation(layer(x), self.config.nonlinearity)
+            if self.config.pixelnorm:
+                x = pixel_norm(x, self.config.pixelnorm_eps)
         return x

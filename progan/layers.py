@@ -72,8 +72,8 @@ def kernel_4x4(weight: Tensor, shifts: Tensor) -> Tensor:
     """3x3 kernels [out, in, 3, 3] as 4x4 kernels [out, in, 4, 4], by a matrix [16, 9]."""
     # As a product of matrices: the gradients of slices are ten times as slow as the whole of this.
     outputs, inputs = weight.shape[:2]
-    rows = shifts @ weight.permute(0, 2, 3, 1).reshape(outputs, 9, inputs)
-    return rows.reshape(outputs, 4, 4, inputs).permute(0, 3, 1, 2)
+    kernels = shifts @ weight.permute(0, 2, 3, 1).reshape(outputs, 9, inputs)
+    return kernels.reshape(outputs, 4, 4, inputs).permute(0, 3, 1, 2)
 
 
 class EqualizedWeight(nn.Module):
@@ -83,7 +83,7 @@ class EqualizedWeight(nn.Module):
     `lrmul` multiplies the learning rate of weight and bias: both are so much larger in memory and scaled back here.
     """
 
-    kept: dict[Any, tuple[Tensor, Tensor | None]] | None = None  # see keep_weights
+    cache: dict[Any, tuple[Tensor, Tensor | None]] | None = None  # see cache_weights
 
     def __init__(
         self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool, lrmul: float = 1.0
@@ -97,15 +97,15 @@ class EqualizedWeight(nn.Module):
 
     def scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         """The effective weight and the bias in the precision of the computation."""
-        if self.kept is None:
-            return self.made(dtype)
-        key = dtype, torch.is_grad_enabled()  # what was made without a gradient is of no use where one is wanted
-        if key not in self.kept:
-            self.kept[key] = self.made(dtype)
-        return self.kept[key]
+        if self.cache is None:
+            return self.compute_scaled(dtype)
+        key = dtype, torch.is_grad_enabled()  # weights computed without a gradient are of no use where one is wanted
+        if key not in self.cache:
+            self.cache[key] = self.compute_scaled(dtype)
+        return self.cache[key]
 
-    def made(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-        """What `scaled` returns, made afresh."""
+    def compute_scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """The result of `scaled`, computed anew."""
         weight = self.effective(self.weight.to(torch.promote_types(self.weight.dtype, dtype)))
         bias = self.bias if self.bias is None or self.lrmul == 1.0 else self.bias * self.lrmul
         return weight.to(dtype), None if bias is None else bias.to(dtype)
@@ -120,20 +120,20 @@ def weighted_layers(network: nn.Module) -> Iterator[EqualizedWeight]:
     return (layer for layer in network.modules() if isinstance(layer, EqualizedWeight))
 
 
-def keep_weights(network: nn.Module, keep: bool = True) -> None:
-    """Have layers make their effective weights only once, for as long as the weights stay as they are."""
+def cache_weights(network: nn.Module, enabled: bool = True) -> None:
+    """Have layers compute their effective weights only once: for networks whose weights do not change any more."""
     for layer in weighted_layers(network):
-        layer.kept = {} if keep else None
+        layer.cache = {} if enabled else None
 
 
 @contextmanager
-def weights_kept(network: nn.Module) -> Iterator[None]:
-    """Within, effective weights are made only once: for several passes."""
-    keep_weights(network)
+def cached_weights(network: nn.Module) -> Iterator[None]:
+    """Within, effective weights are computed only once: for several passes of a training step."""
+    cache_weights(network)
     try:
         yield
     finally:
-        keep_weights(network, False)
+        cache_weights(network, enabled=False)
 
 
 class Conv2d(EqualizedWeight):
@@ -257,28 +257,6 @@ class Blur(nn.Module):
 def activation(x: Tensor, nonlinearity: str) -> Tensor:
     """Leaky ReLU with slope 0.2 ("lrelu") or ReLU ("relu"), written over x, which spares as much memory."""
     return F.leaky_relu(x, 0.2, inplace=True) if nonlinearity == "lrelu" else F.relu(x, inplace=True)
-
-
-def feature_maps(resolution: int, fmap_base: int, fmap_decay: float, fmap_max: int) -> int:
-    """How many feature maps a block at this resolution has (Karras 2018, table 2). ValueError for none."""
-    stage = int(math.log2(resolution)) - 1
-    maps = min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
-    if maps < 1:
-        raise ValueError(f"fmap_base {fmap_base} and fmap_max {fmap_max} leave no feature map at {resolution} px")
-    return maps
-
-
-def stages(resolution: int) -> list[int]:
-    """The resolutions 4, 8, ..., `resolution`. ValueError unless it is a power of two from 4 on."""
-    if resolution < 4 or resolution & (resolution - 1):
-        raise ValueError(f"resolution {resolution} is not a power of two from 4 on")
-    return [1 << exponent for exponent in range(2, resolution.bit_length())]
-
-
-def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """ValueError that names the argument unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{name} {value!r} is not one of {', '.join(map(str, choices))}")
 
 
 def check_labels(network: str, labels: Tensor | None, label_dim: int) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Generator = progan.Generator | stylegan.Generator
     Discriminator = progan.Discriminator | stylegan.Discriminator
+    GeneratorConfig = progan.GeneratorConfig | stylegan.GeneratorConfig
+    DiscriminatorConfig = progan.DiscriminatorConfig | stylegan.DiscriminatorConfig
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,16 @@ class Architecture:
     def generator(self) -> type[Generator]:
         """The generator's class; loads torch."""
         return import_module(self.name).Generator
+
+    @property
+    def generator_config(self) -> type[GeneratorConfig]:
+        """The class of the generator's configuration."""
+        return import_module(self.name).GeneratorConfig
+
+    @property
+    def discriminator_config(self) -> type[DiscriminatorConfig]:
+        """The class of the discriminator's configuration."""
+        return import_module(self.name).DiscriminatorConfig
 
     @property
     def discriminator(self) -> type[Discriminator]:

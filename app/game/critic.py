@@ -44,4 +44,4 @@ def find_critic(engine: Engine) -> Critic | None:
         return None
     own, other = engine.generator.config, network.config
     shared = ("resolution", "image_channels", "label_dim")
-    return Critic(engine, network) if all(own[name] == other[name] for name in shared) else None
+    return Critic(engine, network) if all(getattr(own, name) == getattr(other, name) for name in shared) else None

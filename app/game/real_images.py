@@ -172,7 +172,7 @@ def _read_prepared(engine: Engine, dataset: Any, chosen: Sequence[int]) -> Calla
 
 def _shape(engine: Engine) -> Shape:
     """How training prepares images for this model."""
-    return Shape(engine.generator.resolution, engine.generator.config["image_channels"])
+    return Shape(engine.generator.resolution, engine.generator.config.image_channels)
 
 
 def at_stage(pixels: np.ndarray, resolution: int, alpha: float) -> np.ndarray:

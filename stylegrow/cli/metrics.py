@@ -138,7 +138,7 @@ def open_model(name: str, options: Options, device: torch.device | None) -> tupl
 def check_alike(name: str, other: Generator, generator: Generator) -> None:
     """InputError when another model's images cannot be compared with the same real ones."""
     for what in ("resolution", "image_channels", "label_dim"):
-        theirs, ours = other.config[what], generator.config[what]
+        theirs, ours = getattr(other.config, what), getattr(generator.config, what)
         if theirs != ours:
             raise InputError(
                 f"--beside {printable(name)}: its {what} is {theirs}, the other model's {ours}; leave it out"

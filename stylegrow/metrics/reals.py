@@ -96,7 +96,7 @@ def check_data(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
 
 def check_generator(reals: Reals, generator: Generator, cond: str | None) -> None:
     """InputError where a generator's images or labels are others than the data's."""
-    data, channels = reals.dataset, generator.config["image_channels"]
+    data, channels = reals.dataset, generator.config.image_channels
     if generator.resolution != reals.resolution:
         raise InputError(
             f"--model: draws {generator.resolution} px, the real images have {reals.resolution} px; "

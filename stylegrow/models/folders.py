@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,13 +55,13 @@ def save_model(
     config: dict[str, Any] = {
         "architecture": architecture_of(generator).name,
         "format_version": FORMAT_VERSION,
-        "generator": generator.config,
+        "generator": asdict(generator.config),
         "classes": list(classes),
         "training": dict(training or {}),
     }
     files = {WEIGHTS["generator"]: encode(generator, dtype)}
     if discriminator is not None:
-        config["discriminator"] = discriminator.config
+        config["discriminator"] = asdict(discriminator.config)
         files[WEIGHTS["discriminator"]] = encode(discriminator, dtype)
     files["README.md"] = (model_card(config) if card is None else card).encode()
     # Last, since only a folder with a config.json is a model, and only what that names is read.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import reprlib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,18 +60,17 @@ def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:
 
 
 def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
-    network: Any = getattr(ARCHITECTURES[config["architecture"]], role)
-    arguments = config[role]
-    known = inspect.signature(network).parameters
+    architecture, arguments = ARCHITECTURES[config["architecture"]], config[role]
+    known = {field.name: field.default for field in fields(getattr(architecture, f"{role}_config"))}
     if known.keys() != arguments.keys():
         name = min(known.keys() ^ arguments.keys())
         raise ModelError(f"{path}: {role} {'lacks the' if name in known else 'has the unknown'} argument {name!r}")
     for name, value in arguments.items():
-        if not _plausible(value, known[name].default):
+        if not _plausible(value, known[name]):
             problem = f"{name} cannot be {reprlib.repr(value)}"
             raise ModelError(f"{path}: the arguments of {role} make no network ({problem})")
     try:
-        return network(**arguments)
+        return getattr(architecture, role).from_config(arguments)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ModelError(f"{path}: the arguments of {role} make no network ({one_line(error)})") from error
 

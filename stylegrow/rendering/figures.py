@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import ImageDraw
 
-from progan.layers import stages as resolutions
+from progan.config import stages as resolutions
 from stylegrow.common.errors import InputError
 from stylegrow.rendering.grids import Figure, labelled_grid, resized
 from stylegrow.sampling.engine import Engine, Setting

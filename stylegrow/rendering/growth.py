@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from progan.layers import stages
+from progan.config import stages
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.models import read_config

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from stylegan.synthesis import layer_sizes
+from stylegan.config import layer_sizes
 from stylegrow.architectures import has_styles
 
 if TYPE_CHECKING:

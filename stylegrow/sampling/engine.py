@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from progan.layers import keep_weights
+from progan.layers import cache_weights
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.commandline import DtypeName
 from stylegrow.common.errors import InputError
@@ -76,7 +76,7 @@ class Engine:
         self.dtype = dtype
         self.generator = _placed(load_generator(self.folder), device)
         self.generator.compute_dtype = torch.bfloat16 if dtype == "bf16" else None
-        keep_weights(self.generator)
+        cache_weights(self.generator)
         # Here, since every file that is drawn names it, and copies of the engine (see `telling`) share it.
         with (self.folder / WEIGHTS["generator"]).open("rb") as file:
             self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -225,7 +225,7 @@ class Engine:
         """InputError unless this model takes noise."""
         if not self.styled:
             raise InputError(f'noise needs a StyleGAN model; "{self.name}" is a ProGAN')
-        if not self.generator.config["use_noise"]:
+        if not self.generator.config.use_noise:
             raise InputError(f'"{self.name}" was trained without noise')
 
     def space(self, wanted: Space | None) -> Space:

@@ -7,7 +7,7 @@ from torch import Tensor
 import progan
 import stylegan
 from benchmarks import reference
-from stylegan.synthesis import layer_sizes
+from stylegan.config import layer_sizes
 from train.step.config import StepConfig
 from train.step.objectives import critic_loss
 

@@ -77,7 +77,7 @@ def test_weights_that_are_kept_are_made_once_and_give_the_same():
 
     expected = gradients()
     assert len(made) == 3
-    with layers.weights_kept(critic):
+    with layers.cached_weights(critic):
         with torch.no_grad():
             critic(images[0])  # what this makes has no gradient, and is not what the next passes use
         torch.testing.assert_close(gradients(), expected, rtol=1e-9, atol=1e-12)

@@ -242,9 +242,9 @@ def test_what_does_not_fit_is_refused(arguments, said):
         g.synthesis(g.truncate(g.mapping(Z)), **arguments)
 
 
-def test_rows_and_labels_that_do_not_fit_are_refused():
+def test_ws_and_labels_that_do_not_fit_are_refused():
     g = small()
-    with pytest.raises(ValueError, match=r"rows are \[N, 6, 8\], not \[3, 5, 8\]"):
+    with pytest.raises(ValueError, match=r"ws are \[N, 6, 8\], not \[3, 5, 8\]"):
         g.synthesis(g.truncate(g.mapping(Z))[:, :5])
     with pytest.raises(ValueError, match="no labels expected"):
         g.mapping(Z, torch.zeros(3, 2))

@@ -87,7 +87,7 @@ def test_the_mapping_network_learns_at_the_papers_rate_or_one_that_is_given():
         plan = plan_for(architecture="stylegan", mapping_lrmul=given)
         assert plan.options.mapping_lrmul == lrmul
         generator, _ = plan.build()
-        assert generator.config["mapping_lrmul"] == lrmul
+        assert generator.config.mapping_lrmul == lrmul
         assert generator.mapping.layers[0].lrmul == lrmul
 
 

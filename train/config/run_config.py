@@ -72,7 +72,8 @@ class RunConfig:
     def build(self) -> tuple[Generator, Discriminator]:
         """The run's networks, with new weights."""
         architecture = ARCHITECTURES[self.architecture]
-        return architecture.generator(**self.generator), architecture.discriminator(**self.discriminator)
+        generator = architecture.generator.from_config(self.generator)
+        return generator, architecture.discriminator.from_config(self.discriminator)
 
     def at_once(self, resolution: int) -> int:
         """How many pictures a process takes at once at this resolution."""

@@ -81,7 +81,7 @@ def save(folder: Path, trainer: Trainer, keep: int) -> Path:
     """Write a checkpoint under `folder`, then remove all but the newest `keep`. OSError when it cannot be written."""
     path = folder / f"{trainer.images:012d}"
     content = save_tensors(state_of(trainer))
-    networks = {name: network.config for name, network in networks_of(trainer).items()}
+    networks = {name: asdict(network.config) for name, network in networks_of(trainer).items()}
     digest = hashlib.sha256(content).hexdigest()
     facts = Facts(FORMAT_VERSION, trainer.images, trainer.phase, trainer.skipped, networks, digest)
     with new_folder(path, ".partial") as partial:
@@ -158,7 +158,7 @@ def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dic
 def check_network(network: Generator | Discriminator, checkpoint: Checkpoint, name: str) -> None:
     """RunError that names the first argument in which the checkpoint's network is another."""
     saved = checkpoint.facts.networks[name]
-    for key, value in network.config.items():
+    for key, value in asdict(network.config).items():
         if saved.get(key) != value:
             raise RunError(
                 f"{checkpoint.path}: is of another configuration, the {name}'s {key} is {saved.get(key)} there and "

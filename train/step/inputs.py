@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan.synthesis import layer_sizes
+from stylegan.config import layer_sizes
 from stylegrow.architectures import TrainingInputs, has_styles
 from train.config.schedule import Stage
 from train.distributed.processes import SingleProcess

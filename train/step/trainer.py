@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from progan.layers import weights_kept
+from progan.layers import cached_weights
 from stylegrow.architectures import TrainingInputs, architecture_of, has_styles
 from train.config.schedule import Schedule, Stage
 from train.distributed.processes import SingleProcess
@@ -117,7 +117,7 @@ class Trainer:
             critic = partial(self.discriminator, labels=fakes.labels, alpha=stage.alpha)
             with torch.no_grad():
                 generated = self.generate(self.generator, fakes, stage.resolution, stage.alpha)
-            with weights_kept(self.discriminator):
+            with cached_weights(self.discriminator):
                 loss = critic_loss(self.config, critic, reals[part], generated.images, inputs.mix[part], fakes.labels)
             return loss.with_statistics(generated.means)
 

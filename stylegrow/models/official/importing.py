@@ -148,7 +148,7 @@ class Part:
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of our network. ValueError or ArithmeticError where there is none."""
-        from progan.layers import feature_maps
+        from progan.config import feature_maps
 
         options = self.function.options.items()
         arguments = {option.ours: self.options[key] for key, option in options if option.ours is not None}

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ BLURRED = [Result("kid", 0.05, 0.0002, 2000, 0.002, features="EfficientNet|Lite0
 @pytest.fixture
 def config():
     generator = Generator(resolution=8, fmap_base=32, fmap_max=8, z_dim=6)
-    return {"architecture": "progan", "generator": generator.config, "classes": [], "training": {"kimg": 3}}
+    return {"architecture": "progan", "generator": asdict(generator.config), "classes": [], "training": {"kimg": 3}}
 
 
 def evaluation(**changes):

@@ -1,6 +1,7 @@
 import json
 import os
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,8 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
     assert read_config(tmp_path / "deep" / "m") == {
         "architecture": "progan",
         "format_version": 1,
-        "generator": g.config,
-        "discriminator": d.config,
+        "generator": asdict(g.config),
+        "discriminator": asdict(d.config),
         "classes": ["a", "b"],
         "training": {"kimg": 1.5},
     }
@@ -398,7 +399,7 @@ def test_weights_that_a_stylegan_lacks_are_named(tmp_path, tensor):
     assert one_line(raised, str(path), f"{tensor} of shape [1, 2, 3]", str(shape))
 
 
-@pytest.mark.parametrize("argument", list(networks()[0].config))
+@pytest.mark.parametrize("argument", list(asdict(networks()[0].config)))
 def test_every_missing_argument_is_named(folder, argument):
     generator = read_config(folder)["generator"]
     del generator[argument]

@@ -1,6 +1,7 @@
 """Published networks as model folders: the official numbers, every official argument, and what cannot be imported."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_scores_equal_the_official_ones(file, name, case, precision, imported):
     d = load_discriminator(imported / file).to(precision)
     arrays = oracle.load(name)[1]
     given = case["inputs"]
-    resolution, alpha = oracle.stage(case["args"]["lod"], d.config["resolution"])
+    resolution, alpha = oracle.stage(case["args"]["lod"], d.config.resolution)
     images = oracle.tensor(arrays[f"in/{given['images']}"], precision)
     images = F.avg_pool2d(images, images.shape[-1] // resolution)
     labels = oracle.tensor(arrays[f"in/{given['labels']}"], precision) if "labels" in given else None
@@ -201,7 +202,7 @@ def test_unfused_names_hold_turned_kernels(tmp_path):
 def test_unfused_critic_has_its_own_names(tmp_path):
     networks = progan(None, {"fused_scale": False, "mbstd_group_size": 16})
     d = load_discriminator(brought(tmp_path, networks))
-    assert (d.config["fused_scale"], d.config["mbstd_group"]) == (False, 16)
+    assert (d.config.fused_scale, d.config.mbstd_group) == (False, 16)
     weight = tensors_of(networks)[1]["8x8/Conv1/weight"]
     assert np.array_equal(d.state_dict()["blocks.8x8.second.weight"].numpy(), weight.transpose(3, 2, 0, 1))
 
@@ -218,7 +219,7 @@ def test_fused_stylegan_is_the_unfused_one_with_turned_kernels(tmp_path, importe
         state["static_kwargs"]["fused_scale"] = True
     reordered(networks[2].state["components"]["synthesis"], "Conv0_up", (0, 1, 2, 3), flip=True)
     g, expected = load_generator(brought(tmp_path, networks)), load_generator(imported / "stylegan2019_32")
-    assert g.config == {**expected.config, "fused_scale": True}
+    assert g.config == replace(expected.config, fused_scale=True)
     z = oracle.tensor(arrays["in/latents"])
     torch.testing.assert_close(g.double()(z, noise="const"), expected.double()(z, noise="const"), rtol=0, atol=1e-6)
 
@@ -312,7 +313,7 @@ def test_arguments_of_generators_are_honoured(make, changes, tmp_path):
     networks = make(changes)
     g = load_generator(brought(tmp_path, networks))
     wanted = ours(changes)
-    assert {key: g.config[key] for key in wanted} == wanted
+    assert {key: getattr(g.config, key) for key in wanted} == wanted
     labels = torch.eye(g.label_dim)[:1] if g.label_dim else None
     assert g(torch.randn(1, g.z_dim), labels).shape == (1, 3, 16, 16)
 
@@ -323,34 +324,34 @@ def test_arguments_of_generators_are_honoured(make, changes, tmp_path):
 def test_arguments_of_critics_are_honoured(make, changes, tmp_path):
     d = load_discriminator(brought(tmp_path, make(None, changes)))
     wanted = ours(changes)
-    assert {key: d.config[key] for key in wanted} == wanted
+    assert {key: getattr(d.config, key) for key in wanted} == wanted
 
 
 @pytest.mark.parametrize("make", [stylegan, progan])
 @pytest.mark.parametrize("size", [0, 1])
 def test_groups_of_one_are_no_layer(make, size, tmp_path):
     d = load_discriminator(brought(tmp_path, make(None, {"mbstd_group_size": size})))
-    assert d.config["mbstd_features"] == 0
+    assert d.config.mbstd_features == 0
     assert d.state_dict()["conv.weight"].shape[1] == 12
 
 
 def test_leaky_relu_of_progan(tmp_path):
     g = load_generator(brought(tmp_path, progan({"use_leakyrelu": False})))
-    assert g.config["nonlinearity"] == "relu"
+    assert g.config.nonlinearity == "relu"
 
 
 def test_absent_arguments_have_the_official_defaults(tmp_path):
     networks = progan({"num_channels": ..., "resolution": ...}, {"num_channels": ..., "resolution": ...})
     folder = brought(tmp_path, networks)
     for network in (load_generator(folder), load_discriminator(folder)):
-        assert (network.config["resolution"], network.config["image_channels"]) == (32, 1)
+        assert (network.config.resolution, network.config.image_channels) == (32, 1)
     assert load_generator(folder).z_dim == 12  # as many as maps, at most fmap_max
 
 
 def test_absent_arguments_have_stylegans_defaults(tmp_path):
     networks = stylegan({"num_channels": ..., "mapping_layers": ..., "latent_size": ..., "dlatent_size": ...})
     config = load_generator(brought(tmp_path, networks)).config
-    assert [config[key] for key in ("image_channels", "mapping_layers", "z_dim", "w_dim")] == [3, 8, 512, 512]
+    assert [getattr(config, key) for key in ("image_channels", "mapping_layers", "z_dim", "w_dim")] == [3, 8, 512, 512]
 
 
 def test_resolution_absent_is_1024_for_stylegan_and_32_for_its_critic(tmp_path):
@@ -449,7 +450,7 @@ def test_components_have_to_agree_with_the_whole(tmp_path):
     networks = stylegan()
     component(networks[2], "mapping")["static_kwargs"]["normalize_latents"] = False
     assert brought(tmp_path, networks)  # said by one of them: so it is
-    assert load_generator(tmp_path / "out").config["normalize_latents"] is False
+    assert load_generator(tmp_path / "out").config.normalize_latents is False
     component(networks[2], "synthesis")["static_kwargs"]["normalize_latents"] = True
     (tmp_path / "more").mkdir()
     assert "normalize_latents=True" in refusal(tmp_path / "more", networks)

@@ -37,7 +37,7 @@ def test_a_normalised_model_is_saved_as_the_weights_it_computes_with(train: Trai
     weight = original / (u @ original.flatten(1) @ v)
     torch.testing.assert_close(critic.conv.weight, weight, rtol=1e-5, atol=1e-6)
     assert 0.9 < torch.linalg.matrix_norm(weight.flatten(1), 2) < 1.2
-    assert critic.config["equalized_lr"] is generator.config["equalized_lr"] is False
+    assert critic.config.equalized_lr is generator.config.equalized_lr is False
     for name, value in generator.state_dict().items():
         assert torch.equal(value, state[f"average.{name}"])
     assert read_config(run)["training"]["spectral_norm"] == "both"
@@ -94,5 +94,5 @@ def test_a_model_is_carried_over_the_equalized_learning_rate(train: Train, words
     run = only("runs")
     latents = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
     before, after = load_generator(source), load_generator(run)
-    assert before.config["equalized_lr"] != after.config["equalized_lr"]
+    assert before.config.equalized_lr != after.config.equalized_lr
     torch.testing.assert_close(after(latents), before(latents), rtol=1e-4, atol=1e-5)

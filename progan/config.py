@@ -1,0 +1,96 @@
+"""The configurations of ProGAN's networks, and what they have in common with all others'. None loads torch."""
+
+import math
+from dataclasses import dataclass
+
+
+def stages(resolution: int) -> list[int]:
+    """The resolutions 4, 8, ..., `resolution`. ValueError unless it is a power of two from 4 on."""
+    if resolution < 4 or resolution & (resolution - 1):
+        raise ValueError(f"resolution {resolution} is not a power of two from 4 on")
+    return [1 << exponent for exponent in range(2, resolution.bit_length())]
+
+
+def feature_maps(resolution: int, fmap_base: int, fmap_decay: float, fmap_max: int) -> int:
+    """How many feature maps a block at this resolution has (Karras 2018, table 2). ValueError for none."""
+    stage = int(math.log2(resolution)) - 1
+    maps = min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+    if maps < 1:
+        raise ValueError(f"fmap_base {fmap_base} and fmap_max {fmap_max} leave no feature map at {resolution} px")
+    return maps
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """ValueError that names the argument unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} {value!r} is not one of {', '.join(map(str, choices))}")
+
+
+class NetworkConfig:
+    """The fields that the configurations of all networks have; each is a frozen dataclass, as config.json stores it.
+
+    A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps.
+    """
+
+    resolution: int
+    label_dim: int
+    image_channels: int
+    fmap_base: int
+    fmap_max: int
+    fmap_decay: float
+    equalized_lr: bool
+    nonlinearity: str
+
+    def __post_init__(self) -> None:
+        check_choice("nonlinearity", self.nonlinearity, ("lrelu", "relu"))
+
+    def feature_maps(self, resolution: int) -> int:
+        """How many feature maps a block at this resolution has. ValueError for none."""
+        return feature_maps(resolution, self.fmap_base, self.fmap_decay, self.fmap_max)
+
+
+@dataclass(frozen=True)
+class BaseGeneratorConfig(NetworkConfig):
+    """The arguments that the generators have in common."""
+
+    resolution: int = 1024  # the full resolution, a power of two from 4 on
+    z_dim: int = 512  # length of the latent vector
+    label_dim: int = 0  # length of the label vector; 0 for a generator without labels
+    image_channels: int = 3  # 3 for RGB, 1 for grey
+    fmap_base: int = 8192
+    fmap_max: int = 512
+    fmap_decay: float = 1.0
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(BaseGeneratorConfig):
+    """The arguments of ProGAN's generator, with the official program's defaults."""
+
+    fused_scale: bool = True  # the official "fused" upscaling (see layers.UpConv2d)
+    normalize_latents: bool = True  # pixel norm over latents and labels together
+    equalized_lr: bool = True  # scale the weights at run time
+    pixelnorm: bool = True  # after each nonlinearity
+    pixelnorm_eps: float = 1e-8  # of these and of the latents' norm
+    nonlinearity: str = "lrelu"  # or "relu"
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig(NetworkConfig):
+    """The arguments of ProGAN's discriminator, with the official program's defaults."""
+
+    resolution: int = 1024  # the full resolution, a power of two from 4 on
+    label_dim: int = 0  # number of label logits to return beside the score; 0 for none
+    image_channels: int = 3  # 3 for RGB, 1 for grey
+    fmap_base: int = 8192
+    fmap_max: int = 512
+    mbstd_group: int = 4  # samples in a group of the minibatch standard deviation
+    mbstd_features: int = 1  # maps that it adds; 0 for none
+    fmap_decay: float = 1.0
+    fused_scale: bool | str = True  # downscale before bias and nonlinearity (False: after them, a different function)
+    equalized_lr: bool = True  # scale the weights at run time
+    nonlinearity: str = "lrelu"  # or "relu"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mbstd_group < 1:
+            raise ValueError(f"mbstd_group {self.mbstd_group} is no number of samples; mbstd_features 0 does without")

@@ -1,0 +1,79 @@
+"""The configurations of StyleGAN's networks. Loading them does not load torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import progan
+from progan.config import BaseGeneratorConfig, check_choice, stages
+
+MOST_MAPPING_LAYERS = 64
+FUSED_FROM = 128  # px; what fused_scale "auto" means
+BlurFilter = Sequence[Any] | None  # numbers, or rows of numbers; see progan.layers.Blur
+
+
+def layer_sizes(resolution: int) -> list[int]:
+    """The resolution of each layer of a network, or of a stage, of this one: two a resolution."""
+    return [r for r in stages(resolution) for _ in range(2)]
+
+
+def as_list(blur_filter: BlurFilter) -> BlurFilter:
+    """A filter as config.json stores it."""
+    return None if blur_filter is None else list(blur_filter)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(BaseGeneratorConfig):
+    """The arguments of StyleGAN's generator, with the official program's defaults.
+
+    False for `use_styles`, `const_input`, `use_noise` and `instance_norm` takes away what makes a StyleGAN (Karras
+    2019, table 1).
+    """
+
+    w_dim: int = 512  # length of the intermediate latent vector w
+    mapping_layers: int = 8
+    mapping_fmaps: int = 512  # width of the mapping network's layers
+    mapping_lrmul: float = 0.01  # their learning rate, as a multiple of the others'
+    mapping_nonlinearity: str = "lrelu"  # or "relu"
+    normalize_latents: bool = True  # pixel norm over latents and embedded labels together
+    equalized_lr: bool = True  # scale the weights at run time
+    use_styles: bool = True  # AdaIN's scale and shift from w; without them only the first layer looks at w
+    const_input: bool = True  # a learned constant at 4x4 in place of a dense layer
+    use_noise: bool = True
+    pixelnorm: bool = False  # after each nonlinearity
+    instance_norm: bool = True
+    nonlinearity: str = "lrelu"  # or "relu"
+    fused_scale: bool | str = "auto"  # the official "fused" upscaling (see progan.layers.UpConv2d); auto: from 128 px
+    blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter after upscaling; None for none
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("mapping_nonlinearity", self.mapping_nonlinearity, ("lrelu", "relu"))
+        check_choice("fused_scale", self.fused_scale, (True, False, "auto"))
+        if not 0 <= self.mapping_layers <= MOST_MAPPING_LAYERS:
+            raise ValueError(f"mapping_layers {self.mapping_layers} is not in 0 to {MOST_MAPPING_LAYERS}")
+        inputs = self.z_dim * 2 if self.label_dim else self.z_dim
+        if not self.mapping_layers and inputs != self.w_dim:
+            raise ValueError(f"w_dim {self.w_dim} is not the {inputs} numbers that no mapping layer changes")
+        object.__setattr__(self, "blur_filter", as_list(self.blur_filter))
+
+    def is_fused(self, resolution: int) -> bool:
+        """Whether the layer that upscales to this resolution does it in the fused way."""
+        return resolution >= FUSED_FROM if self.fused_scale == "auto" else bool(self.fused_scale)
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig(progan.DiscriminatorConfig):
+    """The arguments of StyleGAN's discriminator: ProGAN's and the low-pass filter.
+
+    `label_dim` is the length of the label vector that decides which of as many scores counts. `fused_scale` changes
+    nothing here: all its values are the same function.
+    """
+
+    fused_scale: bool | str = "auto"  # or True or False, as in the official program
+    blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter before downscaling; None for none
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("fused_scale", self.fused_scale, (True, False, "auto"))
+        object.__setattr__(self, "blur_filter", as_list(self.blur_filter))
