@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stylegrow.models.space import build_wheel
+from stylegrow.models.space import build_wheel, write_space
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "progan", "stylegan", "stylegrow", "train")
@@ -67,3 +67,9 @@ def test_it_holds_all_packages_and_their_files(installed, tmp_path):
 @pytest.mark.parametrize("module", ["app", "train.progan", "train.stylegan"])
 def test_modules_start_from_any_folder(module, installed, tmp_path):
     assert "usage:" in run(sys.executable, "-m", module, "--help", cwd=tmp_path, PYTHONPATH=str(installed))
+
+
+def test_a_space_starts_with_the_wheel_that_it_holds(wheel, installed, tmp_path):
+    write_space([], tmp_path / "space", str(wheel))
+    assert (tmp_path / "space" / "requirements.txt").read_text() == f"./{wheel.name}\n"
+    assert "--model" in run(sys.executable, "serve.py", "--help", cwd=tmp_path / "space", PYTHONPATH=str(installed))

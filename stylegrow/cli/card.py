@@ -1,4 +1,4 @@
-"""`stylegrow models card`: a card's pictures are the figures of the commands with their own defaults."""
+"""`stylegrow models card`: a card's images are the figures of the commands with their own defaults."""
 
 import shlex
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from PIL import Image
 from stylegrow.cli import commands
 from stylegrow.cli.options import Grid, Mix, ModelCard, Truncation
 from stylegrow.common.errors import InputError
-from stylegrow.models.cards import Picture
+from stylegrow.models.cards import CardImage
 from stylegrow.models.evaluation import read_evaluation
 from stylegrow.models.folders import ZOO, find_model, write_card
 from stylegrow.models.hub import is_reference
@@ -22,10 +22,10 @@ ELSEWHERE = "path/of/this/folder"  # what the card calls a model that is not in 
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A picture for a card, and the text chunks of its file."""
+class Figure:
+    """An image for a card: what the card holds of it, its pixels, and the text chunks of its file."""
 
-    picture: Picture
+    entry: CardImage
     image: Image.Image
     text: dict[str, str]
 
@@ -42,16 +42,16 @@ def renew_card(options: ModelCard) -> None:
     evaluation = None if options.numbers is None else read_evaluation(Path(options.numbers))
     drawn = draw(commands.open_engine(options), options.seeds, options.class_, commands.progress)
     for one in drawn:
-        path = folder / one.picture.file
+        path = folder / one.entry.file
         grids.save_png(one.image, path, one.text)
         commands.report(path)
-    write_card(folder, pictures=[one.picture for one in drawn], evaluation=evaluation)
+    write_card(folder, images=[one.entry for one in drawn], evaluation=evaluation)
     commands.report(folder / "README.md")
 
 
 def draw(
     engine: Engine, seeds: str, label: str | None = None, progress: figures.Progress = figures.silent
-) -> list[Drawn]:
+) -> list[Figure]:
     """The uncurated grid of the seeds at psi 1 and, of a StyleGAN, the truncation strip and the mixing grid.
 
     `label` is the name or number of a class. InputError for seeds that cannot be read, and for a class.
@@ -62,7 +62,7 @@ def draw(
     grid = figures.sample_grid(engine, found, Grid.columns, whole, progress=progress)
     command = _command(engine, "grid", ["--seeds", seeds, *psi], label)
     caption = f"Uncurated: seeds {seeds}" + (", psi 1" if psi else "")
-    drawn = [Drawn(Picture("grid.png", caption, command), grid.image, engine.text(whole, seeds=found))]
+    drawn = [Figure(CardImage("grid.png", caption, command), grid.image, engine.text(whole, seeds=found))]
     if engine.styled:
         drawn.append(_truncation(engine, label, progress))
     if engine.styled and engine.generator.num_layers > 1:
@@ -70,17 +70,17 @@ def draw(
     return drawn
 
 
-def _truncation(engine: Engine, label: str | None, progress: figures.Progress) -> Drawn:
+def _truncation(engine: Engine, label: str | None, progress: figures.Progress) -> Figure:
     seeds, psis = read_seeds(Truncation.seeds), read_numbers(Truncation.trunc, "--trunc", MOST_SEEDS)
     setting = engine.setting(label=label)
     strip = figures.truncation_strip(engine, seeds, psis, setting, progress=progress)
     caption = f"Truncation: seeds {Truncation.seeds} at psi {', '.join(f'{psi:g}' for psi in psis)}"
     command = _command(engine, "truncation", ["--seeds", Truncation.seeds], label)
-    picture = Picture("truncation.png", caption, command)
-    return Drawn(picture, strip.image, engine.text(setting, seeds=seeds, psi=psis))
+    entry = CardImage("truncation.png", caption, command)
+    return Figure(entry, strip.image, engine.text(setting, seeds=seeds, psi=psis))
 
 
-def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Drawn:
+def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Figure:
     rows, columns = read_seeds(Mix.rows), read_seeds(Mix.cols)
     setting = engine.setting(label=label)
     styles = figures.bands(engine.layers(setting))
@@ -90,7 +90,7 @@ def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Dr
     bands = f"{', '.join(more)} or {last}" if more else last
     caption = f"Style mixing, psi {setting.psi:g}: seeds {Mix.rows} with the {bands} styles of seeds {Mix.cols}"
     command = _command(engine, "mix", ["--rows", Mix.rows, "--cols", Mix.cols], label)
-    return Drawn(Picture("mix.png", caption, command), mixed.image, text)
+    return Figure(CardImage("mix.png", caption, command), mixed.image, text)
 
 
 def _command(engine: Engine, name: str, words: list[str], label: str | None) -> str:

@@ -99,12 +99,12 @@ class ImportOfficial:
 
 @dataclass(frozen=True)
 class Copy:
-    """Copy a model to a folder, with its card and the pictures beside it."""
+    """Copy a model to a folder, with its card and the images beside it."""
 
     model: Model
     folder: NewFolder
     float16: Flag = False
-    """store weights as float16, if that changes no picture by more than a grey level in 8 bits"""
+    """store weights as float16, if that changes no image by more than a grey level in 8 bits"""
 
     def run(self) -> None:
         """Copy a model that loads; say how large it is and what half of the bits do to its images."""
@@ -112,7 +112,7 @@ class Copy:
 
         copied = copy_model(self.model, self.folder, float16=self.float16)
         if self.float16:
-            print(f"largest change of {IMAGES} pictures: {copied.change} of 255 grey levels")
+            print(f"largest change of {IMAGES} images: {copied.change} of 255 grey levels")
         print(f"{printable(self.folder)}: {copied.after / 1e6:.2f} MB; it was {copied.before / 1e6:.2f} MB")
 
 

@@ -9,7 +9,7 @@ from stylegrow.models.evaluation import Evaluation, evaluation_text
 from stylegrow.models.markdown import fact_text, inline, shell, table
 
 
-class Picture(NamedTuple):
+class CardImage(NamedTuple):
     """A file beside the card, what it shows, and the command that draws it."""
 
     file: str
@@ -18,7 +18,7 @@ class Picture(NamedTuple):
 
 
 def model_card(
-    config: Mapping[str, Any], *, pictures: Sequence[Picture] = (), evaluation: Evaluation | None = None
+    config: Mapping[str, Any], *, images: Sequence[CardImage] = (), evaluation: Evaluation | None = None
 ) -> str:
     """The card of the model with this config.json: what it is, its data and credit, training facts, how to load it.
 
@@ -56,15 +56,15 @@ def model_card(
             parts += ["Started with:", shell(fact_text(command))]
         if facts:
             parts.append(table(["fact", "value"], list(facts.items())))
-    if pictures:
-        parts += ["## Pictures", *(_picture(*picture) for picture in pictures)]
+    if images:
+        parts += ["## Pictures", *(_image(*image) for image in images)]
     if evaluation:
         parts += ["## How good it is", evaluation_text(evaluation)]
     parts += ["## Use", _example(config)]
     return "\n\n".join(parts) + "\n"
 
 
-def _picture(file: str, caption: str, command: str | None) -> str:
+def _image(file: str, caption: str, command: str | None) -> str:
     text = fact_text(caption)
     for character in "\\[]":
         text = text.replace(character, f"\\{character}")

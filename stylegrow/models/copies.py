@@ -27,7 +27,7 @@ IMAGES, MOST_CHANGE = 64, 1
 
 @dataclass(frozen=True)
 class Copied:
-    """What a copy came to: the sizes in bytes of the model and its copy, and the largest change of a picture's value.
+    """What a copy came to: the sizes in bytes of the model and its copy, and the largest change of an image's value.
 
     `change` is in grey levels, of 255.
     """
@@ -38,9 +38,9 @@ class Copied:
 
 
 def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str], *, float16: bool = False) -> Copied:
-    """Copy a model, found as find_model does, to the folder `out`: config.json, weights, card and the pictures beside.
+    """Copy a model, found as find_model does, to the folder `out`: config.json, weights, card and the images beside.
 
-    With `float16` the weights are stored so, unless that changes any of 64 pictures, of the seeds from 0 at the stage
+    With `float16` the weights are stored so, unless that changes any of 64 images, of the seeds from 0 at the stage
     reached, by more than one grey level in 8 bits. ModelError, in one line, when it does, when the model does not load,
     and when `out` exists and is not empty or cannot be made; then nothing is written. OSError when writing fails.
     """
@@ -58,7 +58,7 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
         change = largest_change(networks["generator"], folders.read_config(source)["training"])
         if change > MOST_CHANGE:
             raise ModelError(
-                f"{source}: as float16 its pictures change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
+                f"{source}: as float16 its images change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
                 "the most that is let pass; copy it without --float16"
             )
     folders.create(out, files)

@@ -38,7 +38,7 @@ class Details(Strict):
     missing: Sequence[str] = ()
 
 
-class Measured(Strict):
+class MetricResult(Strict):
     """A metric's number, that of its floor, and their deviations, where there are any."""
 
     name: str
@@ -55,8 +55,8 @@ class Measured(Strict):
 class Evaluation(Strict):
     """Results of a model, those of known sets of images (anchors) by their names, and the options of the command."""
 
-    results: Sequence[Measured] = Field(min_length=1)
-    anchors: Mapping[str, Sequence[Measured]] = {}
+    results: Sequence[MetricResult] = Field(min_length=1)
+    anchors: Mapping[str, Sequence[MetricResult]] = {}
     options: Mapping[str, Any] = {}
 
 
@@ -83,7 +83,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
     )
 
 
-def _main_table(results: Sequence[Measured], anchors: Mapping[str, Sequence[Measured]]) -> str:
+def _main_table(results: Sequence[MetricResult], anchors: Mapping[str, Sequence[MetricResult]]) -> str:
     rows = []
     for one in results:
         others = [next((other for other in found if other.name == one.name), None) for found in anchors.values()]
@@ -93,7 +93,7 @@ def _main_table(results: Sequence[Measured], anchors: Mapping[str, Sequence[Meas
     return table(["metric", "value", "floor", *anchors, "samples", "better"], rows)
 
 
-def _attribute_table(results: Sequence[Measured]) -> str:
+def _attribute_table(results: Sequence[MetricResult]) -> str:
     rows = []
     for one in results:
         factors = {value: share.generated / share.true for value, share in one.details.shares.items()}
@@ -116,5 +116,5 @@ def _conditions(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _floor(result: Measured) -> str:
+def _floor(result: MetricResult) -> str:
     return with_deviation(result.floor, result.floor_deviation)

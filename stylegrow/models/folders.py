@@ -18,7 +18,7 @@ from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
 from stylegrow.models import hub
-from stylegrow.models.cards import Picture, model_card
+from stylegrow.models.cards import CardImage, model_card
 from stylegrow.models.config import FORMAT_VERSION, read_config_of
 from stylegrow.models.evaluation import Evaluation
 from stylegrow.models.weights import WEIGHTS, Storage, encode, load_network
@@ -30,7 +30,7 @@ PACKAGE = Path(__file__).parents[1]
 # The bundled models: inside an installed package, beside that of a checkout.
 ZOO = PACKAGE / "zoo" if (PACKAGE / "zoo").is_dir() else PACKAGE.parent / "zoo"
 FILES = ("config.json", *WEIGHTS.values(), "README.md")
-PICTURES = "*.png"  # that the card may show
+IMAGES = "*.png"  # beside the card, which may show them
 
 
 def save_model(
@@ -79,23 +79,23 @@ def create(folder: Path, files: Mapping[str, bytes]) -> None:
             (partial / name).write_bytes(content)
 
 
-def write_card(folder: Path, *, pictures: Sequence[Picture] = (), evaluation: Evaluation | None = None) -> None:
+def write_card(folder: Path, *, images: Sequence[CardImage] = (), evaluation: Evaluation | None = None) -> None:
     """Replace README.md of a model folder by the card that model_card makes of its config.json and of these.
 
-    ModelError, in one line, when there is no model, and for pictures that are not beside the card; OSError when it
+    ModelError, in one line, when there is no model, and for images that are not beside the card; OSError when it
     cannot be written.
     """
     config = read_config_of(folder)
-    for picture in pictures:
-        if not (folder / picture.file).is_file():
-            raise ModelError(f"{folder / picture.file}: is missing, and the card is to show it")
-    write_whole(folder / "README.md", model_card(config, pictures=pictures, evaluation=evaluation).encode())
+    for image in images:
+        if not (folder / image.file).is_file():
+            raise ModelError(f"{folder / image.file}: is missing, and the card is to show it")
+    write_whole(folder / "README.md", model_card(config, images=images, evaluation=evaluation).encode())
 
 
 def files_of(folder: Path) -> list[str]:
-    """The names of a model's files that are there: FILES, and the pictures beside them."""
-    pictures = sorted(path.name for path in folder.glob(PICTURES) if not path.name.startswith("."))
-    return [name for name in (*FILES, *pictures) if (folder / name).is_file()]
+    """The names of a model's files that are there: FILES, and the images beside them."""
+    images = sorted(path.name for path in folder.glob(IMAGES) if not path.name.startswith("."))
+    return [name for name in (*FILES, *images) if (folder / name).is_file()]
 
 
 def _update(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -157,7 +157,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
 
     `hf://user/repo` and `hf://user/repo@revision` are downloaded, once. ModelError, in one line, if there is none.
     """
-    return _find(name_or_path, (*FILES, PICTURES))
+    return _find(name_or_path, (*FILES, IMAGES))
 
 
 def name_of(name_or_path: str | os.PathLike[str], folder: Path) -> str:

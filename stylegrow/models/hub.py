@@ -66,7 +66,7 @@ def push(
     """Upload those of these files that the folder holds, as one commit, and return the repository's address.
 
     The repository is made if it is not there, and the branch `revision` too; those of `files` that the folder lacks
-    are removed from it. ModelError, in one line, for what the Hub refuses.
+    are removed from it. ModelError, in one line, for what the Hub does not allow.
     """
     from huggingface_hub import HfApi, get_token
 

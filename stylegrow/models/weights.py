@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Storage = Literal["float32", "float16"]
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
-LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only be slow to refuse it
+LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only fail slowly
 
 
 def encode(network: nn.Module, dtype: Storage) -> bytes:

@@ -70,9 +70,9 @@ def _converted(file: Path) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
     if generator.function.package != critic.function.package:
         raise ModelError(f"has a Gs made by {generator.name} and a D made by {critic.name}, which are no pair here")
     for option in ("resolution", "num_channels"):
-        drawn, judged = generator.options[option], critic.options[option]
-        if drawn != judged:
-            raise ModelError(f"has networks that do not fit together: {option} is {drawn} in Gs and {judged} in D")
+        in_g, in_d = generator.options[option], critic.options[option]
+        if in_g != in_d:
+            raise ModelError(f"has networks that do not fit together: {option} is {in_g} in Gs and {in_d} in D")
     _stage(critic)
     facts: dict[str, Any] = dict(zip(("resolution", "alpha"), _stage(generator), strict=True))
     for option in ("truncation_psi", "truncation_cutoff"):

@@ -118,7 +118,7 @@ G_STYLE = _common(3, 1024) | {
     "nonlinearity": Option("nonlinearity", "lrelu", NONLINEARITY),
     "fused_scale": Option("fused_scale", "auto", _fused),
     "blur_filter": Option("blur_filter", [1, 2, 1], _low_pass),
-    # Of the official program's pictures, not of the network: ours truncates as it is told when it draws.
+    # Of the official program's images, not of the network: ours takes both when it is called.
     "truncation_psi": Option(None, 0.7, _or_none(_number)),
     "truncation_cutoff": Option(None, 8, _or_none(_number)),
 }

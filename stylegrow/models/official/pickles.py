@@ -74,7 +74,7 @@ class Name:
 
 
 class NumberType:
-    """A numpy dtype of plain numbers."""
+    """A numpy dtype of numbers."""
 
     def __init__(self, code: Any) -> None:
         if not isinstance(code, str) or not NUMBERS.fullmatch(code):
@@ -122,7 +122,7 @@ def _read(file: BinaryIO) -> Any:
         return Machine(size).run(Bounded(file, size))
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         # The oldest pickles have no mark at their beginning; what they ask for is still named.
-        if isinstance(error, ModelError) and (is_pickle or isinstance(error, Refused)):
+        if isinstance(error, ModelError) and (is_pickle or isinstance(error, Forbidden)):
             raise
         if not is_pickle:
             web = ", but a web page, as servers send in place of a file" if head[:1] == b"<" else ""
@@ -132,7 +132,7 @@ def _read(file: BinaryIO) -> Any:
         raise ModelError(f"is damaged ({one_line(error)[:120]})") from error
 
 
-class Refused(ModelError):
+class Forbidden(ModelError):
     """A pickle that asks for a name which is not allowed."""
 
 
@@ -231,7 +231,7 @@ class Machine:
         same_type(module, str), same_type(name, str)
         if (module, name) not in ALLOWED:
             asked = printable(f"{module}.{name}"[:120])
-            error = Refused if all(part.isidentifier() for part in asked.split(".")) else ModelError
+            error = Forbidden if all(part.isidentifier() for part in asked.split(".")) else ModelError
             raise error(f"is refused: it asks for {asked}, which no official file does; nothing of it was run")
         if instruction == "INST":
             raise ModelError("has the pickle instruction INST, which no official file has")

@@ -6,7 +6,7 @@ from tests.stylegrow.models.hub import FakeHub
 
 @pytest.fixture
 def fake_hub(tmp_path, monkeypatch):
-    """The Hub that zoo.hub sees, with a user logged in."""
+    """The Hub that stylegrow.models.hub sees, with a user logged in."""
     fake = FakeHub(tmp_path / "hub")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)

@@ -12,7 +12,7 @@ from progan import Generator
 from stylegrow.common.errors import InputError, ModelError
 from stylegrow.metrics.results import Result
 from stylegrow.models import load_generator, read_config, save_model, write_card
-from stylegrow.models.cards import Picture, model_card
+from stylegrow.models.cards import CardImage, model_card
 from stylegrow.models.evaluation import Evaluation, read_evaluation
 
 SHARES = {
@@ -75,7 +75,7 @@ def test_without_numbers_and_pictures_the_card_has_no_place_for_them(config):
     card = model_card(config)
     assert "How good" not in card
     assert "Pictures" not in card
-    assert model_card(config, pictures=(), evaluation=None) == card
+    assert model_card(config, images=(), evaluation=None) == card
 
 
 def test_numbers_stand_beside_their_floors_and_anchors(config):
@@ -165,8 +165,8 @@ def test_files_of_another_shape_are_refused_in_one_line(tmp_path, found, words):
 
 def test_pictures_have_captions_and_commands(config):
     command = "stylegrow grid --model m --seeds 0-31 --out 'a b.png'"
-    pictures = [Picture("a b.png", "not [chosen]\nat all", command), Picture("mix.png", "styles")]
-    text = section(model_card(config, pictures=pictures), "Pictures")
+    pictures = [CardImage("a b.png", "not [chosen]\nat all", command), CardImage("mix.png", "styles")]
+    text = section(model_card(config, images=pictures), "Pictures")
     assert text.startswith("\n![not \\[chosen\\] at all](a%20b.png)\n\nnot \\[chosen\\] at all\n\n```sh\n")
     assert f"```sh\n{command}\n```" in text
     assert text.endswith("![styles](mix.png)\n\nstyles\n")
@@ -186,9 +186,9 @@ def test_a_card_is_written_anew(tmp_path):
     save_model(tmp_path / "m", generator, training={"kimg": 3}, card="# Mine\n")
     before = {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()}
     Image.new("RGB", (8, 8)).save(tmp_path / "m" / "grid.png")
-    write_card(tmp_path / "m", pictures=[Picture("grid.png", "uncurated")], evaluation=evaluation())
+    write_card(tmp_path / "m", images=[CardImage("grid.png", "uncurated")], evaluation=evaluation())
     config = read_config(tmp_path / "m")
-    wanted = model_card(config, pictures=[Picture("grid.png", "uncurated")], evaluation=evaluation())
+    wanted = model_card(config, images=[CardImage("grid.png", "uncurated")], evaluation=evaluation())
     assert (tmp_path / "m" / "README.md").read_text(encoding="utf-8") == wanted
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / "m" / name).read_bytes() == before[name]
@@ -199,7 +199,7 @@ def test_a_card_is_written_anew(tmp_path):
 def test_a_card_that_cannot_be_made_leaves_the_old_one(tmp_path):
     save_model(tmp_path / "m", Generator(resolution=8, fmap_base=32, fmap_max=8, z_dim=6), card="# Mine\n")
     with pytest.raises(ModelError, match=r"grid\.png: is missing"):
-        write_card(tmp_path / "m", pictures=[Picture("grid.png", "uncurated")])
+        write_card(tmp_path / "m", images=[CardImage("grid.png", "uncurated")])
     with pytest.raises(ModelError, match=r"config\.json"):
         write_card(tmp_path)
     assert (tmp_path / "m" / "README.md").read_text() == "# Mine\n"

@@ -1,4 +1,4 @@
-"""Weights as float16, and `python -m zoo copy`."""
+"""Weights as float16, and `stylegrow models copy`."""
 
 import json
 import shutil
@@ -134,7 +134,7 @@ def test_a_copy_of_half_the_size(model, tmp_path, capsys, empty):
     for name in ("config.json", "README.md", "grid.png"):
         assert after[name] == before[name]
     change, sizes = out.splitlines()
-    assert change.startswith(f"largest change of {IMAGES} pictures: ")
+    assert change.startswith(f"largest change of {IMAGES} images: ")
     wanted, found = load_generator(model), load_generator(tmp_path / "deep" / "new")
     assert torch.equal(found.w_avg, wanted.w_avg.half().float())
     assert load_discriminator(tmp_path / "deep" / "new").config == load_discriminator(model).config

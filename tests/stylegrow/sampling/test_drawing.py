@@ -1,6 +1,5 @@
 """From seeds to images: whatever the batch, and as the networks themselves draw."""
 
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,23 +9,14 @@ import progan
 import stylegan
 from stylegrow.common.images import to_uint8
 from stylegrow.sampling.drawing import Look, draw, images, largest_batch, latents, noise_maps, parts, rows
+from tests.small_models import style as small_style
 
 SEEDS = [0, 7, 2**32 - 1, 3, 7, 123456, 1]
 
 
 @pytest.fixture(scope="module")
 def style() -> stylegan.Generator:
-    torch.manual_seed(0)
-    small: dict[str, Any] = {"z_dim": 8, "w_dim": 8, "mapping_layers": 2, "fmap_base": 128, "fmap_max": 16}
-    generator = stylegan.Generator(32, label_dim=3, **small).eval()
-    with torch.no_grad():
-        for name, parameter in generator.named_parameters():
-            if name.endswith(("noise_strength", "bias")):
-                parameter.normal_(0, 0.3)
-            elif name.endswith("style.weight"):
-                parameter.normal_(0, 2)
-        generator.w_avg.normal_()
-    return generator
+    return small_style(32, label_dim=3, fmap_base=128, fmap_max=16).eval()
 
 
 @pytest.fixture(scope="module")
