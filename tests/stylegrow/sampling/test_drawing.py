@@ -1,6 +1,5 @@
 """From seeds to images: whatever the batch, and as the networks themselves draw."""
 
-
 import numpy as np
 import pytest
 import torch
