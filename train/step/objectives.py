@@ -8,7 +8,7 @@ gradients of equal parts of a batch average to those of the whole.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -55,13 +55,13 @@ class Objective:
         critic: the critic's loss, of its scores [N, 1] of reals and of fakes.
         generator: the generator's loss, of the critic's scores [N, 1] of its images.
         estimate: what the critic's loss estimates.
-        penalty: which penalty the critic's slopes have.
+        penalty: of the critic's slopes, between reals and fakes or at the reals; None for no penalty.
     """
 
     critic: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     estimate: Estimate
-    penalty: str | None = None
+    penalty: Literal["gradient penalty", "r1"] | None = None
 
 
 def wasserstein_critic(real_scores: Tensor, fake_scores: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Trainings in processes of their own: launchers, machines, signals and deaths. On Unix, whose signals they use."""
 
+import contextlib
 import os
 import re
 import signal
@@ -225,11 +226,18 @@ def test_one_process_goes_on_with_what_two_began(begin, pair):
     assert state(the_run("runs"))[1] == 208
 
 
-def test_one_process_prepares_and_the_other_waits_for_it(pair, pictures, tmp_path):
-    """Also while a third, of another training, is at it already."""
-    source, cache = find_source(str(pictures), None), tmp_path / "cache"
+@contextlib.contextmanager
+def preparing(pictures, folder):
+    """Within, another training prepares the data in the cache folder that it gives."""
+    source, cache = find_source(str(pictures), None), folder / "cache"
     cache.mkdir()
     with FileLock(cache / f"{source.name}-{source.stamp}.lock"):
+        yield cache
+
+
+def test_one_process_prepares_and_the_other_waits_for_it(pair, pictures, tmp_path):
+    """Also while a third, of another training, is at it already."""
+    with preparing(pictures, tmp_path) as cache:
         first, second = pair("--dry-run", *ENDLESS, STYLEGROW_CACHE=cache)
         first.until("another process is preparing this data")
     assert (first.end(), second.end()) == (0, 0)
@@ -237,26 +245,27 @@ def test_one_process_prepares_and_the_other_waits_for_it(pair, pictures, tmp_pat
     assert second.silent, second.out
 
 
-@pytest.mark.parametrize("dies", [0, 1])
-def test_a_death_in_preparation_ends_the_wait(pair, pictures, tmp_path, dies):
-    source, cache = find_source(str(pictures), None), tmp_path / "cache"
-    cache.mkdir()
-    with FileLock(cache / f"{source.name}-{source.stamp}.lock"):
-        processes = pair(*ENDLESS, STYLEGROW_CACHE=cache)
-        processes[0].until("another process is preparing this data")
-        processes[dies].send(signal.SIGKILL)
-        assert processes[dies].end() == -signal.SIGKILL
+def check_that_the_other_ended(processes, dies):
+    """The one of two processes that was not killed has failed, and the main one says why."""
     other = processes[1 - dies]
     assert other.end() == 1
     lost = "error: another process of this training has ended; continue with --resume\n"
     assert other.errors == ([lost] if dies == 1 else [])
 
 
+@pytest.mark.parametrize("dies", [0, 1])
+def test_a_death_in_preparation_ends_the_wait(pair, pictures, tmp_path, dies):
+    with preparing(pictures, tmp_path) as cache:
+        processes = pair(*ENDLESS, STYLEGROW_CACHE=cache)
+        processes[0].until("another process is preparing this data")
+        processes[dies].send(signal.SIGKILL)
+        assert processes[dies].end() == -signal.SIGKILL
+    check_that_the_other_ended(processes, dies)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_preparation_at_once(begin, pictures, tmp_path, number, status):
-    source, cache = find_source(str(pictures), None), tmp_path / "cache"
-    cache.mkdir()
-    with FileLock(cache / f"{source.name}-{source.stamp}.lock"):
+    with preparing(pictures, tmp_path) as cache:
         training = begin(None, *ENDLESS, STYLEGROW_CACHE=cache).until("another process is preparing this data")
         training.send(number)
         assert training.end() == status
@@ -279,11 +288,8 @@ def test_no_process_outlives_another(pair, dies):
     processes[0].until("res 4")
     processes[dies].send(signal.SIGKILL)
     assert processes[dies].end() == -signal.SIGKILL
-    other = processes[1 - dies]
-    assert other.end() == 1
-    lost = "error: another process of this training has ended; continue with --resume\n"
-    assert other.errors == ([lost] if dies == 1 else [])
-    assert "Traceback" not in other.out
+    check_that_the_other_ended(processes, dies)
+    assert "Traceback" not in processes[1 - dies].out
 
 
 @pytest.mark.parametrize(
