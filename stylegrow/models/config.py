@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
+from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
 from stylegrow.common.schema import read_json
@@ -17,6 +18,11 @@ def _known(architecture: str) -> str:
     if architecture not in ARCHITECTURES:
         raise ValueError(f"is unknown; known: {', '.join(ARCHITECTURES)}")
     return architecture
+
+
+def _power_of_two(resolution: int) -> int:
+    stages(resolution)
+    return resolution
 
 
 class Version(BaseModel):
@@ -32,7 +38,7 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    resolution: int = Field(ge=4)
+    resolution: Annotated[int, AfterValidator(_power_of_two)]
     image_channels: int
     z_dim: int
     label_dim: int
@@ -77,8 +83,3 @@ def stage_reached(training: Mapping[str, Any], resolution: int) -> tuple[int | N
     if stage not in stages(resolution):
         return None, 1.0
     return stage, float(alpha) if isinstance(alpha, int | float) and 0 <= alpha <= 1 else 1.0
-
-
-def stages(resolution: int) -> list[int]:
-    """The resolutions 4, 8, ..., `resolution`."""
-    return [1 << exponent for exponent in range(2, resolution.bit_length())]

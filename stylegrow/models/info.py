@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.text import printable
-from stylegrow.models.config import stages
 from stylegrow.models.folders import ZOO, find_model, name_of, read_config
 from stylegrow.models.markdown import fact_text
 
@@ -55,7 +55,7 @@ class ModelInfo:
     @property
     def layers(self) -> int:
         """Of the synthesis network: two a resolution."""
-        return 2 * (self.resolution.bit_length() - 2)
+        return 2 * len(self.stages)
 
     @property
     def stages(self) -> list[int]:

@@ -177,7 +177,8 @@ def test_found_in_a_run_folder_and_in_the_zoo(tmp_path, monkeypatch):
 
 def test_every_bundled_model_loads():
     for config in folders.ZOO.glob("*/config.json"):
-        assert load_generator(config.parent.name).config == json.loads(config.read_text())["generator"]
+        loaded = json.loads(json.dumps(asdict(load_generator(config.parent.name).config)))
+        assert loaded == json.loads(config.read_text())["generator"]
 
 
 @pytest.mark.parametrize("discriminators", [(True, True), (True, False), (False, True)])
@@ -327,7 +328,7 @@ def test_another_format_is_named_whatever_it_holds(folder):
 @pytest.mark.parametrize(
     ("values", "file", "words"),
     [
-        ({"resolution": 48}, "config.json", ["arguments of generator", "48"]),
+        ({"resolution": 48}, "config.json", ["generator.resolution 48"]),
         ({"resolution": "8"}, "config.json", ["generator.resolution '8'"]),
         ({"z_dim": -1}, "config.json", ["arguments of generator"]),
         ({"z_dim": 10**30}, "config.json", ["arguments of generator", "z_dim"]),
