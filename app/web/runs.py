@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 
@@ -24,9 +22,8 @@ from stylegrow.rendering.grids import save_png
 
 MOST_RUNS = 200
 POINTS = 400  # of a curve; a plot has about as many pixels
-READ_WHOLE = 1 << 20  # bytes of stats.jsonl: some 2,000 lines; of larger files only as many lines as there are points
 LONGEST_LINE = 1 << 14
-LARGEST_OPTIONS, LARGEST_PICTURE = 1 << 24, 1 << 27  # bytes
+LARGEST_STATS, LARGEST_OPTIONS, LARGEST_IMAGE = 1 << 26, 1 << 24, 1 << 27  # bytes; of stats.jsonl those at its end
 WIDEST, MOST_PIXELS = 2048, 1 << 26  # px across that are shown, and pixels of a snapshot that is read at all
 SILENT = 300.0  # seconds without a line after which a run hardly runs; writing a snapshot takes less
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
@@ -38,7 +35,7 @@ Stats = dict[str, float]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A grid of pictures that a run has written."""
+    """A grid of images that a run has written."""
 
     kimg: int
     path: Path
@@ -46,21 +43,20 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run is doing. What is not known is None."""
+    """How a run is doing; `share` is how much of it is done, 0 to 1. What is not known is None."""
 
     name: str
     state: str
     seconds_silent: float
     architecture: str | None
     data: str | None
-    loss: str | None
+    objective: str | None
     full_resolution: int | None
     total_kimg: float | None
     newest: Stats
 
     @property
     def share(self) -> float | None:
-        """How much of the training is done, 0 to 1."""
         kimg = self.newest.get("kimg")
         return min(kimg / self.total_kimg, 1.0) if self.total_kimg and kimg is not None else None
 
@@ -72,19 +68,9 @@ class Summary:
 
     def facts(self) -> dict[str, Any]:
         """For programs."""
-        shown = ("kimg", "resolution", "alpha", "img_per_sec")
-        return {
-            "name": self.name,
-            "state": self.state,
-            "seconds_silent": round(self.seconds_silent, 1),
-            "architecture": self.architecture,
-            "data": self.data,
-            "objective": self.loss,
-            "full_resolution": self.full_resolution,
-            "total_kimg": self.total_kimg,
-            **{key: self.newest.get(key) for key in shown},
-            "seconds_left": self.seconds_left,
-        }
+        newest = {key: self.newest.get(key) for key in ("kimg", "resolution", "alpha", "img_per_sec")}
+        known = {name: value for name, value in vars(self).items() if name != "newest"}
+        return known | newest | {"seconds_left": self.seconds_left}
 
 
 class Runs:
@@ -103,9 +89,8 @@ class Runs:
 
     def find(self, name: Any) -> Run:
         """The run of this name. InputError when there is none."""
-        if not isinstance(name, str) or name not in self.names():
+        if self.root is None or not isinstance(name, str) or name not in self.names():
             raise InputError("There is no such run here; choose one from the list.")
-        assert self.root is not None
         return Run(self.root / name)
 
     def _is_run(self, path: Path) -> bool:
@@ -123,22 +108,22 @@ class Run:
 
     def summary(self, now: float | None = None) -> Summary:
         """How it is doing at a time, by default now."""
-        options = _options(self.folder / "options.json")
-        chosen, data, generator = (_dict(options, key) for key in ("options", "data", "generator"))
-        lines = list(_lines(self.folder / "stats.jsonl", 1))
-        newest = lines[-1] if lines else {}
+        options = _object(_read_end(self.folder / "options.json", LARGEST_OPTIONS))
+        chosen, data = (found if isinstance(found := options.get(key), dict) else {} for key in ("options", "data"))
+        lines = _read_end(self.folder / "stats.jsonl", 4 * LONGEST_LINE).split(b"\n")
+        newest = next(filter(None, map(_stats, reversed(lines))), {})
         silent = max((time.time() if now is None else now) - _news(self.folder), 0.0)
-        total = _number(chosen.get("kimg"))
+        total, resolution = _number(chosen.get("kimg")), _number(chosen.get("resolution"))
         done = newest.get("kimg", 0.0) >= total if total else newest.get("left_sec") == 0.0
-        stopped = silent > SILENT or _last_words(self.folder / "log.txt").startswith(b"stopped at")
-        resolution = _number(generator.get("resolution"))
+        last_words = _read_end(self.folder / "log.txt", LONGEST_LINE).strip().rpartition(b"\n")[2]
+        stopped = silent > SILENT or last_words.startswith(b"stopped at")
         return Summary(
             name=self.folder.name,
             state=FINISHED if done else STOPPED if stopped else RUNNING,
-            seconds_silent=silent,
+            seconds_silent=round(silent, 1),
             architecture=_text(options.get("architecture")),
             data=_text(data.get("name")),
-            loss=_text(chosen.get("loss")),
+            objective=_text(chosen.get("loss")),
             full_resolution=None if resolution is None else int(resolution),
             total_kimg=total,
             newest=newest,
@@ -146,11 +131,15 @@ class Run:
 
     def stats(self, points: int = POINTS) -> list[Stats]:
         """At most so many lines of stats.jsonl, with the last, without those that a resumed run has replaced."""
+        lines = _read_end(self.folder / "stats.jsonl", LARGEST_STATS).strip().split(b"\n")
+        step = max(len(lines) // (2 * points), 1)  # of a long file not all are worth reading
         kept: list[Stats] = []
-        for line in _lines(self.folder / "stats.jsonl", points):
+        for line in filter(None, map(_stats, lines[(len(lines) - 1) % step :: step])):
             while kept and kept[-1]["kimg"] >= line["kimg"]:
                 kept.pop()
             kept.append(line)
+        if step > 1 and (last := self.summary().newest) and [last] != kept[-1:]:
+            kept.append(last)
         step = -(-len(kept) // points) or 1
         return kept[::-1][::step][::-1]
 
@@ -175,15 +164,15 @@ class Run:
 def preview(shot: Snapshot, files: Path) -> str:
     """A copy of a snapshot in a folder of `files`, made once and no wider than WIDEST; returns its path.
 
-    InputError when it is no picture.
+    InputError when it is no image.
     """
     try:
         status = shot.path.stat()
-        told = f"{shot.path.resolve()} {status.st_mtime_ns} {status.st_size}"
-        copy = files / hashlib.sha256(os.fsencode(told)).hexdigest()[:32] / shot.path.name
+        version = f"{shot.path.resolve()} {status.st_mtime_ns} {status.st_size}"
+        copy = files / hashlib.sha256(os.fsencode(version)).hexdigest()[:32] / shot.path.name
         if copy.is_file():
             return str(copy)
-        if status.st_size > LARGEST_PICTURE:
+        if status.st_size > LARGEST_IMAGE:
             raise ValueError("too large")
         with Image.open(io.BytesIO(shot.path.read_bytes()), formats=["PNG"]) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -199,15 +188,14 @@ def preview(shot: Snapshot, files: Path) -> str:
 
 
 def _own_file(path: Path) -> bool:
-    """Whether it is a plain file of this folder: no link elsewhere, no pipe that would never end."""
+    """Whether it is a file of this folder: no link elsewhere, no pipe that would never end."""
     return path.is_file() and not path.is_symlink()
 
 
 def _news(folder: Path) -> float:
     """When a run last wrote a line; 0.0 when it never has."""
     times = [0.0]
-    for name in SIGNS:
-        path = folder / name
+    for path in (folder / name for name in SIGNS):
         try:
             times += [path.stat().st_mtime] if _own_file(path) else []
         except OSError:
@@ -215,18 +203,24 @@ def _news(folder: Path) -> float:
     return max(times)
 
 
-def _options(path: Path) -> dict[str, Any]:
+def _read_end(path: Path, most: int) -> bytes:
+    """The last bytes of a file; nothing of one that cannot be read."""
     try:
-        if not _own_file(path) or path.stat().st_size > LARGEST_OPTIONS:
-            return {}
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        if not _own_file(path):
+            return b""
+        with path.open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - most, 0))
+            return file.read(most)
+    except OSError:
+        return b""
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _dict(options: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = options.get(key)
     return found if isinstance(found, dict) else {}
 
 
@@ -241,57 +235,8 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _last_words(path: Path) -> bytes:
-    """The last line of a file."""
-    try:
-        if not _own_file(path):
-            return b""
-        with path.open("rb") as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - LONGEST_LINE, 0))
-            return file.read(LONGEST_LINE).strip().rpartition(b"\n")[2]
-    except OSError:
-        return b""
-
-
-def _lines(path: Path, points: int) -> Iterator[Stats]:
-    """The lines that can be read, in order; of a large file about `points`, evenly over it, and its last ones."""
-    try:
-        if not _own_file(path):
-            return
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            lines = file.read(size).split(b"\n") if size <= READ_WHOLE and points > 1 else _sampled(file, size, points)
-    except OSError:
-        return
-    for line in lines:
-        if (stats := _parsed(line)) is not None:
-            yield stats
-
-
-def _sampled(file: BinaryIO, size: int, points: int) -> Sequence[bytes]:
-    tail = max(size - 4 * LONGEST_LINE, 0)
-    lines, after = [], -1
-    for number in range(points if tail else 0):
-        start = tail * number // points
-        file.seek(max(start - 1, 0))
-        if start:
-            file.readline(LONGEST_LINE)  # the rest of the line before
-        if (place := file.tell()) > after and place < tail:
-            lines.append(file.readline(LONGEST_LINE))
-            after = place
-    file.seek(tail)
-    return [*lines, *file.read(4 * LONGEST_LINE).split(b"\n")]
-
-
-def _parsed(line: bytes) -> Stats | None:
+def _stats(line: bytes) -> Stats | None:
     """The numbers of a line; None for what is not a line of a run."""
-    if not line.strip() or len(line) >= LONGEST_LINE:
-        return None
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
-        return None
+    found = _object(line) if len(line) < LONGEST_LINE else {}
     stats = {key: number for key, value in found.items() if (number := _number(value)) is not None}
-    return stats if stats.get("kimg", -1.0) >= 0 and math.isfinite(stats["kimg"]) else None
+    return stats if stats.get("kimg", -1.0) >= 0 else None

@@ -1,62 +1,75 @@
-"""A served app, and the game without networks."""
+"""One served app and one browser for all tests of the session."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import json
+from urllib.parse import urlsplit
 
 import pytest
 
-from app.game.game import Game
-from tests.app.game.stubs import Clock, chance
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running app: its address, its page (gr.Blocks), its models, and the folder of the files it makes."""
-
-    url: str
-    demo: Any
-    models: Any
-    files: Path
+from tests.app.browsing import PATIENCE, PLOTS, REFUSED, expect, find_chromium, sync_playwright
+from tests.app.serving import serving
 
 
 @pytest.fixture(scope="session")
-def served(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The browser app on the models of the fixtures, the StyleGAN first, for all tests of the package."""
-    from app.web.models import Models
-    from app.web.options import Serve
-    from app.web.server import build_app, launch
+def app(models, tmp_path_factory):
+    """An app with all that it can be given, on the small models of every kind, the StyleGAN first."""
+    with serving(models, tmp_path_factory.mktemp("served")) as served:
+        yield served
 
-    files = tmp_path_factory.mktemp("served")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(files))
-        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        names = ["style", "classes", "growing", "silent", "one-style", "run"]
-        options = Serve(model=tuple(str(models / name) for name in names), device="cpu", runs=str(files / "runs"))
-        loaded = Models(options.model, device="cpu")
-        loaded.engine(loaded.first)
-        demo = build_app(loaded, options, files)
-        yield Served(launch(demo, options).rstrip("/"), demo, loaded, files)
-        demo.close(verbose=False)
+
+@pytest.fixture(scope="session")
+def browser():
+    program = find_chromium()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def windows(browser):
+    """Makes a browser's window of a kind, in which what is loaded once need not be loaded again."""
+    kept = {}
+
+    def window(**kind):
+        key = json.dumps(kind, sort_keys=True)
+        if key not in kept:
+            kept[key] = browser.new_context(**({"reduced_motion": "reduce"} | kind))
+            kept[key].set_default_timeout(PATIENCE)
+        return kept[key]
+
+    yield window
+    for context in kept.values():
+        context.close()
 
 
 @pytest.fixture
-def small_files(monkeypatch):
-    """The game's pictures at 8 px, which takes no time."""
-    monkeypatch.setattr("app.game.anti_cheat.SMALLEST_SHOWN", 8)
+def visit(windows, app):
+    """Opens the app; when the test ends nobody else has been asked and nothing has gone wrong."""
+    asked, wrong, fine, pages = set(), [], [], []
+    expect.set_options(timeout=PATIENCE)
 
+    def opened(query="", width=1280, height=800, refused=False, clock=False, **kind):
+        """`refused`: whether something is asked for that the server is to refuse, which browsers report.
 
-@pytest.fixture
-def clock():
-    """A clock that goes on when it is told to."""
-    return Clock()
+        `clock`: whether the test can turn the page's clock forward.
+        """
+        page = windows(viewport={"width": width, "height": height}, **kind).new_page()
+        pages.append(page)
+        page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
+        page.on("response", lambda answer: wrong.append(f"status of {answer.status}") if answer.status >= 400 else None)
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        fine.append(REFUSED if refused else PLOTS)
+        if clock:
+            page.clock.install()
+        page.goto(f"{app.url}/{query}")
+        expect(page.get_by_role("heading", name="Stylegrow", exact=True)).to_be_visible()
+        return page
 
-
-@pytest.fixture
-def game(tmp_path, clock):
-    """The game, with chances that are the same every time."""
-    game = Game(tmp_path, rng=chance(), clock=clock)
-    yield game
-    game.close()
+    yield opened
+    for page in pages:
+        page.close()
+    assert {host for host in asked if host} == {"127.0.0.1"}
+    assert [text for text in wrong if not any(known.search(text) for known in fine)] == []

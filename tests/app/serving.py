@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ import pytest
 from PIL import Image
 
 RUN = "00000-stylegan-first"
+MODELS = ("style", "classes", "growing", "silent", "one-style", "run")
 
 
 @dataclass(frozen=True)
 class App:
-    """Where it is, and where what it was given lies."""
+    """A running app: its address, its page (gr.Blocks), its models, the folder of its files, and what it was given."""
 
     url: str
+    demo: Any
+    models: Any
+    files: Path
     runs: Path
     reals: Path
     leaderboard: Path
@@ -27,37 +31,36 @@ class App:
 
 @contextmanager
 def serving(models: Path, folder: Path) -> Iterator[App]:
-    """Serve some of the models of the fixtures, the StyleGAN first, for as long as the context lasts."""
+    """Serve the small models, the StyleGAN first, for as long as the context lasts."""
     from app.web.models import Models
     from app.web.options import Serve
     from app.web.server import build_app, launch
 
-    given = App("", folder / "runs", folder / "reals", folder / "board.sqlite")
+    given = App("", None, None, folder / "files", folder / "runs", folder / "reals", folder / "board.sqlite")
     write_run(given.runs / RUN)
     write_pictures(given.reals)
     options = Serve(
-        model=tuple(str(models / name) for name in ("style", "classes", "run")),
+        model=tuple(str(models / name) for name in MODELS),
         device="cpu",
         runs=str(given.runs),
         real_images=str(given.reals),
         leaderboard=str(given.leaderboard),
     )
-    files = folder / "files"
-    files.mkdir(mode=0o700)
+    given.files.mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(files))
+        patch.setenv("GRADIO_TEMP_DIR", str(given.files))
         patch.setenv("HF_HUB_OFFLINE", "1")
         loaded = Models(options.model, device="cpu")
         loaded.engine(loaded.first)
-        demo = build_app(loaded, options, files)
-        yield App(launch(demo, options).rstrip("/"), given.runs, given.reals, given.leaderboard)
+        demo = build_app(loaded, options, given.files)
+        yield replace(given, url=launch(demo, options).rstrip("/"), demo=demo, models=loaded)
         demo.close(verbose=False)
 
 
 def write_run(folder: Path, ticks: int = 30) -> None:
     """A run folder as one that is training leaves it."""
     folder.mkdir(parents=True)
-    options: dict[str, Any] = {"options": {"kimg": 40, "loss": "ns-r1"}, "generator": {"resolution": 64}}
+    options: dict[str, Any] = {"options": {"kimg": 40, "loss": "ns-r1", "resolution": 64}}
     (folder / "options.json").write_text(json.dumps(options | {"architecture": "stylegan", "data": {"name": "faces"}}))
     (folder / "log.txt").write_text("training\n")
     lines = []

@@ -1,4 +1,4 @@
-"""Training: how the runs in a folder are doing, their curves and the pictures that they have drawn so far."""
+"""Training: how the runs in a folder are doing, their curves and the images that they have drawn so far."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ PLOTS = {
     "Pictures a second": {"img_per_sec": "speed"},
 }
 COLOURS = {CRITIC: "#4c78a8", "real": "#4c78a8", GENERATOR: "#f58518", "generated": "#f58518", "speed": "#54a24b"}
+_count = checks.whole(1, MOST_SNAPSHOTS, "Snapshot")
 BAR = (
     '<div role="progressbar" aria-label="Progress" aria-valuenow="{0:.0f}" style="height: 10px; border-radius: 5px; '
     'overflow: hidden; background: var(--border-color-primary)">'
@@ -56,22 +57,19 @@ def build(context: Context) -> None:
     """The tab."""
     runs = Runs(context.runs)
     with gr.Tab("Training", id=ID) as tab:
-        lacking = gr.HTML(_lacking(runs.names()), elem_classes="lacking")
+        instead = gr.HTML(_no_run(runs.names()), elem_classes="instead")
         with gr.Column(visible=bool(runs.names())) as page:
-            with gr.Row(equal_height=False, elem_classes="pictures-first"):
-                with gr.Column(scale=2, min_width=280):
-                    menu = context.checked(
-                        gr.Dropdown(
-                            runs.names(), label="Run", allow_custom_value=True, interactive=True, elem_id="run"
-                        ),
-                        _named,
+            with controls.row():
+                with controls.column(2):
+                    menu = gr.Dropdown(
+                        runs.names(), label="Run", allow_custom_value=True, interactive=True, elem_id="run"
                     )
+                    context.checked(menu, _name)
                     summary = gr.HTML(elem_id="run-summary")
-                with gr.Column(scale=5, min_width=280):
-                    picture = controls.figure("Snapshot", "snapshot")
+                with controls.column(5):
+                    image = controls.figure("Snapshot", "snapshot")
                     number = context.checked(
-                        gr.Slider(1, 2, 1, step=1, label="Snapshot", visible=False, elem_id="snapshot-number"),
-                        checks.whole(1, MOST_SNAPSHOTS, "Snapshot"),
+                        gr.Slider(1, 2, 1, step=1, label="Snapshot", visible=False, elem_id="snapshot-number"), _count
                     )
                     caption = gr.HTML()
             titles = list(PLOTS)
@@ -82,10 +80,10 @@ def build(context: Context) -> None:
         seen = gr.State(None)
         clock = context.checked(gr.Number(0, label="Clock", visible="hidden"), checks.whole(0, MOST_SNAPSHOTS, "Clock"))
         with gr.Row(visible=False):
-            asked, run_name = gr.Button("Ask"), context.checked(gr.Textbox(label="Run"), _found(runs))
-            run_number = context.checked(gr.Number(1, label="Snapshot"), checks.whole(1, MOST_SNAPSHOTS, "Snapshot"))
-            listed, told = gr.JSON(label="Runs"), gr.JSON(label="Statistics")
-            drawn = gr.Image(label="Snapshot", type="filepath", format="png", interactive=False)
+            asked, run_name = gr.Button("Ask"), context.checked(gr.Textbox(label="Run"), _existing_name(runs))
+            run_number = context.checked(gr.Number(1, label="Snapshot"), _count)
+            listed, stats = gr.JSON(label="Runs"), gr.JSON(label="Statistics")
+            drawn = controls.figure("Snapshot")
         gr.Timer(SECONDS).tick(
             None, [clock, context.here], [clock], js=TICK, api_visibility="private", show_progress="hidden"
         )
@@ -111,7 +109,7 @@ def build(context: Context) -> None:
         """The page, of which only what is new is sent."""
         names = runs.names()
         if not names:
-            return [_lacking(names), gr.update(visible=False), *[gr.skip()] * (len(outputs) - 3), None]
+            return [_no_run(names), gr.update(visible=False), *[gr.skip()] * (len(outputs) - 3), None]
         name = run if run in names else names[0]
         found, before = runs.find(name), seen if seen and seen.run == name else None
         shots, version, now = found.snapshots(), found.version(), found.summary()
@@ -122,7 +120,7 @@ def build(context: Context) -> None:
             lines = found.stats()
             drawn = [_drawn(lines, curves) for curves in PLOTS.values()]
         return [
-            _lacking(names),
+            _no_run(names),
             gr.update(visible=True),
             gr.update(choices=names, value=name),
             _summary(now),
@@ -138,27 +136,27 @@ def build(context: Context) -> None:
             raise InputError("This run has no snapshots any more.")
         at = min(number, len(shots))
         chosen = Seen(seen.run, seen.stats, len(shots), shots[at - 1])
-        return [*_picture(context, chosen, at, str(run)), chosen]
+        return [*_image(context, chosen, at, str(run)), chosen]
 
-    outputs = [lacking, page, menu, summary, picture, number, caption, *plots, seen]
+    outputs = [instead, page, menu, summary, image, number, caption, *plots, seen]
     inputs = [menu, number, seen]
     quiet: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
     context.bind([tab.select, menu.input, clock.change], look, inputs, outputs, **quiet)
-    context.bind(number.input, move, inputs, [picture, caption, seen], trigger_mode="always_last", **quiet)
+    context.bind(number.input, move, inputs, [image, caption, seen], trigger_mode="always_last", **quiet)
     context.bind(asked.click, list_runs, [], [listed], name="runs", draws=False)
-    context.bind(asked.click, run_stats, [run_name], [told], name="run_stats", draws=False)
+    context.bind(asked.click, run_stats, [run_name], [stats], name="run_stats", draws=False)
     context.bind(asked.click, run_snapshot, [run_name, run_number], [drawn], name="run_snapshot", draws=False)
     context.fields |= {"run": menu}
 
 
-def _named(value: Any) -> str | None:
+def _name(value: Any) -> str | None:
     """A name; whether there is such a run shows when it is looked for, since it may have gone."""
     if value is not None and (not isinstance(value, str) or len(value) > 300):
         raise InputError("There is no such run here; choose one from the list.")
     return value
 
 
-def _found(runs: Runs) -> checks.Check:
+def _existing_name(runs: Runs) -> checks.Check:
     return lambda value: runs.find(value).folder.name
 
 
@@ -167,18 +165,9 @@ def _shots(runs: Runs, run: str | None) -> list[Snapshot]:
 
 
 def _plot(title: str) -> gr.LinePlot:
-    return gr.LinePlot(
-        x="kimg",
-        y="value",
-        color="curve",
-        title=title,
-        y_title=" ",
-        color_title=" ",
-        color_map=COLOURS,
-        height=240,
-        min_width=280,
-        tooltip="all",
-    )
+    labels: dict[str, Any] = {"title": title, "y_title": " ", "color_title": " "}
+    size: dict[str, Any] = {"height": 240, "min_width": 280}
+    return gr.LinePlot(x="kimg", y="value", color="curve", color_map=COLOURS, tooltip="all", **labels, **size)
 
 
 def _drawn(lines: Sequence[Stats], curves: dict[str, str]) -> Any:
@@ -199,22 +188,22 @@ def _limits(values: Sequence[float]) -> list[float | None]:
 
 
 def _shown(context: Context, chosen: Seen, before: Seen | None, at: int, now: Summary) -> list[Any]:
-    """Updates of the picture, the slider and the caption."""
+    """Updates of the image, the slider and the caption."""
     slider = gr.update(maximum=max(chosen.snapshots, 2), value=max(at, 1), visible=chosen.snapshots > 1)
     if before and before.snapshot == chosen.snapshot:
         return [gr.skip(), slider if before.snapshots != chosen.snapshots else gr.skip(), gr.skip()]
-    picture, caption = _picture(context, chosen, at, now.name)
-    return [picture, slider, caption]
+    image, caption = _image(context, chosen, at, now.name)
+    return [image, slider, caption]
 
 
-def _picture(context: Context, chosen: Seen, at: int, run: str) -> list[Any]:
-    """Updates of the picture and the caption."""
+def _image(context: Context, chosen: Seen, at: int, run: str) -> list[Any]:
+    """Updates of the image and the caption."""
     if chosen.snapshot is None:
-        return [gr.update(value=None), _note("It has drawn no pictures yet.")]
+        return [gr.update(value=None), controls.note("It has drawn no pictures yet.")]
     try:
         path = preview(chosen.snapshot, context.files)
     except InputError as error:
-        return [gr.update(value=None), _note(str(error))]
+        return [gr.update(value=None), controls.note(str(error))]
     kimg = f"{chosen.snapshot.kimg} kimg"
     alt = f"What the run {run} drew at {kimg}, always of the same latents"
     text = f"At <strong>{kimg}</strong>, number {at} of {chosen.snapshots}; always the same latents."
@@ -234,7 +223,7 @@ def _summary(now: Summary) -> str:
     alpha = now.newest.get("alpha", 1.0)
     left, speed = now.seconds_left, now.newest.get("img_per_sec")
     rows = [
-        ("Network", ", ".join(filter(None, [network, now.loss]))),
+        ("Network", ", ".join(filter(None, [network, now.objective]))),
         ("Data", now.data),
         ("Resolution", _resolution(size, now.full_resolution, alpha)),
         ("Seen", f"{_kimg(kimg)} of {_kimg(now.total_kimg)}" if now.total_kimg else _kimg(kimg)),
@@ -254,15 +243,11 @@ def _resolution(size: float | None, full: int | None, alpha: float) -> str:
 
 
 def _kimg(kimg: float | None) -> str:
-    """Thousands of pictures, as a number of pictures."""
+    """Thousands of pictures, as a number of images."""
     return "" if kimg is None else f"{kimg:,.4g} kimg" if kimg < 10_000 else f"{kimg:,.0f} kimg"
 
 
-def _note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
-
-
-def _lacking(names: Sequence[str]) -> str:
+def _no_run(names: Sequence[str]) -> str:
     """What to do where there is no run; nothing where there is one."""
     if names:
         return ""

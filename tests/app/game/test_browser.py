@@ -6,15 +6,7 @@ import pytest
 
 from app.game import rules
 from app.game.rules import Mode
-from tests.app.web.test_browser import (  # noqa: F401  # fixtures among them
-    PATIENCE,
-    app,
-    browser,
-    expect,
-    expect_readable,
-    visit,
-    windows,
-)
+from tests.app.browsing import PATIENCE, expect, expect_readable
 
 SHOWN = "#game[data-state=open]"
 OVER = "#game:is([data-state=answered], [data-state=finished])"
@@ -22,7 +14,7 @@ BANNER = re.compile(r"^(Correct|Not this time) - ")
 
 
 @pytest.fixture(scope="module")
-def desk(windows, app):  # noqa: F811
+def desk(windows, app):
     """One page for all tests on a desk's screen: loading it takes longer than all that they do with it."""
     page, wrong = windows(viewport={"width": 1280, "height": 800}).new_page(), []
     expect.set_options(timeout=PATIENCE)
@@ -52,7 +44,7 @@ def play(desk):
 
 
 @pytest.mark.parametrize(
-    ("mode", "keys"), [("pair", "1b"), ("single", "rG"), ("odd", "1234D"), ("blitz", "A2")], ids=lambda one: one
+    ("mode", "keys"), [("pair", "1b"), ("single", "rG"), ("odd", "14D"), ("blitz", "A2")], ids=lambda one: one
 )
 def test_every_answer_has_a_key(play, mode, keys):
     page = play(mode)
@@ -188,7 +180,7 @@ def test_a_blitz_ends_by_itself(play, monkeypatch):
     expect(page.locator(SHOWN)).to_be_visible()
 
 
-def test_on_a_phone_pictures_are_stacked_and_answers_stay_at_the_bottom(visit):  # noqa: F811
+def test_on_a_phone_pictures_are_stacked_and_answers_stay_at_the_bottom(visit):
     page = visit("?tab=game", width=390, height=844, has_touch=True, is_mobile=True)
     page.locator("#game-start").tap()
     expect(page.locator(SHOWN)).to_be_visible()

@@ -437,7 +437,7 @@ THINGS = st.recursive(
 )
 
 
-@settings(max_examples=30, derandomize=True, deadline=None)
+@settings(max_examples=15, derandomize=True, deadline=None)
 @given(data=st.data())
 def test_whatever_endpoints_are_given_the_game_goes_on(app, data):
     name = data.draw(st.sampled_from(sorted(ENDPOINTS)))

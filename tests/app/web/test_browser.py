@@ -1,23 +1,12 @@
-"""The app in a real browser: every tab, the game by keyboard, small screens, light and dark, and nobody else asked.
-
-They need the package playwright and a Chromium: $CHROMIUM, or chromium on the PATH. Without one they are skipped, or
-fail where STYLEGROW_BROWSER is "required".
-"""
+"""The app in a real browser: every tab, the game by keyboard, small screens, light and dark, and nobody else asked."""
 
 import json
-import os
 import re
-import shutil
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.app.serving import RUN, serving
-
-try:
-    from playwright.sync_api import Error, Page, expect, sync_playwright
-except ImportError:
-    sync_playwright = None  # type: ignore[assignment]
+from tests.app.browsing import drawn, expect, expect_readable, tab
+from tests.app.serving import write_run
 
 TABS = (
     "Generate", "Style mixing", "Truncation and noise", "Growth", "Interpolate", "Which is real?", "Training", "About",
@@ -27,118 +16,6 @@ SHOWN_AT_ONCE = {
     "Generate": "#pictures img", "Style mixing": "#mixed img", "Truncation and noise": "#truncated img",
     "Growth": "#faded img", "Training": "#snapshot img",
 }  # fmt: skip
-PATIENCE = 60_000  # ms, for machines that are busy with other tests
-PLOTS = re.compile("The input spec uses Vega-Lite")  # what Gradio's own plots say
-REFUSED = re.compile("status of 422")
-
-
-def chromium():
-    """Where the browser is. Skips where there is none, or fails where there must be one."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    lacking = None
-    if sync_playwright is None:
-        lacking = "playwright is not installed: pip install -r requirements-dev.txt"
-    elif not found:
-        lacking = "there is no Chromium: install your system's package, or name the program in $CHROMIUM"
-    if lacking:
-        (pytest.fail if os.environ.get("STYLEGROW_BROWSER") == "required" else pytest.skip)(lacking)
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = chromium()
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def app(browser, models, tmp_path_factory):
-    with serving(models, tmp_path_factory.mktemp("browser")) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def windows(browser):
-    """Makes a browser's window of a kind, in which what is loaded once need not be loaded again."""
-    kept = {}
-
-    def window(**kind):
-        key = json.dumps(kind, sort_keys=True)
-        if key not in kept:
-            kept[key] = browser.new_context(**({"reduced_motion": "reduce"} | kind))
-            kept[key].set_default_timeout(PATIENCE)
-        return kept[key]
-
-    yield window
-    for context in kept.values():
-        context.close()
-
-
-@pytest.fixture
-def visit(windows, app):
-    """Opens the app; when the test ends nobody else has been asked and nothing has gone wrong."""
-    asked, wrong, fine, pages = set(), [], [], []
-    expect.set_options(timeout=PATIENCE)
-
-    def opened(query="", width=1280, height=800, refused=False, clock=False, **kind) -> Page:
-        """`refused`: whether something is asked for that the server is to refuse, which browsers report.
-
-        `clock`: whether the test can turn the page's clock forward.
-        """
-        page = windows(viewport={"width": width, "height": height}, **kind).new_page()
-        pages.append(page)
-        page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
-        page.on("response", lambda answer: wrong.append(f"status of {answer.status}") if answer.status >= 400 else None)
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        fine.append(REFUSED if refused else PLOTS)
-        if clock:
-            page.clock.install()
-        page.goto(f"{app.url}/{query}")
-        expect(page.get_by_role("heading", name="Stylegrow", exact=True)).to_be_visible()
-        return page
-
-    yield opened
-    for page in pages:
-        page.close()
-    assert {host for host in asked if host} == {"127.0.0.1"}
-    assert [text for text in wrong if not any(known.search(text) for known in fine)] == []
-
-
-def tab(page, name):
-    """Open a tab as a visitor does, if need be out of the menu of those that do not fit.
-
-    Gradio lays the tabs out anew whenever their room changes, so that one may be gone while it is clicked: again then.
-    """
-    tried, wanted = 0, page.get_by_role("tab", name=name, exact=True)
-    listed = page.locator(".overflow-dropdown").get_by_text(name, exact=True)
-    while True:
-        tried += 1
-        try:
-            if wanted.is_visible():
-                wanted.click(timeout=PATIENCE / 10)
-            else:
-                if not listed.is_visible():
-                    page.locator(".overflow-menu > button").click(timeout=PATIENCE / 10)
-                listed.click(timeout=PATIENCE / 10)
-            expect(wanted).to_have_attribute("aria-selected", "true", timeout=PATIENCE / 10)
-            return
-        except (Error, AssertionError):
-            if tried == 10:
-                raise
-
-
-def drawn(page, selector):
-    """Wait until a picture is there with all of its pixels."""
-    page.wait_for_function(
-        "selector => [...document.querySelectorAll(selector)].some(one => one.complete && one.naturalWidth)",
-        arg=selector,
-    )
 
 
 def test_generate_by_link_keyboard_and_mouse(visit):
@@ -195,7 +72,8 @@ def test_mixing_by_clicking(visit):
 
 
 def test_a_run_goes_on_while_it_is_looked_at(visit, app):
-    page = visit(f"?tab=training&run={RUN}", clock=True)
+    write_run(app.runs / "00003-goes-on")
+    page = visit("?tab=training&run=00003-goes-on", clock=True)
     drawn(page, "#snapshot img")
     summary, asked = page.locator("#run-summary"), []
     expect(summary).to_contain_text("Running")
@@ -204,7 +82,7 @@ def test_a_run_goes_on_while_it_is_looked_at(visit, app):
     page.locator("#snapshot-number input[type=range]").focus()
     page.keyboard.press("Home")
     expect(page.get_by_text("At 0 kimg")).to_be_visible()
-    with (app.runs / RUN / "stats.jsonl").open("a") as stats:
+    with (app.runs / "00003-goes-on" / "stats.jsonl").open("a") as stats:
         stats.write("\n" + json.dumps({"kimg": 39.5, "resolution": 32, "left_sec": 10}) + "\n")
     page.clock.run_for(11_000)
     expect(summary).to_contain_text("39.5 kimg of 40 kimg")
@@ -245,37 +123,6 @@ def test_a_phone_needs_no_sideways_scrolling(visit):
             page.wait_for_function("width => innerWidth === width", arg=width)
             page.evaluate("() => new Promise((laid) => requestAnimationFrame(() => requestAnimationFrame(laid)))")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-
-
-READABLE = """(selector) => {
-    const seen = (one) => one.checkVisibility({visibilityProperty: true}) && one.getBoundingClientRect().height > 0;
-    const one = [...document.querySelectorAll(selector)].find(seen);
-    if (!one) return false;
-    const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-    const over = (colour, under) => {
-        context.fillStyle = `rgb(${under})`; context.fillRect(0, 0, 1, 1);
-        context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
-        return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
-    };
-    const above = [];
-    for (let at = one; at; at = at.parentElement) above.unshift(getComputedStyle(at).backgroundColor);
-    const back = above.reduce((under, colour) => over(colour, under), [255, 255, 255]);
-    const light = (colour) => {
-        const linear = (c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
-        const [r, g, b] = colour.map((c) => linear(c / 255));
-        return .2126 * r + .7152 * g + .0722 * b;
-    };
-    const [a, b] = [light(over(getComputedStyle(one).color, back)), light(back)];
-    return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) >= 4.5;
-}"""
-
-
-def expect_readable(page, selector):
-    """Text and what is behind it come to differ as WCAG 2.1 asks; colours fade for a moment when the theme changes."""
-    try:
-        page.wait_for_function(READABLE, arg=selector)
-    except Error:
-        raise AssertionError(f"{selector}: contrast stays below 4.5") from None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.app.asking import WEB, ask
-from tests.app.serving import RUN, serving
+from tests.app.serving import RUN
 
 # What is asked of an endpoint where its own default would take long, or where it has none.
 QUICK = {
@@ -39,12 +39,6 @@ FILES = {
     "multimodaltextbox",
 }
 MISTAKES = ("Traceback", "object has no attribute", "unsupported operand", "upstream Gradio app", "root:x:")
-
-
-@pytest.fixture(scope="module")
-def app(models, tmp_path_factory):
-    with serving(models, tmp_path_factory.mktemp("fuzz")) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +87,7 @@ def test_one_bad_argument_among_good_ones(app, endpoints):
     places = [(name, place) for name, arguments in sorted(endpoints.items()) for place in range(len(arguments))]
     texts = st.text(max_size=30) | st.integers() | st.floats() | st.lists(st.integers(), max_size=3)
 
-    @settings(derandomize=True, max_examples=120, deadline=None)
+    @settings(derandomize=True, max_examples=60, deadline=None)
     @given(st.sampled_from(places), st.sampled_from(NASTY + WORST) | texts)
     def asked(place, value):
         name, at = place
@@ -206,7 +200,7 @@ def tell(app, index, data, session):
     return ""
 
 
-@pytest.mark.parametrize("value", [None, "x", {"path": "/etc/passwd"}], ids=str)
+@pytest.mark.parametrize("value", [None, {"path": "/etc/passwd"}], ids=str)
 def test_functions_without_a_name(app, config, value):
     called = 0
     for function in config["dependencies"]:

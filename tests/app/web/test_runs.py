@@ -12,7 +12,6 @@ from app.web.runs import (
     FINISHED,
     LONGEST_LINE,
     POINTS,
-    READ_WHOLE,
     RUNNING,
     SILENT,
     STOPPED,
@@ -48,8 +47,8 @@ def make(tmp_path):
     def made(name="00000-first", lines=(), silent=10.0, kimg=100, log="a line\n", shots=()):
         folder = root / name
         folder.mkdir()
-        options = {"kimg": kimg, "loss": "wgan-gp"}
-        about = {"architecture": "stylegan", "options": options, "generator": {"resolution": 64}, "data": {"name": "x"}}
+        options = {"kimg": kimg, "loss": "wgan-gp", "resolution": 64}
+        about = {"architecture": "stylegan", "options": options, "data": {"name": "x"}}
         (folder / "options.json").write_text(json.dumps(about))
         (folder / "stats.jsonl").write_text("".join(f"{one}\n" for one in lines))
         (folder / "log.txt").write_text(log)
@@ -66,7 +65,7 @@ def make(tmp_path):
 def test_a_run_that_runs(make):
     summary = make(lines=[line(1), line(50, alpha=1.0)]).summary(NOW)
     assert (summary.state, summary.architecture, summary.data) == (RUNNING, "stylegan", "x")
-    assert (summary.total_kimg, summary.full_resolution, summary.loss) == (100, 64, "wgan-gp")
+    assert (summary.total_kimg, summary.full_resolution, summary.objective) == (100, 64, "wgan-gp")
     assert (summary.share, summary.seconds_left, summary.newest["alpha"]) == (0.5, 90, 1.0)
     assert json.loads(json.dumps(summary.facts(), allow_nan=False))["kimg"] == 50
 
@@ -177,7 +176,7 @@ def test_a_huge_file_is_only_sampled(make, monkeypatch):
     run = make()
     count, read = 0, []
     with (run.folder / "stats.jsonl").open("w") as file:
-        while file.tell() < 8 * READ_WHOLE:
+        while file.tell() < 1 << 22:
             file.write(line(count) + "\n")
             count += 1
     loads = json.loads
@@ -194,7 +193,7 @@ def test_a_huge_file_is_only_sampled(make, monkeypatch):
 
 def test_a_huge_file_without_an_end_of_line(make):
     run = make()
-    (run.folder / "stats.jsonl").write_bytes(b"x" * (2 * READ_WHOLE))
+    (run.folder / "stats.jsonl").write_bytes(b"x" * (1 << 21))
     assert run.stats() == []
     assert run.summary(NOW).state == RUNNING
 

@@ -6,13 +6,7 @@ from PIL import Image
 
 from app.web.pages.training import _limits
 from tests.app.asking import ask
-from tests.app.serving import RUN, serving, write_run
-
-
-@pytest.fixture(scope="module")
-def app(models, tmp_path_factory):
-    with serving(models, tmp_path_factory.mktemp("training")) as served:
-        yield served
+from tests.app.serving import RUN, write_run
 
 
 @pytest.fixture
@@ -23,7 +17,7 @@ def client(app):
 
 
 def test_runs_are_listed(app, client):
-    (run,) = client.predict(api_name="/runs")
+    (run,) = (one for one in client.predict(api_name="/runs") if one["name"] == RUN)
     assert (run["name"], run["state"], run["kimg"], run["total_kimg"]) == (RUN, "running", 29, 40)
     assert (run["architecture"], run["objective"], run["data"]) == ("stylegan", "ns-r1", "faces")
     assert run["seconds_left"] <= 971
@@ -31,7 +25,7 @@ def test_runs_are_listed(app, client):
 
 def test_a_run_that_begins_later_is_listed_at_once(app, client):
     write_run(app.runs / "00001-later", ticks=3)
-    assert {run["name"] for run in client.predict(api_name="/runs")} == {RUN, "00001-later"}
+    assert {run["name"] for run in client.predict(api_name="/runs")} >= {RUN, "00001-later"}
     assert client.predict("00001-later", api_name="/run_stats")["kimg"] == 2
 
 
