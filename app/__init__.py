@@ -1,4 +1,4 @@
-"""Pictures from trained models: the engine, the command line on it and the browser app (`python -m app`)."""
+"""Pictures from trained models: the sampler, the command line on it and the browser app (`python -m app`)."""
 
 import os
 

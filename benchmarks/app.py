@@ -52,7 +52,7 @@ def main() -> int:
         name = models.first
         if name is None:
             raise SystemExit("error: there is no model; name one with --model")
-        models.engine(name)
+        models.sampler(name)
         demo = build_app(models, Serve(), Path(files))
         url = launch(demo, Serve())
         try:

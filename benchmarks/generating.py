@@ -20,7 +20,7 @@ from benchmarks.timing import apart, interleaved, machine, peak_memory, ratio, s
 from progan.layers import cache_weights
 from stylegrow.common.system import available_cpus, keep_freed_memory
 from stylegrow.common.tables import markdown_table
-from stylegrow.sampling.engine import Engine
+from stylegrow.sampling.sampler import Sampler
 
 ROWS = ("peer", "baseline", "float32", "bf16")
 FACE = "stylegan-toonhead64"
@@ -89,10 +89,10 @@ def measure(options: Options, row: str, network: str, batch: int) -> tuple[list[
 def latency(options: Options, dtype: Literal["float32", "bf16"]) -> list[float]:
     """Seconds from a seed to one uint8 face of the bundled StyleGAN, for several seeds."""
     torch.set_num_threads(options.threads or available_cpus())
-    engine = Engine(FACE, options.device, dtype=dtype)
-    setting = engine.setting()
+    sampler = Sampler(FACE, options.device, dtype=dtype)
+    setting = sampler.setting()
     seeds = iter(range(options.faces + 3))
-    return seconds_each(lambda: list(engine.images([next(seeds)], setting)), options.faces, options.device, warm_up=3)
+    return seconds_each(lambda: list(sampler.images([next(seeds)], setting)), options.faces, options.device, warm_up=3)
 
 
 def compare(options: Options, network: str, batch: int) -> str:

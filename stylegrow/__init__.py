@@ -1,21 +1,33 @@
-"""Image generators: load, sample, evaluate and render them."""
+"""Image generators: load, sample and evaluate them, and the data that they are trained on."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from progan.lazy import lazy_names
 
-# Public names and their modules, which are imported when a name is first used: most need torch.
-_MODULES = {
-    "evaluate": "stylegrow.metrics",
-    "load_discriminator": "stylegrow.models",
-    "load_generator": "stylegrow.models",
-    "save_model": "stylegrow.models",
-}
-__all__ = ["__version__", *_MODULES]
+if TYPE_CHECKING:
+    from stylegrow.data import open_dataset
+    from stylegrow.metrics import evaluate
+    from stylegrow.models import load_discriminator, load_generator, save_model
+    from stylegrow.sampling.sampler import sample
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__version__ = "0.2.0"
+__all__ = [
+    "__version__",
+    "evaluate",
+    "load_discriminator",
+    "load_generator",
+    "open_dataset",
+    "sample",
+    "save_model",
+]
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "evaluate": "stylegrow.metrics",
+        "load_discriminator": "stylegrow.models",
+        "load_generator": "stylegrow.models",
+        "open_dataset": "stylegrow.data",
+        "sample": "stylegrow.sampling.sampler",
+        "save_model": "stylegrow.models",
+    },
+)

@@ -17,8 +17,8 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def engine(models):
-    """The engine of one of them by its name, on the CPU."""
-    from stylegrow.sampling.engine import Engine
+def sampler(models):
+    """The sampler of one of them by its name, on the CPU."""
+    from stylegrow.sampling.sampler import Sampler
 
-    return lambda name: Engine(str(models / name), "cpu")
+    return lambda name: Sampler(str(models / name), "cpu")

@@ -9,17 +9,17 @@ import torch
 
 from stylegrow.common.errors import ModelError
 from stylegrow.models import load_discriminator
-from stylegrow.sampling.engine import Engine
+from stylegrow.sampling.sampler import Sampler
 
 
 class Critic:
     """Scores images: the higher, the more real. It sees each alone, as a player does who compares no batches."""
 
-    def __init__(self, engine: Engine, network: Any) -> None:
-        self._network, self._alpha = network, engine.alpha
-        self._device = next(engine.generator.parameters()).device
+    def __init__(self, sampler: Sampler, network: Any) -> None:
+        self._network, self._alpha = network, sampler.alpha
+        self._device = next(sampler.generator.parameters()).device
         self._network.to(self._device)
-        self._takes_labels = engine.architecture.scores_by_class and network.label_dim > 0
+        self._takes_labels = sampler.architecture.scores_by_class and network.label_dim > 0
 
     @torch.inference_mode()
     def score(self, pixels: np.ndarray, label: int | None) -> float:
@@ -36,12 +36,12 @@ class Critic:
         return max(float(self._network(image, one_hot[[number]], self._alpha)) for number in tried)
 
 
-def find_critic(engine: Engine) -> Critic | None:
+def find_critic(sampler: Sampler) -> Critic | None:
     """The critic of a model; None if it was saved without one, or with one for other images."""
     try:
-        network = load_discriminator(engine.folder)
+        network = load_discriminator(sampler.folder)
     except ModelError:
         return None
-    own, other = engine.generator.config, network.config
+    own, other = sampler.generator.config, network.config
     shared = ("resolution", "image_channels", "label_dim")
-    return Critic(engine, network) if all(getattr(own, name) == getattr(other, name) for name in shared) else None
+    return Critic(sampler, network) if all(getattr(own, name) == getattr(other, name) for name in shared) else None

@@ -85,7 +85,7 @@ class Game:
                 seen.add(images.real)
             if thumbnails:
                 pixels = [anti_cheat.thumbnail(image) for image in pixels]
-            paths = self._publish(pixels, anti_cheat.shown_size(model.engine.resolution))
+            paths = self._publish(pixels, anti_cheat.shown_size(model.sampler.resolution))
             key = (model.key, mode, difficulty, length, thumbnails)
             if visitor.series is None or visitor.series.finished or visitor.series.key != key:
                 visitor.series = Series(key, mode, difficulty, length, thumbnails, 0 if model.critic else None)
@@ -249,7 +249,7 @@ class Game:
             tuple(model.caption(one) for one in images.generated),
             images.generated,
             images.critique(truth),
-            wording.tip(visitor.rounds, noun, model.engine.styled),
+            wording.tip(visitor.rounds, noun, model.sampler.styled),
         )
         player = None if series.thumbnails else visitor.player
         board = board_name(model, series.mode, series.difficulty)
@@ -312,5 +312,5 @@ def _checked(model: GameModel, mode: str, length: int | None) -> Mode:
     if isinstance(length, bool) or length not in LENGTHS:
         raise InputError(f"Rounds {shown(str(length)[:99])}: choose {LENGTHS[0]}, {LENGTHS[1]} or none.")
     if MODES[mode].needs_critic and model.critic is None:
-        raise InputError(f'{MODES[mode].title} needs the model\'s own critic; "{model.engine.name}" has none.')
+        raise InputError(f'{MODES[mode].title} needs the model\'s own critic; "{model.sampler.name}" has none.')
     return MODES[mode]

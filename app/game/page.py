@@ -99,7 +99,7 @@ def build(context: Context) -> None:
     def arrive(model: str, mode: str) -> list[Any]:
         """What the model's data and critic allow."""
         try:
-            played = source.of(context.models.engine(model))
+            played = source.of(context.models.sampler(model))
         except InputError as error:
             return [_unplayable(str(error)), gr.skip(), {"ready": False}]
         modes = [name for name, kind in MODES.items() if played.critic or not kind.needs_critic]
@@ -114,8 +114,8 @@ def build(context: Context) -> None:
         The mode is pair, single, odd, blitz or critic. Rounds belong to the session that asked for them; the last one
         of the session is over. An open blitz runs for 60 seconds of thinking. Thumbnails are not ranked.
         """
-        engine = context.models.engine(model)  # which lives as long as its round is drawn
-        shown = game.new_round(_session(request), source.of(engine), mode, difficulty, rounds, thumbnails)
+        sampler = context.models.sampler(model)  # which lives as long as its round is drawn
+        shown = game.new_round(_session(request), source.of(sampler), mode, difficulty, rounds, thumbnails)
         files = [str(path) for path in shown.pictures]
         names = ("question", "alternatives", "choices", "buttons")
         said = {name: getattr(shown, name) for name in names} | {"model": model, "standing": vars(shown.standing)}
@@ -273,7 +273,7 @@ def _leaderboard(
         ask, entries, said = gr.Button("Board"), gr.JSON(label="Board"), gr.Textbox(label="Said")
 
     def entries_of(mode: str, difficulty: str, model: str, session: str) -> tuple[list[Any], Any]:
-        name = board_name(source.of(context.models.engine(model)), mode, difficulty)
+        name = board_name(source.of(context.models.sampler(model)), mode, difficulty)
         return game.board().top(name), game.entry(session, name)
 
     def show(mode: str, difficulty: str, model: str, request: gr.Request) -> str:

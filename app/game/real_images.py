@@ -24,7 +24,7 @@ from stylegrow.data.request import Shape
 from stylegrow.data.sources import TOONHEAD
 from stylegrow.data.sources.base import Source
 from stylegrow.models import read_config
-from stylegrow.sampling.engine import Engine
+from stylegrow.sampling.sampler import Sampler
 
 LEAST, MOST = 20, 10_000
 MISSING = f"The game needs real photos: start the app with --real-images DIR (at least {LEAST})."
@@ -72,14 +72,14 @@ class RealImages:
         raise InputError(MISSING)
 
 
-def find_real_images(engine: Engine, folder: str | os.PathLike[str] | None = None) -> RealImages:
+def find_real_images(sampler: Sampler, folder: str | os.PathLike[str] | None = None) -> RealImages:
     """The real images for a model: those of `folder`, else those that its training held out.
 
     `folder` (or zip file, or prepared data set) has at least 20 usable images. InputError where there are too few.
     """
     if folder is not None:
-        return _of_folder(engine, Path(folder))
-    training = read_config(engine.folder)["training"]
+        return _of_folder(sampler, Path(folder))
+    training = read_config(sampler.folder)["training"]
     held_out = training.get("held_out")
     if not (isinstance(held_out, list) and len(held_out) >= LEAST and all(isinstance(name, str) for name in held_out)):
         raise InputError(MISSING)
@@ -87,25 +87,25 @@ def find_real_images(engine: Engine, folder: str | os.PathLike[str] | None = Non
     if str(training.get("data", "")).startswith(f"{TOONHEAD}, "):
         numbers = [int(found[1]) for found in map(FACE.fullmatch, held_out) if found]
         if len(numbers) == len(held_out):
-            return _faces(engine, numbers, attribute)
-    return _of_run(engine, held_out, attribute)
+            return _faces(sampler, numbers, attribute)
+    return _of_run(sampler, held_out, attribute)
 
 
-def _faces(engine: Engine, numbers: Sequence[int], attribute: object) -> RealImages:
+def _faces(sampler: Sampler, numbers: Sequence[int], attribute: object) -> RealImages:
     """Embedded faces, each drawn when it is needed: far quicker than preparing thousands to look at a hundred."""
     from stylegrow.data.sources import find_source, toonhead
 
     labels = None
-    if attribute in toonhead.ATTRIBUTES and engine.classes == list(toonhead.classes(str(attribute))):
-        labels = [engine.classes.index(toonhead.attributes(number)[str(attribute)]) for number in numbers]
-    return RealImages(len(numbers), _read_source(engine, find_source(TOONHEAD), numbers), "face", labels)
+    if attribute in toonhead.ATTRIBUTES and sampler.classes == list(toonhead.classes(str(attribute))):
+        labels = [sampler.classes.index(toonhead.attributes(number)[str(attribute)]) for number in numbers]
+    return RealImages(len(numbers), _read_source(sampler, find_source(TOONHEAD), numbers), "face", labels)
 
 
-def _of_run(engine: Engine, held_out: Sequence[str], attribute: object) -> RealImages:
+def _of_run(sampler: Sampler, held_out: Sequence[str], attribute: object) -> RealImages:
     """Held-out images of the run whose folder the model lies in (model/, models/000100/), from its data set."""
     from stylegrow.data import Dataset
 
-    for folder in list(engine.folder.resolve().parents)[:2]:
+    for folder in list(sampler.folder.resolve().parents)[:2]:
         try:
             data = json.loads((folder / "options.json").read_bytes())["data"]
             if [printable(name) for name in data["held_out"]][:MOST] != list(held_out):  # another run's
@@ -116,13 +116,13 @@ def _of_run(engine: Engine, held_out: Sequence[str], attribute: object) -> RealI
             labels = None
             if attribute in dataset.attributes:
                 labels = dataset.labels(str(attribute), np.array(indices)).argmax(axis=1).tolist()
-            return RealImages(len(indices), _read_prepared(engine, dataset, indices), labels=labels)
+            return RealImages(len(indices), _read_prepared(sampler, dataset, indices), labels=labels)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     raise InputError(MISSING)
 
 
-def _of_folder(engine: Engine, path: Path) -> RealImages:
+def _of_folder(sampler: Sampler, path: Path) -> RealImages:
     """Images of a folder. Twenty are read now, so that what is wrong is said at once; the others when needed."""
     from stylegrow.data import Dataset
     from stylegrow.data.dataset import is_prepared
@@ -132,11 +132,11 @@ def _of_folder(engine: Engine, path: Path) -> RealImages:
         if is_prepared(path):
             dataset = Dataset(path.expanduser())
             chosen = _spread(len(dataset))
-            read = _read_prepared(engine, dataset, chosen)
+            read = _read_prepared(sampler, dataset, chosen)
         else:
             source = find_source(path)
             chosen = _spread(len(source.names))
-            read = _read_source(engine, source, chosen)
+            read = _read_source(sampler, source, chosen)
     except DataError as error:
         raise InputError(f"{MISSING} --real-images: {error}") from error
     reals, usable = RealImages(len(chosen), read), 0
@@ -153,15 +153,15 @@ def _spread(count: int) -> list[int]:
     return list(range(count)) if count <= MOST else sorted(random.Random(count).sample(range(count), MOST))
 
 
-def _read_source(engine: Engine, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
-    """A function that keeps nothing of the engine, which may be gone from memory before the images are."""
-    shape, resolution, alpha = _shape(engine), engine.resolution, engine.alpha
+def _read_source(sampler: Sampler, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
+    """A function that keeps nothing of the sampler, which may be gone from memory before the images are."""
+    shape, resolution, alpha = _shape(sampler), sampler.resolution, sampler.alpha
     return lambda index: at_stage(source.image(chosen[index], shape).pixels, resolution, alpha)
 
 
-def _read_prepared(engine: Engine, dataset: Any, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
+def _read_prepared(sampler: Sampler, dataset: Any, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
     """As `_read_source`. DataError where the data set was prepared for other models."""
-    resolution, alpha, channels = engine.resolution, engine.alpha, _shape(engine).channels
+    resolution, alpha, channels = sampler.resolution, sampler.alpha, _shape(sampler).channels
     if dataset.resolution < resolution or dataset.channels != channels:
         raise DataError(
             f"the data set is prepared at {dataset.resolution} px with {dataset.channels} channels: "
@@ -170,9 +170,9 @@ def _read_prepared(engine: Engine, dataset: Any, chosen: Sequence[int]) -> Calla
     return lambda index: at_stage(dataset.read(np.array([chosen[index]]), resolution)[0], resolution, alpha)
 
 
-def _shape(engine: Engine) -> Shape:
+def _shape(sampler: Sampler) -> Shape:
     """How training prepares images for this model."""
-    return Shape(engine.generator.resolution, engine.generator.config.image_channels)
+    return Shape(sampler.generator.resolution, sampler.generator.config.image_channels)
 
 
 def at_stage(pixels: np.ndarray, resolution: int, alpha: float) -> np.ndarray:

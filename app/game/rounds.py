@@ -18,8 +18,8 @@ from app.game.critic import Critic, find_critic
 from app.game.real_images import RealImages, find_real_images
 from app.game.rules import DIFFICULTIES, GENERATED, LETTERS, REAL, Critique, GeneratedImage, Mode
 from stylegrow.common.errors import InputError
-from stylegrow.sampling.engine import Engine
 from stylegrow.sampling.inputs import LARGEST_SEED, shown
+from stylegrow.sampling.sampler import Sampler
 
 CALIBRATION = 12  # images of either kind that tell the critic where "real" begins
 
@@ -61,48 +61,48 @@ class RoundImages:
 class RoundSource:
     """The models in memory as the game plays them; thread-safe.
 
-    A GameModel goes when its engine does, which it does not keep: hold on to the engine while a round is drawn.
+    A GameModel goes when its sampler does, which it does not keep: hold on to the sampler while a round is drawn.
     """
 
     def __init__(self, real_images: str | os.PathLike[str] | None = None) -> None:
         self._real_images = real_images
-        self._models: WeakKeyDictionary[Engine, GameModel] = WeakKeyDictionary()
+        self._models: WeakKeyDictionary[Sampler, GameModel] = WeakKeyDictionary()
         self._lock = Lock()
 
-    def of(self, engine: Engine) -> GameModel:
-        """The game's model of an engine, made when it is first asked for. InputError where there are no real images."""
+    def of(self, sampler: Sampler) -> GameModel:
+        """The game's model of a sampler, made when it is first asked for. InputError where there are no real images."""
         with self._lock:
-            if engine not in self._models:
-                reals = find_real_images(engine, self._real_images)
-                self._models[engine] = GameModel(weakref.proxy(engine), reals)
-            return self._models[engine]
+            if sampler not in self._models:
+                reals = find_real_images(sampler, self._real_images)
+                self._models[sampler] = GameModel(weakref.proxy(sampler), reals)
+            return self._models[sampler]
 
 
 class GameModel:
-    """Draws rounds of one model. It keeps nothing of them; `draw_round` runs the networks, as Engine.images does."""
+    """Draws rounds of one model. It keeps nothing of them; `draw_round` runs the networks, as Sampler.images does."""
 
-    def __init__(self, engine: Engine, reals: RealImages) -> None:
-        self.engine, self.reals = engine, reals
+    def __init__(self, sampler: Sampler, reals: RealImages) -> None:
+        self.sampler, self.reals = sampler, reals
         self._thresholds: dict[float | None, float] = {}
 
     @cached_property
     def key(self) -> str:
         """Tells models apart, also those of the same name."""
-        return self.engine.weights
+        return self.sampler.weights
 
     @cached_property
     def critic(self) -> Critic | None:
         """None where the model was saved without one."""
-        return find_critic(self.engine)
+        return find_critic(self.sampler)
 
     def psi(self, difficulty: str) -> float | None:
         """The truncation of a difficulty; a model without truncation has only "normal", and None. InputError."""
         if not isinstance(difficulty, str) or difficulty not in DIFFICULTIES:
             raise InputError(f"Difficulty {shown(str(difficulty)[:99])}: choose {', '.join(DIFFICULTIES)}.")
-        if self.engine.styled:
+        if self.sampler.styled:
             return DIFFICULTIES[difficulty]
         if difficulty != "normal":
-            raise InputError(f'Difficulty {difficulty} needs a StyleGAN model; "{self.engine.name}" is a ProGAN.')
+            raise InputError(f'Difficulty {difficulty} needs a StyleGAN model; "{self.sampler.name}" is a ProGAN.')
         return None
 
     def draw_round(
@@ -138,18 +138,18 @@ class GameModel:
     def _class_name(self, label: int | None, unnamed: str = "") -> str | None:
         if label is None:
             return None
-        return self.engine.classes[label] if self.engine.classes else f"{unnamed}{label}"
+        return self.sampler.classes[label] if self.sampler.classes else f"{unnamed}{label}"
 
     def _choose(self, psi: float | None, rng: random.Random) -> GeneratedImage:
         """An image to generate, of a class that is as frequent as among the real ones, where that is known."""
-        classes, label = self.engine.generator.label_dim, None
+        classes, label = self.sampler.generator.label_dim, None
         if classes:
             label = rng.choice(self.reals.labels) if self.reals.labels else rng.randrange(classes)
         return GeneratedImage(rng.randrange(LARGEST_SEED + 1), psi, label)
 
     def _generate(self, image: GeneratedImage) -> np.ndarray:
-        setting = self.engine.setting(psi=image.psi, label=self._class_name(image.label))
-        return next(iter(self.engine.images([image.seed], setting)))
+        setting = self.sampler.setting(psi=image.psi, label=self._class_name(image.label))
+        return next(iter(self.sampler.images([image.seed], setting)))
 
     def _score(self, pixels: np.ndarray, image: GeneratedImage | None, real: int) -> float:
         """The critic's score. It gets classes only if those of real images are known too: it treats both alike."""

@@ -17,7 +17,7 @@ from stylegrow.models.folders import ZOO
 from stylegrow.models.info import BUNDLED, ModelInfo, read_info
 
 if TYPE_CHECKING:
-    from stylegrow.sampling.engine import Engine
+    from stylegrow.sampling.sampler import Sampler
 
 MOST_IN_MEMORY = 2
 TRIES, LONGEST_TRYING = 5, 3.0  # how often an image is drawn to know how long it takes; seconds
@@ -39,7 +39,7 @@ class Models:
         """Those given, then those in a folder; without either the bundled ones. InputError or ModelError."""
         self._device, self._batch, self._dtype = device, batch, dtype
         self._lock = Lock()
-        self._engines: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
+        self._samplers: OrderedDict[str, tuple[Sampler, float]] = OrderedDict()
         self.cards: dict[str, ModelInfo] = {}
         for model in models:
             self._add(read_info(model))
@@ -73,50 +73,50 @@ class Models:
             raise InputError("There is no such model here; choose one from the list.")
         return self.cards[name]
 
-    def engine(self, name: Any) -> Engine:
-        """The engine of a model, loaded if need be. InputError when there is none, or when it cannot be loaded."""
+    def sampler(self, name: Any) -> Sampler:
+        """The sampler of a model, loaded if need be. InputError when there is none, or when it cannot be loaded."""
         return self._loaded(name)[0]
 
     def seconds(self, name: Any) -> float | None:
         """How long the model takes for an image, if it is in memory: as measured when it was loaded."""
         with self._lock:
-            found = self._engines.get(name) if isinstance(name, str) else None
+            found = self._samplers.get(name) if isinstance(name, str) else None
             return found[1] if found else None
 
     def device(self) -> str:
         """ "cpu", "cuda", ...: where models are loaded to."""
-        from stylegrow.sampling.engine import default_device
+        from stylegrow.sampling.sampler import default_device
 
         return self._device.partition(":")[0] if self._device else default_device()
 
-    def _loaded(self, name: Any) -> tuple[Engine, float]:
+    def _loaded(self, name: Any) -> tuple[Sampler, float]:
         card = self.card(name)
         with self._lock:
-            if card.name not in self._engines:
-                while len(self._engines) >= MOST_IN_MEMORY:
-                    self._engines.popitem(last=False)
-                self._engines[card.name] = self._load(card)
-            self._engines.move_to_end(card.name)
-            return self._engines[card.name]
+            if card.name not in self._samplers:
+                while len(self._samplers) >= MOST_IN_MEMORY:
+                    self._samplers.popitem(last=False)
+                self._samplers[card.name] = self._load(card)
+            self._samplers.move_to_end(card.name)
+            return self._samplers[card.name]
 
-    def _load(self, card: ModelInfo) -> tuple[Engine, float]:
-        from stylegrow.sampling.engine import Engine
+    def _load(self, card: ModelInfo) -> tuple[Sampler, float]:
+        from stylegrow.sampling.sampler import Sampler
 
         try:
-            engine = Engine(str(card.folder), self._device, self._batch, self._dtype)
+            sampler = Sampler(str(card.folder), self._device, self._batch, self._dtype)
         except (ModelError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             raise InputError(
                 f'"{card.name}" cannot be loaded: {str(error).replace(str(card.folder), card.name)}'
             ) from None
-        setting = engine.setting(label="0" if card.labels else None)
-        list(engine.images([0], setting))  # the first image also pays for what is set up once
+        setting = sampler.setting(label="0" if card.labels else None)
+        list(sampler.images([0], setting))  # the first image also pays for what is set up once
         seconds: list[float] = []
         while len(seconds) < TRIES and sum(seconds) < LONGEST_TRYING:  # the best of some, since others may be at work
             start = time.perf_counter()
-            list(engine.images([0], setting))
+            list(sampler.images([0], setting))
             seconds.append(time.perf_counter() - start)
-        return engine, min(seconds)
+        return sampler, min(seconds)
 
 
 def _cards_in(folder: Path) -> Iterable[ModelInfo]:

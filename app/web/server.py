@@ -39,7 +39,7 @@ def serve(options: Serve) -> None:
     _check(options)
     models = Models(options.model, options.models_dir, options.device, options.max_batch, options.dtype)
     if models.first is not None:
-        models.engine(models.first)  # now, so that what is wrong with it shows here
+        models.sampler(models.first)  # now, so that what is wrong with it shows here
     with _files() as files:
         demo = build_app(models, options, files)
         url = launch(demo, options, auth)

@@ -14,8 +14,8 @@ from stylegrow.models.evaluation import read_evaluation
 from stylegrow.models.folders import ZOO, find_model, write_card
 from stylegrow.models.hub import is_reference
 from stylegrow.rendering import figures, grids
-from stylegrow.sampling.engine import Engine
 from stylegrow.sampling.inputs import read_numbers, read_seeds
+from stylegrow.sampling.sampler import Sampler
 
 MOST_SEEDS = 256  # of the grid
 ELSEWHERE = "path/of/this/folder"  # what the card calls a model that is not in zoo/
@@ -50,51 +50,51 @@ def renew_card(options: ModelCard) -> None:
 
 
 def draw(
-    engine: Engine, seeds: str, label: str | None = None, progress: figures.Progress = figures.silent
+    sampler: Sampler, seeds: str, label: str | None = None, progress: figures.Progress = figures.silent
 ) -> list[Figure]:
     """The uncurated grid of the seeds at psi 1 and, of a StyleGAN, the truncation strip and the mixing grid.
 
     `label` is the name or number of a class. InputError for seeds that cannot be read, and for a class.
     """
     found = read_seeds(seeds, "--seeds", MOST_SEEDS)
-    whole = engine.setting(psi=1.0 if engine.styled else None, label=label)
-    psi = ["--trunc", "1"] if engine.styled else []
-    grid = figures.sample_grid(engine, found, Grid.columns, whole, progress=progress)
-    command = _command(engine, "grid", ["--seeds", seeds, *psi], label)
+    whole = sampler.setting(psi=1.0 if sampler.styled else None, label=label)
+    psi = ["--trunc", "1"] if sampler.styled else []
+    grid = figures.sample_grid(sampler, found, Grid.columns, whole, progress=progress)
+    command = _command(sampler, "grid", ["--seeds", seeds, *psi], label)
     caption = f"Uncurated: seeds {seeds}" + (", psi 1" if psi else "")
-    drawn = [Figure(CardImage("grid.png", caption, command), grid.image, engine.text(whole, seeds=found))]
-    if engine.styled:
-        drawn.append(_truncation(engine, label, progress))
-    if engine.styled and engine.generator.num_layers > 1:
-        drawn.append(_mixing(engine, label, progress))
+    drawn = [Figure(CardImage("grid.png", caption, command), grid.image, sampler.text(whole, seeds=found))]
+    if sampler.styled:
+        drawn.append(_truncation(sampler, label, progress))
+    if sampler.styled and sampler.generator.num_layers > 1:
+        drawn.append(_mixing(sampler, label, progress))
     return drawn
 
 
-def _truncation(engine: Engine, label: str | None, progress: figures.Progress) -> Figure:
+def _truncation(sampler: Sampler, label: str | None, progress: figures.Progress) -> Figure:
     seeds, psis = read_seeds(Truncation.seeds), read_numbers(Truncation.trunc, "--trunc", MOST_SEEDS)
-    setting = engine.setting(label=label)
-    strip = figures.truncation_strip(engine, seeds, psis, setting, progress=progress)
+    setting = sampler.setting(label=label)
+    strip = figures.truncation_strip(sampler, seeds, psis, setting, progress=progress)
     caption = f"Truncation: seeds {Truncation.seeds} at psi {', '.join(f'{psi:g}' for psi in psis)}"
-    command = _command(engine, "truncation", ["--seeds", Truncation.seeds], label)
+    command = _command(sampler, "truncation", ["--seeds", Truncation.seeds], label)
     entry = CardImage("truncation.png", caption, command)
-    return Figure(entry, strip.image, engine.text(setting, seeds=seeds, psi=psis))
+    return Figure(entry, strip.image, sampler.text(setting, seeds=seeds, psi=psis))
 
 
-def _mixing(engine: Engine, label: str | None, progress: figures.Progress) -> Figure:
+def _mixing(sampler: Sampler, label: str | None, progress: figures.Progress) -> Figure:
     rows, columns = read_seeds(Mix.rows), read_seeds(Mix.cols)
-    setting = engine.setting(label=label)
-    styles = figures.bands(engine.layers(setting))
-    mixed = figures.mixing_grid(engine, rows, columns, styles, setting, progress=progress)
-    text = engine.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
+    setting = sampler.setting(label=label)
+    styles = figures.bands(sampler.layers(setting))
+    mixed = figures.mixing_grid(sampler, rows, columns, styles, setting, progress=progress)
+    text = sampler.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
     *more, last = [band.split()[0] for band, _ in styles]
     bands = f"{', '.join(more)} or {last}" if more else last
     caption = f"Style mixing, psi {setting.psi:g}: seeds {Mix.rows} with the {bands} styles of seeds {Mix.cols}"
-    command = _command(engine, "mix", ["--rows", Mix.rows, "--cols", Mix.cols], label)
+    command = _command(sampler, "mix", ["--rows", Mix.rows, "--cols", Mix.cols], label)
     return Figure(CardImage("mix.png", caption, command), mixed.image, text)
 
 
-def _command(engine: Engine, name: str, words: list[str], label: str | None) -> str:
+def _command(sampler: Sampler, name: str, words: list[str], label: str | None) -> str:
     """The command that draws it again."""
-    model = engine.folder.name if engine.folder.resolve().parent == ZOO.resolve() else ELSEWHERE
+    model = sampler.folder.name if sampler.folder.resolve().parent == ZOO.resolve() else ELSEWHERE
     words = [model, *words, *(["--class", label] if label is not None else [])]
-    return f"stylegrow {name} --model {shlex.join(words)}" + (" --dtype bf16" if engine.dtype == "bf16" else "")
+    return f"stylegrow {name} --model {shlex.join(words)}" + (" --dtype bf16" if sampler.dtype == "bf16" else "")

@@ -1,4 +1,4 @@
-"""What the commands do: an engine's pictures, in files that say how they were made."""
+"""What the commands do: a sampler's pictures, in files that say how they were made."""
 
 import os
 import sys
@@ -33,8 +33,10 @@ from stylegrow.rendering import figures, grids
 from stylegrow.rendering.growth import Moment, check_sides, moments, snapshots
 from stylegrow.rendering.growth import frames as growth_frames
 from stylegrow.rendering.video import Form, has_h264, write_film
-from stylegrow.sampling.engine import Engine, Setting, path_length
+from stylegrow.sampling.generation import Setting
 from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds
+from stylegrow.sampling.paths import path_length
+from stylegrow.sampling.sampler import Sampler
 
 MOST_FRAMES, MOST_FPS, MOST_DRAWS, MOST_IN_FIGURE = 20_000, 120, 10_000, 4096
 STAGE_SECONDS, MOST_STAGE_SECONDS = 2.0, 10
@@ -70,35 +72,35 @@ def run(options: Command) -> None:
 def generate(options: Generate) -> None:
     """seed0001.png and so on, each at its own size."""
     seeds = read_seeds(options.seeds, "--seeds")
-    engine = _opened(options)
-    setting = _setting(engine, options, options.trunc)
-    for seed, picture in zip(seeds, engine.images(seeds, setting), strict=True):
-        _save(grids.grid(picture[None], 1), options, f"seed{seed:04d}.png", engine.text(setting, seed=seed))
+    sampler = _opened(options)
+    setting = _setting(sampler, options, options.trunc)
+    for seed, picture in zip(seeds, sampler.images(seeds, setting), strict=True):
+        _save(grids.grid(picture[None], 1), options, f"seed{seed:04d}.png", sampler.text(setting, seed=seed))
 
 
 def grid(options: Grid) -> None:
     """grid.png, the seeds in their order."""
     seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
     _check("--columns", options.columns, 1, MOST_IN_FIGURE)
-    engine = _opened(options)
-    setting = _setting(engine, options, options.trunc)
-    figure = figures.sample_grid(engine, seeds, options.columns, setting, options.size, progress)
-    _save(figure.image, options, "grid.png", engine.text(setting, seeds=seeds))
+    sampler = _opened(options)
+    setting = _setting(sampler, options, options.trunc)
+    figure = figures.sample_grid(sampler, seeds, options.columns, setting, options.size, progress)
+    _save(figure.image, options, "grid.png", sampler.text(setting, seeds=seeds))
 
 
 def mix(options: Mix) -> None:
     """mix.png, all bands below each other or the layers that were asked for."""
     rows = read_seeds(options.rows, "--rows", MOST_IN_FIGURE)
     columns = read_seeds(options.cols, "--cols", MOST_IN_FIGURE)
-    engine = _opened(options)
-    engine.check_mixing()
-    setting = _setting(engine, options, options.trunc)
-    styles = figures.bands(engine.layers(setting))
+    sampler = _opened(options)
+    sampler.check_mixing()
+    setting = _setting(sampler, options, options.trunc)
+    styles = figures.bands(sampler.layers(setting))
     if options.styles is not None:
-        layers = read_layers(options.styles, engine.layers(setting), "--styles")
+        layers = read_layers(options.styles, sampler.layers(setting), "--styles")
         styles = [band for band in styles if band[1] == layers] or [(f"layers {options.styles}", layers)]
-    figure = figures.mixing_grid(engine, rows, columns, styles, setting, options.size, progress)
-    text = engine.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
+    figure = figures.mixing_grid(sampler, rows, columns, styles, setting, options.size, progress)
+    text = sampler.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
     _save(figure.image, options, "mix.png", text)
 
 
@@ -106,25 +108,25 @@ def truncation(options: Truncation) -> None:
     """truncation.png, a row a seed and a column a psi."""
     seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
     psis = read_numbers(options.trunc, "--trunc", MOST_IN_FIGURE)
-    engine = _opened(options)
-    setting, *_ = [_setting(engine, options, psi) for psi in psis]
-    figure = figures.truncation_strip(engine, seeds, psis, setting, options.size, progress)
-    _save(figure.image, options, "truncation.png", engine.text(setting, seeds=seeds, psi=psis))
+    sampler = _opened(options)
+    setting, *_ = [_setting(sampler, options, psi) for psi in psis]
+    figure = figures.truncation_strip(sampler, seeds, psis, setting, options.size, progress)
+    _save(figure.image, options, "truncation.png", sampler.text(setting, seeds=seeds, psi=psis))
 
 
 def noise(options: Noise) -> None:
     """noise.png, a row a seed."""
     seeds = read_seeds(options.seeds, "--seeds", MOST_IN_FIGURE)
     _check("--draws", options.draws, 2, MOST_DRAWS)
-    engine = _opened(options)
-    engine.check_noise()
-    setting = _setting(engine, options, options.trunc)
-    figure = figures.noise_detail(engine, seeds, options.draws, setting, options.size, progress)
+    sampler = _opened(options)
+    sampler.check_noise()
+    setting = _setting(sampler, options, options.trunc)
+    figure = figures.noise_detail(sampler, seeds, options.draws, setting, options.size, progress)
     _save(
         figure.image,
         options,
         "noise.png",
-        engine.text(replace(setting, noise="random"), seeds=seeds, draws=options.draws),
+        sampler.text(replace(setting, noise="random"), seeds=seeds, draws=options.draws),
     )
 
 
@@ -141,15 +143,15 @@ def interpolate(options: Interpolate) -> None:
             f"--frames {options.frames}: the film would have {total:,} frames, the limit is {MOST_FRAMES:,}"
         )
     form = _form(options)
-    engine = _opened(options)
-    setting = _setting(engine, options, options.trunc)
-    space = engine.space(options.space)
-    own = setting.resolution or engine.generator.resolution
-    size = figures.cell_size(engine, setting, options.size or max(own, SMALLEST_FILM), 1)
-    frames = engine.path(seeds, options.frames, options.loop, space, setting)
+    sampler = _opened(options)
+    setting = _setting(sampler, options, options.trunc)
+    space = sampler.space(options.space)
+    own = setting.resolution or sampler.generator.resolution
+    size = figures.cell_size(sampler, setting, options.size or max(own, SMALLEST_FILM), 1)
+    frames = sampler.path(seeds, options.frames, options.loop, space, setting)
     shown = (grids.resized(frame, size) for frame in progress(frames, total=total, unit="frame"))
     facts = {"seeds": seeds, "frames": options.frames, "fps": options.fps, "space": space, "loop": options.loop}
-    report(write_film(_folder(options), "interpolate", shown, options.fps, engine.text(setting, **facts), form))
+    report(write_film(_folder(options), "interpolate", shown, options.fps, sampler.text(setting, **facts), form))
 
 
 def growth(options: Growth) -> None:
@@ -173,14 +175,16 @@ def _stages(options: Growth, seeds: list[int]) -> _Film:
     if options.seconds is not None:
         raise InputError("--seconds: is for a film of --snapshots; give --seconds-per-stage")
     seconds = _seconds("--seconds-per-stage", options.seconds_per_stage, STAGE_SECONDS, MOST_STAGE_SECONDS)
-    engine = _opened(options)
-    setting = _setting(engine, options, options.trunc)
-    last = setting.resolution or engine.generator.resolution
-    first = figures.first_stage(engine, last)
+    sampler = _opened(options)
+    setting = _setting(sampler, options, options.trunc)
+    last = setting.resolution or sampler.generator.resolution
+    first = figures.first_stage(sampler, last)
     course = moments(first, last, setting.alpha, round(seconds * options.fps))
-    drawn = (list(engine.images(seeds, replace(setting, resolution=one.resolution, alpha=one.alpha))) for one in course)
+    drawn = (
+        list(sampler.images(seeds, replace(setting, resolution=one.resolution, alpha=one.alpha))) for one in course
+    )
     facts = {"seeds": seeds, "first_resolution": first, "seconds_per_stage": seconds, "fps": options.fps}
-    return course, drawn, _film_size(engine, options, setting, len(seeds)), engine.text(setting, **facts)
+    return course, drawn, _film_size(sampler, options, setting, len(seeds)), sampler.text(setting, **facts)
 
 
 def _snapshots(options: Growth, seeds: list[int]) -> _Film:
@@ -195,27 +199,27 @@ def _snapshots(options: Growth, seeds: list[int]) -> _Film:
     course = [moment for _, moment in kept]
     run = Path(options.model).expanduser().resolve().name
     # Opened here to check the input, and once more to draw, so that no two are in memory.
-    engine, setting = _snapshot(options, *kept[-1])
+    sampler, setting = _snapshot(options, *kept[-1])
     facts = {"kimg": [moment.kimg for moment in course], "seeds": seeds}
-    text = engine.text(setting, model=printable(run), **facts, seconds=seconds, fps=options.fps)
-    size = _film_size(engine, options, setting, len(seeds))
+    text = sampler.text(setting, model=printable(run), **facts, seconds=seconds, fps=options.fps)
+    size = _film_size(sampler, options, setting, len(seeds))
 
     def draw(folder: Path, moment: Moment) -> list[np.ndarray]:
-        engine, setting = _snapshot(options, folder, moment)
-        return list(engine.images(seeds, setting))
+        sampler, setting = _snapshot(options, folder, moment)
+        return list(sampler.images(seeds, setting))
 
     return course, (draw(*one) for one in kept), size, text
 
 
-def _snapshot(options: Growth, folder: Path, moment: Moment) -> tuple[Engine, Setting]:
+def _snapshot(options: Growth, folder: Path, moment: Moment) -> tuple[Sampler, Setting]:
     options = replace(options, model=str(folder), stage=moment.resolution, alpha=moment.alpha)
-    engine = _opened(options)
-    return engine, _setting(engine, options, options.trunc)
+    sampler = _opened(options)
+    return sampler, _setting(sampler, options, options.trunc)
 
 
-def _film_size(engine: Engine, options: Growth, setting: Setting, count: int) -> int:
+def _film_size(sampler: Sampler, options: Growth, setting: Setting, count: int) -> int:
     """The px of a picture. InputError for a film that would be too large."""
-    size = figures.cell_size(engine, setting, options.size, count)
+    size = figures.cell_size(sampler, setting, options.size, count)
     check_sides(count, options.columns, size)
     return size
 
@@ -237,18 +241,18 @@ def _form(options: Filmed) -> Form:
     return "webp"
 
 
-def _opened(options: Common) -> Engine:
-    """The engine of the model, once the folder for the files is known to be fine."""
+def _opened(options: Common) -> Sampler:
+    """The sampler of the model, once the folder for the files is known to be fine."""
     if not options.outdir:
         raise InputError("--outdir '': is empty; name a folder, or leave it out for one called out")
     check_folder(Path(options.outdir), "--outdir")
     return open_engine(options)
 
 
-def open_engine(options: Drawing) -> Engine:
+def open_engine(options: Drawing) -> Sampler:
     if options.batch is not None:
         _check("--batch", options.batch, 1, 4096)
-    return Engine(options.model, options.device, options.batch, options.dtype)
+    return Sampler(options.model, options.device, options.batch, options.dtype)
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -259,8 +263,8 @@ def check_folder(folder: Path, option: str) -> None:
         raise InputError(f"{option} {printable(folder)}: {printable(there)} {reason}; give another folder")
 
 
-def _setting(engine: Engine, options: Styled, psi: float | None) -> Setting:
-    return engine.setting(
+def _setting(sampler: Sampler, options: Styled, psi: float | None) -> Setting:
+    return sampler.setting(
         psi=psi,
         cutoff=options.cutoff,
         noise=options.noise_mode if isinstance(options, Noisy) else None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stylegrow.architectures import Generator
     from stylegrow.data import Dataset
     from stylegrow.metrics.results import Result
-    from stylegrow.sampling.drawing import Look
+    from stylegrow.sampling.generation import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def evaluate_models(options: Options) -> None:
 
     facts = read_config(options.model)["training"]
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    generator, look = open_model(options.model, options, device)
+    generator, setting = open_model(options.model, options, device)
     others = {name: open_model(name, options, device) for name in names_in(options.beside or "")}
     for name, (other, _) in others.items():
         check_alike(name, other, generator)
@@ -102,19 +102,19 @@ def evaluate_models(options: Options) -> None:
         features=options.features, seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts),
         cond=facts.get("labels"), cache=options.cache, device=device or "cpu", batch=options.batch or 0,
     )  # fmt: skip
-    results, anchors = evaluator.evaluate(generator, look), {}
+    results, anchors = evaluator.evaluate(generator, setting), {}
     if options.anchors:
         anchors = {"blurred 1 px": evaluator.blurred(), "noise of 1 grey level": evaluator.noisy()}
-    for name, (other, other_look) in others.items():
-        anchors[name_of(name, find_model(name))] = evaluator.evaluate(other, other_look)
+    for name, (other, other_setting) in others.items():
+        anchors[name_of(name, find_model(name))] = evaluator.evaluate(other, other_setting)
     heading = f"{options.model} against {dataset.name}, seed {options.seed}"
-    heading += "" if options.trunc is None else f", psi {look.psi:g}"
+    heading += "" if options.trunc is None else f", psi {setting.psi:g}"
     print(f"{printable(heading)}, {time.monotonic() - start:.0f} s")
     report(results, anchors)
     write(options, results, anchors, {"parameters": heading, "Source": dataset.credit or dataset.source})
 
 
-def open_model(name: str, options: Options, device: torch.device | None) -> tuple[Generator, Look]:
+def open_model(name: str, options: Options, device: torch.device | None) -> tuple[Generator, Setting]:
     """A model's generator, and the stage that it reached with the truncation of the options and random noise.
 
     InputError for a truncation where there is none.
@@ -124,7 +124,7 @@ def open_model(name: str, options: Options, device: torch.device | None) -> tupl
     from stylegrow.architectures import has_styles
     from stylegrow.models import load_generator, read_config
     from stylegrow.models.config import stage_reached
-    from stylegrow.sampling.drawing import Look
+    from stylegrow.sampling.generation import Setting
 
     generator = load_generator(name)
     generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
@@ -132,7 +132,7 @@ def open_model(name: str, options: Options, device: torch.device | None) -> tupl
         raise InputError(f"--trunc {options.trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
     stage, alpha = stage_reached(read_config(name)["training"], generator.resolution)
     psi = 1.0 if options.trunc is None else options.trunc
-    return generator, Look(psi, noise="random", resolution=stage, alpha=alpha)
+    return generator, Setting(psi, noise="random", resolution=stage, alpha=alpha)
 
 
 def check_alike(name: str, other: Generator, generator: Generator) -> None:

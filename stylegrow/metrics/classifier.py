@@ -18,7 +18,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
 from stylegrow.data.sources import toonhead
 from stylegrow.metrics.reals import blurred
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 FILE = Path(__file__).with_name("toonhead-attributes.safetensors")
 SIZE = 64  # px
@@ -55,7 +55,7 @@ class AttributeClassifier(nn.Module):
         """
         device = next(self.parameters()).device
         found = []
-        for part in drawing.parts(len(images), BATCH_READ):
+        for part in generation.parts(len(images), BATCH_READ):
             x = functional.interpolate(torch.tensor(images[part]).to(device).float(), (SIZE, SIZE), mode="area")
             found.append(torch.stack([logits.argmax(dim=1) for logits in self(x / 127.5 - 1)], dim=1).cpu().numpy())
         return dict(zip(toonhead.ATTRIBUTES, np.concatenate(found).T, strict=True))

@@ -19,7 +19,7 @@ from stylegrow.metrics.features import EmbeddedNetwork, RealFeatures, embedded, 
 from stylegrow.metrics.reals import Reals, blurred_images, check_data, check_generator, choose_reals, noisy_images
 from stylegrow.metrics.results import Result
 from stylegrow.metrics.table import DEFAULT, METRICS, check_names
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
@@ -96,25 +96,25 @@ class Evaluator:
             self._ppl_network = network if isinstance(network, EmbeddedNetwork) else embedded().to(device).eval()
 
     @torch.inference_mode()
-    def evaluate(self, generator: Generator, look: drawing.Look | None = None) -> list[Result]:
+    def evaluate(self, generator: Generator, setting: generation.Setting | None = None) -> list[Result]:
         """All metrics of a generator, in the order asked for, floors beside them.
 
         `look` is its stage and truncation; by default its whole network, untruncated, with random noise. InputError
         where the generator does not fit the data.
         """
-        look = look or drawing.Look(noise="random")
+        setting = setting or generation.Setting(noise="random")
         check_generator(self.reals, generator, self._cond)
         training = generator.training
         generator.eval()  # a StyleGAN in training would move its average w
         try:
-            digest = self._digest(self._generated(generator, look, self.samples), self._needs, FAKES)
+            digest = self._digest(self._generated(generator, setting, self.samples), self._needs, FAKES)
             results = []
             for name in self.names:
                 match name:
                     case "ppl":
-                        results += self._path_lengths(generator, look)
+                        results += self._path_lengths(generator, setting)
                     case "neighbours":
-                        results.append(self._neighbours(generator, look))
+                        results.append(self._neighbours(generator, setting))
                     case _:
                         results += self._compared(name, digest)
             return results
@@ -197,21 +197,21 @@ class Evaluator:
                         found.append(self._classifier.read(rgb))
         return {need: joined(found) for need, found in parts.items()}
 
-    def _path_lengths(self, generator: Generator, look: drawing.Look) -> list[Result]:
+    def _path_lengths(self, generator: Generator, setting: generation.Setting) -> list[Result]:
         results = []
         for space, where in ppl.variants(generator):
             value = ppl.path_length(
-                generator, self._ppl_network, self._seeds(), space, where, look, self._labels(generator),
+                generator, self._ppl_network, self._seeds(), space, where, setting, self._labels(generator),
                 batch=self._batch,
             )  # fmt: skip
             results.append(Result(f"ppl_{space}_{where}", value, None, self.samples, features=ppl.DISTANCE))
         return results
 
-    def _neighbours(self, generator: Generator, look: drawing.Look) -> Result:
+    def _neighbours(self, generator: Generator, setting: generation.Setting) -> Result:
         """The mean distance to the nearest training image, and that of as many held-out images."""
         reals = self.reals
         count = min(self.samples, len(reals.held_out)) or self.samples
-        images = np.concatenate(list(self._generated(generator, look, count)))
+        images = np.concatenate(list(self._generated(generator, setting, count)))
         training = self._real_features.of(reals.training)
         places, distances = neighbours.nearest(self._features.of(images), training, neighbours.NEAREST)
         floor = None
@@ -232,11 +232,11 @@ class Evaluator:
             figure=neighbours.figure(images[first], shown, distances[first], floor),
         )
 
-    def _generated(self, generator: Generator, look: drawing.Look, count: int) -> Iterator[np.ndarray]:
+    def _generated(self, generator: Generator, setting: generation.Setting, count: int) -> Iterator[np.ndarray]:
         """The generator's first `count` images, uint8 [n, C, R, R], an even number at a time."""
-        labels, batch = self._labels(generator), self._batch or drawing.largest_batch(generator, look)
+        labels, batch = self._labels(generator), self._batch or generation.largest_batch(generator, setting)
         labels = None if labels is None else labels[:count]
-        for batch_images in drawing.images(generator, self._seeds()[:count], look, labels, batch + batch % 2):
+        for batch_images in generation.images(generator, self._seeds()[:count], setting, labels, batch + batch % 2):
             images = to_uint8(batch_images).transpose(0, 3, 1, 2)
             factor = self.reals.resolution // images.shape[-1]
             yield images.repeat(factor, axis=2).repeat(factor, axis=3)
@@ -268,7 +268,7 @@ def evaluate(
     dataset: Dataset,
     names: Sequence[str] = DEFAULT,
     samples: int | None = None,
-    look: drawing.Look | None = None,
+    setting: generation.Setting | None = None,
     **settings: Any,
 ) -> list[Result]:
     """The metrics of one generator, each beside its floor; see `Evaluator` for arguments, and for several models.
@@ -276,4 +276,4 @@ def evaluate(
     `look` is the generator's stage and truncation; `settings` are Evaluator's. Raises InputError for what does not fit.
     """
     own: dict[str, Any] = {"resolution": generator.resolution, "device": next(generator.parameters()).device}
-    return Evaluator(dataset, names, samples, **(own | settings)).evaluate(generator, look)
+    return Evaluator(dataset, names, samples, **(own | settings)).evaluate(generator, setting)

@@ -23,7 +23,7 @@ from stylegrow.common.files import write_whole
 from stylegrow.common.text import one_line, printable
 from stylegrow.data.pyramid import cache_folder
 from stylegrow.metrics.reals import Reals
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -57,7 +57,7 @@ class Features:
         size = BATCH_CPU if device.type == "cpu" else BATCH_GPU
         found = []
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            for span in drawing.parts(len(images), size):
+            for span in generation.parts(len(images), size):
                 part = torch.tensor(images[span]).to(device).float()
                 found.append(self.network(part.expand(-1, 3, -1, -1)).cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
@@ -189,7 +189,7 @@ class RealFeatures:
         last = time.monotonic()
         for start in range(0, len(missing), SAVED_EVERY):
             part = np.array(missing[start : start + SAVED_EVERY])
-            for span in drawing.parts(len(part), BATCH_GPU):
+            for span in generation.parts(len(part), BATCH_GPU):
                 some = part[span]
                 computed = self._features.of(self._reals.read(some))
                 self._known |= dict(zip(some.tolist(), computed, strict=True))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 SPLITS = 10
 BLOCK = 1024  # rows of a matrix of distances at once
@@ -96,7 +96,7 @@ def density_coverage(reals: np.ndarray, fakes: np.ndarray, k: int = 5) -> tuple[
     """
     own = radii(reals, k)
     covered = [
-        (distances(reals[part], fakes) <= own[part, None]).any(axis=1) for part in drawing.parts(len(reals), BLOCK)
+        (distances(reals[part], fakes) <= own[part, None]).any(axis=1) for part in generation.parts(len(reals), BLOCK)
     ]
     return float(balls_around(fakes, reals, k).mean() / k), float(np.concatenate(covered).mean())
 
@@ -105,7 +105,7 @@ def balls_around(points: np.ndarray, features: np.ndarray, k: int) -> np.ndarray
     """How many of the balls around the features [M, D] that reach to their k-th nearest hold each point: int [N]."""
     own = radii(features, k)
     counts = [
-        (distances(points[part], features) <= own[None, :]).sum(axis=1) for part in drawing.parts(len(points), BLOCK)
+        (distances(points[part], features) <= own[None, :]).sum(axis=1) for part in generation.parts(len(points), BLOCK)
     ]
     return np.concatenate(counts)
 
@@ -113,7 +113,7 @@ def balls_around(points: np.ndarray, features: np.ndarray, k: int) -> np.ndarray
 def radii(features: np.ndarray, k: int) -> np.ndarray:
     """The distance [N] of each feature to its k-th nearest neighbour, itself not counted."""
     found = []
-    for part in drawing.parts(len(features), BLOCK):
+    for part in generation.parts(len(features), BLOCK):
         own = distances(features[part], features)
         own[np.arange(len(own)), np.arange(part.start, part.stop)] = np.inf
         found.append(np.partition(own, k - 1, axis=1)[:, k - 1])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from stylegrow.metrics.fidelity import distances
 from stylegrow.rendering.grids import labelled_grid
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 SHOWN, NEAREST = 8, 5
 BLOCK = 256
@@ -18,7 +18,7 @@ BLOCK = 256
 def nearest(queries: np.ndarray, training: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """(rows of `training` [n, k], distances [n, k]) of the k nearest of each query's features, the nearest first."""
     places, lengths = [], []
-    for part in drawing.parts(len(queries), BLOCK):
+    for part in generation.parts(len(queries), BLOCK):
         found = distances(queries[part], training)
         order = np.argsort(found, axis=1, kind="stable")[:, :k]
         places.append(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylegrow.architectures import has_styles
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
@@ -38,7 +39,7 @@ def path_length(
     seeds: Sequence[int],
     space: Space = "z",
     where: Where = "full",
-    look: drawing.Look | None = None,
+    setting: generation.Setting | None = None,
     labels: Tensor | None = None,
     epsilon: float = EPSILON,
     batch: int = 0,
@@ -49,18 +50,18 @@ def path_length(
     them, "end" at their beginning. Steps are spherical in z and straight in w; both images of a step have the same
     noise and labels. The distance is not the paper's (VGG), see `perceptual_distance`; images are not cropped.
     """
-    look = look or drawing.Look(noise="random")
+    setting = setting or generation.Setting(noise="random")
     found = []
     before, generator.compute_dtype = generator.compute_dtype, None  # bfloat16 has too few digits for such steps
     try:
-        for part in drawing.parts(len(seeds), max(1, (batch or drawing.largest_batch(generator, look)) // 2)):
+        for part in generation.parts(len(seeds), max(1, (batch or generation.largest_batch(generator, setting)) // 2)):
             ends = [_ends(seed, generator.z_dim) for seed in seeds[part]]
             start, end, t = (torch.stack(values) for values in zip(*ends, strict=True))
             t = t if where == "full" else torch.zeros_like(t)
             own = None if labels is None else labels[part]
             inputs = torch.cat([_inputs(generator, start, end, place, space, own) for place in (t, t + epsilon)])
             both = None if own is None else torch.cat([own, own])
-            images = drawing.draw(generator, inputs, look, [*seeds[part], *seeds[part]], both)
+            images = generation.generate(generator, inputs, setting, [*seeds[part], *seeds[part]], both)
             found.append(perceptual_distance(network, *images.chunk(2)).numpy() / epsilon**2)
     finally:
         generator.compute_dtype = before
@@ -78,11 +79,10 @@ def _ends(seed: int, z_dim: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _inputs(generator: Generator, start: Tensor, end: Tensor, t: Tensor, space: Space, labels: Tensor | None) -> Tensor:
     """The latents, or with styles the ws, [n, ...] at places t [n, 1] of paths in z or in w."""
-    if not has_styles(generator):
-        return on_great_circle(start, end, t)
+    inputs_of = partial(generation.network_inputs, generator, setting=generation.Setting(), labels=labels)
     if space == "z":
-        return drawing.rows(generator, on_great_circle(start, end, t), labels)
-    first, last = (drawing.rows(generator, z, labels) for z in (start, end))
+        return inputs_of(on_great_circle(start, end, t))
+    first, last = inputs_of(start), inputs_of(end)
     return torch.lerp(first, last, t.to(first.device)[:, :, None])
 
 

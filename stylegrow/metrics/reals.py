@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from stylegrow.common.errors import DataError, InputError
 from stylegrow.metrics.table import METRICS
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
@@ -48,7 +48,7 @@ class Reals:
 
     def batches(self, indices: np.ndarray) -> Iterator[np.ndarray]:
         """The same, some at a time."""
-        return (self.read(indices[part]) for part in drawing.parts(len(indices), BATCH))
+        return (self.read(indices[part]) for part in generation.parts(len(indices), BATCH))
 
 
 def choose_reals(

@@ -64,7 +64,7 @@ class ModelInfo:
 
     @property
     def labels(self) -> list[tuple[str, str]]:
-        """The classes to choose from, as (what to show, what to ask the engine for)."""
+        """The classes to choose from, as (what to show, what to ask the sampler for)."""
         count = int(self.generator.get("label_dim") or 0)
         names = self.classes or tuple(f"class {number}" for number in range(count))
         return [(name, str(number)) for number, name in enumerate(names)]

@@ -10,8 +10,9 @@ from PIL import ImageDraw
 from progan.config import stages as resolutions
 from stylegrow.common.errors import InputError
 from stylegrow.rendering.grids import Figure, labelled_grid, resized
-from stylegrow.sampling.engine import Engine, Setting
+from stylegrow.sampling.generation import Setting
 from stylegrow.sampling.inputs import BANDS
+from stylegrow.sampling.sampler import Sampler
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # px, by default
 SMALLEST_SIZE = 32  # that leaves the labels room
@@ -29,7 +30,7 @@ def silent(pictures: Iterable[Any], total: int) -> Iterable[Any]:
 
 
 def sample_grid(
-    engine: Engine,
+    sampler: Sampler,
     seeds: Sequence[int],
     columns: int,
     setting: Setting,
@@ -37,8 +38,8 @@ def sample_grid(
     progress: Progress = silent,
 ) -> Figure:
     """Uncurated pictures, one a seed, in the order of the seeds."""
-    size = cell_size(engine, setting, size, len(seeds))
-    cells = list(_cells(engine.images(seeds, setting), len(seeds), size, progress))
+    size = cell_size(sampler, setting, size, len(seeds))
+    cells = list(_cells(sampler.images(seeds, setting), len(seeds), size, progress))
     starts = range(0, len(seeds), columns)
     return labelled_grid(
         [cells[start : start + columns] for start in starts],
@@ -48,7 +49,7 @@ def sample_grid(
 
 
 def mixing_grid(
-    engine: Engine,
+    sampler: Sampler,
     rows: Sequence[int],
     columns: Sequence[int],
     styles: Sequence[tuple[str, Sequence[int]]],
@@ -61,12 +62,12 @@ def mixing_grid(
     `styles` are the bands of rows, (label, layers copied); each shows all seeds of the rows. The first row and
     column show the seeds themselves.
     """
-    engine.check_mixing()
-    size = cell_size(engine, setting, size, (1 + len(rows) * len(styles)) * (1 + len(columns)))
-    sources = list(_cells(engine.images([*rows, *columns], setting), len(rows) + len(columns), size, progress))
+    sampler.check_mixing()
+    size = cell_size(sampler, setting, size, (1 + len(rows) * len(styles)) * (1 + len(columns)))
+    sources = list(_cells(sampler.images([*rows, *columns], setting), len(rows) + len(columns), size, progress))
     cells: list[list[np.ndarray | None]] = [[None, *sources[len(rows) :]]]
     for _, layers in styles:
-        mixed = _cells(engine.mixed(rows, columns, layers, setting), len(rows) * len(columns), size, progress)
+        mixed = _cells(sampler.mixed(rows, columns, layers, setting), len(rows) * len(columns), size, progress)
         cells += [[source, *(next(mixed) for _ in columns)] for source in sources[: len(rows)]]
     return labelled_grid(
         cells,
@@ -89,7 +90,7 @@ def bands(layers: int) -> list[tuple[str, list[int]]]:
 
 
 def truncation_strip(
-    engine: Engine,
+    sampler: Sampler,
     seeds: Sequence[int],
     psis: Sequence[float],
     setting: Setting,
@@ -97,9 +98,9 @@ def truncation_strip(
     progress: Progress = silent,
 ) -> Figure:
     """The truncation trick (Karras 2019, figure 8): a row for each seed, a column for each psi."""
-    size = cell_size(engine, setting, size, len(seeds) * len(psis))
+    size = cell_size(sampler, setting, size, len(seeds) * len(psis))
     columns = [
-        list(_cells(engine.images(seeds, replace(setting, psi=psi)), len(seeds), size, progress)) for psi in psis
+        list(_cells(sampler.images(seeds, replace(setting, psi=psi)), len(seeds), size, progress)) for psi in psis
     ]
     return labelled_grid(
         list(zip(*columns, strict=True)),
@@ -110,7 +111,7 @@ def truncation_strip(
 
 
 def noise_detail(
-    engine: Engine,
+    sampler: Sampler,
     seeds: Sequence[int],
     draws: int,
     setting: Setting,
@@ -122,13 +123,13 @@ def noise_detail(
     The draws are those of `draws` noise seeds from the setting's own on. The map is the standard deviation of the mean
     of the channels at each pixel; white is the largest, which its label says.
     """
-    engine.check_noise()
+    sampler.check_noise()
     shown = min(DETAILS, draws)
-    size = cell_size(engine, setting, size, len(seeds) * (2 + shown))
+    size = cell_size(sampler, setting, size, len(seeds) * (2 + shown))
     kept: list[list[np.ndarray]] = []
     greys = _Deviation()
     for noise_seed in progress(range(setting.noise_seed, setting.noise_seed + draws), draws):
-        drawn = list(engine.images(seeds, replace(setting, noise="random", noise_seed=noise_seed)))
+        drawn = list(sampler.images(seeds, replace(setting, noise="random", noise_seed=noise_seed)))
         kept += [drawn] if len(kept) < shown else []
         greys.add(np.stack([image.mean(axis=2) for image in drawn]))
     deviations = greys.result()
@@ -153,42 +154,42 @@ def noise_detail(
     return figure
 
 
-def noise_parts(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+def noise_parts(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
     """Noise in all layers, in none, in the coarse and in the fine ones (Karras 2019, figure 5).
 
     A row a seed. Coarse are those up to 16 px; the noise is that of the setting's noise seed.
     """
-    size = cell_size(engine, setting, size, len(seeds) * 4)
-    layers = range(engine.layers(setting))
+    size = cell_size(sampler, setting, size, len(seeds) * 4)
+    layers = range(sampler.layers(setting))
     middle = min(COARSE_NOISE, len(layers))
     parts = {"all layers": layers, "none": [], f"up to {4 << (middle - 1) // 2} px": layers[:middle]}
     parts["above"] = layers[middle:]
-    cells = [resized(picture, size) for picture in engine.noise_parts(seeds, list(parts.values()), setting)]
+    cells = [resized(picture, size) for picture in sampler.noise_parts(seeds, list(parts.values()), setting)]
     rows = [cells[start : start + len(parts)] for start in range(0, len(cells), len(parts))]
     return labelled_grid(
         rows, [f"seed {seed}" for seed in seeds], list(parts), column_bands=[("noise in", len(parts))], size=size
     )
 
 
-def stages(engine: Engine, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+def stages(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
     """The same latents as every stage from the first trained on draws them, alone: a row a seed, a column a stage."""
-    own, first = engine.generator.resolution, first_stage(engine, engine.generator.resolution)
+    own, first = sampler.generator.resolution, first_stage(sampler, sampler.generator.resolution)
     sizes = [size for size in resolutions(own) if size >= first]
-    size = cell_size(engine, replace(setting, resolution=own), size, len(seeds) * len(sizes))
+    size = cell_size(sampler, replace(setting, resolution=own), size, len(seeds) * len(sizes))
     columns = [
-        [resized(picture, size) for picture in engine.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
+        [resized(picture, size) for picture in sampler.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
         for stage in sizes
     ]
     rows = list(zip(*columns, strict=True))
     return labelled_grid(rows, [f"seed {seed}" for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
 
 
-def first_stage(engine: Engine, last: int) -> int:
+def first_stage(sampler: Sampler, last: int) -> int:
     """The smallest stage that training has drawn at, which need not have begun at 4 px.
 
     The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it.
     """
-    layers = getattr(engine.generator, "synthesis", engine.generator).to_image
+    layers = getattr(sampler.generator, "synthesis", sampler.generator).to_image
     trained = (stage for stage in resolutions(last) if layers[f"{stage}x{stage}"].bias.any())
     return next(trained, 4)
 
@@ -223,9 +224,9 @@ def _frame(figure: Figure, row: int, down: slice, across: slice, own: int) -> No
     ImageDraw.Draw(figure.image).rectangle(box, outline=FRAME, width=max(figure.size // 64, 1))
 
 
-def cell_size(engine: Engine, setting: Setting, size: int | None, count: int) -> int:
+def cell_size(sampler: Sampler, setting: Setting, size: int | None, count: int) -> int:
     """The px at which a figure shows `count` pictures. InputError for a size that cannot be, and for too many."""
-    own = setting.resolution or engine.generator.resolution
+    own = setting.resolution or sampler.generator.resolution
     if size is None:
         size = min(max(own, SMALLEST_CELL), LARGEST_CELL)
     if size < SMALLEST_SIZE or (size % own and own % size):

@@ -51,7 +51,7 @@ def serving(models: Path, folder: Path) -> Iterator[App]:
         patch.setenv("GRADIO_TEMP_DIR", str(given.files))
         patch.setenv("HF_HUB_OFFLINE", "1")
         loaded = Models(options.model, device="cpu")
-        loaded.engine(loaded.first)
+        loaded.sampler(loaded.first)
         demo = build_app(loaded, options, given.files)
         yield replace(given, url=launch(demo, options).rstrip("/"), demo=demo, models=loaded)
         demo.close(verbose=False)

@@ -38,13 +38,13 @@ def parameters(path):
         return json.loads(image.text["parameters"]), image.text.get("Source")
 
 
-def test_generate_writes_a_picture_a_seed(app, engine, tmp_path):
+def test_generate_writes_a_picture_a_seed(app, sampler, tmp_path):
     status, out, err = app("generate", "style", "--seeds", "3,12345-12346", "--trunc", "-0.5", "--cutoff", "4")
     assert (status, err) == (0, "")
     names = ["seed0003.png", "seed12345.png", "seed12346.png"]
     assert out.splitlines() == [f"wrote {Path('out') / name}" for name in names]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
-    style = engine("style")
+    style = sampler("style")
     for name, seed in zip(names, (3, 12345, 12346), strict=True):
         with Image.open(tmp_path / "out" / name) as image:
             assert close(image, next(style.images([seed], style.setting(psi=-0.5, cutoff=4))))
@@ -97,13 +97,13 @@ def test_grid(app, tmp_path):
         (["--styles=1,5-6"], [[1, 5, 6]], 3),
     ],
 )
-def test_mix(app, engine, tmp_path, styles, layers, rows):
+def test_mix(app, sampler, tmp_path, styles, layers, rows):
     assert app("mix", "style", "--rows", "1,2", "--cols", "5-7", *styles, "--trunc", "1", "--size", "64")[0] == 0
     path = tmp_path / "out" / "mix.png"
     facts, credit = parameters(path)
     assert (facts["rows"], facts["columns"], facts["styles"], facts["psi"]) == ([1, 2], [5, 6, 7], layers, 1)
     assert credit == CREDIT
-    style = engine("style")
+    style = sampler("style")
     last = next(style.mixed([2], [7], layers[-1], style.setting(psi=1)))
     with Image.open(path) as image:  # the last cell, with its margin of 2 px
         width, height = image.size
@@ -111,11 +111,11 @@ def test_mix(app, engine, tmp_path, styles, layers, rows):
         assert rows * 66 < height < rows * 66 + 80
 
 
-def test_truncation(app, engine, tmp_path):
+def test_truncation(app, sampler, tmp_path):
     assert app("truncation", "style", "--seeds", "8", "--trunc", "-.5,1", "--size", "64")[0] == 0
     path = tmp_path / "out" / "truncation.png"
     assert parameters(path)[0]["psi"] == [-0.5, 1]
-    style = engine("style")
+    style = sampler("style")
     with Image.open(path) as image:
         width, height = image.size
         for psi, right in ((1, width - 2), (-0.5, width - 68)):
@@ -129,7 +129,7 @@ def test_noise(app, tmp_path):
     assert (facts["noise"], facts["noise_seed"], facts["draws"]) == ("random", 3, 5)
 
 
-def test_interpolate(app, engine, tmp_path):
+def test_interpolate(app, sampler, tmp_path):
     av = pytest.importorskip("av")
     options = ["--seeds", "4,9", "--frames", "3", "--fps", "12", "--no-loop"]
     status, out, _ = app("interpolate", "style", *options)
@@ -139,7 +139,7 @@ def test_interpolate(app, engine, tmp_path):
         facts = json.loads(film.metadata["comment"])
         assert film.metadata["copyright"] == CREDIT
     assert (facts["seeds"], facts["frames"], facts["space"], facts["loop"]) == ([4, 9], 3, "w", False)
-    style = engine("style")
+    style = sampler("style")
     expected = [picture.repeat(4, 0).repeat(4, 1) for picture in style.path([4, 9], 3, False, "w", style.setting())]
     assert len(frames) == 4
     for frame, picture in zip(frames, expected, strict=True):
@@ -259,7 +259,7 @@ def test_without_a_model_or_a_command(capsys):
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_the_model_is_loaded(app, tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "Engine", None)
+    monkeypatch.setattr(commands, "Sampler", None)
     (tmp_path / "file").write_text("mine")
     for outdir in ("file", "file/below"):
         status, _, err = app("generate", "style", "--outdir", outdir)
@@ -289,7 +289,7 @@ def test_an_interrupted_command_ends_with_130(app, tmp_path, monkeypatch):
         yield np.zeros((8, 8, 3), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stylegrow.sampling.engine.Engine.images", images)
+    monkeypatch.setattr("stylegrow.sampling.sampler.Sampler.images", images)
     status, out, err = app("generate", "style")
     assert (status, out) == (130, f"wrote {Path('out') / 'seed0000.png'}\n")
     assert err.count("\n") == 1

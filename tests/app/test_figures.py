@@ -20,8 +20,8 @@ def shown(picture, size):
 
 
 @pytest.mark.parametrize("name", ["style", "run"])
-def test_the_grid_is_in_the_order_of_the_seeds(engine, name):
-    one = engine(name)
+def test_the_grid_is_in_the_order_of_the_seeds(sampler, name):
+    one = sampler(name)
     setting = one.setting()
     figure = figures.sample_grid(one, [5, 1, 9, 2, 4], 2, setting)
     for index, seed in enumerate([5, 1, 9, 2, 4]):
@@ -45,8 +45,8 @@ def test_the_papers_bands_follow_from_the_resolution(layers, expected):
     assert figures.bands(layers) == expected
 
 
-def test_the_mixing_grid_shows_sources_and_mixtures(engine):
-    style = engine("style")
+def test_the_mixing_grid_shows_sources_and_mixtures(sampler):
+    style = sampler("style")
     setting = style.setting()
     rows, columns, styles = [1, 2], [5, 6, 7], figures.bands(10)
     figure = figures.mixing_grid(style, rows, columns, styles, setting)
@@ -67,8 +67,8 @@ def test_the_mixing_grid_shows_sources_and_mixtures(engine):
     assert apart[0] == apart[2] == apart[4] > apart[1] == apart[3] == apart[5]
 
 
-def test_the_truncation_strip_has_a_column_a_psi(engine):
-    style = engine("style")
+def test_the_truncation_strip_has_a_column_a_psi(sampler):
+    style = sampler("style")
     setting = style.setting(cutoff=8)
     psis = [1, 0.7, 0, -1]
     figure = figures.truncation_strip(style, [3, 4], psis, setting, size=64)
@@ -77,8 +77,8 @@ def test_the_truncation_strip_has_a_column_a_psi(engine):
             assert close(at(figure, row, column), next(style.images([seed], replace(setting, psi=psi))))
 
 
-def test_noise_detail_shows_draws_and_their_deviation(engine):
-    style = engine("style")
+def test_noise_detail_shows_draws_and_their_deviation(sampler):
+    style = sampler("style")
     setting = style.setting(noise_seed=2)
     figure = figures.noise_detail(style, [3, 4], 6, setting, size=128)
     for row, seed in enumerate([3, 4]):
@@ -99,8 +99,8 @@ def test_noise_detail_shows_draws_and_their_deviation(engine):
     assert brightest == 255
 
 
-def test_without_effect_of_noise_the_deviation_is_black(engine):
-    style = engine("style")
+def test_without_effect_of_noise_the_deviation_is_black(sampler):
+    style = sampler("style")
     for name, parameter in style.generator.named_parameters():
         if name.endswith("noise_strength"):
             parameter.data.zero_()
@@ -119,8 +119,8 @@ def test_the_liveliest_window_is_the_one_with_the_largest_sum():
         assert figures.liveliest(values, side) == (slice(top, top + side), slice(left, left + side))
 
 
-def test_sizes(engine):
-    style = engine("style")
+def test_sizes(sampler):
+    style = sampler("style")
     setting = style.setting()
     for wanted, size in ((None, 128), (32, 32), (64, 64), (192, 192)):
         assert figures.cell_size(style, setting, wanted, 4) == size
@@ -135,8 +135,8 @@ def test_sizes(engine):
         figures.cell_size(style, full, 1024, 1000)
 
 
-def test_progress_is_told_of_every_picture(engine):
-    style = engine("style")
+def test_progress_is_told_of_every_picture(sampler):
+    style = sampler("style")
     told = []
 
     def progress(pictures, total):

@@ -18,7 +18,7 @@ from stylegrow.models import save_model
 from stylegrow.rendering import figures, growth
 from stylegrow.rendering.grids import resized
 from stylegrow.rendering.growth import Moment, moments
-from stylegrow.sampling.engine import Engine
+from stylegrow.sampling.sampler import Sampler
 from tests.small_models import style
 
 
@@ -59,14 +59,14 @@ def test_captions():
     assert Moment(1024, 1.0, kimg=12000).caption == "1024 px, 12,000 kimg"
 
 
-def test_growth_begins_where_training_did(engine):
-    one = engine("style")
+def test_growth_begins_where_training_did(sampler):
+    one = sampler("style")
     assert figures.first_stage(one, 64) == 4
     with torch.no_grad():
         for stage in (4, 8):
             one.generator.synthesis.to_image[f"{stage}x{stage}"].bias.zero_()
     assert [figures.first_stage(one, last) for last in (64, 16, 8, 4)] == [16, 16, 4, 4]
-    assert figures.first_stage(engine("run"), 16) == 4  # a new network, of which nothing is trained
+    assert figures.first_stage(sampler("run"), 16) == 4  # a new network, of which nothing is trained
     figure = figures.stages(one, [3], one.setting(), 64)
     assert len(figure.lefts) == 3
     for column, stage in enumerate((16, 32, 64)):
@@ -74,9 +74,9 @@ def test_growth_begins_where_training_did(engine):
         assert np.array_equal(figure.cell(0, column), resized(picture, 64))
 
 
-def drawn(engine, seeds, setting, course):
+def drawn(sampler, seeds, setting, course):
     """The pictures of each moment of a model's own growth."""
-    return [list(engine.images(seeds, replace(setting, resolution=one.resolution, alpha=one.alpha))) for one in course]
+    return [list(sampler.images(seeds, replace(setting, resolution=one.resolution, alpha=one.alpha))) for one in course]
 
 
 def places(frame, picture, size):
@@ -88,8 +88,8 @@ def places(frame, picture, size):
 
 
 @pytest.mark.parametrize("name", ["style", "run"])
-def test_frames_show_the_pictures_of_their_stage(engine, name):
-    one = engine(name)
+def test_frames_show_the_pictures_of_their_stage(sampler, name):
+    one = sampler(name)
     setting = one.setting(resolution=16)
     course = moments(4, 16, 1.0, 5)
     frames = list(growth.frames(course, drawn(one, [3, 8, 5], setting, course), 2, 32))
@@ -110,8 +110,8 @@ def test_frames_show_the_pictures_of_their_stage(engine, name):
         ([Moment(8, 1.0, kimg=4), Moment(16, 0.5, kimg=8), Moment(16, 1.0, kimg=20)], [0.2, 0.4, 1]),
     ],
 )
-def test_the_line_below_the_caption_shows_how_far_it_is(engine, course, shares):
-    one = engine("style")
+def test_the_line_below_the_caption_shows_how_far_it_is(sampler, course, shares):
+    one = sampler("style")
     frames = list(growth.frames(course, drawn(one, [1, 2], one.setting(), course), 2, 128))
     lengths = [int((frame[:40] == 0).all(axis=2).sum(axis=1).max()) for frame in frames]
     assert lengths == pytest.approx([lengths[-1] * share for share in shares], abs=8)  # of letters, where it is shorter
@@ -186,9 +186,9 @@ def test_snapshots_in_order_for_equally_long(kept):
 def test_a_film_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkeypatch):
     opened, shown = [], []
 
-    def engine(model, *more):
+    def sampler(model, *more):
         assert not any(one() for one in opened), "another model is still in memory"
-        one = Engine(model, *more)
+        one = Sampler(model, *more)
         opened.append(weakref.ref(one))
         return one
 
@@ -197,7 +197,7 @@ def test_a_film_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkey
         shown.append((fps, json.loads(text["parameters"]), text["Source"], form))
         return folder / name
 
-    monkeypatch.setattr(commands, "Engine", engine)
+    monkeypatch.setattr(commands, "Sampler", sampler)
     monkeypatch.setattr(commands, "write_film", write_film)
     words = ["--seeds", "4,9", "--fps", "10", "--seconds", "0.8", "--size", "32", "--format", "webp", "--trunc", "0.5"]
     status = main(["growth", "--model", str(kept), "--snapshots", "--outdir", str(tmp_path), "--device", "cpu", *words])
@@ -207,7 +207,7 @@ def test_a_film_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkey
     assert (facts["model"], facts["kimg"], facts["seeds"]) == ("run", [0.0, 10.04, 20.0, 1e6], [4, 9])
     assert (facts["resolution"], facts["alpha"], facts["psi"], facts["seconds"]) == (16, 1.0, 0.5, 0.8)
     for name, (first, last) in {"000000": (0, 1), "000010": (2, 3), "000020": (4, 5), "1000000": (6, 27)}.items():
-        one = Engine(str(kept / "models" / name), "cpu")
+        one = Sampler(str(kept / "models" / name), "cpu")
         _, resolution, alpha = KEPT[name]
         pictures = list(one.images([4, 9], one.setting(psi=0.5, resolution=resolution, alpha=alpha)))
         assert np.array_equal(frames[first], frames[last])

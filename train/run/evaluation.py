@@ -18,7 +18,7 @@ from stylegrow.metrics import Result
 from stylegrow.metrics.table import DECIDING
 from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
-from stylegrow.sampling.drawing import Look
+from stylegrow.sampling.generation import Setting
 from train.config.options import metric_names
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
@@ -80,8 +80,8 @@ class Evaluation:
             if self._evaluator is None:
                 self.say("metrics: looking at the real pictures first, which takes longer than later evaluations")
                 self._evaluator = self.make_evaluator(trainer)
-            look = Look(noise="random", resolution=stage.resolution, alpha=stage.alpha)
-            return self._evaluator.evaluate(trainer.generator_ema, look)
+            setting = Setting(noise="random", resolution=stage.resolution, alpha=stage.alpha)
+            return self._evaluator.evaluate(trainer.generator_ema, setting)
         except (InputError, MemoryError, RuntimeError) as error:
             if not isinstance(error, InputError) and not is_out_of_memory(error):
                 raise

@@ -21,7 +21,8 @@ from app.web.files import new_folder, save_image
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import counted
 from stylegrow.models.info import ModelInfo
-from stylegrow.sampling.engine import Engine, Setting
+from stylegrow.sampling.generation import Setting
+from stylegrow.sampling.sampler import Sampler
 
 NOISE_MODES = ("const", "random", "none")
 MOST_STAGES = 9  # 4 to 1024 px
@@ -192,7 +193,7 @@ class Drawing:
     """A request that is being drawn: the model, how it draws, and the folder for its files, made when it is needed."""
 
     card: ModelInfo
-    engine: Engine
+    sampler: Sampler
     setting: Setting
     files: Path
     start: float
@@ -203,11 +204,11 @@ class Drawing:
 
     def image(self, seed: int, setting: Setting | None = None) -> np.ndarray:
         """The image [H, W, C] (uint8) of a seed."""
-        return next(self.engine.images([seed], setting or self.setting))
+        return next(self.sampler.images([seed], setting or self.setting))
 
     def text(self, **facts: Any) -> dict[str, str]:
         """What files say of how they were made."""
-        return self.engine.text(self.setting, **facts)
+        return self.sampler.text(self.setting, **facts)
 
     def save(self, image: np.ndarray | Image.Image, name: str, form: str = "png", **facts: Any) -> str:
         """Write an image that says how it was made; its path."""
@@ -238,20 +239,20 @@ def start_drawing(context: Context, model: str, images: int = 1, needs_styles: s
             )
         warned.append(batch)
 
-    engine = context.models.engine(model).telling(split)
-    return Drawing(card, engine, setting(engine, card, **wanted), context.files, start)
+    sampler = context.models.sampler(model).with_split_callback(split)
+    return Drawing(card, sampler, setting(sampler, card, **wanted), context.files, start)
 
 
-def setting(engine: Engine, card: ModelInfo, **wanted: Any) -> Setting:
-    """The engine's setting, leaving out what a ProGAN does not have and the class of a model that has none."""
+def setting(sampler: Sampler, card: ModelInfo, **wanted: Any) -> Setting:
+    """The sampler's setting, leaving out what a ProGAN does not have and the class of a model that has none."""
     if not card.styled:
         wanted = {key: value for key, value in wanted.items() if key in ("label", "resolution", "alpha", "z_limit")}
     else:
         wanted.pop("z_limit", None)
-    if (cutoff := wanted.get("cutoff")) is not None and cutoff >= engine.generator.num_layers:
+    if (cutoff := wanted.get("cutoff")) is not None and cutoff >= sampler.generator.num_layers:
         wanted["cutoff"] = None
     if not card.labels:
         wanted["label"] = None
     elif wanted.get("label") is None:
         wanted["label"] = card.labels[0][1]
-    return engine.setting(**wanted)
+    return sampler.setting(**wanted)

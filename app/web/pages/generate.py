@@ -108,7 +108,7 @@ def build(context: Context) -> Callable[[], None]:
         look = Look(model, psi, cutoff, noise_mode, noise_seed, label, z_limit, stage, alpha, size, format)
         drawing = look.start(context, len(seeds))
         shown = []
-        for seed, pixels in zip(seeds, drawing.engine.images(seeds, drawing.setting), strict=True):
+        for seed, pixels in zip(seeds, drawing.sampler.images(seeds, drawing.setting), strict=True):
             path = drawing.save(look.sized(pixels), f"seed{seed:04d}", format, seed=seed)
             shown.append((path, f"seed {seed}"))
         alts = [look.alt(drawing.card, seed) for seed in seeds]
@@ -121,7 +121,7 @@ def build(context: Context) -> Callable[[], None]:
         drawing = look.start(context)
         path = drawing.save(look.sized(drawing.image(seed)), f"seed{seed:04d}", look.format, seed=seed)
         latent = drawing.folder / f"seed{seed:04d}.npz"
-        np.savez(latent, allow_pickle=False, **drawing.engine.latent(seed, drawing.setting))
+        np.savez(latent, allow_pickle=False, **drawing.sampler.latent(seed, drawing.setting))
         return [
             gr.update(visible=True),
             gr.update(value=path, alt_text=look.alt(drawing.card, seed)),

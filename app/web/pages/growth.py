@@ -49,10 +49,10 @@ def build(context: Context) -> None:
 
         The stage that training began with is always shown whole; those before it, which it never drew, are refused.
         """
-        card, engine = context.models.card(model), context.models.engine(model)
+        card, sampler = context.models.card(model), context.models.sampler(model)
         if stage > len(card.stages):
             raise InputError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
-        first, resolution = figures.first_stage(engine, card.resolution), card.stages[stage - 1]
+        first, resolution = figures.first_stage(sampler, card.resolution), card.stages[stage - 1]
         if resolution < first:
             least = card.stages.index(first) + 1
             raise InputError(
@@ -72,9 +72,9 @@ def build(context: Context) -> None:
     def stages(seeds: list[int], psi: float, label: str | None, model: str) -> tuple[str, dict[str, Any]]:
         """A figure of the same latents as every trained stage draws them: a row a seed, a column a stage."""
         drawing = controls.start_drawing(context, model, psi=psi, label=label)
-        card, figure = drawing.card, figures.stages(drawing.engine, seeds, drawing.setting)
+        card, figure = drawing.card, figures.stages(drawing.sampler, seeds, drawing.setting)
         path = drawing.save(figure.image, "stages", seeds=seeds)
-        first = figures.first_stage(drawing.engine, card.resolution)
+        first = figures.first_stage(drawing.sampler, card.resolution)
         alt = f"Seeds {', '.join(map(str, seeds))} from {first} to {card.resolution} px, model {card.name}"
         count = len(seeds) * len(card.stages[card.stages.index(first) :])
         return path, controls.report(f"Drew {drawing.took(count)}.", "#ladder img", [alt])
@@ -85,7 +85,7 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
             return [gr.skip()] * 3
-        first = card.stages.index(figures.first_stage(context.models.engine(model), card.resolution)) + 1
+        first = card.stages.index(figures.first_stage(context.models.sampler(model), card.resolution)) + 1
         shown, said = fade_in(seed, min(max(stage, first), len(card.stages)), alpha, psi, label, model)
         return [shown, stages(seeds, psi, label, model)[0], said]
 

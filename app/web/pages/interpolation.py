@@ -18,7 +18,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.rendering import figures
 from stylegrow.rendering.grids import resized
 from stylegrow.rendering.video import has_h264, write_film
-from stylegrow.sampling.engine import path_length
+from stylegrow.sampling.paths import path_length
 
 ID = "video"
 MOST_SEEDS = 64
@@ -85,15 +85,15 @@ def build(context: Context) -> None:
         """A video (H.264) of the path through the seeds, and on demand a WebP, a GIF or all frames besides."""
         total = _frames(context, len(keys), frames, loop, ping_pong)
         drawing = controls.start_drawing(context, model, total, psi=psi, label=label)
-        engine, setting = drawing.engine, drawing.setting
+        sampler, setting = drawing.sampler, drawing.setting
         path: Any = (space if drawing.card.styled else "z", setting, easing, ping_pong)
         text = drawing.text(seeds=keys, frames=frames, fps=fps, space=path[0], pace=easing, loop=loop)
-        size = figures.cell_size(engine, setting, max(setting.resolution or 0, SMALLEST), 1)
+        size = figures.cell_size(sampler, setting, max(setting.resolution or 0, SMALLEST), 1)
         kept: list[np.ndarray] = []
 
         def work(step: Callable[[], None]) -> tuple[Path, str | None]:
             def sized() -> Iterator[np.ndarray]:
-                for frame in engine.path(keys, frames, loop, *path):
+                for frame in sampler.path(keys, frames, loop, *path):
                     step()
                     if also != "nothing":
                         kept.append(frame)

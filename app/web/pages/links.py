@@ -27,7 +27,7 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         card = context.models.cards.get(given.get("model") or context.models.first or "")
         if card is not None:
             with contextlib.suppress(InputError):  # said when it is to draw
-                context.models.engine(card.name)  # so that the badge can tell how quick it is
+                context.models.sampler(card.name)  # so that the badge can tell how quick it is
         changes = dict(
             zip(followers, (update for _, updates in context.followers for update in updates(card)), strict=True)
         )
@@ -74,7 +74,7 @@ def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..
 
 
 def _followed(context: Context, model: str) -> list[Any]:
-    context.models.engine(model)  # so that the badge can tell how quick it is
+    context.models.sampler(model)  # so that the badge can tell how quick it is
     card = context.models.card(model)
     return [update for _, updates in context.followers for update in updates(card)]
 

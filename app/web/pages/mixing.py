@@ -67,8 +67,8 @@ def build(context: Context) -> None:
 
     def start(model: str, psi: float, label: str | None, layers: str) -> tuple[controls.Drawing, list[int]]:
         drawing = controls.start_drawing(context, model, needs_styles="Style mixing", psi=psi, label=label)
-        drawing.engine.check_mixing()
-        return drawing, read_layers(layers, drawing.engine.layers(drawing.setting), "layers") if layers else []
+        drawing.sampler.check_mixing()
+        return drawing, read_layers(layers, drawing.sampler.layers(drawing.setting), "layers") if layers else []
 
     def style_mix(
         rows: list[int], cols: list[int], layers: str, psi: float, label: str | None, model: str
@@ -79,7 +79,7 @@ def build(context: Context) -> None:
         """
         drawing, numbers = start(model, psi, label, layers)
         part = (f"layers {_listed(numbers)}", numbers)
-        figure = figures.mixing_grid(drawing.engine, rows, cols, [part], drawing.setting)
+        figure = figures.mixing_grid(drawing.sampler, rows, cols, [part], drawing.setting)
         path = drawing.save(figure.image, "mix", rows=rows, columns=cols, styles=numbers)
         mixes, shown = [(row, column) for row in rows for column in cols], []
         for index, (row, column) in enumerate(mixes):
@@ -94,7 +94,7 @@ def build(context: Context) -> None:
     def mix_pair(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> tuple[Any, dict[str, Any]]:
         """One mix: the face of seed `a` with the styles of some layers from seed `b`."""
         drawing, numbers = start(model, psi, label, layers)
-        image = next(drawing.engine.mixed([a], [b], numbers, drawing.setting))
+        image = next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
         path = drawing.save(image, f"mix{a:04d}-{b:04d}", seed=a, styles_from=b, styles=numbers)
         alt = _described(a, b, numbers, psi, drawing.card)
         return path, controls.report(f"{_mix(a, b, numbers)}.", "#mixed img", [alt])
@@ -104,7 +104,7 @@ def build(context: Context) -> None:
         layers, psi, label, model = rest
         drawing, _ = start(model, psi, label, layers)
         a, b, seeds = a if a in rows else rows[0], b if b in cols else cols[0], [*rows, *cols]
-        images = zip(seeds, drawing.engine.images(seeds, drawing.setting), strict=True)
+        images = zip(seeds, drawing.sampler.images(seeds, drawing.setting), strict=True)
         shown = [(drawing.save(image, f"seed{seed:04d}", seed=seed), f"{seed}") for seed, image in images]
         path, said = mix_pair(a, b, layers, psi, label, model)
         for name, part in (("rows", rows), ("cols", cols)):

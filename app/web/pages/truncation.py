@@ -52,7 +52,7 @@ def build(context: Context) -> None:
         drawing, count = start(model, needs_styles="Truncation", psi=psis[0], label=label), len(seeds) * len(psis)
         if count > context.limits.images:
             raise InputError(f"These are {count} pictures; the limit is {context.limits.images}.")
-        figure = figures.truncation_strip(drawing.engine, seeds, psis, drawing.setting)
+        figure = figures.truncation_strip(drawing.sampler, seeds, psis, drawing.setting)
         path = drawing.save(figure.image, "truncation", seeds=seeds, psi=psis)
         alt = f"Generated images of seeds {_listed(seeds)} at truncations {_listed(psis)}, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(count)}.", "#truncated img", [alt])
@@ -60,7 +60,7 @@ def build(context: Context) -> None:
     def noise_detail(seeds: list[int], draws: int, psi: float, label: str | None, model: str) -> Drawn:
         """A figure of what noise changes: an image, what changes most in several draws, the deviation of all."""
         drawing = start(model, needs_styles="Noise", psi=psi, label=label)
-        figure = figures.noise_detail(drawing.engine, seeds, draws, drawing.setting)
+        figure = figures.noise_detail(drawing.sampler, seeds, draws, drawing.setting)
         path = drawing.save(figure.image, "noise", seeds=seeds, draws=draws)
         alt = f"What noise changes in seeds {_listed(seeds)}, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(len(seeds) * draws)}.", "#changed img", [alt])
@@ -68,7 +68,7 @@ def build(context: Context) -> None:
     def noise_parts(seeds: list[int], psi: float, label: str | None, model: str) -> Drawn:
         """A figure of the same seeds with noise in all layers, in none, in the coarse ones and in the fine ones."""
         drawing = start(model, needs_styles="Noise", psi=psi, label=label)
-        figure = figures.noise_parts(drawing.engine, seeds, drawing.setting)
+        figure = figures.noise_parts(drawing.sampler, seeds, drawing.setting)
         path = drawing.save(figure.image, "noise-parts", seeds=seeds)
         alt = f"Seeds {_listed(seeds)} with noise in all, no, coarse and fine layers, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(len(seeds) * 4)}.", "#changed img", [alt])

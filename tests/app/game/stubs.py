@@ -50,9 +50,9 @@ class StubCritic:
 
 
 def a_model(count=30, critic=True, noun="picture", labels=None, **facts):
-    engine = StubEngine(**facts)
-    picture = np.full((engine.resolution, engine.resolution, 3), REAL, np.uint8)
-    model = GameModel(engine, RealImages(count, lambda index: picture, noun, labels=labels))
+    sampler = StubEngine(**facts)
+    picture = np.full((sampler.resolution, sampler.resolution, 3), REAL, np.uint8)
+    model = GameModel(sampler, RealImages(count, lambda index: picture, noun, labels=labels))
     model.critic = StubCritic() if critic else None
     return model
 

@@ -73,9 +73,9 @@ def test_captions_and_recipes_tell_the_fakes_after_the_answer(game):
         if drawn is None:
             assert caption == "real face"
         else:
-            name = model.engine.classes[drawn.label]
+            name = model.sampler.classes[drawn.label]
             assert caption == f"generated, seed {drawn.seed}, {name}, psi 0.7"
-            assert (drawn.seed, {"psi": 0.7, "label": name}) in model.engine.asked
+            assert (drawn.seed, {"psi": 0.7, "label": name}) in model.sampler.asked
     assert result.truth == "ABCD"[result.generated.index(None)]
     assert json.loads(json.dumps(result.json()))["truth"] == result.truth
 
@@ -91,7 +91,7 @@ def test_a_progan_has_no_truncation(game):
     model = a_model(styled=False)
     result = play(game, model)
     assert [caption for caption in result.captions if "psi" in caption] == []
-    assert model.engine.asked[0][1]["psi"] is None
+    assert model.sampler.asked[0][1]["psi"] is None
     with pytest.raises(InputError, match=r'Difficulty hard needs a StyleGAN model; "stub" is a ProGAN\.'):
         game.new_round("me", model, difficulty="hard")
 

@@ -16,7 +16,7 @@ from app.game.real_images import RealImages, find_real_images
 from app.game.rounds import GameModel, RoundSource
 from stylegrow.common.errors import InputError
 from stylegrow.models import save_model
-from stylegrow.sampling.engine import Engine
+from stylegrow.sampling.sampler import Sampler
 from tests.app.game.stubs import chance
 from tests.small_models import CLASSES, style
 
@@ -33,8 +33,8 @@ def photos(tmp_path):
 
 @pytest.mark.parametrize("name", ["style", "classes", "unnamed", "growing", "silent", "run"])
 @pytest.mark.parametrize("mode", ["pair", "single", "odd"])
-def test_every_kind_of_model_can_be_played(tmp_path, photos, engine, name, mode):
-    model = engine(name)
+def test_every_kind_of_model_can_be_played(tmp_path, photos, sampler, name, mode):
+    model = sampler(name)
     game, played = Game(tmp_path, rng=chance(3)), GameModel(model, find_real_images(model, photos))
     shown = game.new_round("me", played, mode)
     for path in shown.pictures:
@@ -50,10 +50,10 @@ def test_every_kind_of_model_can_be_played(tmp_path, photos, engine, name, mode)
     game.close()
 
 
-def test_generated_pictures_are_those_of_their_seeds(photos, engine):
+def test_generated_pictures_are_those_of_their_seeds(photos, sampler):
     """What "Open in Generate" will show, also of a class whose name is another's number."""
     for name in ("classes", "growing"):
-        model = engine(name)
+        model = sampler(name)
         pictures, images = GameModel(model, find_real_images(model, photos)).draw_round(4, "hard", set(), chance())
         for picture, drawn in zip(pictures, images.generated, strict=True):
             if drawn is not None:
@@ -74,7 +74,7 @@ def saved(folder, architecture, labels=0, critic=None, **training):
     if architecture == "progan":
         generator = progan.Generator(16, z_dim=8, fmap_base=64, fmap_max=8, label_dim=labels)
     save_model(folder, generator, critic or critic_of(architecture, labels=labels), training=training)
-    return Engine(str(folder), "cpu")
+    return Sampler(str(folder), "cpu")
 
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
@@ -134,11 +134,11 @@ def test_the_critics_choice_is_its_highest_score(tmp_path, photos):
     game.close()
 
 
-def test_source_are_made_once_and_go_with_their_engine(tmp_path, photos, engine):
-    model, source, game = engine("growing"), RoundSource(photos), Game(tmp_path, rng=chance())
+def test_source_are_made_once_and_go_with_their_engine(tmp_path, photos, sampler):
+    model, source, game = sampler("growing"), RoundSource(photos), Game(tmp_path, rng=chance())
     played = source.of(model)
     assert source.of(model) is played
-    assert source.of(engine("growing")) is not played
+    assert source.of(sampler("growing")) is not played
     shown = game.new_round("me", played)
     gone = weakref.ref(model)
     del model
@@ -146,12 +146,12 @@ def test_source_are_made_once_and_go_with_their_engine(tmp_path, photos, engine)
     assert gone() is None
     assert game.answer("me", shown.id, "A").truth in "AB"
     with pytest.raises(InputError, match="The game needs real photos"):
-        RoundSource().of(engine("growing"))
+        RoundSource().of(sampler("growing"))
     game.close()
 
 
 def test_the_bundled_model_is_ready_to_play(tmp_path):
-    model = Engine("progan-toonhead64", "cpu")
+    model = Sampler("progan-toonhead64", "cpu")
     game, played = Game(tmp_path, rng=chance()), GameModel(model, find_real_images(model))
     assert (played.reals.noun, played.reals.count) == ("face", 100)
     shown = game.new_round("me", played, "critic")

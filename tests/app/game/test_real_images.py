@@ -16,22 +16,22 @@ from app.game.real_images import LEAST, MISSING, at_stage, find_real_images
 from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
 from stylegrow.models import save_model
-from stylegrow.sampling.engine import Engine
+from stylegrow.sampling.sampler import Sampler
 from train.step.batch_loader import to_reals
 
 FACES = [f"toonhead-{number:05d}" for number in range(3, 3 + LEAST)]
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Callable[..., Engine]:
-    """An engine of a small ProGAN with these facts of its training."""
+def model(tmp_path: Path) -> Callable[..., Sampler]:
+    """A sampler of a small ProGAN with these facts of its training."""
 
-    def make(folder: str = "model", resolution: int = 16, channels: int = 3, classes=(), **training) -> Engine:
+    def make(folder: str = "model", resolution: int = 16, channels: int = 3, classes=(), **training) -> Sampler:
         network = progan.Generator(
             resolution, z_dim=8, fmap_base=64, fmap_max=8, image_channels=channels, label_dim=len(classes)
         )
         save_model(tmp_path / folder, network, training=training, classes=classes)
-        return Engine(str(tmp_path / folder), "cpu")
+        return Sampler(str(tmp_path / folder), "cpu")
 
     return make
 
@@ -93,14 +93,14 @@ def run_with(tmp_path, model, folder, **changes):
     data = {"prepared": str(dataset.path), "held_out": held_out} | changes
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "options.json").write_text(json.dumps({"data": data}))
-    engine = model(folder, data="photos, 40 pictures", held_out=held_out)
-    return engine, dataset, held_out
+    sampler = model(folder, data="photos, 40 pictures", held_out=held_out)
+    return sampler, dataset, held_out
 
 
 @pytest.mark.parametrize("folder", ["run/model", "run/models/000100"])
 def test_held_out_pictures_of_a_run_come_from_its_data_set(tmp_path, model, folder):
-    engine, dataset, held_out = run_with(tmp_path, model, folder)
-    reals = find_real_images(engine)
+    sampler, dataset, held_out = run_with(tmp_path, model, folder)
+    reals = find_real_images(sampler)
     assert (reals.count, reals.noun) == (LEAST, "picture")
     for index in (0, LEAST - 1):
         place = dataset.names.index(held_out[index])
@@ -109,16 +109,16 @@ def test_held_out_pictures_of_a_run_come_from_its_data_set(tmp_path, model, fold
 
 @pytest.mark.parametrize("changes", [{"prepared": "/nowhere"}, {"held_out": ["a.png"] * LEAST}, {"prepared": 3}])
 def test_a_run_whose_data_is_gone_asks_for_pictures(tmp_path, model, changes):
-    engine, _, _ = run_with(tmp_path, model, "run/model", **changes)
+    sampler, _, _ = run_with(tmp_path, model, "run/model", **changes)
     with pytest.raises(InputError, match="The game needs real photos"):
-        find_real_images(engine)
+        find_real_images(sampler)
 
 
 def test_a_folder_of_pictures(tmp_path, model):
     folder = photographs(tmp_path / "photos", 30)
     (folder / "notes.txt").write_text("no picture")
-    engine = model(held_out=FACES, data="toonhead, 9 pictures")  # the user's choice goes first
-    reals = find_real_images(engine, folder)
+    sampler = model(held_out=FACES, data="toonhead, 9 pictures")  # the user's choice goes first
+    reals = find_real_images(sampler, folder)
     assert (reals.count, reals.noun) == (30, "picture")
     dataset = open_dataset(folder, resolution=16, cache=tmp_path / "cache", workers=1, quiet=True)
     ours = np.stack([reals.image(index).transpose(2, 0, 1) for index in range(30)])
@@ -200,9 +200,9 @@ def test_a_growing_model_meets_reals_as_its_critic_did(resolution, alpha):
 
 
 def test_the_stage_is_the_engines(tmp_path, model):
-    engine = model(resolution=32)
-    engine.resolution, engine.alpha = 8, 0.5
-    reals = find_real_images(engine, photographs(tmp_path / "photos"))
-    full = find_real_images(SimpleNamespace(generator=engine.generator, resolution=32, alpha=1.0), tmp_path / "photos")
+    sampler = model(resolution=32)
+    sampler.resolution, sampler.alpha = 8, 0.5
+    reals = find_real_images(sampler, photographs(tmp_path / "photos"))
+    full = find_real_images(SimpleNamespace(generator=sampler.generator, resolution=32, alpha=1.0), tmp_path / "photos")
     expected = at_stage(full.image(3).transpose(2, 0, 1), 8, 0.5)
     np.testing.assert_array_equal(reals.image(3), expected)

@@ -58,7 +58,7 @@ def test_seeds_come_from_the_systems_source_and_stay_inside_until_the_answer(tmp
     game, model = Game(tmp_path), a_model()
     assert isinstance(game._rng, random.SystemRandom)
     shown = game.new_round("me", model)
-    ((seed, _),) = model.engine.asked
+    ((seed, _),) = model.sampler.asked
     assert str(seed) not in repr(shown)
     assert str(seed) not in repr(game.visitors.find("me"))
     game.new_round("me", model)
@@ -71,7 +71,7 @@ def test_seeds_are_of_all_that_there_are(game):
     model = a_model()
     for _ in range(300):
         game.new_round("me", model)
-    seeds = [seed for seed, _ in model.engine.asked]
+    seeds = [seed for seed, _ in model.sampler.asked]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**32 for seed in seeds)
     quarters = [sum(seed >> 30 == quarter for seed in seeds) for quarter in range(4)]
@@ -92,7 +92,7 @@ def test_places_are_even_chances(count, limit):
     for _ in range(2000):
         _, images = model.draw_round(count, "normal", seen, rng)
         place = images.generated.index(None) if None in images.generated else 1
-        seed = model.engine.asked[-1][0]
+        seed = model.sampler.asked[-1][0]
         places[place] += 1
         after[last * len(places) + place] += 1
         parity[place * 2 + seed % 2] += 1
@@ -112,7 +112,7 @@ def test_a_single_picture_takes_the_same_work_whatever_it_is():
     for number in range(1, 20):
         _, images = model.draw_round(1, "normal", set(), chance(number))
         truths.add(images.real is None)
-        assert (len(model.engine.asked), len(reads)) == (number, number)
+        assert (len(model.sampler.asked), len(reads)) == (number, number)
     assert truths == {True, False}
 
 
@@ -284,7 +284,7 @@ def test_a_session_keeps_its_newest_rounds(game, clock, monkeypatch):
     assert len(game._files) <= 15 * 60 / 3 + 2
 
 
-def test_traces_of_the_files_that_reals_came_from_are_gone(tmp_path, clock, engine):
+def test_traces_of_the_files_that_reals_came_from_are_gone(tmp_path, clock, sampler):
     """Rules 2 and 4: no metadata, no name, no size, no double JPEG header of the original picture."""
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -294,7 +294,7 @@ def test_traces_of_the_files_that_reals_came_from_are_gone(tmp_path, clock, engi
         picture = Image.effect_noise((90, 70), 60).convert("RGB")
         name = folder / f"SECRET-NAME-{number}.jpg"
         picture.save(name, quality=30, exif=exif, comment=b"SECRET-COMMENT", progressive=True)
-    model = engine("growing")
+    model = sampler("growing")
     game = Game(tmp_path, rng=chance(), clock=clock)
     shown = game.new_round("me", GameModel(model, find_real_images(model, folder)))
     formats = set()

@@ -99,9 +99,9 @@ def test_models_tell_what_there_is(client):
     assert (info["resolution"], info["classes"], info["generator"]["label_dim"]) == (16, ["cat", "2", "öwl"], 3)
 
 
-def test_generate_gives_the_pictures_of_the_engine_with_their_story(client, engine):
+def test_generate_gives_the_pictures_of_the_engine_with_their_story(client, sampler):
     gallery, said = call(client, "generate", seeds="3,7", psi=-0.5, cutoff=4)
-    style = engine("style")
+    style = sampler("style")
     setting = style.setting(psi=-0.5, cutoff=4)
     assert [one["caption"] for one in gallery] == ["seed 3", "seed 7"]
     assert close([drawn(one["image"]) for one in gallery], list(style.images([3, 7], setting)))
@@ -113,47 +113,47 @@ def test_generate_gives_the_pictures_of_the_engine_with_their_story(client, engi
     assert said["alts"][0][1] == "Generated image, seed 3, truncation -0.5, model style"
 
 
-def test_sizes_and_formats(client, engine):
+def test_sizes_and_formats(client, sampler):
     gallery, _ = call(client, "generate", seeds="3", size="128", format="jpeg")
     with Image.open(gallery[0]["image"]) as image:
         assert (image.format, image.size) == ("JPEG", (128, 128))
         assert '"seed": 3' in image.getexif()[0x010E]
 
 
-def test_generate_with_what_only_some_models_have(client, engine):
-    classes = engine("classes")
+def test_generate_with_what_only_some_models_have(client, sampler):
+    classes = sampler("classes")
     for label in ("2", "öwl"):
         gallery, _ = call(client, "generate", seeds="5", label=label, model="classes")
         assert close(drawn(gallery[0]["image"])[None], list(classes.images([5], classes.setting(label=label))))
     gallery, _ = call(client, "generate", seeds="5", model="run", psi=0.2, noise_mode="random")
-    assert close(drawn(gallery[0]["image"])[None], list(engine("run").images([5], engine("run").setting())))
-    style = engine("style")
+    assert close(drawn(gallery[0]["image"])[None], list(sampler("run").images([5], sampler("run").setting())))
+    style = sampler("style")
     gallery, _ = call(client, "generate", seeds="5", noise_mode="random", noise_seed=9)
     expected = style.images([5], style.setting(noise="random", noise_seed=9))
     assert close(drawn(gallery[0]["image"])[None], list(expected))
 
 
-def test_a_progan_has_stages_and_a_truncation_of_its_own(client, engine):
-    run = engine("run")
+def test_a_progan_has_stages_and_a_truncation_of_its_own(client, sampler):
+    run = sampler("run")
     gallery, said = call(client, "generate", seeds="5", model="run", z_limit=0.5, stage=2, alpha=0.25)
     expected = run.images([5], run.setting(z_limit=0.5, resolution=8, alpha=0.25))
     assert close(drawn(gallery[0]["image"])[None], list(expected))
     facts, _ = parameters(gallery[0]["image"])
     assert (facts["z_limit"], facts["resolution"], facts["alpha"]) == (0.5, 8, 0.25)
     assert said["alts"][0][1] == "Generated image, seed 5, stage 8 px, alpha 0.25, model run"
-    style = engine("style")
+    style = sampler("style")
     gallery, _ = call(client, "generate", seeds="5", z_limit=0.5)
     assert close(drawn(gallery[0]["image"])[None], list(style.images([5], style.setting())))
 
 
-def test_a_model_that_grows_is_drawn_as_far_as_it_has_grown(client, engine):
-    growing = engine("growing")
+def test_a_model_that_grows_is_drawn_as_far_as_it_has_grown(client, sampler):
+    growing = sampler("growing")
     gallery, _ = call(client, "generate", seeds="5", model="growing")
     assert close(drawn(gallery[0]["image"])[None], list(growing.images([5], growing.setting())))
 
 
-def test_mixing(client, engine):
-    style = engine("style")
+def test_mixing(client, sampler):
+    style = sampler("style")
     path, said = call(client, "mix_pair")
     assert close(drawn(path), next(style.mixed([1], [2], range(4), style.setting())))
     assert said["message"] == "Seed 1 with layers 0-3 of seed 2."
@@ -181,8 +181,8 @@ def test_figures_say_how_they_were_made(client, name):
     assert said["alts"][0][1]
 
 
-def test_growth_shows_before_now_and_after(client, engine):
-    style = engine("style")
+def test_growth_shows_before_now_and_after(client, sampler):
+    style = sampler("style")
     gallery, _ = call(client, "fade_in", alpha=0.25)
     assert [one["caption"] for one in gallery] == ["before", "alpha 0.25", "after"]
     for one, alpha in zip(gallery, (0, 0.25, 1), strict=True):
@@ -192,7 +192,7 @@ def test_growth_shows_before_now_and_after(client, engine):
 @pytest.fixture
 def from_8_px(app):
     """The network of "style" as training from 8 px on leaves it."""
-    bias = app.models.engine("style").generator.synthesis.to_image["4x4"].bias.data
+    bias = app.models.sampler("style").generator.synthesis.to_image["4x4"].bias.data
     before = bias.clone()
     bias.zero_()
     yield
@@ -200,7 +200,7 @@ def from_8_px(app):
 
 
 def test_growth_leaves_out_the_stages_before_training_began(app, client, from_8_px):
-    style = app.models.engine("style")
+    style = app.models.sampler("style")
     path, said = call(client, "stages")
     figure = figures.stages(style, [0], style.setting())
     assert len(figure.lefts) == 4
@@ -217,7 +217,7 @@ def test_growth_leaves_out_the_stages_before_training_began(app, client, from_8_
     assert not close(drawn(gallery[0]["image"]), drawn(gallery[2]["image"]))
 
 
-def test_a_video_and_what_comes_with_it(client, engine):
+def test_a_video_and_what_comes_with_it(client, sampler):
     video, image, other, said = call(client, "interpolate", also="frames")
     video = video["video"] if isinstance(video, dict) else video
     assert image is None
@@ -229,7 +229,7 @@ def test_a_video_and_what_comes_with_it(client, engine):
     other = other["value"] if isinstance(other, dict) else other
     with zipfile.ZipFile(other) as archive:
         assert archive.namelist() == [f"frame{index:04d}.png" for index in range(9)]
-        style = engine("style")
+        style = sampler("style")
         assert close(drawn(archive.open("frame0008.png")), next(style.images([1], style.setting())))
     for also in ("gif", "webp"):
         *_, other, _ = call(client, "interpolate", also=also, ping_pong=True, easing="spline")

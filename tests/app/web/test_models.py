@@ -10,7 +10,7 @@ from app.web.models import NO_MODEL, Models
 from stylegrow.common.errors import InputError, ModelError
 from stylegrow.models.folders import ZOO
 from stylegrow.models.info import BUNDLED
-from stylegrow.sampling import engine
+from stylegrow.sampling import sampler
 
 
 def test_cards_tell_without_the_weights(models):
@@ -76,7 +76,7 @@ def test_what_is_no_model_is_said_in_the_words_of_the_specification(models, tmp_
 def test_without_a_model(tmp_path):
     none = Models(folder=str(tmp_path))
     assert none.first is None
-    for ask in (none.card, none.engine):
+    for ask in (none.card, none.sampler):
         with pytest.raises(InputError) as raised:
             ask("style")
         assert str(raised.value) == NO_MODEL
@@ -86,42 +86,42 @@ def test_without_a_model(tmp_path):
 def test_only_names_of_the_list_are_known(models, name):
     offered = Models([str(models / "style")], device="cpu")
     with pytest.raises(InputError, match="no such model"):
-        offered.engine(name)
+        offered.sampler(name)
     assert offered.seconds(name) is None
 
 
 @pytest.fixture
 def loads(monkeypatch):
-    """The folders of the engines that are loaded, in their order."""
+    """The folders of the samplers that are loaded, in their order."""
     seen = []
-    whole = engine.Engine.__init__
+    whole = sampler.Sampler.__init__
 
     def counted(self, model, *more):
         seen.append(model.rpartition("/")[2].rpartition("\\")[2])
         whole(self, model, *more)
 
-    monkeypatch.setattr(engine.Engine, "__init__", counted)
+    monkeypatch.setattr(sampler.Sampler, "__init__", counted)
     return seen
 
 
 def test_two_models_are_in_memory_and_the_one_unused_for_longest_goes(models, loads):
     offered = Models([str(models / name) for name in ("style", "growing", "silent")], device="cpu")
-    first = offered.engine("style")
-    offered.engine("growing")
-    assert offered.engine("style") is first
+    first = offered.sampler("style")
+    offered.sampler("growing")
+    assert offered.sampler("style") is first
     assert offered.seconds("style") > 0
-    offered.engine("silent")
-    assert (offered.seconds("growing"), offered.engine("style")) == (None, first)
+    offered.sampler("silent")
+    assert (offered.seconds("growing"), offered.sampler("style")) == (None, first)
     assert loads == ["style", "growing", "silent"]
-    offered.engine("growing")
+    offered.sampler("growing")
     assert loads == ["style", "growing", "silent", "growing"]
 
 
 def test_many_who_ask_at_once_get_one_engine(models, loads):
     offered = Models([str(models / "classes")], device="cpu")
     with ThreadPoolExecutor(8) as pool:
-        engines = set(pool.map(lambda _: offered.engine("classes"), range(16)))
-    assert (len(engines), loads) == (1, ["classes"])
+        samplers = set(pool.map(lambda _: offered.sampler("classes"), range(16)))
+    assert (len(samplers), loads) == (1, ["classes"])
 
 
 def test_a_model_that_went_away_is_named_without_its_path(models, tmp_path, capsys):
@@ -129,6 +129,6 @@ def test_a_model_that_went_away_is_named_without_its_path(models, tmp_path, caps
     offered = Models([str(tmp_path / "m")], device="cpu")
     (tmp_path / "m" / "model.safetensors").unlink()
     with pytest.raises(InputError, match='"m" cannot be loaded') as raised:
-        offered.engine("m")
+        offered.sampler("m")
     assert str(tmp_path) not in str(raised.value)
     assert str(tmp_path) in capsys.readouterr().err

@@ -224,9 +224,9 @@ def test_a_batch_that_did_not_fit_is_said_once(models, tmp_path, monkeypatch, de
 
     from app.web.context import Context, Limits
     from app.web.pages import controls
-    from stylegrow.sampling import drawing
+    from stylegrow.sampling import generation
 
-    offered, said, whole = Models([str(models / "style")], device="cpu"), [], drawing.draw
+    offered, said, whole = Models([str(models / "style")], device="cpu"), [], generation.draw
 
     def cramped(generator, inputs, *more):
         if len(inputs) > 4:
@@ -234,8 +234,8 @@ def test_a_batch_that_did_not_fit_is_said_once(models, tmp_path, monkeypatch, de
         return whole(generator, inputs, *more)
 
     monkeypatch.setattr(gr, "Warning", said.append)
-    monkeypatch.setattr(drawing, "draw", cramped)
+    monkeypatch.setattr(generation, "generate", cramped)
     monkeypatch.setattr(offered, "device", lambda: device)
-    engine = controls.start_drawing(Context(offered, Limits(), tmp_path), "style", 32).engine
-    assert len(list(engine.images(range(32), engine.setting()))) == 32
+    sampler = controls.start_drawing(Context(offered, Limits(), tmp_path), "style", 32).sampler
+    assert len(list(sampler.images(range(32), sampler.setting()))) == 32
     assert said == [f"The {where} ran out of memory at 32 images. I retried with 8 and made 32; ask for fewer."]

@@ -90,11 +90,11 @@ def test_held_out_pictures_of_other_data_are_not_believed(faces):
 
 def test_the_stage_that_a_model_reached(tmp_path):
     save_model(tmp_path / "model", a_generator("stylegan"), training={"resolution": 16, "alpha": 0.5})
-    _, look = open_model(str(tmp_path / "model"), Options(model=""), None)
-    assert (look.resolution, look.alpha, look.psi, look.noise) == (16, 0.5, 1.0, "random")
+    _, setting = open_model(str(tmp_path / "model"), Options(model=""), None)
+    assert (setting.resolution, setting.alpha, setting.psi, setting.noise) == (16, 0.5, 1.0, "random")
     save_model(tmp_path / "other", a_generator("stylegan"), training={"resolution": 17, "alpha": 0.5})
-    _, look = open_model(str(tmp_path / "other"), Options(model="", trunc=0.7), None)
-    assert (look.resolution, look.psi) == (None, 0.7)
+    _, setting = open_model(str(tmp_path / "other"), Options(model="", trunc=0.7), None)
+    assert (setting.resolution, setting.psi) == (None, 0.7)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from stylegrow.metrics import Evaluator, evaluate
 from stylegrow.metrics.fidelity import frechet_distance, kernel_distance
 from stylegrow.metrics.reals import blurred, blurred_images, choose_reals, noisy_images
 from stylegrow.metrics.table import METRICS, check_names
-from stylegrow.sampling.drawing import Look
+from stylegrow.sampling.generation import Setting
 from tests.stylegrow.data.image_files import folder_of
 from tests.stylegrow.metrics.conftest import CLASSES, a_generator
 
@@ -109,11 +109,11 @@ def test_the_generator_stays_as_it_was(faces, quick, tmp_path):
 
 def test_stages_are_measured_at_full_size(faces, quick, tmp_path):
     evaluator = Evaluator(faces, ("fd",), 20, cache=tmp_path, quiet=True)
-    (small,) = evaluator.evaluate(a_generator(), Look(resolution=16))
+    (small,) = evaluator.evaluate(a_generator(), Setting(resolution=16))
     (large,) = evaluator.evaluate(a_generator())
     assert small.floor == large.floor
     assert small.value != large.value
-    pictures = next(evaluator._generated(a_generator(), Look(resolution=16), 4))
+    pictures = next(evaluator._generated(a_generator(), Setting(resolution=16), 4))
     assert pictures.shape == (4, 3, 64, 64)
     assert np.array_equal(pictures, pictures[:, :, ::4, ::4].repeat(4, axis=2).repeat(4, axis=3))
 

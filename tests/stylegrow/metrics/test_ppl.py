@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from stylegrow.metrics.ppl import on_great_circle, path_length, perceptual_distance, variants
-from stylegrow.sampling import drawing
+from stylegrow.sampling import generation
 from tests.stylegrow.metrics.conftest import a_generator
 
 SEEDS = list(range(6))
@@ -70,7 +70,7 @@ def test_path_length_of_a_generator_that_does_not_change(architecture):
 def test_path_length_is_the_squared_speed_of_the_pictures(space, where):
     """Against the derivative along the path, by automatic differentiation in float64."""
     generator = a_generator("stylegan", resolution=16).double()
-    look = drawing.Look(noise="const")
+    setting = generation.Setting(noise="const")
     speeds = []
     for seed in SEEDS:
         rng = torch.Generator().manual_seed(seed)
@@ -90,7 +90,7 @@ def test_path_length_is_the_squared_speed_of_the_pictures(space, where):
 
         _, speed = torch.autograd.functional.jvp(picture, t, torch.ones_like(t))
         speeds.append((speed**2).sum(dim=1).mean().item() / 1e8)
-    found = path_length(generator.float(), Raw(), SEEDS, space, where, look, epsilon=1e-2)
+    found = path_length(generator.float(), Raw(), SEEDS, space, where, setting, epsilon=1e-2)
     kept = np.array(speeds)  # of six lengths none lies outside the percentiles
     assert found == pytest.approx(kept.mean(), rel=0.1)
 

@@ -13,7 +13,7 @@ from stylegrow.cli.main import main
 from stylegrow.common.errors import ModelError
 from stylegrow.models import folders, load_discriminator, load_generator, save_model
 from stylegrow.models.copies import IMAGES, copy_model, largest_change
-from stylegrow.sampling.drawing import Look, images
+from stylegrow.sampling.generation import Setting, images
 
 SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 
@@ -182,7 +182,7 @@ def test_the_change_is_that_of_the_stage_reached(tmp_path, networks, labels, sta
     classes = torch.eye(labels)[torch.arange(64) % labels] if labels else None
     found = []
     for name in ("m", "half"):
-        drawn = torch.cat(list(images(load_generator(tmp_path / name), range(64), Look(resolution=stage), classes)))
+        drawn = torch.cat(list(images(load_generator(tmp_path / name), range(64), Setting(resolution=stage), classes)))
         found.append(to_uint8(drawn).astype(int))
     wanted = abs(found[0] - found[1]).max()
     assert largest_change(load_generator(tmp_path / "m"), {"resolution": stage}) == wanted

@@ -1,5 +1,6 @@
-"""The engine: settings of a model, and what it draws against the network itself."""
+"""The sampler: settings of a model, and what it draws against the network itself."""
 
+import json
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -10,26 +11,27 @@ import torch
 from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
 from stylegrow.models.config import stage_reached
-from stylegrow.sampling.drawing import latents
-from stylegrow.sampling.engine import Engine, path_length, slerp, within
+from stylegrow.sampling.generation import latents, truncated_normal
+from stylegrow.sampling.paths import path_length, slerp
+from stylegrow.sampling.sampler import Sampler
 from tests.small_models import CREDIT, close
 
 
 @torch.inference_mode()
-def direct(engine, seeds, **arguments):
-    return to_uint8(engine.generator(latents(seeds, 8), **arguments))
+def direct(sampler, seeds, **arguments):
+    return to_uint8(sampler.generator(latents(seeds, 8), **arguments))
 
 
-def test_a_model_says_what_it_is(engine):
-    style, run = engine("style"), engine("run")
+def test_a_model_says_what_it_is(sampler):
+    style, run = sampler("style"), sampler("run")
     assert (style.name, style.architecture.name, style.styled, style.credit) == ("style", "stylegan", True, CREDIT)
     assert (run.name, run.architecture.name, run.styled, run.credit) == ("run", "progan", False, "")
     assert len(style.weights) == 16
     assert style.weights != run.weights
 
 
-def test_the_default_setting(engine):
-    setting = engine("style").setting()
+def test_the_default_setting(sampler):
+    setting = sampler("style").setting()
     assert (setting.psi, setting.cutoff, setting.noise, setting.noise_seed, setting.label) == (
         0.7,
         None,
@@ -38,15 +40,15 @@ def test_the_default_setting(engine):
         None,
     )
     assert (setting.resolution, setting.alpha) == (64, 1.0)
-    assert engine("style").layers(setting) == 10
+    assert sampler("style").layers(setting) == 10
 
 
 @pytest.mark.parametrize(
     ("arguments", "stage"),
     [({}, (16, 0.5)), ({"resolution": 16}, (16, 0.5)), ({"resolution": 32}, (32, 1.0)), ({"alpha": 1.0}, (16, 1.0))],
 )
-def test_a_growing_model_is_drawn_as_far_as_it_has_grown(engine, arguments, stage):
-    growing = engine("growing")
+def test_a_growing_model_is_drawn_as_far_as_it_has_grown(sampler, arguments, stage):
+    growing = sampler("growing")
     setting = growing.setting(**arguments)
     assert (setting.resolution, setting.alpha) == stage
     assert growing.layers(setting) == {16: 6, 32: 8}[stage[0]]
@@ -90,9 +92,9 @@ def test_facts_that_name_no_stage_of_the_network_are_not_followed(facts):
         ("style", {"z_limit": 1.0}, 'a limit of z needs a ProGAN model; "style" is a StyleGAN'),
     ],
 )
-def test_what_a_model_does_not_have_is_refused(engine, model, arguments, words):
+def test_what_a_model_does_not_have_is_refused(sampler, model, arguments, words):
     with pytest.raises(InputError) as raised:
-        engine(model).setting(**arguments)
+        sampler(model).setting(**arguments)
     assert words in str(raised.value)
 
 
@@ -100,7 +102,7 @@ def test_what_a_model_does_not_have_is_refused(engine, model, arguments, words):
 def test_latents_within_a_limit_are_those_of_a_normal_distribution_cut_off_there(limit):
     normal = NormalDist()
     z = torch.linspace(-9, 9, 1001, dtype=torch.float64)
-    shown = within(z, limit)
+    shown = truncated_normal(z, limit)
     low, high = normal.cdf(-limit), normal.cdf(limit)
     shares = [(normal.cdf(value) - low) / (high - low) for value in shown.tolist()]
     np.testing.assert_allclose(shares, [normal.cdf(value) for value in z.tolist()], atol=1e-9)
@@ -108,43 +110,43 @@ def test_latents_within_a_limit_are_those_of_a_normal_distribution_cut_off_there
     assert (shown.diff() >= 0).all()
 
 
-def test_a_limit_of_z_is_the_latents_that_are_drawn(engine):
-    run = engine("run")
+def test_a_limit_of_z_is_the_latents_that_are_drawn(sampler):
+    run = sampler("run")
     setting = run.setting(z_limit=0.7)
-    expected = to_uint8(run.generator(within(latents([3, 8], 8), 0.7)).detach())
+    expected = to_uint8(run.generator(truncated_normal(latents([3, 8], 8), 0.7)).detach())
     assert close(list(run.images([3, 8], setting)), expected)
-    assert np.allclose(run.latent(3, setting)["z"], within(latents([3], 8), 0.7))
+    assert np.allclose(run.latent(3, setting)["z"], truncated_normal(latents([3], 8), 0.7))
     assert '"z_limit": 0.7' in run.text(setting)["parameters"]
 
 
 def test_a_device_that_is_not_there_is_refused(models):
     for device in ("cuda:99", "nonsense", ""):
         with pytest.raises(InputError, match="cannot be used"):
-            Engine(str(models / "style"), device)
+            Sampler(str(models / "style"), device)
 
 
-def test_classes_have_names_and_numbers(engine):
-    classes = engine("classes")
+def test_classes_have_names_and_numbers(sampler):
+    classes = sampler("classes")
     assert [classes.setting(label=text).label for text in ("cat", "2", "öwl", "0", "1")] == [0, 1, 2, 0, 1]
     for text, index in (("cat", 0), ("öwl", 2)):
         shown = list(classes.images([5], classes.setting(label=text, psi=1)))
         assert close(shown, direct(classes, [5], labels=torch.eye(3)[[index]], noise="const"))
-    assert engine("unnamed").setting(label="1").label == 1
+    assert sampler("unnamed").setting(label="1").label == 1
 
 
 @pytest.mark.parametrize("name", ["style", "run"])
-def test_images_are_in_the_order_of_their_seeds_whatever_the_batch(engine, models, name):
+def test_images_are_in_the_order_of_their_seeds_whatever_the_batch(sampler, models, name):
     seeds = [9, 2, 4, 2]
-    one = engine(name)
+    one = sampler(name)
     expected = direct(one, seeds, **({"psi": 0.7, "noise": "const"} if one.styled else {}))
     for batch in (None, 1, 3):
-        other = Engine(str(models / name), "cpu", batch)
+        other = Sampler(str(models / name), "cpu", batch)
         assert close(list(other.images(seeds, other.setting())), expected)
 
 
 @pytest.mark.parametrize("layers", [[0, 1, 2, 3], [4], [2, 9]])
-def test_mixing_takes_the_layers_from_the_columns(engine, layers):
-    style = engine("style")
+def test_mixing_takes_the_layers_from_the_columns(sampler, layers):
+    style = sampler("style")
     setting = style.setting(psi=0.5, cutoff=6)
     rows, columns = [3, 1], [5, 7, 3]
     shown = list(style.mixed(rows, columns, layers, setting))
@@ -157,8 +159,8 @@ def test_mixing_takes_the_layers_from_the_columns(engine, layers):
     assert close(shown[2], next(style.images([3], setting)))  # a seed mixed with itself
 
 
-def test_all_layers_are_the_other_seed_and_the_noise_is_the_rows(engine):
-    style = engine("style")
+def test_all_layers_are_the_other_seed_and_the_noise_is_the_rows(sampler):
+    style = sampler("style")
     assert close(next(style.mixed([1], [2], range(10), style.setting())), next(style.images([2], style.setting())))
     random = style.setting(noise="random")
     assert close(next(style.mixed([1], [1], [0], random)), next(style.images([1], random)))
@@ -166,20 +168,20 @@ def test_all_layers_are_the_other_seed_and_the_noise_is_the_rows(engine):
 
 
 @pytest.mark.parametrize(("model", "words"), [("run", '"run" is a ProGAN'), ("one-style", "trained without")])
-def test_models_without_styles_a_layer_cannot_be_mixed(engine, model, words):
+def test_models_without_styles_a_layer_cannot_be_mixed(sampler, model, words):
     with pytest.raises(InputError, match=words):
-        engine(model).check_mixing()
+        sampler(model).check_mixing()
 
 
 @pytest.mark.parametrize(("model", "words"), [("run", "noise needs a StyleGAN"), ("silent", "without noise")])
-def test_models_without_noise_have_no_noise_figure(engine, model, words):
+def test_models_without_noise_have_no_noise_figure(sampler, model, words):
     with pytest.raises(InputError, match=words):
-        engine(model).check_noise()
+        sampler(model).check_noise()
 
 
 @pytest.mark.parametrize(("name", "space"), [("style", None), ("style", "w"), ("style", "z"), ("run", None)])
-def test_a_path_passes_through_its_seeds(engine, name, space):
-    one = engine(name)
+def test_a_path_passes_through_its_seeds(sampler, name, space):
+    one = sampler(name)
     seeds, setting = [4, 1, 6], one.setting()
     keys = list(one.images(seeds, setting))
     loop = list(one.path(seeds, 4, True, space, setting))
@@ -190,8 +192,8 @@ def test_a_path_passes_through_its_seeds(engine, name, space):
     assert close(line[:8], loop[:8])
 
 
-def test_a_path_in_w_is_straight_in_w(engine):
-    style = engine("style")
+def test_a_path_in_w_is_straight_in_w(sampler):
+    style = sampler("style")
     frame = list(style.path([4, 1], 4, False, "w", style.setting(psi=1)))[1]
     with torch.inference_mode():
         w = style.generator.mapping(latents([4, 1], 8))
@@ -199,18 +201,18 @@ def test_a_path_in_w_is_straight_in_w(engine):
     assert close(frame[None], to_uint8(expected))
 
 
-def test_random_noise_stands_still_along_a_path(engine):
-    style = engine("style")
+def test_random_noise_stands_still_along_a_path(sampler):
+    style = sampler("style")
     setting = style.setting(noise="random", noise_seed=3)
     start, *_, end = style.path([4, 1], 2, False, "w", setting)
     assert close(start, next(style.images([4], setting)))
     assert not close(end, next(style.images([1], setting)))
 
 
-def test_a_progan_has_no_path_in_w(engine):
+def test_a_progan_has_no_path_in_w(sampler):
     with pytest.raises(InputError, match="ProGAN"):
-        engine("run").space("w")
-    assert (engine("run").space(None), engine("style").space(None), engine("style").space("z")) == ("z", "w", "z")
+        sampler("run").space("w")
+    assert (sampler("run").space(None), sampler("style").space(None), sampler("style").space("z")) == ("z", "w", "z")
 
 
 def test_slerp_turns_evenly():
@@ -231,10 +233,8 @@ def test_slerp_between_equal_or_opposite_directions_is_straight():
     torch.testing.assert_close(slerp(z, torch.stack([z[0], -z[1]]), shares), torch.stack([z[0], z[1] / 2]))
 
 
-def test_the_text_of_a_picture(engine):
-    import json
-
-    style, classes, run = engine("style"), engine("classes"), engine("run")
+def test_the_text_of_a_picture(sampler):
+    style, classes, run = sampler("style"), sampler("classes"), sampler("run")
     text = style.text(replace(style.setting(cutoff=4), psi=0.5), seed=7)
     assert text["Source"] == CREDIT
     assert json.loads(text["parameters"]) == {
@@ -248,7 +248,7 @@ def test_the_text_of_a_picture(engine):
 
 
 def test_lower_precision_changes_pictures_a_little_and_is_said(models):
-    exact, rough = Engine(str(models / "style"), "cpu"), Engine(str(models / "style"), "cpu", dtype="bf16")
+    exact, rough = Sampler(str(models / "style"), "cpu"), Sampler(str(models / "style"), "cpu", dtype="bf16")
     setting = exact.setting()
     shown, expected = (np.asarray(list(one.images([1, 2], setting))).astype(int) for one in (rough, exact))
     assert 0 < np.abs(shown - expected).mean() < 5

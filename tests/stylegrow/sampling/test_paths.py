@@ -1,4 +1,4 @@
-"""The engine beyond single pictures: paces of a path, noise by layers, latents, and batches that do not fit."""
+"""The sampler beyond single pictures: paces of a path, noise by layers, latents, and batches that do not fit."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.rendering import figures
-from stylegrow.sampling import drawing
-from stylegrow.sampling.engine import catmull_rom, eased, path_length
+from stylegrow.sampling import generation
+from stylegrow.sampling.paths import catmull_rom, eased, path_length
 from tests.small_models import close
 
 
@@ -32,8 +32,8 @@ def test_the_spline_is_the_known_polynomial():
 
 @pytest.mark.parametrize("easing", ["smoothstep", "cubic", "spline"])
 @pytest.mark.parametrize(("name", "space"), [("style", "w"), ("style", "z"), ("run", None)])
-def test_every_pace_passes_through_the_seeds(engine, name, space, easing):
-    one = engine(name)
+def test_every_pace_passes_through_the_seeds(sampler, name, space, easing):
+    one = sampler(name)
     setting = one.setting()
     for loop in (True, False):
         frames = list(one.path([4, 1, 6], 4, loop, space, setting, easing))
@@ -41,8 +41,8 @@ def test_every_pace_passes_through_the_seeds(engine, name, space, easing):
         assert close(frames[::4], list(one.images([4, 1, 6], setting)))
 
 
-def test_there_and_back(engine):
-    style = engine("style")
+def test_there_and_back(sampler):
+    style = sampler("style")
     setting = style.setting()
     there = list(style.path([4, 1], 3, False, "w", setting))
     both = list(style.path([4, 1], 3, False, "w", setting, ping_pong=True))
@@ -50,8 +50,8 @@ def test_there_and_back(engine):
     assert close(both, [*there, *there[-2:0:-1]])
 
 
-def test_noise_of_some_layers(engine):
-    style = engine("style")
+def test_noise_of_some_layers(sampler):
+    style = sampler("style")
     setting = style.setting(noise="random", noise_seed=5)
     every, none, coarse = style.noise_parts([3], [range(10), [], range(4)], setting)
     assert close(every, next(style.images([3], setting)))
@@ -59,12 +59,12 @@ def test_noise_of_some_layers(engine):
     assert not close(coarse, every)
     assert not close(coarse, none)
     with pytest.raises(InputError, match="without noise"):
-        next(engine("silent").noise_parts([3], [[]], engine("silent").setting()))
+        next(sampler("silent").noise_parts([3], [[]], sampler("silent").setting()))
 
 
 @pytest.mark.parametrize(("name", "key"), [("style", "w"), ("run", "z")])
-def test_a_latent_draws_its_picture(engine, name, key):
-    one = engine(name)
+def test_a_latent_draws_its_picture(sampler, name, key):
+    one = sampler(name)
     setting = one.setting(**({"psi": 0.4, "cutoff": 4} if one.styled else {}))
     latent = torch.from_numpy(one.latent(7, setting)[key])
     with torch.inference_mode():
@@ -72,43 +72,45 @@ def test_a_latent_draws_its_picture(engine, name, key):
     assert close(to_uint8(image)[0], next(one.images([7], setting)))
 
 
-def test_a_batch_that_does_not_fit_is_split_and_told(engine, monkeypatch):
-    style = engine("style")
+def test_a_batch_that_does_not_fit_is_split_and_reported(sampler, monkeypatch):
+    style = sampler("style")
     setting = style.setting()
     expected = list(style.images(range(16), setting))
-    whole, told = drawing.draw, []
+    whole, splits = generation.generate, []
 
     def cramped(generator, inputs, *more):
         if len(inputs) > 4:
             raise torch.OutOfMemoryError("out of memory")
         return whole(generator, inputs, *more)
 
-    monkeypatch.setattr(drawing, "draw", cramped)
-    found = list(style.telling(lambda batch, smaller: told.append((batch, smaller))).images(range(16), setting))
+    monkeypatch.setattr(generation, "generate", cramped)
+    found = list(
+        style.with_split_callback(lambda batch, smaller: splits.append((batch, smaller))).images(range(16), setting)
+    )
     assert close(found, expected)
-    assert told == [(16, 4)]
-    assert close(next(style.images([0], setting)), expected[0])  # the engine itself tells nobody
+    assert splits == [(16, 4)]
+    assert close(next(style.images([0], setting)), expected[0])  # without a callback
 
 
-def test_a_single_image_that_does_not_fit_is_an_error(engine, monkeypatch):
+def test_a_single_image_that_does_not_fit_is_an_error(sampler, monkeypatch):
     def cramped(*arguments):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(drawing, "draw", cramped)
+    monkeypatch.setattr(generation, "generate", cramped)
     with pytest.raises(RuntimeError) as raised:
-        next(engine("style").images([1, 2], engine("style").setting()))
+        next(sampler("style").images([1, 2], sampler("style").setting()))
     assert is_out_of_memory(raised.value)
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
 
 
-def test_figures_of_stages_and_of_noise_by_layers(engine):
-    growing = engine("growing")
+def test_figures_of_stages_and_of_noise_by_layers(sampler):
+    growing = sampler("growing")
     figure = figures.stages(growing, [3, 1], growing.setting(), 32)
     assert (len(figure.tops), len(figure.lefts)) == (2, 4)
     for column, stage in enumerate((4, 8, 16, 32)):
         picture = next(growing.images([1], growing.setting(resolution=stage, alpha=1.0)))
         assert close(figure.cell(1, column), figures.resized(np.broadcast_to(picture, (stage, stage, 3)), 32))
-    parts = figures.noise_parts(engine("style"), [3], engine("style").setting(), 64)
+    parts = figures.noise_parts(sampler("style"), [3], sampler("style").setting(), 64)
     assert (len(parts.tops), len(parts.lefts)) == (1, 4)
-    assert close(parts.cell(0, 1), next(engine("style").images([3], engine("style").setting(noise="none"))))
+    assert close(parts.cell(0, 1), next(sampler("style").images([3], sampler("style").setting(noise="none"))))
