@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import sqlite3
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from app.game.nicknames import checked_nickname, folded
 from app.game.statistics import wilson
 from stylegrow.common.errors import InputError
-from stylegrow.common.text import printable
+from stylegrow.common.text import one_line, printable
 
 LEAST_ROUNDS = 20
-SHORTEST_NAME, LONGEST_NAME = 2, 20
 MOST_PLAYERS = 10_000
 SECONDS_TO_WAIT = 10.0  # for other processes that write
 APPLICATION = int.from_bytes(b"sgLB", "big")  # SQLite's application_id, in bytes 68 to 71 of the file
@@ -38,19 +36,6 @@ SCHEMA = (
     f"PRAGMA application_id = {APPLICATION}",
     "PRAGMA user_version = 1",
 )
-INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # though they count as letters or signs
-PILED_MARKS = "MMM"
-# Not wanted anywhere in a word, with any letter repeated; as whole words. Both as `_skeleton` leaves them.
-UNWANTED_PARTS = (
-    *("fuck", "shit", "bitch", "nigger", "nigga", "faggot", "whore", "wanker", "asshole", "arsehole", "hitler"),
-    *("pussy", "blowjob", "dildo", "bastard", "retard", "paedophil", "pedophil"),
-)
-UNWANTED_WORDS = (
-    *("ass", "arse", "cock", "cum", "cunt", "cunts", "dick", "fag", "nazi", "nazis", "porn", "rape", "rapist"),
-    *("sex", "slut", "tit", "tits", "twat"),
-)
-UNWANTED = re.compile("|".join("".join(f"{letter}+" for letter in word) for word in UNWANTED_PARTS))
-LOOKALIKES = str.maketrans("0134578@$!|+", "oieastbasiit")
 
 
 @dataclass(frozen=True)
@@ -99,12 +84,12 @@ class Leaderboard:
         name = checked_nickname(nickname)
         token = secrets.token_urlsafe(24)
         with self._writing() as connection:
-            if connection.execute("SELECT 1 FROM players WHERE folded = ?", [_folded(name)]).fetchone():
+            if connection.execute("SELECT 1 FROM players WHERE folded = ?", [folded(name)]).fetchone():
                 raise InputError("That nickname is taken; choose another.")
             if connection.execute("SELECT count(*) FROM players").fetchone()[0] >= MOST_PLAYERS:
                 _make_room(connection)
             connection.execute(
-                "INSERT INTO players (token, name, folded) VALUES (?, ?, ?)", [_hash(token), name, _folded(name)]
+                "INSERT INTO players (token, name, folded) VALUES (?, ?, ?)", [_hash(token), name, folded(name)]
             )
         return token
 
@@ -174,53 +159,17 @@ class Leaderboard:
                 raise
 
 
-def checked_nickname(text: str) -> str:
-    """A nickname as it is stored and shown, plain text that a page has to escape. InputError for others."""
-    wanted = f"A nickname has {SHORTEST_NAME} to {LONGEST_NAME} letters, digits, spaces or signs."
-    if not isinstance(text, str) or len(text) > 10 * LONGEST_NAME:
-        raise InputError(wanted)
-    name = re.sub(" +", " ", unicodedata.normalize("NFC", text).strip(" "))
-    kinds = "".join(" " if letter == " " else unicodedata.category(letter)[0] for letter in name)
-    # Neither control and invisible characters nor line ends, undefined and private ones, nor marks in piles.
-    allowed = not set(kinds) - set("LNPSM ") and not set(name) & INVISIBLE and PILED_MARKS not in kinds
-    if not (allowed and SHORTEST_NAME <= len(name) <= LONGEST_NAME and set(kinds) & set("LN")):
-        raise InputError(wanted)
-    if _is_unwanted(name):
-        raise InputError("Please choose another nickname.")
-    return name
-
-
-def _is_unwanted(name: str) -> bool:
-    words = _skeleton(name).split()
-    words.append("".join(word for word in words if len(word) == 1))  # spelled out
-    return any(UNWANTED.search(word) or word in UNWANTED_WORDS for word in words)
-
-
-def _skeleton(name: str) -> str:
-    """Small letters and spaces alone: without accents, with digits and signs as the letters that they resemble."""
-    plain = unicodedata.normalize("NFKD", name).casefold().translate(LOOKALIKES)
-    letters = "".join(letter for letter in plain if unicodedata.category(letter)[0] != "M")
-    return "".join(letter if letter.isalpha() else " " for letter in letters)
-
-
-def _folded(name: str) -> str:
-    """Equal for names that look alike."""
-    return unicodedata.normalize("NFKC", name).casefold().replace(" ", "")
-
-
 def _hash(token: object) -> bytes:
     return hashlib.sha256(str(token).encode("utf-8", "replace")).digest()
 
 
 def _check(path: Path) -> None:
     """InputError unless there is no such file yet, an empty one, or a leaderboard; nothing is changed."""
+    if not path.exists() and path.parent.is_dir():
+        return
     try:
         with path.open("rb") as file:
             header = file.read(HEADER)
-    except FileNotFoundError:
-        if path.parent.is_dir():
-            return
-        raise InputError(f"--leaderboard {printable(path)}: there is no folder {printable(path.parent)}") from None
     except OSError as error:
         raise InputError(f"--leaderboard {printable(path)}: cannot be read ({error.strerror})") from error
     identity = header[ID_AT : ID_AT + 4]
@@ -266,8 +215,7 @@ def _make_room(connection: sqlite3.Connection) -> None:
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> InputError:
-    damaged = type(error) is sqlite3.DatabaseError
-    reason = " ".join(printable(error).split())
-    what = "is damaged" if damaged else "cannot be used"
-    then = "move it away and a new one is made" if damaged else "give a file in a folder where this user may write"
-    return InputError(f"--leaderboard {printable(path)}: {what} ({reason}); {then}")
+    what, then = "cannot be used", "give a file in a folder where this user may write"
+    if type(error) is sqlite3.DatabaseError:
+        what, then = "is damaged", "move it away and a new one is made"
+    return InputError(f"--leaderboard {printable(path)}: {what} ({one_line(error)}); {then}")

@@ -369,7 +369,7 @@ def _text(longest: int, name: str) -> checks.Check:
 
 _KEYS = (
     '<details id="game-keys"><summary>Keys</summary>'
-    f"{scores_page.table(KEYS, ('Key', 'What it does'))}"
+    f"{controls.table(KEYS, ('Key', 'What it does'))}"
     '<label><input type="checkbox" id="game-keys-on" checked> Keys work on this page</label></details>'
 )
 _QUESTION = """

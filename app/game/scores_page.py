@@ -6,6 +6,7 @@ from typing import Any
 
 from app.game.leaderboard import LEAST_ROUNDS, Entry
 from app.game.statistics import PUBLISHED, Share, Summary
+from app.web.pages import controls
 
 CONFIDENCE_TEXTS = {"sure": "when sure", "think": "when thinking so", "guess": "when guessing"}
 NO_BIAS = 0.1
@@ -25,26 +26,16 @@ def statistics(summary: Summary) -> str:
         f"<p class='game-words'><strong>{escape(summary.words)}</strong></p>"
         f"<table class='list bars'><caption>Right answers; the line is guessing ({_percent(summary.chance or 0)}), "
         f"the pale part where the truth lies with 95 %</caption>{bars}</table>"
-        f"{table(_numbers(summary))}<p class='hint'>{escape(PUBLISHED)}</p>"
+        f"{controls.table(_numbers(summary))}<p class='hint'>{escape(PUBLISHED)}</p>"
     )
 
 
 def facts(summary: Summary) -> dict[str, Any]:
     """The same for programs."""
-    return {
-        **_share(summary.all),
-        "abandoned": summary.abandoned,
-        "chance": summary.chance,
-        "p": summary.p,
-        "words": summary.words,
-        "streak": summary.streak,
-        "best_streak": summary.best_streak,
-        "median_seconds": summary.median_seconds,
-        "dprime": summary.dprime,
-        "bias": summary.bias,
-        "by_confidence": {name: _share(share) for name, share in summary.by_confidence.items()},
-        "by_psi": [{"psi": psi, **_share(share)} for psi, share in summary.by_psi.items()],
-    }
+    known = {name: value for name, value in vars(summary).items() if name != "all"}
+    by_confidence = {name: _share(share) for name, share in summary.by_confidence.items()}
+    by_psi = [{"psi": psi, **_share(share)} for psi, share in summary.by_psi.items()]
+    return known | _share(summary.all) | {"by_confidence": by_confidence, "by_psi": by_psi}
 
 
 def board(top: Sequence[Entry], own: Entry | None, way: str) -> str:
@@ -60,14 +51,7 @@ def board(top: Sequence[Entry], own: Entry | None, way: str) -> str:
 
 def line(entry: Entry) -> dict[str, Any]:
     """An entry for programs."""
-    return {"name": entry.name, "rounds": entry.rounds, "correct": entry.correct, "bound": entry.bound}
-
-
-def table(rows: Sequence[tuple[str, str]], head: tuple[str, str] | None = None) -> str:
-    """A table of text in two columns."""
-    lines = [f"<tr><th scope='row'>{escape(one)}</th><td>{escape(other)}</td></tr>" for one, other in rows]
-    titles = f"<tr><th scope='col'>{head[0]}</th><th scope='col'>{head[1]}</th></tr>" if head else ""
-    return f"<table class='list'>{titles}{''.join(lines)}</table>"
+    return vars(entry) | {"bound": entry.bound}
 
 
 def _numbers(summary: Summary) -> list[tuple[str, str]]:

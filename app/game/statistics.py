@@ -11,6 +11,8 @@ from dataclasses import astuple, dataclass, fields
 from statistics import NormalDist, median
 from threading import Lock
 
+import numpy as np
+
 Z95 = NormalDist().inv_cdf(0.975)
 CONFIDENCES = ("sure", "think", "guess")
 PUBLISHED = (
@@ -192,15 +194,11 @@ class Tally:
 
 def _ways(options: Sequence[int]) -> tuple[list[int], int]:
     """(in how many ways guesses give 0, 1, ... right answers, how many ways there are in all)."""
-    ways, total = [1], 1
+    ways, total = np.array([1], dtype=object), 1  # whole numbers of any size
     for choices, n in Counter(options).items():
         own = [math.comb(n, k) * (choices - 1) ** (n - k) for k in range(n + 1)]
-        product = [0] * (len(ways) + n)
-        for i, a in enumerate(ways):
-            for j, b in enumerate(own):
-                product[i + j] += a * b
-        ways, total = product, total * choices**n
-    return ways, total
+        ways, total = np.convolve(ways, np.array(own, dtype=object)), total * choices**n
+    return ways.tolist(), total
 
 
 def _share(answered: Sequence[Outcome]) -> Share:

@@ -44,17 +44,12 @@ def seeds(value: Any, most: int = MOST_SEEDS, least: int = 1) -> list[int]:
     """Seeds as text: "1,4,10-15"."""
     text = "" if value is None else str(value).strip()
     if not re.search(r"[^,-][,-]", text):  # no list, so what is said of one seed helps more
-        return [seed(text)] if least < 2 else _several([seed(text)], least)
-    try:
-        if len(text) > LONGEST_TEXT:
-            raise InputError("too long")
-        found = read_seeds(text, most=most)
-    except InputError:
-        raise InputError(f"Could not read {quoted(text)}: write seeds like 1,4,10-15 (at most {most}).") from None
-    return _several(found, least)
-
-
-def _several(found: list[int], least: int) -> list[int]:
+        found = [seed(text)]
+    else:
+        try:
+            found = read_seeds(text if len(text) <= LONGEST_TEXT else "", most=most)
+        except InputError:
+            raise InputError(f"Could not read {quoted(text)}: write seeds like 1,4,10-15 (at most {most}).") from None
     if len(found) < least:
         raise InputError(f"Give at least {least} seeds, like 1,4,10-15.")
     return found

@@ -1,6 +1,5 @@
 """About: the model, the limits, the keys, and the endpoints for programs."""
 
-from collections.abc import Sequence
 from html import escape
 from importlib.metadata import version
 from typing import Any
@@ -9,6 +8,7 @@ import gradio as gr
 
 from app.web.context import Context, run_script
 from app.web.models import COMMANDS
+from app.web.pages import controls
 from stylegrow.models.info import ModelInfo
 
 ID = "about"
@@ -47,7 +47,7 @@ def build(context: Context) -> None:
         with gr.Row(visible=False):
             listed, every = gr.Button("List"), gr.JSON(label="Models")
         gr.Markdown(USE)
-        gr.HTML(f"<h3>Keys</h3>{_table(KEYS, ('Key', 'What it does'))}", elem_classes="plain")
+        gr.HTML(f"<h3>Keys</h3>{controls.table(KEYS, ('Key', 'What it does'))}", elem_classes="plain code")
         keys = gr.Checkbox(True, label="Keys are on", elem_id="keys-on", container=False)
         run_script(tab.select, "() => window.stylegrow.keysAreOn()", None, [keys])
         run_script(keys.input, "(on) => window.stylegrow.switchKeys(on)", [keys])
@@ -58,8 +58,9 @@ def build(context: Context) -> None:
         ]
         gr.HTML(
             "<h3>For programs</h3><p>All of this can be asked for by gradio_client or over HTTP; "
-            '<a href="?view=api">the page on it</a> shows how.</p>' + _table(rows, ("Endpoint", "What it gives")),
-            elem_classes="plain",
+            '<a href="?view=api">the page on it</a> shows how.</p>'
+            + controls.table(rows, ("Endpoint", "What it gives")),
+            elem_classes="plain code",
         )
         gr.Markdown(
             f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a video "
@@ -88,16 +89,8 @@ def _about(card: ModelInfo | None) -> str:
         ("Classes", ", ".join(card.classes[:50])),
     ]
     rows = [(name, str(value)) for name, value in facts if value]
-    return f"<h2>{escape(card.name)}</h2>{_table(rows)}"
+    return f"<h2>{escape(card.name)}</h2>{controls.table(rows)}"
 
 
 def _thousands(kimg: Any) -> str:
     return f"{kimg * 1000:,.0f}" if isinstance(kimg, int | float) else ""
-
-
-def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] | None = None) -> str:
-    """A table of text; what stands left is shown as code where there is a head."""
-    left, right = ("<code>", "</code>") if head else ("", "")
-    lines = [f"<tr><td>{left}{escape(one)}{right}</td><td>{escape(other)}</td></tr>" for one, other in rows]
-    titles = f"<tr><th scope='col'>{head[0]}</th><th scope='col'>{head[1]}</th></tr>" if head else ""
-    return f"<table class='list'>{titles}{''.join(lines)}</table>"

@@ -183,6 +183,13 @@ def note(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
+def table(rows: Sequence[tuple[str, str]], titles: Sequence[str] = ()) -> str:
+    """A table of text in two columns."""
+    lines = [f"<tr><th scope='row'>{escape(one)}</th><td>{escape(other)}</td></tr>" for one, other in rows]
+    head = "".join(f"<th scope='col'>{escape(title)}</th>" for title in titles)
+    return f"<table class='list'>{f'<tr>{head}</tr>' if head else ''}{''.join(lines)}</table>"
+
+
 def report(message: str, selector: str = "", descriptions: Sequence[str] = ()) -> dict[str, Any]:
     """What a function reports of what it drew: `message` is read aloud, the descriptions are those of the images."""
     return {"message": message, "alts": [[selector, description] for description in descriptions]}

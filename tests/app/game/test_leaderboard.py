@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.game.leaderboard import Leaderboard, checked_nickname
+from app.game.leaderboard import Leaderboard
+from app.game.nicknames import checked_nickname
 from app.game.statistics import wilson
 from stylegrow.common.errors import InputError
 
