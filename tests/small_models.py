@@ -30,6 +30,7 @@ def lively(generator: stylegan.Generator) -> stylegan.Generator:
 
 
 def style(resolution: int = 32, **arguments: Any) -> stylegan.Generator:
+    torch.manual_seed(0)
     small = {"z_dim": 8, "w_dim": 8, "mapping_layers": 2, "mapping_fmaps": 8, "fmap_base": 64, "fmap_max": 8}
     return lively(stylegan.Generator(resolution, **(small | arguments)))
 

@@ -226,7 +226,7 @@ def test_a_batch_that_did_not_fit_is_said_once(models, tmp_path, monkeypatch, de
     from app.web.pages import controls
     from stylegrow.sampling import generation
 
-    offered, said, whole = Models([str(models / "style")], device="cpu"), [], generation.draw
+    offered, said, whole = Models([str(models / "style")], device="cpu"), [], generation.generate
 
     def cramped(generator, inputs, *more):
         if len(inputs) > 4:
