@@ -1,7 +1,11 @@
 """The configurations of ProGAN's networks, and what they have in common with all others'. None loads torch."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+BlurFilter = Sequence[Any] | None  # numbers, or rows of numbers; see layers.Blur
 
 
 def stages(resolution: int) -> list[int]:

@@ -4,8 +4,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from progan.config import DiscriminatorConfig, stages
-from progan.layers import Conv2d, DownConv2d, Linear, activation, downscale2x, fade, minibatch_stddev
+from progan.config import BlurFilter, DiscriminatorConfig, stages
+from progan.layers import Blur, Conv2d, DownConv2d, Linear, activation, downscale2x, fade, minibatch_stddev
 from progan.network import Network, takes_fields_of
 
 
@@ -13,13 +13,13 @@ class BaseDiscriminator(Network):
     """A discriminator for images [N, image_channels, r, r] of any resolution r from 4 to its own.
 
     The generator's mirror image: a 1x1 convolution from the image at each resolution, a block that halves it from 8x8
-    on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. Its kinds differ in the blocks
-    and in what they do with labels.
+    on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. `outputs` is the length of the
+    last one's output, `fused` and `blur_filter` are those of the blocks.
     """
 
     config: DiscriminatorConfig
 
-    def __init__(self, config: DiscriminatorConfig, outputs: int) -> None:
+    def __init__(self, config: DiscriminatorConfig, outputs: int, fused: bool, blur_filter: BlurFilter = None) -> None:
         super().__init__(config)
         equalized, maps = config.equalized_lr, config.feature_maps
         self.from_image = nn.ModuleDict()
@@ -27,14 +27,10 @@ class BaseDiscriminator(Network):
         for r in reversed(stages(config.resolution)):
             self.from_image[f"{r}x{r}"] = Conv2d(config.image_channels, maps(r), 1, equalized=equalized)
             if r > 4:
-                self.blocks[f"{r}x{r}"] = self.make_block(maps(r), maps(r // 2))
+                self.blocks[f"{r}x{r}"] = Block(maps(r), maps(r // 2), config, fused, blur_filter)
         self.conv = Conv2d(maps(4) + config.mbstd_features, maps(4), 3, equalized=equalized)
         self.dense = Linear(maps(4) * 16, maps(2), equalized=equalized)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
-
-    def make_block(self, inputs: int, outputs: int) -> nn.Module:
-        """The layers of one resolution: [N, inputs, r, r] -> [N, outputs, r/2, r/2]."""
-        raise NotImplementedError
 
     def outputs(self, images: Tensor, alpha: float) -> Tensor:
         """The last layer's outputs [N, outputs] for images [N, C, r, r], in the images' precision.
@@ -64,17 +60,11 @@ class BaseDiscriminator(Network):
 
 
 class Discriminator(BaseDiscriminator):
-    """Scores images [N, image_channels, r, r]; a block is a convolution and one that halves the resolution.
-
-    The arguments are the fields of DiscriminatorConfig.
-    """
+    """Scores images [N, image_channels, r, r]. The arguments are the fields of DiscriminatorConfig."""
 
     @takes_fields_of(DiscriminatorConfig)
     def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__(config, outputs=1 + config.label_dim)
-
-    def make_block(self, inputs: int, outputs: int) -> nn.Module:
-        return Block(inputs, outputs, self.config)
+        super().__init__(config, outputs=1 + config.label_dim, fused=bool(config.fused_scale))
 
     def forward(
         self, images: Tensor, labels: Tensor | None = None, alpha: float = 1.0
@@ -88,19 +78,25 @@ class Discriminator(BaseDiscriminator):
 
 
 class Block(nn.Module):
-    """A convolution at one resolution and one that halves it: [N, in, r, r] -> [N, out, r/2, r/2]."""
+    """A convolution, a blur and a convolution that halves the resolution: [N, in, r, r] -> [N, out, r/2, r/2].
 
-    def __init__(self, inputs: int, outputs: int, config: DiscriminatorConfig) -> None:
+    Without `blur_filter` there is no blur. `fused` downscales before bias and nonlinearity; otherwise they come first.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, config: DiscriminatorConfig, fused: bool, blur_filter: BlurFilter
+    ) -> None:
         super().__init__()
-        self.fused_scale, self.nonlinearity = config.fused_scale, config.nonlinearity
+        self.fused, self.nonlinearity = fused, config.nonlinearity
         self.first = Conv2d(inputs, inputs, 3, equalized=config.equalized_lr)
+        self.blur = nn.Identity() if blur_filter is None else Blur(blur_filter)
         self.second: nn.Module
-        if config.fused_scale:
+        if fused:
             self.second = DownConv2d(inputs, outputs, config.equalized_lr)
         else:
             self.second = Conv2d(inputs, outputs, 3, equalized=config.equalized_lr)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = activation(self.first(x), self.nonlinearity)
+        x = self.blur(activation(self.first(x), self.nonlinearity))
         x = activation(self.second(x), self.nonlinearity)
-        return x if self.fused_scale else downscale2x(x)
+        return x if self.fused else downscale2x(x)

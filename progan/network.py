@@ -45,6 +45,7 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.resolution, self.label_dim = config.resolution, config.label_dim
 
     @classmethod
     def from_config(cls, config: NetworkConfig | Mapping[str, Any]) -> Self:
@@ -53,13 +54,3 @@ class Network(nn.Module):
         TypeError for a field that the configuration does not have, ValueError for values that make no network.
         """
         return cls(**(config if isinstance(config, Mapping) else vars(config)))
-
-    @property
-    def resolution(self) -> int:
-        """The full resolution."""
-        return self.config.resolution
-
-    @property
-    def label_dim(self) -> int:
-        """The length of the label vector, 0 for a network without labels."""
-        return self.config.label_dim

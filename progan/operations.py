@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_inputs_only = False  # a plain global, since a GPU's gradients are computed in threads of their own
+_inputs_only = False  # a global and no argument, since a GPU's gradients are computed in threads of their own
 
 
 @contextmanager

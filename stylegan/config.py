@@ -1,15 +1,12 @@
 """The configurations of StyleGAN's networks. Loading them does not load torch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import progan
-from progan.config import BaseGeneratorConfig, check_choice, stages
+from progan.config import BaseGeneratorConfig, BlurFilter, check_choice, stages
 
 MOST_MAPPING_LAYERS = 64
 FUSED_FROM = 128  # px; what fused_scale "auto" means
-BlurFilter = Sequence[Any] | None  # numbers, or rows of numbers; see progan.layers.Blur
 
 
 def layer_sizes(resolution: int) -> list[int]:

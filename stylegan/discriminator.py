@@ -1,9 +1,9 @@
 """The discriminator ("critic") of the style-based GAN: ProGAN's, with a blur before each downscaling."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from progan.discriminator import BaseDiscriminator
-from progan.layers import Blur, Conv2d, DownConv2d, activation, check_labels
+from progan.layers import check_labels
 from progan.network import takes_fields_of
 from stylegan.config import DiscriminatorConfig
 
@@ -18,10 +18,7 @@ class Discriminator(BaseDiscriminator):
 
     @takes_fields_of(DiscriminatorConfig)
     def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__(config, outputs=max(config.label_dim, 1))
-
-    def make_block(self, inputs: int, outputs: int) -> nn.Module:
-        return Block(inputs, outputs, self.config)
+        super().__init__(config, outputs=max(config.label_dim, 1), fused=True, blur_filter=config.blur_filter)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, alpha: float = 1.0) -> Tensor:
         """Scores [N, 1]; with label_dim, the sum of label_dim scores weighted by the labels [N, label_dim].
@@ -31,18 +28,3 @@ class Discriminator(BaseDiscriminator):
         check_labels("discriminator", labels, self.label_dim)
         x = self.outputs(images, alpha)
         return x if labels is None else (x * labels.to(x.dtype)).sum(dim=1, keepdim=True)
-
-
-class Block(nn.Module):
-    """A convolution, a blur and a convolution that halves the size: [N, in, r, r] -> [N, out, r/2, r/2]."""
-
-    def __init__(self, inputs: int, outputs: int, config: DiscriminatorConfig) -> None:
-        super().__init__()
-        self.nonlinearity = config.nonlinearity
-        self.first = Conv2d(inputs, inputs, 3, equalized=config.equalized_lr)
-        self.blur = nn.Identity() if config.blur_filter is None else Blur(config.blur_filter)
-        self.second = DownConv2d(inputs, outputs, config.equalized_lr)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.blur(activation(self.first(x), self.nonlinearity))
-        return activation(self.second(x), self.nonlinearity)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from progan.config import check_choice, stages
+from progan.config import BlurFilter, check_choice, stages
 from progan.generator import faded_images, stages_up_to
 from progan.layers import Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, activation, pixel_norm
-from stylegan.config import BlurFilter, GeneratorConfig, layer_sizes
+from stylegan.config import GeneratorConfig, layer_sizes
 
 Noise = str | Sequence[Tensor]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
+import progan
+import stylegan
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    import progan
-    import stylegan
 
     Generator = progan.Generator | stylegan.Generator
     Discriminator = progan.Discriminator | stylegan.Discriminator
@@ -81,6 +81,7 @@ class Architecture:
         name: of its package, and `architecture` in config.json.
         title: how people write it.
         description: a phrase for model cards.
+        generator_config, discriminator_config: the classes of its networks' configurations.
         has_styles: whether its generator has a mapping network: w, truncation, style mixing and noise.
         scores_by_class: whether a labelled critic takes labels and scores an image as one of a class; otherwise it
             returns label logits beside the score.
@@ -91,6 +92,8 @@ class Architecture:
     name: str
     title: str
     description: str
+    generator_config: type[GeneratorConfig]
+    discriminator_config: type[DiscriminatorConfig]
     has_styles: bool
     scores_by_class: bool
     generate: Callable[[Any, TrainingInputs, int, float], Generated]
@@ -100,16 +103,6 @@ class Architecture:
     def generator(self) -> type[Generator]:
         """The generator's class; loads torch."""
         return import_module(self.name).Generator
-
-    @property
-    def generator_config(self) -> type[GeneratorConfig]:
-        """The class of the generator's configuration."""
-        return import_module(self.name).GeneratorConfig
-
-    @property
-    def discriminator_config(self) -> type[DiscriminatorConfig]:
-        """The class of the discriminator's configuration."""
-        return import_module(self.name).DiscriminatorConfig
 
     @property
     def discriminator(self) -> type[Discriminator]:
@@ -130,6 +123,8 @@ ARCHITECTURES = {
             name="progan",
             title="ProGAN",
             description="the progressively growing GAN of Karras, Aila, Laine and Lehtinen (2018)",
+            generator_config=progan.GeneratorConfig,
+            discriminator_config=progan.DiscriminatorConfig,
             has_styles=False,
             scores_by_class=False,
             generate=generate_without_styles,
@@ -139,6 +134,8 @@ ARCHITECTURES = {
             name="stylegan",
             title="StyleGAN",
             description="the style-based generator of Karras, Laine and Aila (2019)",
+            generator_config=stylegan.GeneratorConfig,
+            discriminator_config=stylegan.DiscriminatorConfig,
             has_styles=True,
             scores_by_class=True,
             generate=generate_with_styles,
