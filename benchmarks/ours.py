@@ -83,7 +83,7 @@ def operations_per_image(network: str, preset: str, resolution: int) -> float:
     config = config_of(network, preset, resolution)
     with torch.device("meta"):
         generator, critic = config.build()
-        latents = torch.empty(1, config.generator["z_dim"])
+        latents = torch.empty(1, config.generator.z_dim)
         reals = torch.empty(1, 3, resolution, resolution)
         mix = torch.empty(1, 1, 1, 1)
 

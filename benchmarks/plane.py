@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from progan.layers import Linear, cached_weights, weighted_layers
 from train.step import constraints
-from train.step.config import StepConfig
+from train.step.config import LossName, StepConfig
 from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
 
 DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
@@ -181,5 +181,7 @@ def lines_apart(config: StepConfig, distance: float, steps: int) -> float:
 def config_of(name: str) -> StepConfig:
     """The config of an objective, with its "+ spectral norm"; the WGANs' critics step five times as often."""
     loss, _, normalised = name.partition(" + ")
-    config = StepConfig(loss=loss, spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1)
+    config = StepConfig(
+        loss=cast(LossName, loss), spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1
+    )
     return replace(config, clip=CLIP) if loss == "wgan-clip" else config

@@ -9,7 +9,8 @@ import pytest
 from stylegrow.cli.data import Prepare
 from stylegrow.cli.main import COMMANDS as CLI
 from stylegrow.cli.main import options_of
-from train.config.options import Options, flag
+from train.config.fields import flag
+from train.config.options import Options
 from train.config.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]

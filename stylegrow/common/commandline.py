@@ -1,13 +1,12 @@
 """How a command runs: its options are read by tyro, and what goes wrong is one line and an exit status."""
 
-import dataclasses
 import difflib
 import io
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, cast
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 
 import tyro
 from tyro import _errors
@@ -78,16 +77,15 @@ def parse(
     arguments: Sequence[str] | None = None,
     *,
     description: str | None = None,
-    default: T | None = None,
 ) -> T:
-    """Options of the dataclass `kind` from `arguments`, sys.argv without any. InputError for what cannot be read."""
+    """Options of a dataclass or TypedDict from `arguments`, or sys.argv. InputError for what cannot be read."""
 
     def refuse(event: _errors.ParseErrorEvent) -> NoReturn:
         raise InputError(f"{_mistake(event, kind)}; {program} --help lists the options")
 
     # tyro's only way to give an error as data: private, so requirements.txt bounds its version.
     with _errors.on_parse_error(refuse):
-        return cast(T, tyro.cli(kind, prog=program, description=description, args=arguments, default=default))
+        return tyro.cli(kind, prog=program, description=description, args=arguments)
 
 
 def _mistake(event: _errors.ParseErrorEvent, kind: Any) -> str:
@@ -105,7 +103,7 @@ def _mistake(event: _errors.ParseErrorEvent, kind: Any) -> str:
         case _errors.InstantiationFailure(argument=argument) if argument:
             return f"{name(argument)}: cannot be read as {argument.lowered.metavar}"
         case _errors.UnrecognizedArgs(tokens=[token, *_]) | _errors.MissingArgs(unrecognized_tokens=[token, *_]):
-            flags = ["--" + field.name.strip("_").replace("_", "-") for field in dataclasses.fields(kind)]
+            flags = ["--" + name.strip("_").replace("_", "-") for name in get_type_hints(kind)]
             meant = difflib.get_close_matches(token, flags, n=1)
             return f"{token!r}: there is no such option" + (f", perhaps {meant[0]} was meant" if meant else "")
         case _errors.MissingArgs(missing_arguments=[missing, *_]):

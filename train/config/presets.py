@@ -1,112 +1,107 @@
-"""Tables of default values for training: those of the official programs, and this project's own."""
+"""Partial configurations, laid under the options that are given: the official programs', and this project's own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any
 
+from stylegrow.common.errors import InputError
+from train.config.fields import as_given
+from train.config.options import Options
 from train.config.schedule import Schedule, resolutions
-
-MIXING_PROBABILITY = 0.9  # of style mixing (Karras 2019, appendix C)
-LossName = Literal["gan", "ns", "wgan-clip", "wgan-gp", "hinge", "ns-r1"]
-Normalised = Literal["no", "critic", "both"]
-Switch = Literal["yes", "no"]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Default values of a training.
+    """Options for those that are not given, and what no option says.
 
-    Batches are totals over all processes. Resolutions that `batch` or `lr` does not name have the base value.
-    `ema_kimg` is the half-life of the averaged generator in thousands of images. `wgan_gp_lr` is the highest learning
-    rate that WGAN-GP bears. `blur` says whether StyleGAN filters where it rescales. `mixing` is the probability of
-    style mixing, `g_lr_ratio` the generator's learning rate in multiples of the critic's, `mapping_lrmul` and
-    `noise_lr_ratio` those of StyleGAN's mapping network and of its noise strengths in multiples of the generator's.
-    The rates are for networks with the equalized learning rate, or without it.
+    `batch`, a total over all processes, and `lr` hold at the resolutions that `batch_at` and `lr_at` do not name. The
+    rates are for networks with or without the equalized learning rate, as `equalized_lr` says; WGAN-GP trains with
+    `wgan_gp_lr` at most.
     """
 
     name: str
-    total_kimg: float
-    batch_base: int
-    batch: Mapping[int, int]
-    lr: Mapping[int, float] = field(default_factory=dict)
-    lr_base: float = 0.001
+    options: Options
+    batch: int
+    batch_at: Mapping[int, int] = field(default_factory=dict)
+    lr: float = 0.001
+    lr_at: Mapping[int, float] = field(default_factory=dict)
     wgan_gp_lr: float = math.inf
-    start_resolution: int = 4
-    stable_kimg: float = 600
-    fade_kimg: float = 600
     mbstd_group: int = 4
-    fmap_base: int = 8192
-    fmap_max: int = 512
-    z_dim: int = 512
-    blur: Switch = "yes"  # Karras 2019, section 4.1 and table 1
-    # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
-    ema_kimg: float = 10
-    mixing: float = MIXING_PROBABILITY
-    g_lr_ratio: float = 1.0
-    mapping_lrmul: float = 0.01  # Karras 2019, appendix C
-    noise_lr_ratio: float = 1.0
-    mixed_precision: Literal["no", "bf16"] = "bf16"
-    loss: LossName = "wgan-gp"
-    n_critic: int = 1
-    betas: tuple[float, float] = (0.0, 0.99)  # Karras 2018, appendix A.1
-    spectral_norm: Normalised = "no"
     equalized_lr: bool = True
 
-    def schedule(
-        self,
-        resolution: int,
-        *,
-        start_resolution: int | None = None,
-        stable_kimg: float | None = None,
-        fade_kimg: float | None = None,
-        batch: int | None = None,
-        lr: float | None = None,
-    ) -> Schedule:
-        """The schedule to `resolution`, with values given in place of its own (`batch`, `lr`: at all stages)."""
-        start = min(self.start_resolution, resolution) if start_resolution is None else start_resolution
+    def under(self, options: Options) -> Options:
+        """The given options, and this preset's where none is given."""
+        return self.options.but(**options.given)
+
+    def but(self, options: Options, **changes: Any) -> Preset:
+        """The same with these options, and with other fields changed."""
+        return replace(self, options=self.under(options), **changes)
+
+    def schedule(self, resolution: int, options: Options | None = None) -> Schedule:
+        """The schedule to `resolution`, under options of which --batch and --lr hold at all stages.
+
+        ValueError where they make no schedule.
+        """
+        given = options or Options()
+        start = given.given.get("start_resolution") or min(self.options.start_resolution, resolution)
+        under, sizes = self.under(given), resolutions(start, resolution)
         return Schedule(
             resolution=resolution,
             start_resolution=start,
-            stable_kimg=self.stable_kimg if stable_kimg is None else stable_kimg,
-            fade_kimg=self.fade_kimg if fade_kimg is None else fade_kimg,
-            batch={
-                r: self.batch.get(r, self.batch_base) if batch is None else batch
-                for r in resolutions(start, resolution)
-            },
-            lr={r: self.lr.get(r, self.lr_base) if lr is None else lr for r in resolutions(start, resolution)},
+            stable_kimg=under.stable_kimg,
+            fade_kimg=under.fade_kimg,
+            batch={r: given.batch or self.batch_at.get(r, self.batch) for r in sizes},
+            lr={r: given.lr or self.lr_at.get(r, self.lr) for r in sizes},
         )
 
-    def for_loss(self, loss: LossName, spectral_norm: Normalised = "no") -> Preset:
-        """The same with the learning rates that this objective bears.
+    def kimg(self, schedule: Schedule) -> float:
+        """The length of a run of this schedule: the preset's, or more where growing would leave less than a stage."""
+        lengths = [s.growing_kimg + s.stable_kimg + s.fade_kimg for s in (self.schedule(schedule.resolution), schedule)]
+        return max(self.options.kimg or 0, *lengths)
+
+    def for_objective(self, options: Options) -> Preset:
+        """The same with the learning rates that suit the objective of these options.
 
         Weights that are clipped or normalised must be the effective ones, so that the equalized learning rate is off
         then, in both networks, and the rate is one of the papers' at all resolutions.
         """
-        if self.equalized_lr and (loss == "wgan-clip" or spectral_norm != "no"):
-            lr_base = WGAN_LR if loss == "wgan-clip" else SNGAN_LR
-            return replace(self, equalized_lr=False, lr={}, lr_base=lr_base, g_lr_ratio=1.0)
+        loss, normalised = self.under(options).loss, self.under(options).spectral_norm != "no"
+        if self.equalized_lr and (loss == "wgan-clip" or normalised):
+            lr = WGAN_LR if loss == "wgan-clip" else SNGAN_LR
+            return self.but(Options(g_lr_ratio=1.0), equalized_lr=False, lr=lr, lr_at={})
         if loss != "wgan-gp":
-            return replace(self, g_lr_ratio=1.0)
-        lr = {r: min(rate, self.wgan_gp_lr) for r, rate in self.lr.items()}
-        return replace(self, lr=lr, lr_base=min(self.lr_base, self.wgan_gp_lr))
+            return self.but(Options(g_lr_ratio=1.0))
+        lr_at = {r: min(lr, self.wgan_gp_lr) for r, lr in self.lr_at.items()}
+        return replace(self, lr=min(self.lr, self.wgan_gp_lr), lr_at=lr_at)
+
+    def changes(self, options: Options) -> list[str]:
+        """What this preset, and then the objective, set where no option is given: a line each."""
+
+        def words(values: Mapping[str, Any]) -> list[str]:
+            return [as_given(name, value) for name, value in values.items() if name not in options.given]
+
+        asked = self.under(options)
+        chosen = self.for_objective(options)
+        changed = {n: value for n, value in chosen.options.given.items() if value != getattr(self.options, n)}
+        by_objective = words(changed)
+        if options.lr is None and (chosen.lr, chosen.lr_at) != (self.lr, self.lr_at):
+            by_objective.append(f"learning rates up to {max([chosen.lr, *chosen.lr_at.values()]):g}")
+        if chosen.equalized_lr != self.equalized_lr:
+            by_objective.append("no equalized learning rate")
+        normalised = "" if asked.spectral_norm == "no" else f" --spectral-norm {asked.spectral_norm}"
+        who_sets = {f"preset {self.name}": words(self.options.given), f"--loss {asked.loss}{normalised}": by_objective}
+        return [f"{who} sets: {', '.join(what)}" for who, what in who_sets.items() if what]
 
 
-def preset(architecture: str, name: str, resolution: int) -> Preset:
-    """The architecture's preset of that name for training at `resolution`.
-
-    ValueError, naming those that exist, for an unknown name. `total_kimg` is the table's, or more where growing to
-    `resolution` would leave less than one stable and one fade length.
-    """
+def preset(architecture: str, name: str) -> Preset:
+    """The architecture's preset of that name. InputError, naming those that exist, for an unknown one."""
     presets = PRESETS[architecture]
     if name not in presets:
-        raise ValueError(f"unknown preset {name!r}: use one of {', '.join(presets)}")
-    found = presets[name]
-    least = found.schedule(resolution).growing_kimg + found.stable_kimg + found.fade_kimg
-    start = min(found.start_resolution, resolution)
-    return replace(found, total_kimg=max(found.total_kimg, least), start_resolution=start)
+        raise InputError(f"--preset {name}: there is none of this name; use one of {', '.join(presets)}")
+    return presets[name]
 
 
 def preset_for(architecture: str, processes: int) -> str:
@@ -143,54 +138,41 @@ PROGAN = named(
     [
         # The paper's own program.
         Preset(
-            name="v1-1gpu",
-            total_kimg=19000,
-            stable_kimg=800,
-            fade_kimg=800,
-            batch_base=16,
-            batch={256: 14, 512: 6, 1024: 3},
+            "v1-1gpu",
+            Options(kimg=19000, stable_kimg=800, fade_kimg=800, mixed_precision="no"),
+            batch=16,
+            batch_at={256: 14, 512: 6, 1024: 3},
             mbstd_group=16,
-            mixed_precision="no",
         ),
         *(
-            Preset(
-                name=preset_for("progan", count),
-                total_kimg=12000,
-                batch_base=base,
-                batch=batch,
-                lr=PROGAN_LR[count],
-            )
-            for count, (batch, base) in OFFICIAL_BATCHES.items()
+            Preset(preset_for("progan", count), Options(kimg=12000), batch, batch_at, lr_at=PROGAN_LR[count])
+            for count, (batch_at, batch) in OFFICIAL_BATCHES.items()
         ),
         # The embedded faces to 64 px on two processor cores.
         Preset(
-            name="toonhead",
-            total_kimg=150,
-            stable_kimg=8,
-            fade_kimg=8,
-            batch_base=8,
-            batch={4: 16, 8: 16},
-            lr_base=0.0015,
-            fmap_base=1024,
-            fmap_max=128,
-            z_dim=128,
-            ema_kimg=1,  # in so short a run the weights move too fast for a longer average
-            # Steps of one size leave the generator far behind the critic: at 32 px, after 16 kimg, KID was 0.47, with
-            # steps four times the critic's 0.25, and the estimated distance 5.2 and 2.2.
-            g_lr_ratio=4,
+            "toonhead",
+            Options(
+                kimg=150,
+                stable_kimg=8,
+                fade_kimg=8,
+                fmap_base=1024,
+                fmap_max=128,
+                z_dim=128,
+                ema_kimg=1,  # in so short a run the weights move too fast for a longer average
+                # Steps of one size leave the generator far behind the critic: at 32 px, after 16 kimg, KID was 0.47,
+                # with steps four times the critic's 0.25, and the estimated distance 5.2 and 2.2.
+                g_lr_ratio=4,
+            ),
+            batch=8,
+            batch_at={4: 16, 8: 16},
+            lr=0.0015,
         ),
-        # One's own pictures at low resolution on one modest machine.
+        # One's own images at low resolution on one modest machine.
         Preset(
-            name="small",
-            total_kimg=1200,
-            stable_kimg=100,
-            fade_kimg=100,
-            batch_base=16,
-            batch={4: 64, 8: 64, 16: 64, 32: 32},
-            fmap_base=4096,
-            fmap_max=256,
-            z_dim=256,
-            ema_kimg=5,
+            "small",
+            Options(kimg=1200, stable_kimg=100, fade_kimg=100, fmap_base=4096, fmap_max=256, z_dim=256, ema_kimg=5),
+            batch=16,
+            batch_at={4: 64, 8: 64, 16: 64, 32: 32},
         ),
     ]
 )
@@ -199,15 +181,14 @@ STYLEGAN = named(
     [
         *(
             Preset(
-                name=preset_for("stylegan", count),
-                total_kimg=25000,
-                batch_base=base,
-                batch=batch,
-                lr=STYLEGAN_LR,
+                preset_for("stylegan", count),
+                Options(kimg=25000, start_resolution=8),
+                batch,
+                batch_at,
+                lr_at=STYLEGAN_LR,
                 wgan_gp_lr=0.002,
-                start_resolution=8,
             )
-            for count, (batch, base) in OFFICIAL_BATCHES.items()
+            for count, (batch_at, batch) in OFFICIAL_BATCHES.items()
         ),
         # At 32 px, after 22 kimg, with steps 2, 4 and 8 times the critic's, KID was 0.26, 0.19 and 0.155, and the
         # estimated distance 5.1, 3.0 and 2.4; at 64 px, from 96 kimg on, 8 and 4 times gave distances of 5.5 and 4.1.
@@ -215,19 +196,19 @@ STYLEGAN = named(
         # 0.245; but in the fade itself they lead to 0.41.
         # Noise has to be learned slowly: drawn faces leave nothing to chance, and speckles come first. Without blur,
         # drawings get their edges sooner: at 32 px the distance was 2.5 where it was 2.9.
-        replace(
-            PROGAN["toonhead"],
-            stable_kimg=10,
-            fade_kimg=10,
-            start_resolution=8,
-            lr_base=0.002,
-            g_lr_ratio=4,
-            mapping_lrmul=0.1,
-            noise_lr_ratio=0.01,
-            blur="no",
-            mixing=0,
+        PROGAN["toonhead"].but(
+            Options(
+                stable_kimg=10,
+                fade_kimg=10,
+                start_resolution=8,
+                mapping_lrmul=0.1,
+                noise_lr_ratio=0.01,
+                blur="no",
+                mixing=0,
+            ),
+            lr=0.002,
         ),
-        replace(PROGAN["small"], start_resolution=8),
+        PROGAN["small"].but(Options(start_resolution=8)),
     ]
 )
 
@@ -238,14 +219,13 @@ def papers(small: Preset) -> Iterator[Preset]:
     Networks, precision and averaging are this project's. RMSProp, the optimizer of two of the papers, is Adam with
     betas 0 and 0.99, which corrects for the start of the averages besides.
     """
-    base = replace(
-        small, batch={}, batch_base=64, lr={}, start_resolution=1024, z_dim=128, equalized_lr=False
-    )  # a start above all resolutions stands for no growth
-    yield replace(base, name="dcgan", loss="ns", batch_base=128, lr_base=0.0002, betas=(0.5, 0.999))
-    yield replace(base, name="wgan", loss="wgan-clip", lr_base=WGAN_LR, n_critic=5)
-    yield replace(base, name="wgan-gp", loss="wgan-gp", lr_base=0.0001, n_critic=5, betas=(0.0, 0.9))
-    yield replace(base, name="r1", loss="ns-r1", lr_base=0.0001)
-    yield replace(base, name="sngan", loss="hinge", spectral_norm="critic", lr_base=SNGAN_LR, betas=(0.5, 0.999))
+    # A start above all resolutions stands for no growth.
+    base = small.but(Options(start_resolution=1024, z_dim=128), batch=64, batch_at={}, equalized_lr=False)
+    yield base.but(Options(loss="ns", betas=(0.5, 0.999)), name="dcgan", batch=128, lr=0.0002)
+    yield base.but(Options(loss="wgan-clip", n_critic=5), name="wgan", lr=WGAN_LR)
+    yield base.but(Options(n_critic=5, betas=(0.0, 0.9)), name="wgan-gp", lr=0.0001)
+    yield base.but(Options(loss="ns-r1"), name="r1", lr=0.0001)
+    yield base.but(Options(loss="hinge", spectral_norm="critic", betas=(0.5, 0.999)), name="sngan", lr=SNGAN_LR)
 
 
 PROGAN |= named(papers(PROGAN["small"]))

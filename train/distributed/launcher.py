@@ -12,7 +12,7 @@ import psutil
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import available_cpus
-from train.config.options import PrecisionName
+from train.step.config import PrecisionName
 
 NAMES = ("accelerate", "torchrun", "torch.distributed", "torch/distributed")
 

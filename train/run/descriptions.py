@@ -1,11 +1,17 @@
-"""A run before it begins, for people: its main facts and its schedule."""
+"""A run before it begins, for people: its main facts, its schedule, and what a user may not expect."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+import torch
 
 from stylegrow.common.tables import text_table
 from stylegrow.common.text import duration
+from stylegrow.data import Dataset
+from train.config.fields import flag, shown
 from train.config.run_config import RunConfig
-from train.config.schedule import Schedule
+from train.config.schedule import Schedule, to_images
+from train.distributed.launcher import Launcher, lost_processes
+from train.run import estimates
 
 NORMALISED = {"critic": " with spectral norm", "both": " with spectral norm in both networks"}
 
@@ -14,7 +20,7 @@ def description(config: RunConfig) -> str:
     """A run's main facts, a line each."""
     options, data = config.options, config.data
     labels = f"labels: {options.cond}, {len(data['classes'])} classes" if data["classes"] else "no labels"
-    objective = f"{options.loss}{NORMALISED.get(options.spectral_norm or 'no', '')}"
+    objective = f"{options.loss}{NORMALISED.get(options.spectral_norm, '')}"
     lines = [
         f"data: {data['name']}, {data['pictures']} pictures, {len(data['held_out'])} held out, {labels}",
         f"run: preset {options.preset}, {objective}, {options.kimg:g} kimg to {options.resolution} px, "
@@ -42,3 +48,37 @@ def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float]
     if seconds is not None:
         titles.append("takes about")
     return "\n".join(text_table([titles, *rows], ">"))
+
+
+def notes_on(config: RunConfig, dataset: Dataset, launcher: Launcher | None) -> Iterator[str]:
+    """What a user may not expect."""
+    if lost_processes(launcher):
+        yield (
+            "accelerate launch started only this process; for several on a CPU use "
+            f"torchrun --nproc-per-node N train/{config.architecture}.py"
+        )
+    if not config.data["classes"] and dataset.attributes and config.data["source"] != "toonhead":
+        yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
+    if config.images < to_images(config.schedule.growing_kimg):
+        # Half the run to grow, half at full resolution, as in the presets.
+        length = config.images / 1000 / len(config.schedule.phases(config.schedule.growing_kimg)) / 2
+        yield (
+            f"{config.images / 1000:g} kimg end at {config.schedule.at(config.images).resolution} px; "
+            f"--stable-kimg {length:.3g} --fade-kimg {length:.3g} would reach {config.options.resolution} px"
+        )
+
+
+def show_plan(config: RunConfig, said: list[str], device: torch.device) -> None:
+    """Print what a run would do, for --dry-run."""
+    with torch.device("meta"):
+        generator, discriminator = config.build()
+    print("\n".join(said))
+    for name, value in config.option_values().items():
+        print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
+    print(schedule_table(config.schedule, config.images / 1000))
+    print(f"generator {estimates.parameters(generator):,} parameters, critic {estimates.parameters(discriminator):,}")
+    memory = estimates.memory(config)
+    print(
+        f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['networks']:.2f} networks, "
+        f"{memory['activations']:.2f} activations at {config.options.resolution} px), on {device}"
+    )

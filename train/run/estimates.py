@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.system import is_out_of_memory
 from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, resolutions
@@ -37,8 +38,8 @@ def seconds_per_image(config: RunConfig, device: torch.device, say: Callable[[st
     torch.manual_seed(0)
     generator, discriminator = config.build()
     labels = None
-    if config.generator["label_dim"]:
-        labels = Labels(torch.eye(config.generator["label_dim"]), np.arange(config.generator["label_dim"]))
+    if config.generator.label_dim:
+        labels = Labels(torch.eye(config.generator.label_dim), np.arange(config.generator.label_dim))
     step = replace(config.step, n_critic=1)
     measured: dict[int, float] = {}
     deadline = time.perf_counter() + PATIENCE
@@ -53,7 +54,7 @@ def seconds_per_image(config: RunConfig, device: torch.device, say: Callable[[st
         )
         trainer = Trainer(generator, discriminator, still, step, RandomStreams(0), SingleProcess(device), labels)
         try:
-            seconds = seconds_per_step(trainer, r, batch, config.generator["image_channels"])
+            seconds = seconds_per_step(trainer, r, batch, config.generator.image_channels)
         except (MemoryError, RuntimeError) as error:
             if not (measured and is_out_of_memory(error)):
                 raise
@@ -96,10 +97,11 @@ def memory(config: RunConfig) -> dict[str, float]:
     with torch.device("meta"):
         generator, discriminator = config.build()
         r = config.schedule.resolution
-        images = torch.zeros(1, config.generator["image_channels"], r, r)
-        latents = torch.zeros(1, config.generator["z_dim"])
-        labels = torch.zeros(1, config.generator["label_dim"]) if config.generator["label_dim"] else None
-        outputs = activations(generator, latents, labels) + activations(discriminator, images)
+        images = torch.zeros(1, config.generator.image_channels, r, r)
+        latents = torch.zeros(1, config.generator.z_dim)
+        labels = torch.zeros(1, config.generator.label_dim) if config.generator.label_dim else None
+        scored = [images, labels] if ARCHITECTURES[config.architecture].scores_by_class else [images]
+        outputs = activations(generator, latents, labels) + activations(discriminator, *scored)
     width = 2 if config.options.mixed_precision == "bf16" else 4
     # Weights, gradients and two moments of both networks, and the averaged generator, in float32.
     state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))

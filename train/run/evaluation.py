@@ -19,7 +19,7 @@ from stylegrow.metrics.table import DECIDING
 from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
 from stylegrow.sampling.generation import Setting
-from train.config.options import metric_names
+from train.config.checks import metric_names
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.run.snapshots import Snapshots

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stylegrow.common.errors import InputError, RunError
-from train.config.options import whole_path
+from train.config.fields import whole_path
 
 
 def create_run(out: str, name: str) -> Path:

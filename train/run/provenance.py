@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -10,38 +9,26 @@ import torch
 from stylegrow.common.system import processor_name
 from stylegrow.common.text import counted
 from stylegrow.models.folders import name_of
+from train.config.fields import as_given
+from train.config.options import ABOUT, Options
 
-PRIVATE = ("--out", "--cache", "--resume")  # left out: where things lie on one machine is nothing to others
-PLACES = ("--data", "--init-from")  # of which only the name is told
 
-
-def command(architecture: str, words: Sequence[str], processes: int) -> str:
+def command(architecture: str, options: Options, processes: int) -> str:
     """The shell command that starts such a run: its launcher, the program, and the options given.
 
-    Of the folders among them only the names remain, as in `--data faces`; those of output and cache are left out.
+    Of the data's and the model's folders only the names remain, as in `--data faces`; private ones are left out.
     """
     each = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     machines = f"--nnodes {processes // each} " if processes > each else ""
     launcher = "accelerate launch" if processes == 1 else f"torchrun {machines}--nproc-per-node {each}"
-    return f"{launcher} train/{architecture}.py {shlex.join(public(words))}".strip()
-
-
-def public(words: Sequence[str]) -> Iterator[str]:
-    """The words of a command line without PRIVATE options, and with names in place of the paths of PLACES."""
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        option, joined, value = word.partition("=")
-        name = option.replace("_", "-")
-        if name not in PRIVATE + PLACES:
-            yield word
-            continue
-        if not joined and rest and not rest[0].startswith("--"):
-            value = rest.pop(0)
-        if name == "--data":
-            yield from (name, Path(value).expanduser().resolve().name or value)
-        elif name == "--init-from":
-            yield from (name, name_of(value, Path(value).expanduser()))
+    names = {"data": lambda path: Path(path).name or path, "init_from": lambda path: name_of(path, Path(path))}
+    words = [f"{launcher} train/{architecture}.py"]
+    for name, value in options.given.items():
+        if name in names:
+            value = names[name](value)
+        if not ABOUT[name].private:
+            words.append(as_given(name, shlex.quote(value) if isinstance(value, str) else value))
+    return " ".join(words)
 
 
 def hardware(device: torch.device, processes: int) -> str:

@@ -36,8 +36,8 @@ class Snapshots:
         self, run: Path, config: RunConfig, streams: RandomStreams, clock: Clock, labels: Labels | None
     ) -> None:
         self.run, self.config, self.clock = run, config, clock
-        self.columns, rows = grid_shape(config.generator["resolution"])
-        self.latents = streams.latents("snapshot", 0, self.columns * rows, config.generator["z_dim"])
+        self.columns, rows = grid_shape(config.generator.resolution)
+        self.latents = streams.latents("snapshot", 0, self.columns * rows, config.generator.z_dim)
         self.credit = {"Source": config.data["credit"]} if config.data["credit"] else {}
         self.labels: Tensor | None = None
         if labels is not None:
@@ -55,7 +55,7 @@ class Snapshots:
         stage = trainer.schedule.at(trainer.images)
         kimg = f"{trainer.images // 1000:06d}"
         images = to_uint8(self.sample(trainer, stage))
-        grid = grids.grid(images, self.columns, size=self.config.generator["resolution"])
+        grid = grids.grid(images, self.columns, size=self.config.generator.resolution)
         facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
         grids.save_png(grid, self.run / f"fakes{kimg}.png", facts)
         self.save_model(self.run / "model", trainer, stage)

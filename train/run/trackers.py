@@ -26,7 +26,7 @@ def start_trackers(accelerator: Accelerator, config: RunConfig, run: Path) -> No
     # Only now, since accelerate wants to know the folder before the tracker.
     accelerator.project_configuration.logging_dir = str(run)
     accelerator.log_with = filter_trackers(tracker, run)
-    settings = {name: value for name, value in vars(config.options).items() if isinstance(value, int | float | str)}
+    settings = {name: value for name, value in config.option_values().items() if isinstance(value, int | float | str)}
     names = {"wandb": {"name": run.name, "dir": str(run)}, "trackio": {"name": run.name}}
     project = tracker if tracker == "tensorboard" else "stylegrow"
     try:

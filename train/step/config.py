@@ -1,25 +1,60 @@
 """What a training step does, apart from when the networks grow."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from train.config.presets import MIXING_PROBABILITY
+from train.config.fields import ABOVE_0, COUNT, FROM_0, PROBABILITY, Allowed, option
+
+LossName = Literal["gan", "ns", "wgan-clip", "wgan-gp", "hinge", "ns-r1"]
+Normalised = Literal["no", "critic", "both"]
+PrecisionName = Literal["no", "bf16"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepConfig:
     """The objective, the optimizers, what the generator's images are made from, and how much is computed at once."""
 
-    loss: str = "wgan-gp"
-    gp_weight: float = 10.0
-    gamma: float = 10.0
-    clip: float = 0.01
-    spectral_norm: str = "no"
-    n_critic: int = 1
-    betas: tuple[float, float] = (0.0, 0.99)
-    mirror: bool = False
-    ema_kimg: float = 10.0
-    mixing: float = MIXING_PROBABILITY
-    g_lr_ratio: float = 1.0
-    noise_lr_ratio: float = 1.0
-    batch_per_device: int | None = None
-    mixed_precision: str = "no"
+    loss: LossName = option(
+        "wgan-gp",
+        "objective: original minimax GAN, non-saturating, WGAN with weight clipping or gradient penalty, hinge, "
+        "non-saturating with R1",
+    )
+    gp_weight: float = option(10.0, "weight of the gradient penalty (lambda)", FROM_0, loss="wgan-gp")
+    gamma: float = option(10.0, "weight of R1", FROM_0, loss="ns-r1")
+    clip: float = option(
+        0.01, "bound of the critic's parameters (deep narrow critics need 0.1 or so)", ABOVE_0, loss="wgan-clip"
+    )
+    spectral_norm: Normalised = option(
+        "no",
+        "divide weights by their largest singular value: those of the critic, or of both networks",
+        bare="critic",
+    )
+    n_critic: int = option(1, "critic steps for each generator step", COUNT)
+    betas: tuple[float, float] = option(  # Karras 2018, appendix A.1
+        (0.0, 0.99),
+        "Adam's beta1 and beta2",
+        Allowed("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
+    )
+    mirror: bool = option(False, "show every other image mirrored, by chance")
+    # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
+    ema_kimg: float = option(10, "half-life of the generator's EMA", FROM_0)
+    mixing: float = option(  # Karras 2019, appendix C
+        0.9, "probability that an image has the styles of two latents (StyleGAN)", PROBABILITY, only="stylegan"
+    )
+    g_lr_ratio: float = option(
+        1.0, "the generator's learning rate in multiples of --lr, which is then the critic's", ABOVE_0
+    )
+    noise_lr_ratio: float = option(
+        1.0,
+        "the learning rate of the noise's strengths in multiples of the generator's (StyleGAN)",
+        ABOVE_0,
+        only="stylegan",
+    )
+    batch_per_device: int | None = option(
+        None, "most images a process takes at once; larger batches are accumulated", COUNT, resumable=True
+    )
+    mixed_precision: PrecisionName = option(
+        "no",
+        "of the convolutions (default: as accelerate was launched, else bf16 where the machine is fast at it)",
+        resumable=True,
+    )

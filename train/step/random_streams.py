@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.config.presets import MIXING_PROBABILITY
+from train.step.config import StepConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class RandomStreams:
         """The order [count] in which an epoch shows so many images."""
         return torch.randperm(count, generator=self.generator("order", epoch)).numpy()
 
-    def crossover(self, purpose: str, images: int, layers: int, probability: float = MIXING_PROBABILITY) -> int:
+    def crossover(self, purpose: str, images: int, layers: int, probability: float = StepConfig.mixing) -> int:
         """Style mixing's crossover: uniform from 1 to layers - 1 with this probability, else `layers`, for none."""
         generator = self.generator(purpose, images)
         mixing = torch.rand((), generator=generator) < probability

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from tests.train.test_plan import Pictures
+from tests.train.config.test_run_config import Images
 from train.config.options import Options
 from train.config.run_config import make_run_config
 from train.config.schedule import Schedule
@@ -15,7 +15,7 @@ from train.run import estimates
 
 def plan_for(processes=1, precision="no", architecture="progan", **options):
     words = {"fmap_base": 64, "fmap_max": 8, "z_dim": 8, "batch": 4, "stable_kimg": 1.0, "fade_kimg": 0.5} | options
-    return make_run_config(architecture, Options(**words), Pictures(resolution=16), processes, precision)
+    return make_run_config(architecture, Options(**words), Images(resolution=16), processes, precision)
 
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
@@ -31,7 +31,7 @@ def test_labels_and_n_critic_are_measured_too(architecture):
     plan = make_run_config(
         architecture,
         Options(fmap_base=16, fmap_max=4, z_dim=4, batch=4, cond="class", n_critic=2, loss="ns-r1"),
-        Pictures(resolution=4, classes=("a", "b")),
+        Images(resolution=4, classes=("a", "b")),
         1,
         "bf16",
     )

@@ -14,7 +14,9 @@ from stylegrow.metrics import Result
 from stylegrow.metrics.table import DECIDING
 from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import HOLDOUT, Train, last_state, only, options, statistics
-from train.config.options import Options, metric_names, parse
+from train.command import parse
+from train.config.checks import metric_names
+from train.config.options import Options
 from train.config.run_config import RunConfig
 from train.run import evaluation
 from train.run.checkpoints import checkpoints_in

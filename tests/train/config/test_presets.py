@@ -5,6 +5,8 @@ from functools import partial
 import pytest
 import torch
 
+from stylegrow.common.errors import InputError
+from train.config.options import Options
 from train.config.presets import PRESETS, preset, preset_for
 from train.config.schedule import Schedule, resolutions, to_images
 
@@ -27,14 +29,14 @@ OFFICIAL: dict[
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_official_presets(name):
     batches, rates, kimg, total, group = OFFICIAL[name]
-    found = preset("progan", name, 1024)
-    schedule = found.schedule(1024)
+    found = preset("progan", name)
+    options, schedule = found.options, found.schedule(1024)
     assert values(schedule.batch) == batches
     assert values(schedule.lr) == pytest.approx([rate / 1000 for rate in rates])
     assert (schedule.stable_kimg, schedule.fade_kimg, schedule.start_resolution) == (kimg, kimg, 4)
-    assert (found.total_kimg, found.mbstd_group, found.ema_kimg) == (total, group, 10)
-    assert (found.fmap_base, found.fmap_max, found.z_dim) == (8192, 512, 512)
-    assert found.mixed_precision == ("no" if name == "v1-1gpu" else "bf16")
+    assert (found.kimg(schedule), found.mbstd_group, options.ema_kimg) == (total, group, 10)
+    assert (options.fmap_base, options.fmap_max, options.z_dim) == (8192, 512, 512)
+    assert options.given.get("mixed_precision") == ("no" if name == "v1-1gpu" else None)
 
 
 STYLEGAN_BATCHES = {  # at 8 px and on
@@ -47,16 +49,16 @@ STYLEGAN_BATCHES = {  # at 8 px and on
 
 @pytest.mark.parametrize("name", STYLEGAN_BATCHES)
 def test_official_presets_of_stylegan(name):
-    found = preset("stylegan", name, 1024)
-    schedule = found.schedule(1024)
+    found = preset("stylegan", name)
+    options, schedule = found.options, found.schedule(1024)
     assert list(schedule.batch) == resolutions(8, 1024)
     assert list(schedule.batch.values()) == STYLEGAN_BATCHES[name]
     for loss, highest in (("ns-r1", [2, 3, 3]), ("wgan-gp", [2, 2, 2])):
-        rates = list(found.for_loss(loss).schedule(1024).lr.values())
+        rates = list(found.for_objective(Options(loss=loss)).schedule(1024).lr.values())
         assert rates == pytest.approx([rate / 1000 for rate in [1, 1, 1, 1, 1.5, *highest]])
     assert (schedule.stable_kimg, schedule.fade_kimg, schedule.start_resolution) == (600, 600, 8)
-    assert (found.total_kimg, found.mbstd_group, found.ema_kimg) == (25000, 4, 10)
-    assert (found.fmap_base, found.fmap_max, found.z_dim) == (8192, 512, 512)
+    assert (found.kimg(schedule), found.mbstd_group, options.ema_kimg) == (25000, 4, 10)
+    assert (options.fmap_base, options.fmap_max, options.z_dim) == (8192, 512, 512)
 
 
 PAPERS = {
@@ -71,26 +73,41 @@ PAPERS = {
 @pytest.mark.parametrize("architecture", PRESETS)
 @pytest.mark.parametrize("name", PAPERS)
 def test_the_objectives_as_in_their_papers(architecture, name):
-    found = preset(architecture, name, 64)
-    (batch,), (rate,) = (set(table.values()) for table in (found.schedule(64).batch, found.schedule(64).lr))
-    values = found.loss, found.spectral_norm, rate, found.n_critic, found.betas, batch
+    found = preset(architecture, name)
+    options, schedule = found.options, found.schedule(64)
+    (batch,), (rate,) = (set(table.values()) for table in (schedule.batch, schedule.lr))
+    values = options.loss, options.spectral_norm, rate, options.n_critic, options.betas, batch
     assert values == PAPERS[name]
-    assert found.for_loss(found.loss, found.spectral_norm) == found
-    assert found.start_resolution == 64  # it does not grow
-    assert not found.equalized_lr
+    chosen = found.for_objective(Options())
+    assert (chosen.schedule(64), chosen.options, chosen.equalized_lr) == (schedule, options, False)
+    assert schedule.start_resolution == 64  # it does not grow
 
 
 def test_clipped_and_normalised_weights_are_not_equalized():
-    found = preset("stylegan", "stylegan-8gpus", 1024)
+    found = preset("stylegan", "stylegan-8gpus")
     for loss, spectral_norm, rate in (
         ("wgan-clip", "no", 0.00005),
         ("hinge", "critic", 0.0002),
         ("ns", "both", 0.0002),
     ):
-        plain = found.for_loss(loss, spectral_norm)
-        assert (plain.equalized_lr, set(plain.schedule(1024).lr.values())) == (False, {rate})
-        assert plain.schedule(1024).batch == found.schedule(1024).batch
-    assert found.for_loss("hinge") == found
+        chosen = found.for_objective(Options(loss=loss, spectral_norm=spectral_norm))
+        assert (chosen.equalized_lr, set(chosen.schedule(1024).lr.values())) == (False, {rate})
+        assert chosen.schedule(1024).batch == found.schedule(1024).batch
+    assert found.for_objective(Options(loss="hinge")) == found
+
+
+def test_what_a_preset_and_an_objective_set_is_said():
+    faces = preset("progan", "toonhead")
+    (line,) = faces.changes(Options(z_dim=8))
+    assert line.startswith("preset toonhead sets: --kimg 150, ")
+    assert "--g-lr-ratio 4" in line
+    assert "--z-dim" not in line
+    assert faces.changes(Options(loss="hinge"))[1:] == ["--loss hinge sets: --g-lr-ratio 1"]
+    assert faces.changes(Options(loss="hinge", g_lr_ratio=2.0))[1:] == []
+    _, normalised = faces.changes(Options(loss="ns", spectral_norm="both"))
+    assert normalised.startswith("--loss ns --spectral-norm both sets: --g-lr-ratio 1, learning rates up to 0.0002, ")
+    assert preset("progan", "v2-1gpu").changes(Options(kimg=3.0, loss="ns")) == []
+    assert "0.002" in preset("stylegan", "stylegan-1gpu").changes(Options())[-1]
 
 
 def test_adam_without_its_first_average_is_rmsprop():
@@ -108,30 +125,32 @@ def test_adam_without_its_first_average_is_rmsprop():
 
 
 def test_the_embedded_faces_have_a_stylegan_of_their_own():
-    found = preset("stylegan", "toonhead", 64)
-    schedule = found.for_loss("wgan-gp").schedule(64)
+    found = preset("stylegan", "toonhead")
+    options, schedule = found.options, found.schedule(64)
+    assert found.for_objective(Options()).schedule(64) == schedule
     assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.002))
-    assert (found.total_kimg, found.ema_kimg) == (150, 1)
-    assert (found.mapping_lrmul, found.blur, found.mixing) == (0.1, "no", 0)
-    assert (found.fmap_base, found.fmap_max, found.z_dim) == (1024, 128, 128)
+    assert (found.kimg(schedule), options.ema_kimg) == (150, 1)
+    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, "no", 0)
+    assert (options.fmap_base, options.fmap_max, options.z_dim) == (1024, 128, 128)
 
 
 @pytest.mark.parametrize("resolution", resolutions(4, 1024))
 @pytest.mark.parametrize(("architecture", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
 def test_every_preset_reaches_every_resolution(architecture, name, resolution):
-    found = preset(architecture, name, resolution)
+    found = preset(architecture, name)
     schedule = found.schedule(resolution)
-    assert schedule.at(to_images(found.total_kimg)).alpha == 1
-    assert schedule.at(to_images(found.total_kimg)).resolution == resolution
-    assert found.total_kimg - schedule.growing_kimg >= found.stable_kimg + found.fade_kimg
+    kimg = found.kimg(schedule)
+    assert schedule.at(to_images(kimg)).alpha == 1
+    assert schedule.at(to_images(kimg)).resolution == resolution
+    assert kimg - schedule.growing_kimg >= schedule.stable_kimg + schedule.fade_kimg
     assert found.name == name
 
 
 def test_given_values_replace_those_of_every_stage():
-    found = preset("progan", "v2-8gpus", 1024)
-    schedule = found.schedule(1024, start_resolution=8, stable_kimg=1, fade_kimg=0, batch=6, lr=0.5)
+    given = Options(start_resolution=8, stable_kimg=1, fade_kimg=0, batch=6, lr=0.5)
     table = resolutions(8, 1024)
-    assert schedule == Schedule(1024, 8, 1, 0, dict.fromkeys(table, 6), dict.fromkeys(table, 0.5))
+    schedule = Schedule(1024, 8, 1, 0, dict.fromkeys(table, 6), dict.fromkeys(table, 0.5))
+    assert preset("progan", "v2-8gpus").schedule(1024, given) == schedule
 
 
 def test_preset_for_a_number_of_processes():
@@ -142,5 +161,5 @@ def test_preset_for_a_number_of_processes():
 
 
 def test_an_unknown_preset_is_refused_by_name():
-    with pytest.raises(ValueError, match="unknown preset 'v3': use one of v1-1gpu, "):
-        preset("progan", "v3", 64)
+    with pytest.raises(InputError, match=r"--preset v3: .* use one of v1-1gpu, "):
+        preset("progan", "v3")

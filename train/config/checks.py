@@ -1,0 +1,46 @@
+"""What can be wrong with options before any data is seen."""
+
+from typing import Any
+
+from stylegrow.common.errors import InputError
+from stylegrow.metrics.table import DECIDING, check_names, names_in
+from train.config.fields import as_given, check_value, flag
+from train.config.options import ABOUT, KINDS, Options
+from train.config.presets import preset
+
+
+def checked(options: Options, architecture: str) -> Options:
+    """The options with paths from the root. InputError that names the first one that cannot be as it is given."""
+    # When a run is resumed, only that run knows its objective.
+    loss = preset(architecture, options.preset or "small").under(options).loss
+    knows_loss = options.resume is None or "loss" in options.given
+    for name, value in options.given.items():
+        about = ABOUT[name]
+        check_value(name, value, KINDS[name], about)
+        if about.only not in (None, architecture):
+            raise InputError(f"{flag(name)}: belongs to train/{about.only}.py; leave it out")
+        if about.loss not in (None, loss) and knows_loss and value != getattr(Options, name):
+            raise InputError(f"{as_given(name, value)}: belongs to --loss {about.loss}, not to {loss}; leave it out")
+    metric_names(options)
+    given: dict[str, Any] = {"out": options.out} | options.given
+    return options.but(**{name: ABOUT[name].keep(v) if isinstance(v, str) else v for name, v in given.items()})
+
+
+def metric_names(options: Options) -> tuple[str, ...]:
+    """The metrics to evaluate while training, each once. InputError for a choice that cannot be."""
+    if options.metrics == "none":
+        for name in ("metrics_kimg", "metrics_samples"):
+            # A run that is resumed may have metrics of its own.
+            if name in options.given and options.resume is None:
+                raise InputError(f"{flag(name)}: there is nothing to evaluate; name --metrics, or leave it out")
+        return ()
+    names = names_in(options.metrics)
+    if "fid" in names:
+        raise InputError("--metrics fid: is by Inception's features, training evaluates the embedded; ask for fd")
+    chosen = check_names(names, inception=False)
+    if chosen[0] not in DECIDING:
+        raise InputError(
+            f"--metrics {options.metrics}: the lowest value of the first decides on best/, and {chosen[0]} is not "
+            f"better the lower it is; name one of {', '.join(DECIDING)} first"
+        )
+    return chosen

@@ -1,0 +1,44 @@
+"""A run that goes on: what may differ from how it was started, and what does."""
+
+from dataclasses import fields, replace
+
+from stylegrow.common.errors import InputError
+from train.config.fields import as_given, flag, shown
+from train.config.options import ABOUT, Options
+from train.config.run_config import RunConfig, with_metrics
+
+
+def resumed_options(stored: RunConfig, asked: Options) -> Options:
+    """The run's options with those given now. InputError for one in which it may not differ, with both values."""
+    for name, value in asked.given.items():
+        before = getattr(stored.options, name)
+        if value != before and not ABOUT[name].resumable:
+            started = f"without {flag(name)}" if before is None else f"with {as_given(name, before)}"
+            raise InputError(
+                f"{as_given(name, value)}: the run was started {started}; leave the option out, or start a new run"
+            )
+    return stored.options.but(**asked.given)
+
+
+def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunConfig:
+    """The stored configuration with what differs. InputError when the processes cannot share its batches."""
+    for resolution, batch in stored.schedule.batch.items():
+        if batch % processes:
+            raise InputError(
+                f"--resume: the run's batch of {batch} at {resolution} px cannot be shared by {processes} processes; "
+                f"start as many as divide it (it was started with {stored.processes})"
+            )
+    options = with_metrics(options.but(out=stored.options.out, resume=None, dry_run=None), stored.data["pictures"])
+    return replace(stored, options=options, processes=processes)
+
+
+def differences(stored: RunConfig, config: RunConfig) -> list[str]:
+    """What a resumed run does differently from here on, a line each."""
+    lines = []
+    for field in fields(Options):
+        before, now = getattr(stored.options, field.name), getattr(config.options, field.name)
+        if before != now:
+            lines.append(f"{flag(field.name)} is now {shown(now)}; it was {shown(before)}")
+    if stored.processes != config.processes:
+        lines.append(f"{config.processes} processes; there were {stored.processes}")
+    return lines
