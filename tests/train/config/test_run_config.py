@@ -1,9 +1,14 @@
 """Options and data become a run's configuration without gaps."""
 
 import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+import progan
+import stylegan
 from progan.layers import Blur
 from stylegrow.common.errors import InputError
 from train.config.options import Options
@@ -63,20 +68,20 @@ def test_options_win_over_the_preset():
     assert config.options.checkpoint_kimg == 1
     assert config.schedule.batch == {16: 6, 32: 6, 64: 6}
     assert set(config.schedule.lr.values()) == {0.01}
-    assert config.generator == {
+    assert vars(config.generator).items() >= {
         "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 256, "fmap_max": 16, "z_dim": 24,
         "equalized_lr": True,
-    }  # fmt: skip
-    assert config.discriminator == {
+    }.items()  # fmt: skip
+    assert vars(config.discriminator).items() >= {
         "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 256, "fmap_max": 16, "mbstd_group": 4,
         "equalized_lr": True,
-    }  # fmt: skip
+    }.items()  # fmt: skip
     assert config.images == 3000
 
 
 def test_stylegan_s_mapping_is_as_wide_as_its_latents():
     config = config_for(architecture="stylegan", z_dim=24)
-    assert [config.generator[name] for name in ("z_dim", "w_dim", "mapping_fmaps")] == [24] * 3
+    assert [getattr(config.generator, name) for name in ("z_dim", "w_dim", "mapping_fmaps")] == [24] * 3
     assert config.schedule.start_resolution == 8
     assert config_for(architecture="stylegan", start_resolution=4).schedule.start_resolution == 4
     generator, discriminator = config.build()
@@ -107,7 +112,7 @@ def test_rates_are_those_that_the_objective_bears():
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 def test_a_config_is_read_as_it_was_written(tmp_path, architecture):
-    config = config_for(Images(classes=("a", "b")), architecture=architecture, cond="class", kimg=1.5)
+    config = config_for(Images(classes=("a", "b")), architecture=architecture, cond="class", kimg=1.5, out="/runs")
     config.write(tmp_path)
     assert RunConfig.read(tmp_path) == config
 
@@ -177,44 +182,43 @@ def test_a_folder_without_options_is_no_run(tmp_path):
         RunConfig.read(tmp_path)
 
 
-MODEL = {
-    "architecture": "progan",
-    "generator": {
-        "resolution": 64, "label_dim": 0, "image_channels": 3, "fmap_base": 128, "fmap_max": 12, "z_dim": 20,
-        "fused_scale": False, "equalized_lr": True,
-    },
-    "discriminator": {"resolution": 64, "fmap_base": 128, "fmap_max": 12, "mbstd_group": 8, "equalized_lr": True},
-    "training": {"resolution": 32},
-}  # fmt: skip
-
-
 class TestInitFrom:
-    """A plan that starts from a model takes its networks' arguments."""
+    """A configuration that starts from a model takes its networks' arguments."""
+
+    SHARED: ClassVar = {"resolution": 64, "fmap_base": 128, "fmap_max": 12}
 
     @pytest.fixture(autouse=True)
-    def model(self, monkeypatch):
-        monkeypatch.setattr("zoo.read_config", lambda name: MODEL)
+    def model(self, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
+        self.write("model", progan, z_dim=20, fused_scale=False)
+        self.write("styled", stylegan, mapping_lrmul=0.05, blur_filter=None)
+
+    def write(self, name, package, **arguments):
+        """A model's config.json."""
+        self.generator = package.GeneratorConfig(**self.SHARED, **arguments)
+        self.discriminator = package.DiscriminatorConfig(**self.SHARED, mbstd_group=8)
+        networks = {"generator": asdict(self.generator), "discriminator": asdict(self.discriminator)}
+        content = {"architecture": package.__name__, "format_version": 1, "classes": [], "training": {"resolution": 32}}
+        Path(name).mkdir()
+        (Path(name) / "config.json").write_text(json.dumps(content | networks))
 
     def test_networks_and_stage_are_the_model_s(self):
         config = config_for(init_from="model")
-        assert config.generator == MODEL["generator"]
-        assert config.discriminator == MODEL["discriminator"]
+        assert config.generator == progan.GeneratorConfig(**self.SHARED, z_dim=20, fused_scale=False)
+        assert config.discriminator == progan.DiscriminatorConfig(**self.SHARED, mbstd_group=8)
         options = config.options
         assert (options.fmap_base, options.fmap_max, options.z_dim, options.start_resolution) == (128, 12, 20, 32)
-        plain = config_for(init_from="model", loss="wgan-clip")
-        assert plain.generator == MODEL["generator"] | {"equalized_lr": False}
-        assert plain.discriminator == MODEL["discriminator"] | {"equalized_lr": False}
+        clipped = config_for(init_from="model", loss="wgan-clip")
+        assert clipped.generator == replace(config.generator, equalized_lr=False)
+        assert clipped.discriminator == replace(config.discriminator, equalized_lr=False)
         assert config_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
 
-    def test_a_stylegan_s_filters_and_mapping_network_are_as_before(self, monkeypatch):
-        own = {"mapping_lrmul": 0.05, "blur_filter": None}
-        model = {"architecture": "stylegan", "generator": MODEL["generator"] | own}
-        monkeypatch.setattr("zoo.read_config", lambda name: MODEL | model)
-        config = config_for(architecture="stylegan", init_from="model")
-        assert config.options.mapping_lrmul == config.generator["mapping_lrmul"] == 0.05
-        assert config.options.blur == "no"
+    def test_a_stylegan_s_filters_and_mapping_network_are_as_before(self):
+        config = config_for(architecture="stylegan", init_from="styled")
+        assert config.generator == self.generator
+        assert (config.options.mapping_lrmul, config.options.blur) == (0.05, "no")
         with pytest.raises(InputError, match=r"--mapping-lrmul 0.1: the model of --init-from has 0.05"):
-            config_for(architecture="stylegan", init_from="model", mapping_lrmul=0.1)
+            config_for(architecture="stylegan", init_from="styled", mapping_lrmul=0.1)
 
     @pytest.mark.parametrize(
         ("options", "images", "words"),
@@ -223,11 +227,12 @@ class TestInitFrom:
             ({}, Images(32), ["--init-from model", "resolution is 64", "32"]),
             ({}, Images(64, channels=1), ["--init-from model", "image_channels is 3", "1"]),
             ({"cond": "class"}, Images(64, classes=("a", "b")), ["--init-from model", "label_dim is 0", "2"]),
+            ({"init_from": "styled"}, Images(64), ["--init-from styled", "stylegan"]),
         ],
     )
     def test_what_does_not_fit_it_is_refused(self, options, images, words):
         with pytest.raises(InputError) as caught:
-            config_for(images, init_from="model", **options)
+            config_for(images, **{"init_from": "model"} | options)
         for word in words:
             assert word in str(caught.value)
 

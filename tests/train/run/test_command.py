@@ -28,8 +28,14 @@ def test_help_comes_without_torch(run_python, script, presets):
     ended = run_python("-c", QUICK, script, "--help")
     assert ended.returncode == 0
     assert ended.stderr == ""
-    for words in (f"Presets: {presets}, ", "--data TEXT", "--resume", "--dry-run", "thousands of real pictures"):
+    for words in (f"Presets: {presets}, ", "--data TEXT", "--resume", "--dry-run", "thousands of real"):
         assert words in ended.stdout
+
+
+def test_an_installed_copy_is_started_as_a_module(run_python):
+    ended = run_python("-m", "train.progan", "--bogus")
+    assert ended.returncode == 2
+    assert "--bogus" in ended.stderr
 
 
 @pytest.mark.parametrize("word", ["--bogus", "--resolution=48"])

@@ -231,7 +231,7 @@ def test_so_is_a_stylegan_s(train: Train, stub, finished_stylegan):
     ("text", "words"),
     [
         ("--metrics lpips", "--metrics lpips: there is no such metric; choose from fd,"),
-        ("--metrics fid", "--metrics fid: is by Inception's features, training measures with the embedded; ask for fd"),
+        ("--metrics fid", "--metrics fid: is by Inception's features, training evaluates the embedded; ask for fd"),
         ("--metrics ,", "--metrics: names none"),
         ("--metrics pr,kid", "--metrics pr,kid: the lowest value of the first decides on best/, and pr is not better"),
         (
@@ -240,7 +240,7 @@ def test_so_is_a_stylegan_s(train: Train, stub, finished_stylegan):
         ),
         ("--metrics kid --metrics-kimg 0", "--metrics-kimg 0: give a number above 0"),
         ("--metrics kid --metrics-samples 0", "--metrics-samples 0: give a whole number of at least 1"),
-        ("--metrics-kimg 5", "--metrics-kimg 5: there is nothing to measure; name --metrics"),
+        ("--metrics-kimg 5", "--metrics-kimg: there is nothing to evaluate"),
     ],
 )
 def test_a_choice_that_cannot_be(text, words):

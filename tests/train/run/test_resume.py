@@ -300,7 +300,7 @@ def test_options_that_say_the_same_as_the_run_are_taken(train: Train, copy, pict
         ("--loss ns-r1 --dry-run", "--loss wgan-gp", "--loss wgan-gp: the run was started with --loss ns-r1"),
         ("--seed 5", "--seed 0", "--seed 0: the run was started with --seed 5"),
         ("--mirror", "--no-mirror", "--no-mirror: the run was started with --mirror"),
-        ("--gp-weight 5", "--gp-weight 10", "--gp-weight 10.0: the run was started with --gp-weight 5.0"),
+        ("--gp-weight 5", "--gp-weight 10", "--gp-weight 10: the run was started with --gp-weight 5"),
     ],
 )
 def test_what_may_not_differ_is_refused_with_both_values(train: Train, copy, began, words, complaint):

