@@ -1,100 +1,94 @@
-"""`stylegrow models card`: a card's images are the figures of the commands with their own defaults."""
+"""`stylegrow models card`: a card's images are the figures of the commands, with their own defaults."""
+
+from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from PIL import Image
+import tyro
 
-from stylegrow.cli import commands
-from stylegrow.cli.options import Grid, Mix, ModelCard, Truncation
+from stylegrow.cli.drawing import FigureOptions, Grid, Mix, Truncation
+from stylegrow.cli.options import ModelOptions, Seeds, check_folder, report
+from stylegrow.common.commandline import File
 from stylegrow.common.errors import InputError
-from stylegrow.models.cards import CardImage
-from stylegrow.models.evaluation import read_evaluation
-from stylegrow.models.folders import ZOO, find_model, write_card
-from stylegrow.models.hub import is_reference
-from stylegrow.rendering import figures, grids
 from stylegrow.sampling.inputs import read_numbers, read_seeds
-from stylegrow.sampling.sampler import Sampler
+
+if TYPE_CHECKING:
+    from stylegrow.sampling.sampler import Sampler
 
 MOST_SEEDS = 256  # of the grid
 ELSEWHERE = "path/of/this/folder"  # what the card calls a model that is not in zoo/
 
 
-@dataclass(frozen=True)
-class Figure:
-    """An image for a card: what the card holds of it, its pixels, and the text chunks of its file."""
+@dataclass(frozen=True, kw_only=True)
+class Card(ModelOptions):
+    """Write a model's card anew, with its figures.
 
-    entry: CardImage
-    image: Image.Image
-    text: dict[str, str]
-
-
-def renew_card(options: ModelCard) -> None:
-    """Write grid.png and, of a StyleGAN, truncation.png and mix.png into the model's folder, and then its card.
-
-    InputError for input that cannot be used, OSError for what cannot be written.
+    They are grid.png and, of a StyleGAN, truncation.png and mix.png; all go into the model's folder.
     """
-    if is_reference(options.model):
-        raise InputError(f"--model {options.model}: a card is written into a folder; download it and give that")
-    folder = find_model(options.model)
-    commands.check_folder(folder, "--model")
-    evaluation = None if options.numbers is None else read_evaluation(Path(options.numbers))
-    drawn = draw(commands.open_engine(options), options.seeds, options.class_, commands.progress)
-    for one in drawn:
-        path = folder / one.entry.file
-        grids.save_png(one.image, path, one.text)
-        commands.report(path)
-    write_card(folder, images=[one.entry for one in drawn], evaluation=evaluation)
-    commands.report(folder / "README.md")
 
+    numbers: File = None
+    """what stylegrow metrics --out wrote, for the card's tables (default: none)"""
+    seeds: Annotated[Seeds, tyro.conf.arg(help="of the uncurated grid, such as 1,5-9")] = "0-31"
 
-def draw(
-    sampler: Sampler, seeds: str, label: str | None = None, progress: figures.Progress = figures.silent
-) -> list[Figure]:
-    """The uncurated grid of the seeds at psi 1 and, of a StyleGAN, the truncation strip and the mixing grid.
+    def run(self) -> None:
+        """Write the images, and then the card. InputError, before anything is written."""
+        from stylegrow.models.cards import CardImage
+        from stylegrow.models.evaluation import read_evaluation
+        from stylegrow.models.folders import find_model, write_card
+        from stylegrow.models.hub import is_reference
+        from stylegrow.rendering.grids import save_png
 
-    `label` is the name or number of a class. InputError for seeds that cannot be read, and for a class.
-    """
-    found = read_seeds(seeds, "--seeds", MOST_SEEDS)
-    whole = sampler.setting(psi=1.0 if sampler.styled else None, label=label)
-    psi = ["--trunc", "1"] if sampler.styled else []
-    grid = figures.sample_grid(sampler, found, Grid.columns, whole, progress=progress)
-    command = _command(sampler, "grid", ["--seeds", seeds, *psi], label)
-    caption = f"Uncurated: seeds {seeds}" + (", psi 1" if psi else "")
-    drawn = [Figure(CardImage("grid.png", caption, command), grid.image, sampler.text(whole, seeds=found))]
-    if sampler.styled:
-        drawn.append(_truncation(sampler, label, progress))
-    if sampler.styled and sampler.generator.num_layers > 1:
-        drawn.append(_mixing(sampler, label, progress))
-    return drawn
+        if is_reference(self.model):
+            raise InputError(f"--model {self.model}: a card is written into a folder; download it and give that")
+        folder = find_model(self.model)
+        check_folder(folder, "--model")
+        read_seeds(self.seeds, "--seeds", MOST_SEEDS)
+        evaluation = None if self.numbers is None else read_evaluation(Path(self.numbers))
+        sampler = self.open_sampler()
+        figures = [(figure.file, caption, self._command(sampler, words), *figure.figure(sampler))
+                   for figure, caption, words in self._figures(sampler)]  # fmt: skip
+        for file, _, _, image, text in figures:
+            save_png(image, folder / file, text)
+            report(folder / file)
+        images = [CardImage(file, caption, command) for file, caption, command, _, _ in figures]
+        write_card(folder, images=images, evaluation=evaluation)
+        report(folder / "README.md")
 
+    def _figures(self, sampler: Sampler) -> list[tuple[FigureOptions, str, list[str]]]:
+        """The figures of such a model: each with its caption, and the words of the command that draws it."""
+        from stylegrow.rendering.figures import bands
 
-def _truncation(sampler: Sampler, label: str | None, progress: figures.Progress) -> Figure:
-    seeds, psis = read_seeds(Truncation.seeds), read_numbers(Truncation.trunc, "--trunc", MOST_SEEDS)
-    setting = sampler.setting(label=label)
-    strip = figures.truncation_strip(sampler, seeds, psis, setting, progress=progress)
-    caption = f"Truncation: seeds {Truncation.seeds} at psi {', '.join(f'{psi:g}' for psi in psis)}"
-    command = _command(sampler, "truncation", ["--seeds", Truncation.seeds], label)
-    entry = CardImage("truncation.png", caption, command)
-    return Figure(entry, strip.image, sampler.text(setting, seeds=seeds, psi=psis))
+        grid = Grid(model=self.model, class_=self.class_, seeds=self.seeds, trunc=1.0 if sampler.styled else None)
+        words, at_psi = (["--trunc", "1"], ", psi 1") if sampler.styled else ([], "")
+        found: list[tuple[FigureOptions, str, list[str]]]
+        found = [(grid, f"Uncurated: seeds {self.seeds}{at_psi}", ["grid", "--seeds", self.seeds, *words])]
+        if sampler.styled:
+            strip = Truncation(model=self.model, class_=self.class_)
+            psis = ", ".join(f"{psi:g}" for psi in read_numbers(strip.trunc, "--trunc", MOST_SEEDS))
+            words = ["truncation", "--seeds", strip.seeds]
+            found.append((strip, f"Truncation: seeds {strip.seeds} at psi {psis}", words))
+        if sampler.styled and sampler.generator.num_layers > 1:
+            mix = Mix(model=self.model, class_=self.class_)
+            setting = mix.setting(sampler, mix.trunc)
+            *more, last = [band.split()[0] for band, _ in bands(sampler.layers(setting))]
+            styles = f"{', '.join(more)} or {last}" if more else last
+            caption = (
+                f"Style mixing, psi {setting.psi:g}: seeds {mix.rows} with the {styles} styles of seeds {mix.cols}"
+            )
+            found.append((mix, caption, ["mix", "--rows", mix.rows, "--cols", mix.cols]))
+        return found
 
+    def _command(self, sampler: Sampler, words: list[str]) -> str:
+        """The command that draws a figure again."""
+        from stylegrow.models.folders import ZOO
 
-def _mixing(sampler: Sampler, label: str | None, progress: figures.Progress) -> Figure:
-    rows, columns = read_seeds(Mix.rows), read_seeds(Mix.cols)
-    setting = sampler.setting(label=label)
-    styles = figures.bands(sampler.layers(setting))
-    mixed = figures.mixing_grid(sampler, rows, columns, styles, setting, progress=progress)
-    text = sampler.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
-    *more, last = [band.split()[0] for band, _ in styles]
-    bands = f"{', '.join(more)} or {last}" if more else last
-    caption = f"Style mixing, psi {setting.psi:g}: seeds {Mix.rows} with the {bands} styles of seeds {Mix.cols}"
-    command = _command(sampler, "mix", ["--rows", Mix.rows, "--cols", Mix.cols], label)
-    return Figure(CardImage("mix.png", caption, command), mixed.image, text)
-
-
-def _command(sampler: Sampler, name: str, words: list[str], label: str | None) -> str:
-    """The command that draws it again."""
-    model = sampler.folder.name if sampler.folder.resolve().parent == ZOO.resolve() else ELSEWHERE
-    words = [model, *words, *(["--class", label] if label is not None else [])]
-    return f"stylegrow {name} --model {shlex.join(words)}" + (" --dtype bf16" if sampler.dtype == "bf16" else "")
+        name, *options = words
+        model = sampler.folder.name if sampler.folder.resolve().parent == ZOO.resolve() else ELSEWHERE
+        if self.class_ is not None:
+            options += ["--class", self.class_]
+        if self.dtype != "float32":
+            options += ["--dtype", self.dtype]
+        return f"stylegrow {name} --model {shlex.join([model, *options])}"

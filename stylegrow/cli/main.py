@@ -13,18 +13,18 @@ from stylegrow.common.errors import InputError
 PROGRAM = "stylegrow"
 # Each command, and where the dataclass of its options is, whose `run` does it.
 COMMANDS = {
-    "generate": "options.Generate",
-    "mix": "options.Mix",
-    "truncation": "options.Truncation",
-    "noise": "options.Noise",
-    "grid": "options.Grid",
-    "interpolate": "options.Interpolate",
-    "growth": "options.Growth",
+    "generate": "drawing.Generate",
+    "mix": "drawing.Mix",
+    "truncation": "drawing.Truncation",
+    "noise": "drawing.Noise",
+    "grid": "drawing.Grid",
+    "interpolate": "video.Interpolate",
+    "growth": "video.Growth",
     "data prepare": "data.Prepare",
     "models list": "models.List",
     "models show": "models.Show",
     "models copy": "models.Copy",
-    "models card": "options.ModelCard",
+    "models card": "card.Card",
     "models push": "models.Push",
     "models import-official": "models.ImportOfficial",
     "models space": "models.Space",
@@ -69,6 +69,6 @@ def print_commands(names: Sequence[str]) -> None:
     """A line a command: its name and the first sentence of its help."""
     print(f"usage: {PROGRAM} COMMAND [OPTIONS]\n")
     for name in names:
-        first, *_ = (options_of(name).__doc__ or "").split("\n\n")
-        print(f"  {name:<24}{' '.join(first.split())}")
+        first, *_ = " ".join((options_of(name).__doc__ or "").split()).split(". ")
+        print(f"  {name:<24}{first.rstrip('.')}")
     print(f"\n{PROGRAM} COMMAND --help lists a command's options.")

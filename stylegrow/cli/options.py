@@ -1,207 +1,132 @@
-"""The commands that draw and their options, as tyro reads them."""
+"""What the commands that generate have in common: their options, and what follows from them."""
 
+from __future__ import annotations
+
+import os
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+from tqdm import tqdm
 
 from stylegrow.common.commandline import Dtype, Integer, Number, Text
+from stylegrow.common.errors import InputError
+from stylegrow.common.system import keep_freed_memory
+from stylegrow.common.text import printable
 
-Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS")]
-NoiseName = Literal["const", "random", "none"]
-FormName = Literal["mp4", "webp"]
-NoiseMode = Annotated[NoiseName | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")]
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from stylegrow.sampling.generation import Setting
+    from stylegrow.sampling.sampler import Sampler
+
+Model = Annotated[str, tyro.conf.arg(metavar="MODEL")]
+Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS", help="such as 1,5-9")]
+Psi = Annotated[Number, tyro.conf.arg(help="truncation psi (default: 0.7; a ProGAN has none)")]
+NoiseMode = Annotated[
+    Literal["const", "random", "none"] | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")
+]
+MOST_BATCH, MOST_IN_FIGURE = 4096, 4096
+progress = partial(tqdm, disable=None, leave=False, unit="image")  # only where somebody watches
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """What all that draw are told."""
+class ModelOptions:
+    """The model, and how it computes."""
 
-    model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
+    model: Model
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     class_: Annotated[Text, tyro.conf.arg(name="class")] = None
     """name or number of a class, for a model trained with labels"""
     device: Text = None
     """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
     dtype: Dtype = "float32"
-    """of the convolutions; bf16 is faster where the machine is, and changes pictures a little"""
+    """of the convolutions; bf16 is faster where the machine is, and changes images a little"""
     batch: Integer = None
-    """pictures drawn at once (default: what memory surely holds)"""
+    """images generated at once (default: what memory surely holds)"""
 
-    def run(self) -> None:
-        """Do what the options say."""
-        from stylegrow.cli.commands import run
+    def open_sampler(self) -> Sampler:
+        """The model's sampler. InputError for a model, device or batch that cannot be used."""
+        from stylegrow.sampling.sampler import Sampler
 
-        run(self)  # type: ignore[arg-type]
+        if self.batch is not None:
+            check_range("--batch", self.batch, 1, MOST_BATCH)
+        keep_freed_memory()
+        return Sampler(self.model, self.device, self.batch, self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common(Drawing):
-    """What all are told whose files go into a folder of their own."""
+class OutputOptions(ModelOptions):
+    """What is generated, and where its files go."""
 
     stage: Integer = None
-    """resolution to draw at (default: what the model has reached)"""
+    """resolution to generate at (default: what the model has reached)"""
     alpha: Number = None
     """how far the newest block of the stage is faded in (default: as the model has reached, else 1)"""
     outdir: str = "out"
     """folder for the files; earlier ones of the same name are replaced"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Styled(Common):
-    """What StyleGAN models can be told as well."""
-
     cutoff: Integer = None
     """truncate only the layers below this one (default: all)"""
     noise_seed: Integer = None
     """of random noise (default: 0)"""
 
+    def open_sampler(self) -> Sampler:
+        """The model's sampler, once files can be written to the folder. InputError."""
+        if not self.outdir:
+            raise InputError("--outdir '': is empty; name a folder, or leave it out for one called out")
+        check_folder(Path(self.outdir), "--outdir")
+        return super().open_sampler()
+
+    def setting(self, sampler: Sampler, psi: float | None, noise_mode: NoiseMode = None) -> Setting:
+        """The sampler's setting of these options. InputError for what the model does not have."""
+        return sampler.setting(
+            psi=psi, cutoff=self.cutoff, noise=noise_mode, noise_seed=self.noise_seed, label=self.class_,
+            resolution=self.stage, alpha=self.alpha,
+        )  # fmt: skip
+
+    def make_folder(self) -> Path:
+        """The folder for the files."""
+        folder = Path(self.outdir)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def save(self, image: Image.Image, name: str, text: dict[str, str]) -> None:
+        """Write a PNG into the folder, and say so."""
+        from stylegrow.rendering.grids import save_png
+
+        path = self.make_folder() / name
+        save_png(image, path, text)
+        report(path)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Noisy(Styled):
-    """Where the noise can be chosen."""
+class NoiseOptions(OutputOptions):
+    """The kind of noise can be chosen."""
 
     noise_mode: NoiseMode = None
-    """the model's own noise maps, some drawn for each seed, or none (default: const)"""
+    """the model's own noise maps, random ones of each seed, or none (default: const)"""
+
+    def setting(self, sampler: Sampler, psi: float | None, noise_mode: NoiseMode = None) -> Setting:
+        """The sampler's setting of these options. InputError for what the model does not have."""
+        return super().setting(sampler, psi, noise_mode or self.noise_mode)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sized:
-    """A figure."""
-
-    size: Integer = None
-    """px of a picture in the figure (default: its own, but 128 to 256)"""
+def check_range(option: str, value: int, least: int, most: int) -> None:
+    """InputError for a whole number outside its bounds."""
+    if not least <= value <= most:
+        raise InputError(f"{option} {value}: give a whole number from {least} to {most:,}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generate(Noisy):
-    """Single pictures: seed0001.png, ..."""
-
-    seeds: Seeds = "0-7"
-    """such as 1,5-9"""
-    trunc: Number = None
-    """truncation psi (default: 0.7; a ProGAN has none)"""
+def check_folder(folder: Path, option: str) -> None:
+    """InputError unless files can be written there, or where its first part that is missing would be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "cannot be written" if there.is_dir() else "is not a folder"
+        raise InputError(f"{option} {printable(folder)}: {printable(there)} {reason}; give another folder")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grid(Sized, Noisy):
-    """Uncurated pictures of seeds in their order, in one figure: grid.png."""
-
-    seeds: Seeds = "0-31"
-    """such as 1,5-9"""
-    columns: int = 8
-    """pictures in a row"""
-    trunc: Number = None
-    """truncation psi (default: 0.7; a ProGAN has none)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mix(Sized, Noisy):
-    """Style mixing: mix.png shows the seeds of the rows with styles copied from those of the columns."""
-
-    rows: Seeds = "0-2"
-    """seeds that give all other styles"""
-    cols: Seeds = "3-7"
-    """seeds that the styles of these layers are copied from"""
-    styles: Text = None
-    """layers copied: 0-3, or coarse (4-8 px), middle (16-32 px), fine (from 64 px) (default: all three, below each
-    other)"""
-    trunc: Number = None
-    """truncation psi (default: 0.7)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Truncation(Sized, Noisy):
-    """The same seeds at several truncations: truncation.png."""
-
-    seeds: Seeds = "0-3"
-    """such as 1,5-9"""
-    trunc: Annotated[str, tyro.conf.arg(metavar="NUMBERS")] = "1,.7,.5,0,-.5,-1"
-    """truncation psis, one a column"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise(Sized, Styled):
-    """What noise changes: noise.png shows a picture, details of several draws, and the deviation of all."""
-
-    seeds: Seeds = "0-1"
-    """such as 1,5-9"""
-    draws: int = 100
-    """draws of noise"""
-    trunc: Number = None
-    """truncation psi (default: 0.7)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filmed:
-    """A film."""
-
-    fps: int = 24
-    """frames a second"""
-    format: Annotated[FormName | None, tyro.conf.arg(metavar="{mp4,webp}", help_behavior_hint="")] = None
-    """H.264, or an animated WebP, which a README can show (default: mp4; webp where there is no H.264)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interpolate(Filmed, Noisy):
-    """A film of the way from seed to seed: interpolate.mp4."""
-
-    seeds: Seeds = "0-5"
-    """such as 1,5-9; at least two"""
-    frames: int = 30
-    """frames from one seed to the next"""
-    space: Annotated[Literal["z", "w"] | None, tyro.conf.arg(metavar="{z,w}", help_behavior_hint="")] = None
-    """latents z, on the sphere, or w, straight (default: w; z for a ProGAN)"""
-    loop: bool = True
-    """go back to the first seed at the end"""
-    trunc: Number = None
-    """truncation psi (default: 0.7; a ProGAN has none)"""
-    size: Integer = None
-    """px of the film (default: a picture's own, at least 256)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Growth(Filmed, Noisy):
-    """A film of the network's growth, from its smallest stage to the one reached, fade by fade: growth.mp4.
-
-    With --snapshots it shows what the models kept by a training run drew, each at its own stage.
-    """
-
-    snapshots: bool = False
-    """of a run folder that keeps several models (see --keep-models and --snapshot-kimg of the training)"""
-
-    stage: Integer = None
-    """resolution that the film ends at (default: what the model has reached)"""
-    seeds: Seeds = "0-7"
-    """such as 1,5-9"""
-    columns: int = 4
-    """pictures in a row"""
-    seconds_per_stage: Number = None
-    """of fading a stage in and then holding it; the last one is held longer (default: 2)"""
-    seconds: Number = None
-    """of all snapshots, which are seen for equally long; the last one is held for 2 more (default: 12)"""
-    trunc: Number = None
-    """truncation psi (default: 0.7; a ProGAN has none)"""
-    size: Integer = None
-    """px of a picture in the film (default: its own, but 128 to 256)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelCard(Drawing):
-    """Draws grid.png and, of a StyleGAN, truncation.png and mix.png into the model's folder, and renews its card."""
-
-    model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
-    """a name in zoo/, a model folder or a run folder"""
-    numbers: Annotated[Text, tyro.conf.arg(metavar="FILE")] = None
-    """what stylegrow metrics --out wrote, for the card's tables (default: none)"""
-    seeds: Seeds = "0-31"
-    """of the uncurated grid, such as 1,5-9"""
-
-    def run(self) -> None:
-        """Draw, save and write them."""
-        from stylegrow.cli.card import renew_card
-
-        renew_card(self)
-
-
-Command = Generate | Grid | Mix | Truncation | Noise | Interpolate | Growth
+def report(path: Path) -> None:
+    """Say that a file is written."""
+    print(f"wrote {printable(path)}", flush=True)

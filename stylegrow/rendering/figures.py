@@ -20,13 +20,13 @@ MOST_PIXELS = 1 << 27
 DETAILS = 4  # draws of noise that are shown
 FRAME = (255, 0, 0)
 COARSE_NOISE = 6  # layers, up to 16 px
-# Shows how far the pictures of a figure have come; takes them and how many they will be.
+# Shows how far the images of a figure have come; takes them and how many they will be.
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
-def silent(pictures: Iterable[Any], total: int) -> Iterable[Any]:
+def silent(images: Iterable[Any], total: int) -> Iterable[Any]:
     """No progress."""
-    return pictures
+    return images
 
 
 def sample_grid(
@@ -37,7 +37,7 @@ def sample_grid(
     size: int | None = None,
     progress: Progress = silent,
 ) -> Figure:
-    """Uncurated pictures, one a seed, in the order of the seeds."""
+    """Uncurated images, one a seed, in the order of the seeds."""
     size = cell_size(sampler, setting, size, len(seeds))
     cells = list(_cells(sampler.images(seeds, setting), len(seeds), size, progress))
     starts = range(0, len(seeds), columns)
@@ -118,7 +118,8 @@ def noise_detail(
     size: int | None = None,
     progress: Progress = silent,
 ) -> Figure:
-    """What noise changes (Karras 2019, figure 4): a picture, its liveliest part in several draws, the deviation of all.
+    """What noise changes (Karras 2019, figure 4): an image, the part of it that varies most in several draws, the
+    deviation of all.
 
     The draws are those of `draws` noise seeds from the setting's own on. The map is the standard deviation of the mean
     of the channels at each pixel; white is the largest, which its label says.
@@ -134,7 +135,7 @@ def noise_detail(
         greys.add(np.stack([image.mean(axis=2) for image in drawn]))
     deviations = greys.result()
     white = max(float(deviations.max()), 1.0)
-    windows = [liveliest(deviation, max(deviation.shape[0] // 4, 1)) for deviation in deviations]
+    windows = [largest_window(deviation, max(deviation.shape[0] // 4, 1)) for deviation in deviations]
     figure = labelled_grid(
         [
             [
@@ -164,7 +165,7 @@ def noise_parts(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: 
     middle = min(COARSE_NOISE, len(layers))
     parts = {"all layers": layers, "none": [], f"up to {4 << (middle - 1) // 2} px": layers[:middle]}
     parts["above"] = layers[middle:]
-    cells = [resized(picture, size) for picture in sampler.noise_parts(seeds, list(parts.values()), setting)]
+    cells = [resized(image, size) for image in sampler.noise_parts(seeds, list(parts.values()), setting)]
     rows = [cells[start : start + len(parts)] for start in range(0, len(cells), len(parts))]
     return labelled_grid(
         rows, [f"seed {seed}" for seed in seeds], list(parts), column_bands=[("noise in", len(parts))], size=size
@@ -177,7 +178,7 @@ def stages(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int |
     sizes = [size for size in resolutions(own) if size >= first]
     size = cell_size(sampler, replace(setting, resolution=own), size, len(seeds) * len(sizes))
     columns = [
-        [resized(picture, size) for picture in sampler.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
+        [resized(image, size) for image in sampler.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
         for stage in sizes
     ]
     rows = list(zip(*columns, strict=True))
@@ -208,7 +209,7 @@ class _Deviation:
         return np.sqrt(np.maximum(self.squares / self.count - (self.total / self.count) ** 2, 0))
 
 
-def liveliest(values: np.ndarray, side: int) -> tuple[slice, slice]:
+def largest_window(values: np.ndarray, side: int) -> tuple[slice, slice]:
     """The square window of `side` px in [H, W] whose sum is largest."""
     sums = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     windows = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
@@ -217,7 +218,7 @@ def liveliest(values: np.ndarray, side: int) -> tuple[slice, slice]:
 
 
 def _frame(figure: Figure, row: int, down: slice, across: slice, own: int) -> None:
-    """Draw around the window of the first picture of a row, of `own` px, where its details are from."""
+    """Draw around the window of the first image of a row, of `own` px, where its details are from."""
     scale = figure.size / own
     left, top = figure.lefts[0], figure.tops[row]
     box = (left + across.start * scale, top + down.start * scale, left + across.stop * scale, top + down.stop * scale)
@@ -225,18 +226,18 @@ def _frame(figure: Figure, row: int, down: slice, across: slice, own: int) -> No
 
 
 def cell_size(sampler: Sampler, setting: Setting, size: int | None, count: int) -> int:
-    """The px at which a figure shows `count` pictures. InputError for a size that cannot be, and for too many."""
+    """The px at which a figure shows `count` images. InputError for a size that cannot be, and for too many."""
     own = setting.resolution or sampler.generator.resolution
     if size is None:
         size = min(max(own, SMALLEST_CELL), LARGEST_CELL)
     if size < SMALLEST_SIZE or (size % own and own % size):
         raise InputError(
-            f"size {size}: give {SMALLEST_SIZE} px or more that {own} px, a picture's own, can be brought to"
+            f"size {size}: give {SMALLEST_SIZE} px or more that {own} px, an image's own, can be brought to"
         )
     if count * size**2 > MOST_PIXELS:
-        raise InputError(f"{count:,} pictures of {size} px are too many for a figure; ask for fewer or a smaller size")
+        raise InputError(f"{count:,} images of {size} px are too many for a figure; ask for fewer or a smaller size")
     return size
 
 
-def _cells(pictures: Iterator[np.ndarray], total: int, size: int, progress: Progress) -> Iterator[np.ndarray]:
-    return (resized(picture, size) for picture in progress(pictures, total))
+def _cells(images: Iterator[np.ndarray], total: int, size: int, progress: Progress) -> Iterator[np.ndarray]:
+    return (resized(image, size) for image in progress(images, total))

@@ -1,4 +1,4 @@
-"""Pictures of what a generator draws: from its output to uint8, to grids, to PNG files."""
+"""Grids of images, with labels or without, and PNG files."""
 
 import io
 import os
@@ -19,19 +19,14 @@ SMALLEST_FONT, LARGEST_FONT = 9, 28  # px
 Band = tuple[str, int]
 
 
-def grid(images: np.ndarray, columns: int, size: int | None = None, gap: int = 0) -> Image.Image:
-    """One picture of all images [N, H, W, C] (uint8, square, grey or RGB), filled row by row.
+def grid(images: np.ndarray, columns: int, size: int | None = None) -> Image.Image:
+    """One image of all images [N, H, W, C] (uint8, square, grey or RGB), filled row by row.
 
-    Each image is enlarged to `size` pixels by repeating its own, so that grids of all resolutions are equally large;
-    `gap` white pixels lie between neighbours, and an unfinished last row ends in white. ValueError for images of
-    another kind, and for a `size` that is no multiple of theirs.
+    Each is enlarged to `size` pixels by repeating its own, so that grids of all resolutions are equally large; an
+    unfinished last row ends in white. ValueError for images of another kind, and for a `size` that is no multiple of
+    theirs.
     """
-    if (
-        images.dtype != np.uint8
-        or images.ndim != 4
-        or images.shape[1] != images.shape[2]
-        or images.shape[3] not in (1, 3)
-    ):
+    if images.dtype != np.uint8 or images.ndim != 4 or len(set(images.shape[1:3])) > 1 or images.shape[3] not in (1, 3):
         raise ValueError(f"a grid takes square uint8 images [N, H, W, 1 or 3], not {images.dtype} {list(images.shape)}")
     if not len(images) or columns < 1:
         raise ValueError(f"a grid needs at least one image and one column, not {len(images)} and {columns}")
@@ -39,11 +34,11 @@ def grid(images: np.ndarray, columns: int, size: int | None = None, gap: int = 0
     size = size or own
     if size % own:
         raise ValueError(f"images of {own} px cannot be enlarged to {size} px by repeating their pixels")
-    rows, step = -(-count // columns), size + gap
-    canvas = np.full((rows * step - gap, columns * step - gap, channels), WHITE, np.uint8)
-    for index, cell in enumerate(images.repeat(size // own, axis=1).repeat(size // own, axis=2)):
-        top, left = index // columns * step, index % columns * step
-        canvas[top : top + size, left : left + size] = cell
+    rows = -(-count // columns)
+    cells = np.full((rows * columns, size, size, channels), WHITE, np.uint8)
+    cells[:count] = images.repeat(size // own, axis=1).repeat(size // own, axis=2)
+    canvas = cells.reshape(rows, columns, size, size, channels).swapaxes(1, 2)
+    canvas = canvas.reshape(rows * size, columns * size, channels)
     return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
 
 
@@ -63,7 +58,7 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of labelled cells: that of row r and column c is the square of `size` px from (lefts[c], tops[r])."""
+    """An image of labelled cells: that of row r and column c is the square of `size` px from (lefts[c], tops[r])."""
 
     image: Image.Image
     lefts: Sequence[int]

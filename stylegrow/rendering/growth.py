@@ -1,4 +1,4 @@
-"""A film of a network's growth: the same latents at every stage of it, or as each snapshot of a run drew them."""
+"""A video of a network's growth: the same latents at every stage of it, or as each snapshot of a run drew them."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,10 +42,10 @@ class Moment:
 
 
 def moments(first: int, last: int, alpha: float, frames: int) -> list[Moment]:
-    """A film from the stage of `first` px to that of `last` px with `alpha` of its block, `frames` a stage.
+    """A video from the stage of `first` px to that of `last` px with `alpha` of its block, `frames` a stage.
 
     In the first part of its frames a stage is faded in, in even steps of alpha; then it is held. The last stage is held
-    for all of `frames` more, so that a film which begins again leaves time to see what has become of it.
+    for all of `frames` more, so that a video which begins again leaves time to see what has become of it.
     """
     fading = max(round(frames * FADING), 1)
     held = max(frames - fading, 1)
@@ -60,7 +60,7 @@ def moments(first: int, last: int, alpha: float, frames: int) -> list[Moment]:
 
 
 def snapshots(model: str, frames: int, held: int) -> list[tuple[Path, Moment]]:
-    """The models that a run folder keeps and what each has drawn, in order of kimg, in a film of about `frames`.
+    """The models that a run folder keeps and what each has drawn, in order of kimg, in a video of about `frames`.
 
     All are seen for equally long, at least for a frame, and the last for `held` frames more. InputError for fewer
     than two, and for one that does not tell its stage; ModelError for one that cannot be read.
@@ -94,10 +94,10 @@ def _reached(folder: Path, frames: int) -> Moment:
 
 
 def check_sides(count: int, columns: int, size: int) -> None:
-    """InputError for more pictures of `size` px than fit into a film."""
+    """InputError for more images of `size` px than fit into a video."""
     width, height = min(columns, count) * size, -(-count // columns) * size
     if max(width, height) > MOST_SIDE:
-        raise InputError(f"a film of {width:,} x {height:,} px is too large; ask for fewer seeds or a smaller size")
+        raise InputError(f"a video of {width:,} x {height:,} px is too large; ask for fewer seeds or a smaller size")
 
 
 def frames(
@@ -110,8 +110,8 @@ def frames(
     font = cast(ImageFont.FreeTypeFont, ImageFont.load_default(min(max(size // 8, SMALLEST_TEXT), LARGEST_TEXT)))
     widest = max(font.getlength(moment.caption) for moment in growth)
     done = [_blocks(growth[0].resolution, moment) if moment.kimg is None else moment.kimg for moment in growth]
-    for moment, amount, pictures in zip(growth, done, drawn, strict=True):
-        cells = [resized(picture, size) for picture in pictures]
+    for moment, amount, images in zip(growth, done, drawn, strict=True):
+        cells = [resized(image, size) for image in images]
         sheet = labelled_grid([cells[row : row + columns] for row in range(0, len(cells), columns)], size=size).image
         share = amount / done[-1] if done[-1] else 1.0
         yield from repeat(_captioned(sheet, moment.caption, share, font, widest), moment.frames)

@@ -17,7 +17,7 @@ from app.web.pages import controls
 from stylegrow.common.errors import InputError
 from stylegrow.rendering import figures
 from stylegrow.rendering.grids import resized
-from stylegrow.rendering.video import has_h264, write_film
+from stylegrow.rendering.video import has_h264, write_video
 from stylegrow.sampling.paths import path_length
 
 ID = "video"
@@ -99,7 +99,7 @@ def build(context: Context) -> None:
                         kept.append(frame)
                     yield resized(frame, size)
 
-            made = write_film(drawing.folder, "interpolate", sized(), fps, text)
+            made = write_video(drawing.folder, "interpolate", sized(), fps, text)
             return made, _other_file(also, kept, drawing.folder, fps, size, text)
 
         for done in _in_background(work):

@@ -191,7 +191,7 @@ def test_telemetry_is_off_before_gradio_can_ask():
 
 
 def test_models_checks_and_the_command_line_do_without_gradio():
-    code = "import sys, stylegrow.cli.commands, app.web.models, app.web.checks, app.web.server; "
+    code = "import sys, app.web.models, app.web.checks, app.web.server; "
     code += "sys.exit('gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

@@ -83,7 +83,7 @@ def test_numbers_are_in_the_card(copied, tmp_path):
 
 def test_commands_name_a_bundled_model_and_the_class(copied, tmp_path, monkeypatch):
     folder = copied("classes")
-    monkeypatch.setattr("stylegrow.cli.card.ZOO", tmp_path / "card")
+    monkeypatch.setattr("stylegrow.models.folders.ZOO", tmp_path / "card")
     assert card(folder, "--seeds", "1", "--class", "öwl", "--dtype", "bf16") == 0
     command = re.search(r"^stylegrow (grid .*)$", (folder / "README.md").read_text(encoding="utf-8"), re.M)
     assert shlex.split(command[1]) == [

@@ -18,19 +18,18 @@ from stylegrow.rendering.grids import grid, labelled_grid, resized, save_png
     st.sampled_from([1, 3]),
     st.integers(1, 4),
     st.integers(1, 3),
-    st.integers(0, 2),
 )
-def test_grid_shows_each_image_in_its_place(count, columns, channels, own, factor, gap):
+def test_grid_shows_each_image_in_its_place(count, columns, channels, own, factor):
     images = np.random.default_rng(0).integers(0, 256, (count, own, own, channels), np.uint8)
     size = own * factor
-    picture = grid(images, columns, size, gap)
-    assert picture.mode == ("L" if channels == 1 else "RGB")
-    pixels = np.asarray(picture).reshape(picture.height, picture.width, channels)
+    sheet = grid(images, columns, size)
+    assert sheet.mode == ("L" if channels == 1 else "RGB")
+    pixels = np.asarray(sheet).reshape(sheet.height, sheet.width, channels)
     rows = -(-count // columns)
-    assert pixels.shape == (rows * size + (rows - 1) * gap, columns * size + (columns - 1) * gap, channels)
+    assert pixels.shape == (rows * size, columns * size, channels)
     rest = np.ones(pixels.shape[:2], bool)
     for index, image in enumerate(images):
-        top, left = (index // columns) * (size + gap), (index % columns) * (size + gap)
+        top, left = (index // columns) * size, (index % columns) * size
         place = np.s_[top : top + size, left : left + size]
         assert (pixels[place] == np.kron(image, np.ones((factor, factor, 1), np.uint8))).all()
         rest[place] = False

@@ -1,4 +1,4 @@
-"""The command line: the files it writes, and the one line it answers with to what it cannot use."""
+"""The commands that generate: the files it writes, and the one line it answers with to what it cannot use."""
 
 import json
 import os
@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegrow.cli import commands
-from stylegrow.cli.main import main
-from stylegrow.cli.options import Generate, Interpolate, Truncation
-from stylegrow.common.commandline import parse
-from stylegrow.common.errors import InputError
+from stylegrow import __version__
+from stylegrow.cli.main import COMMANDS, main
 from tests.small_models import CREDIT, close
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def parameters(path):
         return json.loads(image.text["parameters"]), image.text.get("Source")
 
 
-def test_generate_writes_a_picture_a_seed(app, sampler, tmp_path):
+def test_generate_writes_an_image_a_seed(app, sampler, tmp_path):
     status, out, err = app("generate", "style", "--seeds", "3,12345-12346", "--trunc", "-0.5", "--cutoff", "4")
     assert (status, err) == (0, "")
     names = ["seed0003.png", "seed12345.png", "seed12346.png"]
@@ -75,7 +72,7 @@ def test_noise_class_and_stage_are_in_the_text(app, tmp_path):
         assert (image.size, image.mode) == ((8, 8), "L")
 
 
-def test_a_progan_generates_grids_and_films(app, tmp_path):
+def test_a_progan_generates_grids_and_videos(app, tmp_path):
     for command, name in (("generate", "seed0000.png"), ("grid", "grid.png"), ("interpolate", "interpolate.mp4")):
         options = ["--seeds", "0-2", *(["--frames", "2"] if command == "interpolate" else [])]
         assert app(command, "run", *options)[0] == 0
@@ -134,40 +131,39 @@ def test_interpolate(app, sampler, tmp_path):
     options = ["--seeds", "4,9", "--frames", "3", "--fps", "12", "--no-loop"]
     status, out, _ = app("interpolate", "style", *options)
     assert (status, out) == (0, f"wrote {Path('out') / 'interpolate.mp4'}\n")
-    with av.open(str(tmp_path / "out" / "interpolate.mp4")) as film:
-        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
-        facts = json.loads(film.metadata["comment"])
-        assert film.metadata["copyright"] == CREDIT
+    with av.open(str(tmp_path / "out" / "interpolate.mp4")) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+        facts = json.loads(video.metadata["comment"])
+        assert video.metadata["copyright"] == CREDIT
     assert (facts["seeds"], facts["frames"], facts["space"], facts["loop"]) == ([4, 9], 3, "w", False)
     style = sampler("style")
-    expected = [picture.repeat(4, 0).repeat(4, 1) for picture in style.path([4, 9], 3, False, "w", style.setting())]
+    expected = [image.repeat(4, 0).repeat(4, 1) for image in style.path([4, 9], 3, False, "w", style.setting())]
     assert len(frames) == 4
-    for frame, picture in zip(frames, expected, strict=True):
+    for frame, image in zip(frames, expected, strict=True):
         assert frame.shape == (256, 256, 3)
-        # Colours have half the resolution in a film; brightness has all of it.
-        assert np.abs(frame.mean(axis=2) - picture.mean(axis=2)).mean() < 12
+        # Colours have half the resolution in a video; brightness has all of it.
+        assert np.abs(frame.mean(axis=2) - image.mean(axis=2)).mean() < 12
 
 
 def test_without_h264_a_line_says_so(app, tmp_path, monkeypatch):
-    for module in ("stylegrow.cli.commands", "stylegrow.rendering.video"):
-        monkeypatch.setattr(f"{module}.has_h264", lambda: False)
+    monkeypatch.setattr("stylegrow.rendering.video.has_h264", lambda: False)
     status, out, err = app("interpolate", "run", "--seeds", "1-2", "--frames", "2")
     assert (status, out) == (0, f"wrote {Path('out') / 'interpolate.webp'}\n")
     assert err.count("\n") == 1
     assert "pip install av" in err
 
 
-def test_a_film_can_be_a_webp_where_there_is_h264(app, tmp_path):
+def test_a_video_can_be_a_webp_where_there_is_h264(app, tmp_path):
     options = ["--seeds", "1-2", "--frames", "2", "--format", "webp"]
     status, out, err = app("interpolate", "run", *options)
     assert (status, out, err) == (0, f"wrote {Path('out') / 'interpolate.webp'}\n", "")
-    with Image.open(tmp_path / "out" / "interpolate.webp") as film:
-        assert (film.n_frames, film.size) == (4, (256, 256))
+    with Image.open(tmp_path / "out" / "interpolate.webp") as video:
+        assert (video.n_frames, video.size) == (4, (256, 256))
 
 
 @pytest.mark.parametrize("command", ["interpolate", "growth"])
 def test_an_mp4_that_cannot_be_made_is_one_line(app, tmp_path, monkeypatch, command):
-    monkeypatch.setattr("stylegrow.cli.commands.has_h264", lambda: False)
+    monkeypatch.setattr("stylegrow.rendering.video.has_h264", lambda: False)
     status, out, err = app(command, "run", "--format", "mp4")
     assert (status, out, err.count("\n"), list(tmp_path.iterdir())) == (2, "", 1, [])
     assert "give webp" in err
@@ -252,14 +248,8 @@ def test_a_model_of_another_version_is_one_line(app, models, tmp_path):
     assert "format 99" in err
 
 
-def test_without_a_model_or_a_command(capsys):
-    for words in (["mix"], ["mix", "--model"], ["paint", "--model", "x"], ["mixx"]):
-        assert main(words) == 2
-        assert capsys.readouterr().err.count("\n") == 1
-
-
 def test_a_folder_that_cannot_be_written_is_named_before_the_model_is_loaded(app, tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "Sampler", None)
+    monkeypatch.setattr("stylegrow.sampling.sampler.Sampler", None)
     (tmp_path / "file").write_text("mine")
     for outdir in ("file", "file/below"):
         status, _, err = app("generate", "style", "--outdir", outdir)
@@ -295,29 +285,37 @@ def test_an_interrupted_command_ends_with_130(app, tmp_path, monkeypatch):
     assert err.count("\n") == 1
 
 
-def test_numbers_may_begin_with_a_minus():
-    words = ["--model", "m", "--seeds", "5"]
-    for given in (["--trunc", "-0.5"], ["--trunc=-0.5"], ["--trunc", "-.5"]):
-        assert parse(Generate, "generate", [*words, *given]) == Generate(model="m", seeds="5", trunc=-0.5)
-    strip = parse(Truncation, "truncation", ["--trunc", "-1,-.5", "--model", "m"])
-    assert strip == Truncation(model="m", trunc="-1,-.5")
-    assert parse(Interpolate, "interpolate", ["--model", "m", "--no-loop"]) == Interpolate(model="m", loop=False)
-    with pytest.raises(InputError):
-        parse(Interpolate, "interpolate", ["--model", "m", "-1"])
+def test_every_command_is_listed_with_a_line(capsys):
+    assert main([]) == main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in COMMANDS:
+        assert sum(line.startswith(f"  {name}  ") for line in lines) == 2
+    assert max(map(len, lines)) < 120
+    assert main(["models"]) == 0
+    assert {"models list", "models space"} <= {line[2:26].strip() for line in capsys.readouterr().out.splitlines()}
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"stylegrow {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["paint"], ["mixx", "--model", "x"], ["models", "shwo"], ["data", "--cache", "x"]])
+def test_an_unknown_command_is_a_line_that_names_them(words, capsys):
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert all(name in err for name in COMMANDS if len(words) < 2 or name.startswith(words[0]))
 
 
 def test_help_and_mistakes_answer_without_torch():
-    code = (
-        "import sys, stylegrow.cli.main as command\n"
-        "try: status = command.main(sys.argv[1:])\n"
-        "except SystemExit as ending: status = ending.code or 0\n"
-        "sys.exit(10 * ('torch' in sys.modules) + status)"
-    )
-    for words, status in ((["--help"], 0), (["growth", "--help"], 0), (["mix", "--sytles", "1"], 2)):
-        ended = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
-        assert ended.returncode == status, ended.stderr
-
-
-def test_the_app_works_without_the_training_room():
-    code = "import sys, stylegrow.cli.commands; sys.exit('train' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    code = """
+import sys
+from stylegrow.cli.main import COMMANDS, main
+for words in ([], *(name.split() + ["--help"] for name in COMMANDS), ["mix", "--sytles", "1"]):
+    try:
+        main(words)
+    except SystemExit as ending:
+        assert not ending.code
+sys.exit("torch" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "perhaps --styles was meant" in ended.stderr

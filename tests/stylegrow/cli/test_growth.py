@@ -1,4 +1,4 @@
-"""The film of growth: which stage and alpha each frame shows, and that it shows the pictures of them."""
+"""The video of growth: which stage and alpha each frame shows, and that it shows the images of them."""
 
 import json
 import shutil
@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from stylegrow.cli import commands
 from stylegrow.cli.main import main
 from stylegrow.models import save_model
 from stylegrow.rendering import figures, growth
@@ -30,7 +29,7 @@ def test_stages_are_faded_in_and_held():
     ]  # fmt: skip
 
 
-def test_a_film_ends_where_the_model_has_got_to():
+def test_a_video_ends_where_the_model_has_got_to():
     assert moments(4, 8, 0.5, 10) == [
         Moment(4, 1.0, 4), Moment(8, 1 / 6), Moment(8, 1 / 3), Moment(8, 0.5, 14)
     ]  # fmt: skip
@@ -70,25 +69,25 @@ def test_growth_begins_where_training_did(sampler):
     figure = figures.stages(one, [3], one.setting(), 64)
     assert len(figure.lefts) == 3
     for column, stage in enumerate((16, 32, 64)):
-        picture = next(one.images([3], one.setting(resolution=stage, alpha=1.0)))
-        assert np.array_equal(figure.cell(0, column), resized(picture, 64))
+        image = next(one.images([3], one.setting(resolution=stage, alpha=1.0)))
+        assert np.array_equal(figure.cell(0, column), resized(image, 64))
 
 
 def drawn(sampler, seeds, setting, course):
-    """The pictures of each moment of a model's own growth."""
+    """The images of each moment of a model's own growth."""
     return [list(sampler.images(seeds, replace(setting, resolution=one.resolution, alpha=one.alpha))) for one in course]
 
 
-def places(frame, picture, size):
-    """Where a frame shows a picture: the rows and columns at which it begins."""
-    expected = np.broadcast_to(resized(picture, size), (size, size, 3))
+def places(frame, image, size):
+    """Where a frame shows a image: the rows and columns at which it begins."""
+    expected = np.broadcast_to(resized(image, size), (size, size, 3))
     windows = np.lib.stride_tricks.sliding_window_view(frame[..., 0], (size, size))
     found = zip(*np.nonzero((windows == expected[..., 0]).all(axis=(2, 3))), strict=True)
     return [(y, x) for y, x in found if np.array_equal(frame[y : y + size, x : x + size], expected)]
 
 
 @pytest.mark.parametrize("name", ["style", "run"])
-def test_frames_show_the_pictures_of_their_stage(sampler, name):
+def test_frames_show_the_images_of_their_stage(sampler, name):
     one = sampler(name)
     setting = one.setting(resolution=16)
     course = moments(4, 16, 1.0, 5)
@@ -99,7 +98,7 @@ def test_frames_show_the_pictures_of_their_stage(sampler, name):
         assert frame.shape == frames[0].shape
         assert frame.shape[0] % 2 == frame.shape[1] % 2 == 0
         look = replace(setting, resolution=moment.resolution, alpha=moment.alpha)
-        (first,), (second,), (third,) = (places(frame, picture, 32) for picture in one.images([3, 8, 5], look))
+        (first,), (second,), (third,) = (places(frame, image, 32) for image in one.images([3, 8, 5], look))
         assert (second, third) == ((first[0], first[1] + 34), (first[0] + 34, first[1]))
 
 
@@ -123,10 +122,10 @@ def test_the_command(app_in, tmp_path):
     status, out, err = app_in("style", *options, "--stage", "16", "--format", "webp")
     assert (status, out, err) == (0, f"wrote {tmp_path / 'growth.webp'}\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["growth.webp"]
-    with Image.open(tmp_path / "growth.webp") as film:
-        facts = json.loads(film.getexif()[0x010E])
+    with Image.open(tmp_path / "growth.webp") as video:
+        facts = json.loads(video.getexif()[0x010E])
         durations = []
-        for frame in ImageSequence.Iterator(film):
+        for frame in ImageSequence.Iterator(video):
             frame.load()
             durations.append(frame.info["duration"])
     # Frames that are alike are one.
@@ -140,9 +139,9 @@ def test_the_command_on_a_model_that_is_growing(app_in, tmp_path):
     assert app_in("growing", "--seeds", "1", "--seconds-per-stage", "0.2")[0] == 0
     import av
 
-    with av.open(str(tmp_path / "growth.mp4")) as film:
-        facts = json.loads(film.metadata["comment"])
-        count = sum(1 for _ in film.decode(video=0))
+    with av.open(str(tmp_path / "growth.mp4")) as video:
+        facts = json.loads(video.metadata["comment"])
+        count = sum(1 for _ in video.decode(video=0))
     assert (facts["resolution"], facts["alpha"]) == (16, 0.5)
     assert count == sum(moment.frames for moment in moments(4, 16, 0.5, round(0.2 * 24)))
 
@@ -154,8 +153,8 @@ def test_a_model_trained_from_8_px_on_is_shown_from_there(tmp_path, capsys):
     save_model(tmp_path / "model", generator)
     words = ["--seeds", "1", "--seconds-per-stage", "0.1", "--device", "cpu", "--format", "webp"]
     assert main(["growth", "--model", str(tmp_path / "model"), "--outdir", str(tmp_path), *words]) == 0
-    with Image.open(tmp_path / "growth.webp") as film:
-        assert json.loads(film.getexif()[0x010E])["first_resolution"] == 8
+    with Image.open(tmp_path / "growth.webp") as video:
+        assert json.loads(video.getexif()[0x010E])["first_resolution"] == 8
 
 
 KEPT = {"000000": (0.0, 8, 1.0), "000010": (10.04, 16, 0.25), "1000000": (1e6, 16, 1.0), "000020": (20, 16, 1.0)}
@@ -183,7 +182,7 @@ def test_snapshots_in_order_for_equally_long(kept):
     assert [moment.frames for _, moment in growth.snapshots(str(kept), 1, 0)] == [1, 1, 1, 1]
 
 
-def test_a_film_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkeypatch):
+def test_a_video_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkeypatch):
     opened, shown = [], []
 
     def sampler(model, *more):
@@ -192,13 +191,13 @@ def test_a_film_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkey
         opened.append(weakref.ref(one))
         return one
 
-    def write_film(folder, name, frames, fps, text, form):
+    def write_video(folder, name, frames, fps, text, form):
         shown.extend(frames)
         shown.append((fps, json.loads(text["parameters"]), text["Source"], form))
         return folder / name
 
-    monkeypatch.setattr(commands, "Sampler", sampler)
-    monkeypatch.setattr(commands, "write_film", write_film)
+    monkeypatch.setattr("stylegrow.sampling.sampler.Sampler", sampler)
+    monkeypatch.setattr("stylegrow.rendering.video.write_video", write_video)
     words = ["--seeds", "4,9", "--fps", "10", "--seconds", "0.8", "--size", "32", "--format", "webp", "--trunc", "0.5"]
     status = main(["growth", "--model", str(kept), "--snapshots", "--outdir", str(tmp_path), "--device", "cpu", *words])
     assert (status, capsys.readouterr().err, len(opened)) == (0, "", 5)
@@ -209,15 +208,15 @@ def test_a_film_of_snapshots_shows_what_each_drew(kept, tmp_path, capsys, monkey
     for name, (first, last) in {"000000": (0, 1), "000010": (2, 3), "000020": (4, 5), "1000000": (6, 27)}.items():
         one = Sampler(str(kept / "models" / name), "cpu")
         _, resolution, alpha = KEPT[name]
-        pictures = list(one.images([4, 9], one.setting(psi=0.5, resolution=resolution, alpha=alpha)))
+        images = list(one.images([4, 9], one.setting(psi=0.5, resolution=resolution, alpha=alpha)))
         assert np.array_equal(frames[first], frames[last])
-        assert [len(places(frames[first], picture, 32)) for picture in pictures] == [1, 1]
+        assert [len(places(frames[first], image, 32)) for image in images] == [1, 1]
 
 
-def test_a_film_of_snapshots_is_written_as_others_are(kept, app_at, tmp_path):
+def test_a_video_of_snapshots_is_written_as_others_are(kept, app_at, tmp_path):
     assert app_at(kept, "--snapshots", "--seeds", "1", "--seconds", "0.1", "--format", "webp")[0] == 0
-    with Image.open(tmp_path / "growth.webp") as film:
-        assert (film.n_frames, json.loads(film.getexif()[0x010E])["model"]) == (4, "run")
+    with Image.open(tmp_path / "growth.webp") as video:
+        assert (video.n_frames, json.loads(video.getexif()[0x010E])["model"]) == (4, "run")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ def test_a_film_of_snapshots_is_written_as_others_are(kept, app_at, tmp_path):
         (["--seconds", "nan"], "--seconds nan"),
         (["--size", "100"], "size 100"),
         (["--class", "cat"], "class 'cat'"),
-        (["--no-snapshots", "--seconds", "3"], "--seconds: is for a film of --snapshots"),
+        (["--no-snapshots", "--seconds", "3"], "--seconds: is for a video of --snapshots"),
     ],
 )
 def test_options_that_snapshots_cannot_have(kept, app_at, words, said):
@@ -255,11 +254,11 @@ def test_fewer_than_two_snapshots(kept, models, app_at):
         lambda folder: (folder / "config.json").write_text("{"),
         lambda folder: (folder / "model.safetensors").write_bytes(b"short"),
         lambda folder: (folder / "model.safetensors").unlink(),
-        lambda folder: told(folder, kimg=None),
-        lambda folder: told(folder, kimg=-1),
-        lambda folder: told(folder, alpha=1.5),
-        lambda folder: told(folder, resolution=16.0),
-        lambda folder: told(folder, resolution=32),
+        lambda folder: change(folder, kimg=None),
+        lambda folder: change(folder, kimg=-1),
+        lambda folder: change(folder, alpha=1.5),
+        lambda folder: change(folder, resolution=16.0),
+        lambda folder: change(folder, resolution=32),
     ],
 )
 def test_a_snapshot_that_cannot_be_read_is_named(kept, app_at, tmp_path, spoil):
@@ -270,8 +269,8 @@ def test_a_snapshot_that_cannot_be_read_is_named(kept, app_at, tmp_path, spoil):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def told(folder, **facts):
-    """Change what a model says of its training."""
+def change(folder, **facts):
+    """Change the facts of a model's training."""
     config = json.loads((folder / "config.json").read_text())
     config["training"] |= facts
     (folder / "config.json").write_text(json.dumps(config))
@@ -279,7 +278,7 @@ def told(folder, **facts):
 
 @pytest.fixture
 def app_at(tmp_path, capsys):
-    """Runs `growth` on a model, its film going into tmp_path; gives status, output, error output."""
+    """Runs `growth` on a model, its video going into tmp_path; gives status, output, error output."""
 
     def run(model, *options):
         status = main(["growth", "--model", str(model), "--device", "cpu", "--outdir", str(tmp_path), *options])

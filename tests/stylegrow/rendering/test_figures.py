@@ -1,4 +1,4 @@
-"""Figures: every cell is the picture that its labels name."""
+"""Figures: every cell is the image that its labels name."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ def at(figure, row, column):
     return np.asarray(figure.cell(row, column))
 
 
-def shown(picture, size):
-    return resized(np.broadcast_to(picture, (*picture.shape[:2], 3)), size)
+def shown(image, size):
+    return resized(np.broadcast_to(image, (*image.shape[:2], 3)), size)
 
 
 @pytest.mark.parametrize("name", ["style", "run"])
@@ -85,16 +85,16 @@ def test_noise_detail_shows_draws_and_their_deviation(sampler):
         draws = [next(style.images([seed], style.setting(noise="random", noise_seed=2 + n))) for n in range(6)]
         greys = np.stack(draws).astype(float).mean(axis=3)
         deviation = np.stack([grey.std(axis=0) for grey in [greys]])[0]
-        down, across = figures.liveliest(deviation, 16)
+        down, across = figures.largest_window(deviation, 16)
         for column in range(4):
             assert close(at(figure, row, 1 + column), resized(draws[column][down, across], 128))
         grey = at(figure, row, 5)[::2, ::2, 0].astype(float)
         assert np.corrcoef(grey.ravel(), deviation.ravel())[0, 1] > 0.99
-        picture = at(figure, row, 0)
-        red = (picture == (255, 0, 0)).all(axis=2)
+        image = at(figure, row, 0)
+        red = (image == (255, 0, 0)).all(axis=2)
         assert red[down.start * 2, across.start * 2]
         assert red[down.stop * 2, across.stop * 2]
-        assert (np.abs(picture.astype(int) - resized(draws[0], 128)).max(axis=2) <= 1)[~red].all()
+        assert (np.abs(image.astype(int) - resized(draws[0], 128)).max(axis=2) <= 1)[~red].all()
     brightest = max(at(figure, row, 5).max() for row in (0, 1))
     assert brightest == 255
 
@@ -107,7 +107,7 @@ def test_without_effect_of_noise_the_deviation_is_black(sampler):
     assert (at(figures.noise_detail(style, [3], 3, style.setting()), 0, 4) == 0).all()
 
 
-def test_the_liveliest_window_is_the_one_with_the_largest_sum():
+def test_the_largest_window_has_the_largest_sum():
     values = np.random.default_rng(0).random((9, 11))
     for side in (1, 3, 9):
         sums = {
@@ -116,7 +116,7 @@ def test_the_liveliest_window_is_the_one_with_the_largest_sum():
             for left in range(12 - side)
         }
         top, left = max(sums, key=sums.__getitem__)
-        assert figures.liveliest(values, side) == (slice(top, top + side), slice(left, left + side))
+        assert figures.largest_window(values, side) == (slice(top, top + side), slice(left, left + side))
 
 
 def test_sizes(sampler):
@@ -127,26 +127,26 @@ def test_sizes(sampler):
     for size in (0, -64, 16, 100):
         with pytest.raises(InputError, match="give 32 px or more"):
             figures.cell_size(style, setting, size, 4)
-    with pytest.raises(InputError, match="8,193 pictures of 128 px are too many"):
+    with pytest.raises(InputError, match="8,193 images of 128 px are too many"):
         figures.cell_size(style, setting, None, 8193)
     full = replace(setting, resolution=1024)
     assert figures.cell_size(style, full, None, 1) == 256
-    with pytest.raises(InputError, match="1,000 pictures of 1024 px are too many"):
+    with pytest.raises(InputError, match="1,000 images of 1024 px are too many"):
         figures.cell_size(style, full, 1024, 1000)
 
 
-def test_progress_is_told_of_every_picture(sampler):
+def test_progress_counts_every_image(sampler):
     style = sampler("style")
-    told = []
+    counts = []
 
-    def progress(pictures, total):
-        told.append([total, 0])
-        for picture in pictures:
-            told[-1][1] += 1
-            yield picture
+    def progress(images, total):
+        counts.append([total, 0])
+        for image in images:
+            counts[-1][1] += 1
+            yield image
 
     setting = style.setting()
     figures.mixing_grid(style, [1], [2, 3], figures.bands(10)[:2], setting, progress=progress)
     figures.truncation_strip(style, [1], [1, 0.5], setting, progress=progress)
     figures.noise_detail(style, [1], 7, setting, progress=progress)
-    assert told == [[3, 3], [2, 2], [2, 2], [1, 1], [1, 1], [7, 7]]
+    assert counts == [[3, 3], [2, 2], [2, 2], [1, 1], [1, 1], [7, 7]]

@@ -1,4 +1,4 @@
-"""Films: what is decoded is what was given, in a form that browsers play."""
+"""Videos: what is decoded is what was given, in a form that browsers play."""
 
 import numpy as np
 import pytest
@@ -25,9 +25,9 @@ def decoded(path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_frames_come_back(tmp_path, channels):
-    path = video.write_film(tmp_path, "film", smooth(7, channels=channels), 24, TEXT)
-    assert path == tmp_path / "film.mp4"
-    assert [found.name for found in tmp_path.iterdir()] == ["film.mp4"]
+    path = video.write_video(tmp_path, "video", smooth(7, channels=channels), 24, TEXT)
+    assert path == tmp_path / "video.mp4"
+    assert [found.name for found in tmp_path.iterdir()] == ["video.mp4"]
     frames = decoded(path)
     assert len(frames) == 7
     for given, found in zip(smooth(7, channels=channels), frames, strict=True):
@@ -37,13 +37,13 @@ def test_the_frames_come_back(tmp_path, channels):
 
 def test_colours_come_back(tmp_path):
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 90), (255, 255, 255), (0, 0, 0)]
-    path = video.write_film(tmp_path, "film", (np.full((32, 32, 3), colour, np.uint8) for colour in colours), 5)
+    path = video.write_video(tmp_path, "video", (np.full((32, 32, 3), colour, np.uint8) for colour in colours), 5)
     for colour, frame in zip(colours, decoded(path), strict=True):
         assert np.abs(frame.astype(int) - colour).max() <= 3
 
 
 def test_browsers_play_it(tmp_path):
-    path = video.write_film(tmp_path, "film", smooth(3), 30, TEXT)
+    path = video.write_video(tmp_path, "video", smooth(3), 30, TEXT)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
@@ -55,10 +55,10 @@ def test_browsers_play_it(tmp_path):
 
 
 @pytest.mark.parametrize(("h264", "form"), [(False, None), (True, "webp")])
-def test_a_film_can_be_an_animated_webp(tmp_path, monkeypatch, h264, form):
+def test_a_video_can_be_an_animated_webp(tmp_path, monkeypatch, h264, form):
     monkeypatch.setattr(video, "has_h264", lambda: h264)
-    path = video.write_film(tmp_path, "film", smooth(4), 25, TEXT, form)
-    assert path == tmp_path / "film.webp"
+    path = video.write_video(tmp_path, "video", smooth(4), 25, TEXT, form)
+    assert path == tmp_path / "video.webp"
     with Image.open(path) as image:
         frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
         assert (image.info["duration"], image.info["loop"]) == (40, 0)
@@ -69,13 +69,13 @@ def test_a_film_can_be_an_animated_webp(tmp_path, monkeypatch, h264, form):
 
 
 def test_frames_of_a_webp_are_not_so_brief_that_browsers_slow_them_down(tmp_path):
-    with Image.open(video.write_film(tmp_path, "film", smooth(2), 120, TEXT, "webp")) as image:
+    with Image.open(video.write_video(tmp_path, "video", smooth(2), 120, TEXT, "webp")) as image:
         image.load()
         assert image.info["duration"] == 11
 
 
 @pytest.mark.parametrize("missing", [ImportError("no av"), ValueError("no such codec")])
-def test_an_encoder_that_is_missing_is_noticed(monkeypatch, missing):
+def test_an_encoder_that_is_missing_is_found(monkeypatch, missing):
     def codec(name, mode):
         raise missing
 
@@ -86,9 +86,9 @@ def test_an_encoder_that_is_missing_is_noticed(monkeypatch, missing):
 
 @pytest.mark.parametrize("h264", [True, False])
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_a_film_that_is_cut_off_leaves_the_old_one(tmp_path, monkeypatch, h264, stop):
+def test_a_video_that_is_cut_off_leaves_the_old_one(tmp_path, monkeypatch, h264, stop):
     monkeypatch.setattr(video, "has_h264", lambda: h264)
-    path = video.write_film(tmp_path, "film", smooth(2), 24)
+    path = video.write_video(tmp_path, "video", smooth(2), 24)
     before = path.read_bytes()
 
     def frames():
@@ -96,6 +96,6 @@ def test_a_film_that_is_cut_off_leaves_the_old_one(tmp_path, monkeypatch, h264, 
         raise stop
 
     with pytest.raises(type(stop)):
-        video.write_film(tmp_path, "film", frames(), 24)
+        video.write_video(tmp_path, "video", frames(), 24)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
