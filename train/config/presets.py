@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.errors import InputError
 from train.config.fields import as_given
 from train.config.options import Options
 from train.config.schedule import Schedule, resolutions
+
+if TYPE_CHECKING:
+    from stylegrow.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,15 @@ def preset(architecture: str, name: str) -> Preset:
     if name not in presets:
         raise InputError(f"--preset {name}: there is none of this name; use one of {', '.join(presets)}")
     return presets[name]
+
+
+def choose_preset(architecture: str, options: Options, dataset: Dataset, processes: int) -> Preset:
+    """The preset asked for, or that of the embedded faces, of small images, or of so many processes."""
+    if dataset.name == "toonhead":
+        default = "toonhead"
+    else:
+        default = "small" if dataset.resolution <= 64 else preset_for(architecture, processes)
+    return preset(architecture, options.preset or default)
 
 
 def preset_for(architecture: str, processes: int) -> str:

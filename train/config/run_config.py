@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
-from stylegrow.common.text import printable
 from stylegrow.data import Dataset
-from stylegrow.models import read_config
 from train.config.checks import checked
-from train.config.fields import as_given
+from train.config.data import facts_of
+from train.config.init_from import model_for, options_of
 from train.config.options import ABOUT, Options
-from train.config.presets import Preset, preset, preset_for
+from train.config.presets import Preset, choose_preset
 from train.config.schedule import Schedule, to_images
 from train.step.config import PrecisionName, StepConfig
 
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 METRICS_SAMPLES = 1000
-
-# What a model to start from has to have in common with the data, and what to do where it has not.
-SHARED = {
-    "resolution": "give the model's --resolution",
-    "label_dim": "--cond decides about labels",
-    "image_channels": "take a model of images with as many channels",
-}
 
 
 @dataclass(frozen=True)
@@ -102,15 +94,11 @@ class RunConfig:
             content["options"]["betas"] = tuple(content["options"]["betas"])
             content["hardware"] = tuple(content.get("hardware", ()))
             record = ARCHITECTURES[content["architecture"]]
-            return cls(
-                **content
-                | {
-                    "options": checked(Options(**content["options"]), record.name),
-                    "schedule": Schedule(**content["schedule"]),
-                    "generator": record.generator_config(**content["generator"]),
-                    "discriminator": record.discriminator_config(**content["discriminator"]),
-                }
-            )
+            content["options"] = checked(Options(**content["options"]), record.name)
+            content["schedule"] = Schedule(**content["schedule"])
+            content["generator"] = record.generator_config(**content["generator"])
+            content["discriminator"] = record.discriminator_config(**content["discriminator"])
+            return cls(**content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"--resume: {path} is damaged ({error}); put back the run's own") from None
 
@@ -142,50 +130,6 @@ def make_run_config(
     return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
 
 
-def choose_preset(architecture: str, options: Options, dataset: Dataset, processes: int) -> Preset:
-    """The preset asked for, or that of the embedded faces, of small images, or of so many processes."""
-    if dataset.name == "toonhead":
-        default = "toonhead"
-    else:
-        default = "small" if dataset.resolution <= 64 else preset_for(architecture, processes)
-    return preset(architecture, options.preset or default)
-
-
-def model_for(architecture: str, options: Options, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The configuration of --init-from's model, if there is one. InputError where it does not fit run and data."""
-    if options.init_from is None:
-        return None
-    model = read_config(options.init_from)
-    if model["architecture"] != architecture:
-        raise InputError(
-            f"--init-from {options.init_from}: is a model of {model['architecture']}; take one of {architecture}"
-        )
-    for name, advice in SHARED.items():
-        if model["generator"][name] != arguments[name]:
-            raise InputError(
-                f"--init-from {options.init_from}: the model's {name} is {model['generator'][name]}, "
-                f"the data's {arguments[name]}; {advice}"
-            )
-    return model
-
-
-def options_of(model: Mapping[str, Any] | None, options: Options) -> dict[str, Any]:
-    """The options that are decided by the model to start from. InputError for one that is given otherwise."""
-    if model is None:
-        return {}
-    generator = model["generator"]
-    found = {name: generator[name] for name in ABOUT if name in generator and name not in SHARED}
-    if "blur_filter" in generator:
-        found["blur"] = "yes" if generator["blur_filter"] else "no"
-    for name, value in found.items():
-        if options.given.get(name, value) != value:
-            raise InputError(
-                f"{as_given(name, options.given[name])}: the model of --init-from has {value}; leave the option out"
-            )
-    # Growing goes on where the model had got.
-    return found | {"start_resolution": model["training"].get("resolution", generator["resolution"])}
-
-
 def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:
     """The schedule. The preset's batches are made divisible by the process count, a given one must be."""
     if options.batch is not None and options.batch % processes:
@@ -207,26 +151,6 @@ def with_metrics(options: Options, images: int) -> Options:
         metrics_kimg=options.metrics_kimg or options.snapshot_kimg,
         metrics_samples=options.metrics_samples or min(METRICS_SAMPLES, images // 2),
     )
-
-
-def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
-    """What a run records of its data. InputError where the data has no such labels as --cond asks for."""
-    training, held_out = dataset.split(options.holdout)
-    classes: list[str] = []
-    if options.cond is not None:
-        if options.cond not in dataset.attributes:
-            there = f"choose from {', '.join(dataset.attributes)}" if dataset.attributes else "it has no labels"
-            raise InputError(f"--cond {options.cond}: the data has no such labels; {there}")
-        classes = [printable(name) for name in dataset.classes(options.cond)]
-    return {
-        "name": dataset.name,
-        "source": dataset.source,
-        "prepared": str(dataset.path),
-        "pictures": len(training),
-        "credit": dataset.credit,
-        "classes": classes,
-        "held_out": [dataset.names[int(index)] for index in held_out],
-    }
 
 
 def network_configs(

@@ -9,12 +9,12 @@ import torch
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
-from stylegrow.data import Dataset, open_dataset
-from stylegrow.data.dataset import is_prepared
+from stylegrow.data import Dataset
 from stylegrow.models import load_discriminator, load_generator, read_config
+from train.config.data import check_data, open_data
 from train.config.options import Options
-from train.config.resuming import differences, resumed_config, resumed_options
-from train.config.run_config import RunConfig, choose_preset, make_run_config
+from train.config.presets import choose_preset
+from train.config.run_config import RunConfig, make_run_config
 from train.distributed.devices import fast_bf16
 from train.distributed.launcher import launched_precision
 from train.distributed.processes import Processes
@@ -23,6 +23,7 @@ from train.run.descriptions import description, notes_on, show_plan
 from train.run.evaluation import Evaluation, check_metrics, forget_after
 from train.run.loop import Loop
 from train.run.reporter import Reporter
+from train.run.resuming import differences, find_stored, resumed_config, resumed_options
 from train.run.snapshots import Snapshots
 from train.run.statistics import Clock, elapsed_at
 from train.run.trackers import check_tracker
@@ -66,33 +67,6 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
             return folder, train(config, folder, dataset, processes, reporter, resumed=stored is not None)
 
 
-def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig]:
-    """The run folder that --resume means, and the configuration in it."""
-    assert options.resume is not None
-    folder = folders.find_run(options.resume, options.out)
-    stored = RunConfig.read(folder)
-    if stored.architecture != architecture:
-        raise InputError(f"--resume {folder}: is a run of train/{stored.architecture}.py; continue it with that")
-    return folder, stored
-
-
-def open_data(options: Options, stored: RunConfig | None, quiet: bool) -> Dataset:
-    """The data set of these options; that of a resumed run as it was prepared, where it is still there."""
-    if stored is not None and is_prepared(Path(stored.data["prepared"])):
-        return open_dataset(stored.data["prepared"], resolution=options.resolution, quiet=quiet)
-    resolution = options.resolution
-    if options.init_from and resolution is None:
-        resolution = read_config(options.init_from)["generator"]["resolution"]
-    dataset = open_dataset(
-        options.data, resolution=resolution, cache=options.cache, workers=options.workers, quiet=quiet
-    )
-    if stored is not None and dataset.path.name != Path(stored.data["prepared"]).name:
-        raise InputError(
-            f"--resume: the pictures in {dataset.source} have changed since the run began; start a new run"
-        )
-    return dataset
-
-
 def decide(
     architecture: str,
     options: Options,
@@ -129,19 +103,6 @@ def choose_precision(
         preset = choose_preset(architecture, options, dataset, processes.count)
         asked = preset.options.given.get("mixed_precision", "bf16")
     return asked or "no", []
-
-
-def check_data(config: RunConfig, dataset: Dataset) -> None:
-    """InputError where the pictures of this machine are not those that the run is for."""
-    training, held_out = dataset.split(config.options.holdout)
-    there = [dataset.names[int(index)] for index in held_out]
-    shape = (dataset.resolution, dataset.channels, len(training), there)
-    wanted = (config.generator.resolution, config.generator.image_channels, config.data["pictures"])
-    if shape != (*wanted, list(config.data["held_out"])):
-        raise InputError(
-            f"{dataset.source}: {len(training)} pictures of {dataset.resolution} px that are not the "
-            f"{config.data['pictures']} of this run; every machine needs the same"
-        )
 
 
 def create_run(config: RunConfig) -> Path:

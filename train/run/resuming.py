@@ -1,11 +1,23 @@
 """A run that goes on: what may differ from how it was started, and what does."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 from stylegrow.common.errors import InputError
 from train.config.fields import as_given, flag, shown
 from train.config.options import ABOUT, Options
 from train.config.run_config import RunConfig, with_metrics
+from train.run.folders import find_run
+
+
+def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig]:
+    """The run folder that --resume means, and the configuration in it."""
+    assert options.resume is not None
+    folder = find_run(options.resume, options.out)
+    stored = RunConfig.read(folder)
+    if stored.architecture != architecture:
+        raise InputError(f"--resume {folder}: is a run of train/{stored.architecture}.py; continue it with that")
+    return folder, stored
 
 
 def resumed_options(stored: RunConfig, asked: Options) -> Options:
