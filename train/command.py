@@ -42,7 +42,7 @@ def main(architecture: str, description: str) -> int:
 
 def parse(argv: Sequence[str], architecture: str, description: str) -> Options:
     """The options that a command line gives, with paths from the root. InputError in one line."""
-    description = f"{description} Presets: {', '.join(PRESETS[architecture])}."
+    description = f"{description} Presets, which change defaults: {', '.join(PRESETS[architecture])}."
     given = commandline.parse(
         command_line(), f"train/{architecture}.py", [*with_bare_values(argv)], description=description
     )

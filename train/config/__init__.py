@@ -1,1 +1,1 @@
-"""What a run is told and what it does: options, presets, schedule."""
+"""What a run does, and how it is decided: options, presets, schedule, data, the networks' configurations."""

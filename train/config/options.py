@@ -133,7 +133,7 @@ class Options(StepConfig):
     log_with: Literal["none", "tensorboard", "wandb", "trackio"] = option(
         "none", "also log to this tracker, through accelerate", resumable=True
     )
-    dry_run: bool = option(False, "check the data, print the plan and stop", resumable=True)
+    dry_run: bool = option(False, "check the data, print what the run would do, and stop", resumable=True)
 
     def __new__(cls, **given: Any) -> "Options":
         """Remember which options were given, since an instance holds a value for each; None is not given."""
