@@ -9,20 +9,24 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write a file to, which then reaches the disk and replaces `path` at once."""
+    """A path beside `path` to write a file to, which then reaches the disk and replaces `path` at once.
+
+    An OSError names `path`, even that of a full disk, which has no file's name of its own.
+    """
     partial = path.with_name(f".{path.name}.tmp")
     try:
         yield partial
         _sync(partial)
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
+        _set_name(error, path, partial)
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file at once. OSError when it cannot be written; the earlier one stays then."""
+    """Replace a file at once. An OSError, with the file's name, where it cannot be written; the earlier one stays."""
     with replacing(path) as partial:
         partial.write_bytes(content)
 
@@ -31,8 +35,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
     """An empty folder beside `folder` to fill; its files then reach the disk and it is renamed to `folder`.
 
-    OSError when that is there and not empty.
-    A later call with the same name removes what a writer that was killed has left.
+    OSError when that is there and not empty, and with its name where it cannot be written. A later call with the same
+    name removes what a writer that was killed has left.
     """
     partial = folder.with_name(partial_name or f".{folder.name}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
@@ -45,19 +49,30 @@ def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
         if folder.is_dir():
             folder.rmdir()  # OSError unless it is empty
         partial.rename(folder)
-    except BaseException:
+    except BaseException as error:
+        _set_name(error, folder, partial)
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
 def append_line(path: Path, line: str) -> None:
     """Add a line to a file, after ending one that a full disk or a kill has cut short."""
-    with path.open("ab+") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read() != b"\n":
-                line = "\n" + line
-        file.write(line.encode() + b"\n")
+    try:
+        with path.open("ab+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    line = "\n" + line
+            file.write(line.encode() + b"\n")
+    except OSError as error:
+        _set_name(error, path)
+        raise
+
+
+def _set_name(error: BaseException, path: Path, partial: Path | None = None) -> None:
+    """Have an OSError name `path`: that of a full disk names no file, others name the partial one."""
+    if isinstance(error, OSError) and error.filename in (None, str(partial)):
+        error.filename = str(path)
 
 
 def _sync(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -31,8 +32,9 @@ def test_a_file_is_replaced(tmp_path):
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, full_disk):
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write_whole(tmp_path / "a", b"new")
+    assert caught.value.filename == str(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
 
@@ -49,8 +51,9 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path, full_disk):
-    with pytest.raises(OSError, match="No space left"), new_folder(tmp_path / "new") as partial:
+    with pytest.raises(OSError, match="No space left") as caught, new_folder(tmp_path / "new") as partial:
         (partial / "a").write_bytes(b"a")
+    assert caught.value.filename == str(tmp_path / "new")
     assert names(tmp_path) == []
 
 
@@ -59,3 +62,10 @@ def test_a_line_is_added(tmp_path, before, after):
     (tmp_path / "log").write_bytes(before)
     append_line(tmp_path / "log", "x")
     assert (tmp_path / "log").read_bytes() == after
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_a_line_that_cannot_be_added_names_the_file():
+    with pytest.raises(OSError, match="No space left") as caught:
+        append_line(Path("/dev/full"), "x")
+    assert caught.value.filename == "/dev/full"
