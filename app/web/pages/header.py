@@ -61,7 +61,7 @@ def _banner(card: ModelInfo | None) -> str:
     if card.bundled:
         return (
             '<div class="banner">This is the small demonstration model that comes with Stylegrow: cartoon heads, '
-            f"{card.resolution} × {card.resolution} px, trained for an hour or two on one core. "
+            f"{card.resolution} × {card.resolution} px. "
             "It shows how everything works, not how good it can get.</div>"
         )
     return ""

@@ -48,7 +48,7 @@ CALLS = {
 SEED = "Seed must be a whole number from 0 to 4294967295."
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(app):
     """A visitor's client."""
     from gradio_client import Client

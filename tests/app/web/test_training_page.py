@@ -9,7 +9,7 @@ from tests.app.asking import ask
 from tests.app.serving import RUN, write_run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(app):
     from gradio_client import Client
 
