@@ -14,7 +14,7 @@ import numpy as np
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
-from stylegrow.data.levels import ArrayReader, EncodedReader, damaged, size_on_disk
+from stylegrow.data.levels import EncodedImages, damage_named, open_level
 
 FORMAT = "stylegrow-pyramid"
 FORMAT_VERSION = 1
@@ -49,7 +49,7 @@ class Dataset:
         self._kinds: dict[str, str] = facts["levels"]
         self._classes: dict[str, list[str]] = facts["classes"]
         self._count: int = facts["count"]
-        self._readers: dict[int, ArrayReader | EncodedReader] = {}
+        self._opened: dict[int, np.ndarray | EncodedImages] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[Path, int]]:
@@ -77,7 +77,7 @@ class Dataset:
         wanted = np.asarray(indices, np.int64).reshape(-1)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise IndexError(f"{self!r} has no image {wanted.min() if wanted.min() < 0 else wanted.max()}")
-        return self._reader(resolution).read(wanted)
+        return self._level(resolution)[wanted]
 
     def classes(self, attribute: str) -> tuple[str, ...]:
         """The names of an attribute's classes. Raises DataError for an attribute that is not there."""
@@ -104,10 +104,8 @@ class Dataset:
         equal images stay on one side: sets of duplicates may take a few images more or less out than asked for.
         """
         path = self.path / "duplicates.npy"
-        try:
+        with damage_named(path):
             same = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise damaged(path, error) from error
         return split(same, holdout)
 
     def report_lines(self, shown: int = 5) -> list[str]:
@@ -131,25 +129,23 @@ class Dataset:
 
     def storage(self) -> list[tuple[int, str, int]]:
         """(resolution, "array" or "encoded", bytes on disk) of each level."""
-        return [(r, self._kinds[str(r)], size_on_disk(self.path, r)) for r in self.levels]
+        sizes = [sum(file.stat().st_size for file in self.path.glob(f"level-{r:04d}.*")) for r in self.levels]
+        return [(r, self._kinds[str(r)], size) for r, size in zip(self.levels, sizes, strict=True)]
 
     @cached_property
     def _labels(self) -> dict[str, np.ndarray]:
         path = self.path / "labels.npz"
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError) as error:
-            raise damaged(path, error) from error
+        with damage_named(path), np.load(path, allow_pickle=False) as file:
+            return dict(file)
 
-    def _reader(self, resolution: int) -> ArrayReader | EncodedReader:
+    def _level(self, resolution: int) -> np.ndarray | EncodedImages:
+        if resolution not in self.levels:
+            raise ValueError(f"{self!r} has no level {resolution}; its levels are {self.levels}")
         with self._lock:
-            if resolution not in self._readers:
-                if resolution not in self.levels:
-                    raise ValueError(f"{self!r} has no level {resolution}; its levels are {self.levels}")
-                kind = ArrayReader if self._kinds[str(resolution)] == "array" else EncodedReader
-                self._readers[resolution] = kind(self.path, resolution, self.channels, len(self))
-            return self._readers[resolution]
+            if resolution not in self._opened:
+                encoded = self._kinds[str(resolution)] == "encoded"
+                self._opened[resolution] = open_level(self.path, resolution, self.channels, len(self), encoded)
+            return self._opened[resolution]
 
 
 def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +191,5 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> Any:
-    try:
+    with damage_named(path):
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise damaged(path, error) from error

@@ -56,7 +56,10 @@ def open_image(file: BinaryIO) -> Image.Image:
         raise UnusableError("corrupt" if head.startswith(MAGIC) else "not an image") from None
     except Exception as error:  # the many format plugins raise whatever a broken header leads them to
         raise UnusableError(explain(error)) from error
-    check_size(image.width, image.height)
+    if image.width * image.height > MAX_PIXELS:
+        raise UnusableError("above 100 megapixels")
+    if min(image.size) < MIN_SIDE:
+        raise UnusableError(f"smaller than {MIN_SIDE} px ({image.width}x{image.height})")
     # Phones store a photograph and its gain map as the two frames of an MPO file: the first is the photograph.
     if frames > 1 and image.format != "MPO":
         raise UnusableError("more than one page" if image.format == "TIFF" else "animated")
@@ -70,18 +73,8 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def check_size(width: int, height: int) -> None:
-    """Raises UnusableError for a size that is not used, before any memory is taken for it."""
-    if width * height > MAX_PIXELS:
-        raise UnusableError("above 100 megapixels")
-    if min(width, height) < MIN_SIDE:
-        raise UnusableError(f"smaller than {MIN_SIDE} px ({width}x{height})")
-
-
 def explain(error: Exception) -> str:
     """A reason for the report, from what a decoder raised."""
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        return f"cannot be read ({error.strerror})"
     if isinstance(error, MemoryError):
         return "not enough memory"
     if "truncated" in str(error).lower():

@@ -6,9 +6,10 @@ the other (`level-0256.bin`), with the N + 1 offsets into them (`level-0256.npy`
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -54,78 +55,50 @@ def decode(content: bytes, out: np.ndarray) -> None:
     out[...] = pixels.transpose(2, 0, 1)[: len(out)] if pixels.ndim == 3 else pixels  # WebP has no grey: R = G = B
 
 
-class ArrayWriter:
-    """Writes an array of a length that is known at the end."""
+class LevelWriter:
+    """Writes a level of as many images as come, encoded or as an array."""
 
-    def __init__(self, folder: Path, resolution: int, channels: int) -> None:
+    def __init__(self, folder: Path, resolution: int, channels: int, encoded: bool) -> None:
         self._shape = (channels, resolution, resolution)
-        self._count = 0
-        self._file = _array_file(folder, resolution).open("wb")
-        self._write_header()
-
-    def _write_header(self) -> None:
-        # As long for one count as for another: numpy leaves room for the first axis to grow.
-        shape = (self._count, *self._shape)
-        np.lib.format.write_array_header_1_0(self._file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-    def append(self, images: Sequence[np.ndarray]) -> None:
-        """Add images uint8 [C, r, r]."""
-        for image in images:
-            self._file.write(image.tobytes())
-        self._count += len(images)
-
-    def close(self) -> None:
-        """Write how many they are."""
-        with self._file:
-            self._file.seek(0)
+        self._offsets = [0]
+        self._index = _file(folder, resolution) if encoded else None
+        self._file = _file(folder, resolution, encoded).open("wb")
+        if not encoded:
             self._write_header()
 
-
-class EncodedWriter:
-    """Writes encoded images and their offsets."""
-
-    def __init__(self, folder: Path, resolution: int) -> None:
-        self._offsets = [0]
-        self._file = _encoded_file(folder, resolution).open("wb")
-        self._index = _array_file(folder, resolution)
-
     def append(self, images: Sequence[bytes]) -> None:
-        """Add images made by `encode`."""
+        """Add images made by `encode`, or the bytes of arrays uint8 [C, r, r]."""
         for image in images:
             self._file.write(image)
             self._offsets.append(self._offsets[-1] + len(image))
 
     def close(self) -> None:
-        """Write where each begins."""
+        """Write where each image begins, or how many they are."""
         with self._file:
-            np.save(self._index, np.array(self._offsets, np.int64))
+            if self._index:
+                np.save(self._index, np.array(self._offsets, np.int64))
+            else:
+                self._file.seek(0)
+                self._write_header()
+
+    def _write_header(self) -> None:
+        # As long for one count as for another: numpy leaves room for the first axis to grow.
+        shape = (len(self._offsets) - 1, *self._shape)
+        np.lib.format.write_array_header_1_0(self._file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-class ArrayReader:
-    """Reads an array level. Raises DataError for a damaged one."""
-
-    def __init__(self, folder: Path, resolution: int, channels: int, count: int) -> None:
-        self._array = _mapped(_array_file(folder, resolution), (count, channels, resolution, resolution))
-
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        """Images `indices` [n] as uint8 [n, C, r, r]."""
-        return np.take(self._array, indices, axis=0)
-
-
-class EncodedReader:
-    """Reads an encoded level. Raises DataError for a damaged one."""
+class EncodedImages:
+    """The images of an encoded level, indexed like an array of them."""
 
     def __init__(self, folder: Path, resolution: int, channels: int, count: int) -> None:
         self._shape = (channels, resolution, resolution)
-        self._path = _encoded_file(folder, resolution)
-        self._offsets = np.array(_mapped(_array_file(folder, resolution), (count + 1,)))
-        try:
+        self._path = _file(folder, resolution, encoded=True)
+        self._offsets = np.array(_mapped(_file(folder, resolution), (count + 1,)))
+        with damage_named(self._path):
             self._content = np.memmap(self._path, np.uint8, "r", shape=(int(self._offsets[-1]),))
-        except (OSError, ValueError) as error:
-            raise damaged(self._path, error) from error
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        """Images `indices` [n] as uint8 [n, C, r, r], decoded in several threads."""
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Images `indices` [n] as uint8 [n, C, r, r], decoded in several threads. Raises DataError for damaged ones."""
         images = np.empty((len(indices), *self._shape), np.uint8)
 
         def read_batch(start: int) -> None:
@@ -133,12 +106,16 @@ class EncodedReader:
                 first, last = self._offsets[indices[position]], self._offsets[indices[position] + 1]
                 decode(self._content[first:last].tobytes(), images[position])
 
-        try:
-            # Image decoders let go of Python's lock.
+        with damage_named(self._path):  # image decoders let go of Python's lock
             list(_threads(os.getpid()).map(read_batch, range(0, len(indices), _BATCH)))
-        except (OSError, ValueError) as error:
-            raise damaged(self._path, error) from error
         return images
+
+
+def open_level(folder: Path, resolution: int, channels: int, count: int, encoded: bool) -> np.ndarray | EncodedImages:
+    """A level: indexed by image numbers [n] it gives uint8 [n, C, r, r]. Raises DataError for a damaged one."""
+    if encoded:
+        return EncodedImages(folder, resolution, channels, count)
+    return _mapped(_file(folder, resolution), (count, channels, resolution, resolution))
 
 
 @cache
@@ -147,31 +124,23 @@ def _threads(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(_MAX_THREADS, available_cpus()), "decode")
 
 
-def size_on_disk(folder: Path, resolution: int) -> int:
-    """Bytes that a level takes."""
-    files = (_array_file(folder, resolution), _encoded_file(folder, resolution))
-    return sum(file.stat().st_size for file in files if file.exists())
+def _file(folder: Path, resolution: int, encoded: bool = False) -> Path:
+    return folder / f"level-{resolution:04d}.{'bin' if encoded else 'npy'}"
 
 
-def damaged(path: Path, error: Exception) -> DataError:
-    """The error for a file of a prepared data set that cannot be used."""
-    folder = printable(path.parent)
-    return DataError(f"{printable(path)} is damaged ({error}): delete the folder {folder} and prepare the data again")
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Raises DataError, which names `path`, where a file of a prepared data set turns out to be unusable."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError) as error:
+        what = f"delete the folder {printable(path.parent)} and prepare the data again"
+        raise DataError(f"{printable(path)} is damaged ({error}): {what}") from error
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    try:
+    with damage_named(path):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise damaged(path, error) from error
-    if array.shape != shape:
-        raise damaged(path, ValueError(f"its shape is {array.shape}, not {shape}"))
-    return array.view(np.ndarray)
-
-
-def _array_file(folder: Path, resolution: int) -> Path:
-    return folder / f"level-{resolution:04d}.npy"
-
-
-def _encoded_file(folder: Path, resolution: int) -> Path:
-    return folder / f"level-{resolution:04d}.bin"
+        if array.shape != shape:
+            raise ValueError(f"its shape is {array.shape}, not {shape}")
+        return array.view(np.ndarray)

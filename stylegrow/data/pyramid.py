@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,11 +32,13 @@ from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
 from stylegrow.data.decoding import UnusableError
-from stylegrow.data.levels import ArrayWriter, EncodedWriter, encode, is_array
+from stylegrow.data.levels import LevelWriter, encode, is_array
 from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution, stamp_of
 from stylegrow.data.workers import Workers
+
+T = TypeVar("T")
 
 # Raise it when the same source and settings give other files.
 PREPARATION = 1
@@ -119,13 +121,13 @@ class Used:
     profile_ignored: bool
 
 
-@dataclass
+@dataclass(frozen=True)
 class Chunk:
     """What a worker makes of a run of images."""
 
-    used: list[Used] = field(default_factory=list)
-    skipped: list[tuple[int, str]] = field(default_factory=list)  # (index, reason)
-    levels: dict[int, Any] = field(default_factory=dict)  # uint8 [n, C, r, r], or n encoded images
+    used: list[Used]
+    skipped: list[tuple[int, str]]  # (index, reason)
+    levels: dict[int, list[bytes]]  # the used images at each resolution, as LevelWriter takes them
 
 
 @dataclass
@@ -164,32 +166,34 @@ class Found:
         }
 
 
-def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: tuple[int, ...]) -> Chunk:
-    """Images `start` to `stop` of a source at all resolutions; those not in `arrays` are encoded."""
-    chunk, tops = Chunk(), []
-    for index in range(start, stop):
+def usable(read: Callable[[int], T], indices: range) -> tuple[dict[int, T], list[tuple[int, str]]]:
+    """(what `read` gives for each usable image of `indices`, (index, reason) of the others)."""
+    found, skipped = {}, []
+    for index in indices:
         try:
-            image = source.image(index, shape)
-        except UnusableError as error:
-            chunk.skipped.append((index, str(error)))
-            continue
-        tops.append(image.pixels)
-        digest = hashlib.blake2b(image.pixels.tobytes(), digest_size=16).digest()
-        chunk.used.append(Used(index, digest, image.classes, image.enlarged, image.profile_ignored))
-    for resolution, images in levels_of(np.stack(tops)) if tops else ():
-        chunk.levels[resolution] = images if resolution in arrays else [encode(pixels) for pixels in images]
-    return chunk
-
-
-def scan_chunk(source: Source, start: int, stop: int) -> tuple[list[tuple[int, bool]], list[tuple[int, str]]]:
-    """((smaller side, whether it is grey) of usable images, (index, reason) of the others), from the headers."""
-    headers, skipped = [], []
-    for index in range(start, stop):
-        try:
-            headers.append(source.header(index))
+            found[index] = read(index)
         except UnusableError as error:
             skipped.append((index, str(error)))
-    return headers, skipped
+    return found, skipped
+
+
+def scan_chunk(source: Source, start: int, stop: int) -> tuple[dict[int, tuple[int, bool]], list[tuple[int, str]]]:
+    """`usable` headers, (smaller side, whether it is grey), of images `start` to `stop` of a source."""
+    return usable(source.header, range(start, stop))
+
+
+def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: tuple[int, ...]) -> Chunk:
+    """Images `start` to `stop` of a source at all resolutions; those not in `arrays` are encoded."""
+    images, skipped = usable(lambda index: source.image(index, shape), range(start, stop))
+    used = []
+    for index, image in images.items():
+        digest = hashlib.blake2b(image.pixels.tobytes(), digest_size=16).digest()
+        used.append(Used(index, digest, image.classes, image.enlarged, image.profile_ignored))
+    levels = {}
+    for resolution, averages in levels_of(np.stack([image.pixels for image in images.values()])) if images else ():
+        packed = np.ndarray.tobytes if resolution in arrays else encode
+        levels[resolution] = [packed(pixels) for pixels in averages]
+    return Chunk(used, skipped, levels)
 
 
 def _open_prepared(path: Path, request: Request, count: int | None) -> Dataset:
@@ -234,9 +238,10 @@ def _read_scan(source: Source, folder: Path) -> tuple[int, int] | None:
 
 def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
     """The (resolution, channels) that suit the images, from their headers; kept in the cache."""
-    headers, skipped = [], []
+    headers: list[tuple[int, bool]] = []
+    skipped: list[tuple[int, str]] = []
     for more_headers, more_skipped in _chunks(pool, f"looking at {source.name}", scan_chunk, source, 256):
-        headers += more_headers
+        headers += more_headers.values()
         skipped += more_skipped
     if not headers:
         raise _nothing_usable(source, skipped)
@@ -250,15 +255,26 @@ def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
 def _chunks(
     pool: Workers, what: str, function: Callable[..., Any], source: Source, size: int, *arguments: Any
 ) -> Iterator[Any]:
-    """`function(source, start, stop, *arguments)` for runs of images in order, while a progress bar says `what`."""
+    """`function(source, start, stop, *arguments)` for runs of images in order.
+
+    The progress of `what` is a bar on a terminal, else a line now and then.
+    """
+    from tqdm import tqdm
+
     count = len(source.names)
     size = max(1, min(size, -(-count // (4 * pool.count))))
     spans = [(start, min(start + size, count)) for start in range(0, count, size)]
-    with _progress(what, count) as update:
-        tasks = ((*span, *arguments) for span in spans)
-        for (start, stop), result in zip(spans, pool.map(function, tasks), strict=True):
+    results = pool.map(function, ((*span, *arguments) for span in spans))
+    last = time.monotonic()
+    with tqdm(desc=what, total=count, unit="img", dynamic_ncols=True, disable=None) as bar:
+        if bar.disable:
+            print(f"{what}: {count:,} images", file=sys.stderr, flush=True)
+        for (start, stop), result in zip(spans, results, strict=True):
             yield result
-            update(stop - start)
+            bar.update(stop - start)
+            if bar.disable and time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                print(f"{what}: {stop:,} of {count:,}", file=sys.stderr, flush=True)
 
 
 def _prepare(source: Source, request: Request, cache: Path, workers: int | None) -> Path:
@@ -281,10 +297,9 @@ def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, poo
     arrays = tuple(r for r in levels if is_array(len(source.names), shape.channels, r))
     found = Found(drop_duplicates)
     with contextlib.ExitStack() as stack:
-        writers: dict[int, ArrayWriter | EncodedWriter] = {}
-        for r in levels:
-            writers[r] = ArrayWriter(folder, r, shape.channels) if r in arrays else EncodedWriter(folder, r)
-            stack.callback(writers[r].close)
+        writers = {r: LevelWriter(folder, r, shape.channels, r not in arrays) for r in levels}
+        for writer in writers.values():
+            stack.callback(writer.close)
         what, size = f"preparing {source.name} at {shape.resolution} px", min(64, 2**20 // shape.resolution**2)
         for chunk in _chunks(pool, what, prepare_chunk, source, size, shape, arrays):
             places = found.add(chunk)
@@ -331,25 +346,3 @@ def _locked(path: Path, quiet: bool) -> contextlib.AbstractContextManager[object
         if not quiet:
             print("another process is preparing this data: waiting for it", file=sys.stderr, flush=True)
         return lock.acquire(poll_interval=0.2)
-
-
-@contextlib.contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """A function that takes how many more images are done: a bar on a terminal, else a line now and then."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(desc=what, total=total, unit="img", dynamic_ncols=True) as bar:
-            yield bar.update
-    else:
-        done, last = 0, time.monotonic()
-
-        def update(more: int) -> None:
-            nonlocal done, last
-            done += more
-            if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-                last = time.monotonic()
-                print(f"{what}: {done:,} of {total:,}", file=sys.stderr, flush=True)
-
-        print(f"{what}: {total:,} images", file=sys.stderr, flush=True)
-        yield update

@@ -29,8 +29,11 @@ class Request:
     drop_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        if self.resolution is not None:
-            check_resolution(self.resolution)
+        r = self.resolution
+        if r is not None and (not MIN_RESOLUTION <= r <= MAX_RESOLUTION or r & (r - 1)):
+            nearest = min((2**i for i in range(2, 11)), key=lambda power: abs(power - r))
+            powers = f"a power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}"
+            raise DataError(f"--resolution {r}: it must be {powers}: use {nearest}")
         for option, value, allowed in (("channels", self.channels, CHANNELS), ("fit", self.fit, FITS)):
             if value not in allowed:
                 raise DataError(f"--{option} {value}: choose from {', '.join(allowed)}")
@@ -41,11 +44,3 @@ class Request:
         if suitable is not None:
             resolution, channels = resolution or suitable[0], channels or suitable[1]
         return Shape(resolution, channels, self.fit) if resolution and channels else None
-
-
-def check_resolution(resolution: int) -> None:
-    """Raises DataError unless `resolution` is a power of two from 4 to 1024."""
-    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):
-        nearest = min((2**i for i in range(2, 11)), key=lambda r: abs(r - resolution))
-        allowed = f"a power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}"
-        raise DataError(f"--resolution {resolution}: it must be {allowed}: use {nearest}")

@@ -31,7 +31,8 @@ class Workers:
     def __init__(self, count: int, shared: Any) -> None:
         self.count = count
         self._shared = shared
-        self._pool: ProcessPoolExecutor | None = None
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(count, context, _start, (shared,)) if count > 1 else None
 
     def __enter__(self) -> Workers:
         return self
@@ -42,13 +43,13 @@ class Workers:
 
     def map(self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """The results in the order of the tasks. Raises what the function raises, and DataError when a worker dies."""
-        if self.count == 1:
-            for task in tasks:
-                yield _call(function, self._shared, task)
-            return
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, context, _start, (self._shared,))
+            for task in tasks:
+                with warnings.catch_warnings():
+                    _ignore_warnings()
+                    result = function(self._shared, *task)
+                yield result
+            return
         try:
             # A few tasks ahead of the one that is waited for: all workers stay busy, and results do not pile up.
             waiting: deque[Future[Any]] = deque()
@@ -68,6 +69,7 @@ class Workers:
 def _start(shared: Any) -> None:
     global _shared
     _shared = shared
+    _ignore_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -79,14 +81,12 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
+def _ignore_warnings() -> None:
+    warnings.simplefilter("ignore")  # Pillow's, about metadata and sizes: files that matter are reported
+
+
 def _run(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
-    return _call(function, _shared, task)
-
-
-def _call(function: Callable[..., Any], shared: Any, task: tuple[Any, ...]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, about metadata and sizes: files that matter are reported
-        return function(shared, *task)
+    return function(_shared, *task)
 
 
 @contextlib.contextmanager
@@ -104,9 +104,8 @@ def _bare_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-        if blas is None:
-            del os.environ["OPENBLAS_NUM_THREADS"]
-        else:
+        del os.environ["OPENBLAS_NUM_THREADS"]
+        if blas is not None:
             os.environ["OPENBLAS_NUM_THREADS"] = blas
         if mask is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)

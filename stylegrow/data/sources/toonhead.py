@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stylegrow.common.errors import DataError
+from stylegrow.data.request import MAX_RESOLUTION, MIN_RESOLUTION
 from stylegrow.data.sources import TOONHEAD
 from stylegrow.data.sources.base import Source, stamp_of
 from stylegrow.data.sources.labels import Labels
@@ -33,7 +34,6 @@ CREDIT = (
     "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/); drawn with DiceBear, colours changed"
 )
 DEFAULT_COUNT = 10_000
-MIN_RESOLUTION, MAX_RESOLUTION = 4, 1024
 # Smaller images are averages of one at least this large: antialiasing alone is far off where a pixel holds many
 # lines.
 SMALLEST_DRAWN = 64
@@ -68,15 +68,8 @@ FRAMING: dict[str, Any] = {  # percent of the image's width and degrees, drawn u
     "flip": ["none", "horizontal"],
 }
 
-_COMPONENTS = {
-    "hair": "hair",
-    "rear_hair": "rearHair",
-    "beard": "beard",
-    "eyes": "eyes",
-    "eyebrows": "eyebrows",
-    "mouth": "mouth",
-    "clothes": "clothes",
-}
+_PARTS = ("hair", "rear_hair", "beard", "eyes", "eyebrows", "mouth", "clothes")
+_COMPONENTS = {name: name for name in _PARTS} | {"rear_hair": "rearHair"}  # DiceBear's names
 _COLORS = {"skin_color": SKIN_COLORS, "hair_color": HAIR_COLORS}
 ATTRIBUTES = (*_COMPONENTS, *_COLORS)
 ABSENT = "none"
@@ -163,19 +156,19 @@ def _name_of(color: str, names: dict[str, str]) -> str:
     return next(name for name, value in names.items() if value == color)
 
 
-def _checked(value: int, what: str, least: int, most: float, allowed: str) -> int:
+def _checked(value: int, what: str, least: int, most: float = math.inf) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value <= most:
+        allowed = f"{least} up" if most == math.inf else f"{least} to {most}"
         raise DataError(f"{what} {value!r}: give a whole number from {allowed}")
     return int(value)
 
 
 def _checked_index(index: int) -> int:
-    return _checked(index, "Embedded face", 0, math.inf, "0 up")
+    return _checked(index, "Embedded face", 0)
 
 
 def _checked_resolution(resolution: int) -> int:
-    allowed = f"{MIN_RESOLUTION} to {MAX_RESOLUTION}"
-    return _checked(resolution, "Embedded faces at resolution", MIN_RESOLUTION, MAX_RESOLUTION, allowed)
+    return _checked(resolution, "Embedded faces at resolution", MIN_RESOLUTION, MAX_RESOLUTION)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylegrow.common.errors import DataError
-from stylegrow.data.levels import ArrayReader, ArrayWriter, EncodedReader, EncodedWriter, decode, encode, is_array
+from stylegrow.data.levels import LevelWriter, decode, encode, is_array, open_level
 from stylegrow.data.pyramid import halve, levels_of
 
 
@@ -61,52 +61,48 @@ def test_encoding_loses_nothing(seed, channels, values):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("kind", ["array", "encoded"])
-def test_what_is_written_is_read(tmp_path, kind, channels):
+@pytest.mark.parametrize("encoded", [False, True])
+def test_what_is_written_is_read(tmp_path, encoded, channels):
     images = images_of(21, channels, 8)
-    if kind == "array":
-        arrays = ArrayWriter(tmp_path, 8, channels)
-        for part in (images[:13], images[13:13], images[13:]):
-            arrays.append(list(part))
-        arrays.close()
-        assert np.array_equal(np.load(tmp_path / "level-0008.npy"), images)
-    else:
-        encoded = EncodedWriter(tmp_path, 8)
-        for part in (images[:13], images[13:13], images[13:]):
-            encoded.append([encode(image) for image in part])
-        encoded.close()
-    reader = (ArrayReader if kind == "array" else EncodedReader)(tmp_path, 8, channels, 21)
+    writer = LevelWriter(tmp_path, 8, channels, encoded)
+    for part in (images[:13], images[13:13], images[13:]):
+        writer.append([encode(image) if encoded else image.tobytes() for image in part])
+    writer.close()
+    assert encoded or np.array_equal(np.load(tmp_path / "level-0008.npy"), images)
+    level = open_level(tmp_path, 8, channels, 21, encoded)
     for indices in ([], [20], [3, 3, 0], list(range(20, -1, -1))):
-        read = reader.read(np.array(indices, np.int64))
+        read = level[np.array(indices, np.int64)]
         assert read.shape == (len(indices), channels, 8, 8)
         assert np.array_equal(read, images[indices])
 
 
 def test_many_images_grow_the_header_in_place(tmp_path):
-    writer = ArrayWriter(tmp_path, 4, 1)
+    writer = LevelWriter(tmp_path, 4, 1, encoded=False)
     for _ in range(3):
-        writer.append(list(np.zeros((50_000, 1, 4, 4), np.uint8)))
+        writer.append([bytes(16)] * 50_000)
     writer.close()
     assert np.load(tmp_path / "level-0004.npy", mmap_mode="r").shape == (150_000, 1, 4, 4)
 
 
+def encoded_level(folder, images):
+    writer = LevelWriter(folder, 8, 3, encoded=True)
+    writer.append(images)
+    writer.close()
+
+
 @pytest.mark.parametrize("name", ["level-0008.npy", "level-0008.bin"])
 def test_damaged_files_are_named(tmp_path, name):
-    writer = EncodedWriter(tmp_path, 8)
-    writer.append([encode(image) for image in images_of(3, 3, 8)])
-    writer.close()
+    encoded_level(tmp_path, [encode(image) for image in images_of(3, 3, 8)])
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=rf"{name} is damaged.*prepare the data again"):
-        EncodedReader(tmp_path, 8, 3, 3)
+        open_level(tmp_path, 8, 3, 3, encoded=True)
 
 
 def test_damaged_image_is_named(tmp_path):
-    writer = EncodedWriter(tmp_path, 8)
-    writer.append([bytes(100)])
-    writer.close()
+    encoded_level(tmp_path, [bytes(100)])
     with pytest.raises(DataError, match=r"level-0008.bin is damaged"):
-        EncodedReader(tmp_path, 8, 3, 1).read(np.array([0]))
+        open_level(tmp_path, 8, 3, 1, encoded=True)[np.array([0])]
 
 
 def test_low_levels_and_small_ones_are_arrays():

@@ -159,7 +159,7 @@ import sys
 from stylegrow.cli.main import main
 from stylegrow.data import levels
 
-written = levels.ArrayWriter.append
+written = levels.LevelWriter.append
 times = 0
 
 def append(self, images):
@@ -170,7 +170,7 @@ def append(self, images):
         print("half", flush=True)
         sys.stdin.readline()
 
-levels.ArrayWriter.append = append
+levels.LevelWriter.append = append
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -256,7 +256,7 @@ def test_full_disk(tmp_path, cache, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(levels.ArrayWriter, "append", append)
+        patched.setattr(levels.LevelWriter, "append", append)
         with pytest.raises(DataError, match=r"cache.*No space left.*make room.*--cache") as caught:
             open_dataset(source, cache=cache, quiet=True)
     assert "\n" not in str(caught.value)
