@@ -151,7 +151,7 @@ def test_a_video_of_snapshots_shows_what_each_generated(saved, run, tmp_path, mo
     expected = list(growth.frames(moments, images, 4, 64))
     for place, frame in enumerate(frames):
         distances = [np.abs(frame - other).mean() for other in expected]
-        assert distances[place] == min(distances) < 6
+        assert distances[place] == min(distances) < 10  # what a WebP loses
 
 
 @pytest.mark.parametrize(
