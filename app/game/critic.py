@@ -1,4 +1,4 @@
-"""The model's own critic, which told real from generated all through training, as a player of the game."""
+"""The model's own critic, which separated real from generated all through training, as a player of the game."""
 
 from __future__ import annotations
 

@@ -250,7 +250,12 @@ def _statistics(context: Context, game: Game) -> Callable[[Any], None]:
 
 
 def _leaderboard(
-    context: Context, game: Game, source: RoundSource, way: Sequence[Any], accordion: gr.Accordion, returned: gr.Button
+    context: Context,
+    game: Game,
+    source: RoundSource,
+    chosen: Sequence[Any],
+    accordion: gr.Accordion,
+    returned: gr.Button,
 ) -> Callable[[Any], None]:
     """The board of what is chosen above, and how to get on it; returns a function that refreshes it on an event."""
     table = gr.HTML(elem_id="game-board")
@@ -310,9 +315,9 @@ def _leaderboard(
             return "", ""
 
     def refresh(event: Any) -> None:
-        context.bind(event, show, way, [table], **QUIET)
+        context.bind(event, show, chosen, [table], **QUIET)
 
-    context.bind(ask.click, leaderboard, way, [entries], name="leaderboard", **QUIET)
+    context.bind(ask.click, leaderboard, chosen, [entries], name="leaderboard", **QUIET)
     joins, returns = [join.click, nickname.submit], [back.click, key.submit]
     joined = context.bind(joins, leaderboard_join, [nickname], [key], name="leaderboard_join", **QUIET)
     back_again = context.bind(returns, leaderboard_return, [key], [said], name="leaderboard_return", **QUIET)
@@ -323,7 +328,7 @@ def _leaderboard(
     left = context.bind(leave.click, leaderboard_leave, [], [said], name="leaderboard_leave", **QUIET)
     run_script(left.success, _LEFT, None, [key])
     refresh(left.success)
-    refresh([accordion.expand, way[0].input, way[1].input])
+    refresh([accordion.expand, chosen[0].input, chosen[1].input])
     return refresh
 
 

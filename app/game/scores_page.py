@@ -1,4 +1,4 @@
-"""The game's numbers as tables, and as plain values for JSON."""
+"""The game's numbers as tables, and as values for JSON."""
 
 from collections.abc import Sequence
 from html import escape
@@ -38,7 +38,7 @@ def facts(summary: Summary) -> dict[str, Any]:
     return known | _share(summary.all) | {"by_confidence": by_confidence, "by_psi": by_psi}
 
 
-def board(top: Sequence[Entry], own: Entry | None, way: str) -> str:
+def board(top: Sequence[Entry], own: Entry | None, title: str) -> str:
     """A board of the leaderboard, and the visitor's own line."""
     rows = [_cells(str(rank), entry) for rank, entry in enumerate(top, 1)]
     if own is not None:
@@ -46,7 +46,7 @@ def board(top: Sequence[Entry], own: Entry | None, way: str) -> str:
     head = "".join(f"<th scope='col'>{name}</th>" for name in ("Rank", "Nickname", "Right", "Rounds", "Surely above"))
     listed = f"<table class='list'><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
     empty = "" if top else f"<p class='hint'>Nobody has played {LEAST_ROUNDS} rounds of this yet.</p>"
-    return f"<p class='hint'>{escape(way)}</p>{listed}{empty}"
+    return f"<p class='hint'>{escape(title)}</p>{listed}{empty}"
 
 
 def line(entry: Entry) -> dict[str, Any]:

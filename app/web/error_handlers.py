@@ -26,7 +26,7 @@ HANDLERS: dict[Any, Any] = {
 
 
 class _Streams(logging.Filter):
-    """Leaves out that a stream which somebody asked for is not there: it is told so, but too late for a status."""
+    """Leaves out that a stream which somebody asked for is not there: the answer says so, but too late for a status."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -39,7 +39,7 @@ def build(context: Context) -> None:
         return _facts(card) | {"classes": list(card.classes), "generator": card.generator, "training": card.training}
 
     with gr.Tab("About", id=ID) as tab:
-        about = gr.HTML(_about(context.first), elem_classes="plain")
+        about = gr.HTML(_about(context.first), elem_classes="unpadded")
         context.follow([about], lambda card: [_about(card)])
         with gr.Accordion("All that is known of it", open=False):
             info = gr.JSON(label="Model", show_label=False)
@@ -47,7 +47,7 @@ def build(context: Context) -> None:
         with gr.Row(visible=False):
             listed, every = gr.Button("List"), gr.JSON(label="Models")
         gr.Markdown(USE)
-        gr.HTML(f"<h3>Keys</h3>{controls.table(KEYS, ('Key', 'What it does'))}", elem_classes="plain code")
+        gr.HTML(f"<h3>Keys</h3>{controls.table(KEYS, ('Key', 'What it does'))}", elem_classes="unpadded code")
         keys = gr.Checkbox(True, label="Keys are on", elem_id="keys-on", container=False)
         run_script(tab.select, "() => window.stylegrow.keysAreOn()", None, [keys])
         run_script(keys.input, "(on) => window.stylegrow.switchKeys(on)", [keys])
@@ -60,7 +60,7 @@ def build(context: Context) -> None:
             "<h3>For programs</h3><p>All of this can be asked for by gradio_client or over HTTP; "
             '<a href="?view=api">the page on it</a> shows how.</p>'
             + controls.table(rows, ("Endpoint", "What it gives")),
-            elem_classes="plain code",
+            elem_classes="unpadded code",
         )
         gr.Markdown(
             f"### Limits\nAt most {context.limits.images} pictures and {context.limits.frames} frames of a video "

@@ -16,7 +16,7 @@ MOST_SEEDS, MOST_NOISY = 8, 4
 PSIS = "1,.7,.5,0,-.5,-1"
 LEAST_DRAWS, MOST_DRAWS = 2, 100
 
-Drawn = tuple[str, dict[str, Any]]
+Reported = tuple[str, dict[str, Any]]
 
 
 def build(context: Context) -> None:
@@ -47,7 +47,7 @@ def build(context: Context) -> None:
     context.follow([truncated, changed], lambda card: [None, None])
     start = partial(controls.start_drawing, context)
 
-    def truncation_strip(seeds: list[int], psis: list[float], label: str | None, model: str) -> Drawn:
+    def truncation_strip(seeds: list[int], psis: list[float], label: str | None, model: str) -> Reported:
         """A figure of the same seeds at several truncations: a row a seed, a column a psi."""
         drawing, count = start(model, needs_styles="Truncation", psi=psis[0], label=label), len(seeds) * len(psis)
         if count > context.limits.images:
@@ -57,7 +57,7 @@ def build(context: Context) -> None:
         alt = f"Generated images of seeds {_listed(seeds)} at truncations {_listed(psis)}, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(count)}.", "#truncated img", [alt])
 
-    def noise_detail(seeds: list[int], draws: int, psi: float, label: str | None, model: str) -> Drawn:
+    def noise_detail(seeds: list[int], draws: int, psi: float, label: str | None, model: str) -> Reported:
         """A figure of what noise changes: an image, what changes most in several draws, the deviation of all."""
         drawing = start(model, needs_styles="Noise", psi=psi, label=label)
         figure = figures.noise_detail(drawing.sampler, seeds, draws, drawing.setting)
@@ -65,7 +65,7 @@ def build(context: Context) -> None:
         alt = f"What noise changes in seeds {_listed(seeds)}, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(len(seeds) * draws)}.", "#changed img", [alt])
 
-    def noise_parts(seeds: list[int], psi: float, label: str | None, model: str) -> Drawn:
+    def noise_parts(seeds: list[int], psi: float, label: str | None, model: str) -> Reported:
         """A figure of the same seeds with noise in all layers, in none, in the coarse ones and in the fine ones."""
         drawing = start(model, needs_styles="Noise", psi=psi, label=label)
         figure = figures.noise_parts(drawing.sampler, seeds, drawing.setting)
