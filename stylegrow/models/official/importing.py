@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
 from stylegrow.common.text import one_line
@@ -114,24 +116,15 @@ class Part:
             part.add(inner_state, f"{component}/")
         if sum(value.nbytes for value in part.variables.values()) > most_bytes:
             raise ModelError(f"has a {role} of more numbers than the file can hold")
-        for key, option in part.function.options.items():
-            part.options.setdefault(key, option.read(option.default))
+        part.options = dict(part.function.arguments()) | part.options
         return part
 
     def add(self, state: Mapping[str, Any], prefix: str) -> None:
         """Take arguments and variables from the state of the network itself (no prefix) or of a component."""
-        where = f"the static_kwargs of {self.role}{'/' if prefix else ''}{prefix[:-1]}"
-        for key, value in state["static_kwargs"].items():
-            if key in self.function.inert:
-                continue
-            if key not in self.function.options:
-                raise ModelError(f"has the unknown {_text(key)}={shown(value)} in {where}")
-            try:
-                read = self.function.options[key].read(value.item() if hasattr(value, "dtype") else value)
-            except ValueError as error:
-                raise ModelError(f"has {key}={shown(value)} in {where}; it can only be {error} here") from error
-            if self.options.setdefault(key, read) != read:
-                raise ModelError(f"has {key}={shown(value)} in {where}, but {shown(self.options[key])} in others of it")
+        for key, value in self.read(state["static_kwargs"], f"{self.role}/{prefix}".rstrip("/")).items():
+            if self.options.setdefault(key, value) != value:
+                both = f"{key}={shown(value)} and {key}={shown(self.options[key])}"
+                raise ModelError(f"has a {self.role} whose parts do not agree: they have {both}")
         for entry in state["variables"]:
             if not isinstance(entry, tuple | list) or len(entry) != 2 or not isinstance(entry[0], str):
                 raise ModelError(f"has a variable of {self.role} that is not a name and a value")
@@ -139,6 +132,20 @@ class Part:
             if name in self.variables:
                 raise ModelError(f"has the variable {self.role}/{_text(name)} twice")
             self.variables[name] = _numbers(entry[1], f"{self.role}/{_text(name)}")
+
+    def read(self, static_kwargs: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """The arguments among `static_kwargs` that change a network."""
+        kwargs = {key: value for key, value in static_kwargs.items() if key not in self.function.inert}
+        kwargs |= {key: value.item() for key, value in kwargs.items() if hasattr(value, "dtype")}
+        for key in kwargs.keys() - self.function.arguments.model_fields.keys():
+            raise ModelError(f"has the unknown {_text(key)}={shown(kwargs[key])} in the static_kwargs of {where}")
+        try:
+            read = self.function.arguments.model_validate(kwargs)
+        except ValidationError as error:
+            key = str(error.errors()[0]["loc"][0])
+            why = "; ".join({one["msg"]: "" for one in error.errors() if one["loc"][0] == key})
+            raise ModelError(f"has {key}={shown(kwargs[key])} in the static_kwargs of {where} ({why})") from error
+        return {key: value for key, value in read if key in read.model_fields_set}
 
     def taken(self, name: str) -> np.ndarray:
         """A variable, which is dropped here, so that what was converted takes no more memory."""
@@ -150,8 +157,8 @@ class Part:
         """The arguments of our network. ValueError or ArithmeticError where there is none."""
         from progan.config import feature_maps
 
-        options = self.function.options.items()
-        arguments = {option.ours: self.options[key] for key, option in options if option.ours is not None}
+        fields = self.function.arguments.model_fields.items()
+        arguments = {ours: self.options[key] for key, field in fields if (ours := field.serialization_alias)}
         sizes = {name: arguments[name] for name in ("fmap_base", "fmap_decay", "fmap_max")}
         if arguments.get("z_dim", 0) is None:
             arguments["z_dim"] = feature_maps(2, **sizes)

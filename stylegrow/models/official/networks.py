@@ -8,140 +8,107 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-LARGEST_INTEGER, LARGEST_NUMBER, LONGEST_FILTER = 1 << 20, 1e12, 100
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-# Readers give an official argument's value as ours; ValueError says what else it would have to be.
-
-
-def _integer(value: Any) -> int:
-    if type(value) is int and 0 <= value <= LARGEST_INTEGER:
-        return value
-    raise ValueError(f"an integer from 0 to {LARGEST_INTEGER}")
+from progan.config import stages
 
 
-def _full_resolution(value: Any) -> int:
-    if type(value) is int and value & (value - 1) == 0 and 4 <= value <= LARGEST_INTEGER:
-        return value
-    raise ValueError(f"a power of two from 4 to {LARGEST_INTEGER}")
+def _power_of_two(resolution: int) -> int:
+    return stages(resolution)[-1]
 
 
-def _number(value: Any) -> float:
-    if type(value) in (int, float) and abs(value) < LARGEST_NUMBER:  # which NaN is not
-        return value
-    raise ValueError(f"a number below {LARGEST_NUMBER:g}")
+# Kinds of values. A switch may be a number; what is read of it is a bool.
+Integer = Annotated[int, Field(ge=0, le=1 << 20)]
+Resolution = Annotated[Integer, AfterValidator(_power_of_two)]
+Number = Annotated[int | float, Field(gt=-1e12, lt=1e12)]
+Switch = Annotated[Literal[False, True, 0, 1], AfterValidator(bool)]
+Fused = Literal["auto"] | Switch
+Nonlinearity = Literal["lrelu", "relu"]
+Leaky = Annotated[Switch, AfterValidator(lambda leaky: "lrelu" if leaky else "relu")]
+Taps = Annotated[list[Number], Field(strict=False, max_length=100)]  # not strict, so that a tuple is a list too
+Rows = Annotated[list[Taps], Field(strict=False, max_length=100)]
+LowPass = Annotated[Taps | Rows | None, AfterValidator(lambda taps: taps or None)]
 
 
-def _switch(value: Any) -> bool:
-    if isinstance(value, bool | int) and value in (0, 1):
-        return bool(value)
-    raise ValueError("True or False")
+def _ours(name: str, default: Any) -> Any:
+    """A field with the name of our argument and the official default."""
+    return Field(default, serialization_alias=name)
 
 
-def _fused(value: Any) -> bool | str:
-    return "auto" if isinstance(value, str) and value == "auto" else _switch(value)
+class Arguments(BaseModel):
+    """The arguments of all official functions, by their official names. Those without an alias are of no network."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", validate_default=True)
+
+    num_channels: Integer = _ours("image_channels", 1)
+    resolution: Resolution = _ours("resolution", 32)
+    label_size: Integer = _ours("label_dim", 0)
+    fmap_base: Number = _ours("fmap_base", 8192)
+    fmap_decay: Number = _ours("fmap_decay", 1.0)
+    fmap_max: Integer = _ours("fmap_max", 512)
+    use_wscale: Switch = _ours("equalized_lr", True)
+    dtype: Literal["float32"] = "float32"
 
 
-def _word(*words: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if isinstance(value, str) and value in words:
-            return value
-        raise ValueError(" or ".join(map(repr, words)))
+class GStyle(Arguments):
+    """Those of G_style, G_mapping and G_synthesis."""
 
-    return read
-
-
-def _leaky(value: Any) -> str:
-    return "lrelu" if _switch(value) else "relu"
-
-
-def _low_pass(value: Any) -> list[Any] | None:
-    if value is None or value == []:
-        return None
-    if isinstance(value, list | tuple) and 0 < len(value) <= LONGEST_FILTER:
-        if isinstance(value[0], list | tuple):
-            return [_low_pass_row(row) for row in value]
-        return _low_pass_row(value)
-    raise ValueError("None or a list of numbers")
-
-
-def _low_pass_row(value: Any) -> list[float]:
-    if isinstance(value, list | tuple) and len(value) <= LONGEST_FILTER:
-        return [_number(tap) for tap in value]
-    raise ValueError("None or a list of numbers")
-
-
-def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-NONLINEARITY = _word("lrelu", "relu")
-
-
-@dataclass(frozen=True)
-class Option:
-    """An official argument: our argument (None: of no network), the official default, and what it can be."""
-
-    ours: str | None
-    default: Any
-    read: Callable[[Any], Any]
-
-
-def _common(channels: int, resolution: int) -> dict[str, Option]:
-    """The arguments of all official networks; the defaults of two of them differ."""
-    return {
-        "num_channels": Option("image_channels", channels, _integer),
-        "resolution": Option("resolution", resolution, _full_resolution),
-        "label_size": Option("label_dim", 0, _integer),
-        "fmap_base": Option("fmap_base", 8192, _number),
-        "fmap_decay": Option("fmap_decay", 1.0, _number),
-        "fmap_max": Option("fmap_max", 512, _integer),
-        "use_wscale": Option("equalized_lr", True, _switch),
-        "dtype": Option(None, "float32", _word("float32")),
-    }
-
-
-G_STYLE = _common(3, 1024) | {
-    "latent_size": Option("z_dim", 512, _integer),
-    "dlatent_size": Option("w_dim", 512, _integer),
-    "mapping_layers": Option("mapping_layers", 8, _integer),
-    "mapping_fmaps": Option("mapping_fmaps", 512, _integer),
-    "mapping_lrmul": Option("mapping_lrmul", 0.01, _number),
-    "mapping_nonlinearity": Option("mapping_nonlinearity", "lrelu", NONLINEARITY),
-    "normalize_latents": Option("normalize_latents", True, _switch),
-    "use_styles": Option("use_styles", True, _switch),
-    "const_input_layer": Option("const_input", True, _switch),
-    "use_noise": Option("use_noise", True, _switch),
-    "use_pixel_norm": Option("pixelnorm", False, _switch),
-    "use_instance_norm": Option("instance_norm", True, _switch),
-    "nonlinearity": Option("nonlinearity", "lrelu", NONLINEARITY),
-    "fused_scale": Option("fused_scale", "auto", _fused),
-    "blur_filter": Option("blur_filter", [1, 2, 1], _low_pass),
+    num_channels: Integer = _ours("image_channels", 3)
+    resolution: Resolution = _ours("resolution", 1024)
+    latent_size: Integer = _ours("z_dim", 512)
+    dlatent_size: Integer = _ours("w_dim", 512)
+    mapping_layers: Integer = _ours("mapping_layers", 8)
+    mapping_fmaps: Integer = _ours("mapping_fmaps", 512)
+    mapping_lrmul: Number = _ours("mapping_lrmul", 0.01)
+    mapping_nonlinearity: Nonlinearity = _ours("mapping_nonlinearity", "lrelu")
+    normalize_latents: Switch = _ours("normalize_latents", True)
+    use_styles: Switch = _ours("use_styles", True)
+    const_input_layer: Switch = _ours("const_input", True)
+    use_noise: Switch = _ours("use_noise", True)
+    use_pixel_norm: Switch = _ours("pixelnorm", False)
+    use_instance_norm: Switch = _ours("instance_norm", True)
+    nonlinearity: Nonlinearity = _ours("nonlinearity", "lrelu")
+    fused_scale: Fused = _ours("fused_scale", "auto")
+    blur_filter: LowPass = _ours("blur_filter", [1, 2, 1])
     # Of the official program's images, not of the network: ours takes both when it is called.
-    "truncation_psi": Option(None, 0.7, _or_none(_number)),
-    "truncation_cutoff": Option(None, 8, _or_none(_number)),
-}
-D_BASIC = _common(1, 32) | {
-    "nonlinearity": Option("nonlinearity", "lrelu", NONLINEARITY),
-    "mbstd_group_size": Option("mbstd_group", 4, _integer),
-    "mbstd_num_features": Option("mbstd_features", 1, _integer),
-    "fused_scale": Option("fused_scale", "auto", _fused),
-    "blur_filter": Option("blur_filter", [1, 2, 1], _low_pass),
-}
-G_PAPER = _common(1, 32) | {
-    "latent_size": Option("z_dim", None, _or_none(_integer)),
-    "normalize_latents": Option("normalize_latents", True, _switch),
-    "use_pixelnorm": Option("pixelnorm", True, _switch),
-    "pixelnorm_epsilon": Option("pixelnorm_eps", 1e-8, _number),
-    "use_leakyrelu": Option("nonlinearity", True, _leaky),
-    "fused_scale": Option("fused_scale", True, _switch),
-}
-D_PAPER = _common(1, 32) | {
-    "mbstd_num_features": Option("mbstd_features", 1, _integer),
-    "mbstd_group_size": Option("mbstd_group", 4, _integer),
-    "fused_scale": Option("fused_scale", True, _switch),
-}
+    truncation_psi: Number | None = 0.7
+    truncation_cutoff: Number | None = 8
+
+
+class GPaper(Arguments):
+    """Those of G_paper."""
+
+    latent_size: Integer | None = _ours("z_dim", None)
+    normalize_latents: Switch = _ours("normalize_latents", True)
+    use_pixelnorm: Switch = _ours("pixelnorm", True)
+    pixelnorm_epsilon: Number = _ours("pixelnorm_eps", 1e-8)
+    use_leakyrelu: Leaky = _ours("nonlinearity", True)
+    fused_scale: Switch = _ours("fused_scale", True)
+
+
+class Critic(Arguments):
+    """Those of both critics."""
+
+    mbstd_num_features: Integer = _ours("mbstd_features", 1)
+    mbstd_group_size: Integer = _ours("mbstd_group", 4)
+
+
+class DPaper(Critic):
+    """Those of D_paper."""
+
+    fused_scale: Switch = _ours("fused_scale", True)
+
+
+class DBasic(Critic):
+    """Those of D_basic."""
+
+    fused_scale: Fused = _ours("fused_scale", "auto")
+    nonlinearity: Nonlinearity = _ours("nonlinearity", "lrelu")
+    blur_filter: LowPass = _ours("blur_filter", [1, 2, 1])
+
+
 # Arguments that change no network: of training, of how the official program builds its graph, and remarks.
 INERT = {"structure", "is_template_graph", "is_training", "is_validation", "func_name", "func", "note"}
 INERT_STYLE = INERT | {"truncation_psi_val", "truncation_cutoff_val", "dlatent_avg_beta", "style_mixing_prob"}
@@ -231,7 +198,7 @@ class Function:
     """
 
     package: str
-    options: Mapping[str, Option]
+    arguments: type[Arguments]
     inert: set[str]
     names: Callable[[Mapping[str, Any]], Names]
     lods: tuple[str, ...] = ("lod",)
@@ -240,11 +207,11 @@ class Function:
 
 GENERATORS = {
     "G_style": Function(
-        "stylegan", G_STYLE, INERT_STYLE, _names_of_g_style, ("lod", "synthesis/lod"), ("mapping", "synthesis")
+        "stylegan", GStyle, INERT_STYLE, _names_of_g_style, ("lod", "synthesis/lod"), ("mapping", "synthesis")
     ),
-    "G_paper": Function("progan", G_PAPER, INERT_PAPER, _names_of_g_paper),
+    "G_paper": Function("progan", GPaper, INERT_PAPER, _names_of_g_paper),
 }
 CRITICS = {
-    "D_basic": Function("stylegan", D_BASIC, INERT, _names_of_critic),
-    "D_paper": Function("progan", D_PAPER, INERT, _names_of_critic),
+    "D_basic": Function("stylegan", DBasic, INERT, _names_of_critic),
+    "D_paper": Function("progan", DPaper, INERT, _names_of_critic),
 }

@@ -11,6 +11,7 @@ import math
 import os
 import pickletools
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +43,10 @@ ALLOWED = {
 MOST_INSTRUCTIONS = 300_000  # the official files have some ten thousand
 NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")  # the kinds of array that hold numbers
 
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-EMPTY: dict[str, Any] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}
 LITERALS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
 LITERALS |= {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
 LITERALS |= {"SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"}
-TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
 @dataclass(eq=False)
@@ -172,11 +171,22 @@ class Machine:
             self.stack.append(argument)
         elif name in CONSTANTS:
             self.stack.append(CONSTANTS[name])
-        elif name in EMPTY:
-            self.stack.append(EMPTY[name]())
+        elif name in COLLECTIONS:
+            items = self.items(name)
+            self.stack.append(COLLECTIONS[name](items))
+        elif name in ("APPEND", "APPENDS"):
+            items = self.items(name)
+            same_type(self.stack[-1], list).extend(items)
+        elif name in ("SETITEM", "SETITEMS"):
+            items = self.items(name)
+            same_type(self.stack[-1], dict).update(pairs(items))
         elif name == "MARK":
             self.below.append(self.stack)
             self.stack = []
+        elif name in ("POP", "POP_MARK"):
+            self.items(name)
+        elif name == "DUP":
+            self.stack.append(self.stack[-1])
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             self.memo[len(self.memo) if argument is None else argument] = self.stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
@@ -184,43 +194,24 @@ class Machine:
         elif name in ("GLOBAL", "INST", "STACK_GLOBAL"):
             self.find(name, argument)
         elif name in ("REDUCE", "NEWOBJ"):
-            arguments = self.stack.pop()
-            self.stack.append(self.made(self.stack.pop(), arguments))
+            what, arguments = self.items(name)
+            self.stack.append(self.made(what, arguments))
         elif name == "BUILD":
             state = self.stack.pop()
             self.fill(self.stack[-1], state)
         else:
-            self.collect(name)
-
-    def to_mark(self) -> list[Any]:
-        """What is above the last mark, which goes."""
-        items, self.stack = self.stack, self.below.pop()
-        return items
-
-    def collect(self, name: str) -> None:
-        """The instructions that make or fill tuples, lists and dicts, and drop or repeat what is there."""
-        if name in TUPLES:
-            count = TUPLES[name]
-            if len(self.stack) < count:
-                raise ValueError("a tuple without its items")
-            self.stack[-count:] = [tuple(self.stack[-count:])]
-        elif name in MARKED:
-            items = self.to_mark()
-            self.stack.append(MARKED[name](items))
-        elif name in ("APPEND", "APPENDS"):
-            items = [self.stack.pop()] if name == "APPEND" else self.to_mark()
-            same_type(self.stack[-1], list).extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = [self.stack.pop(-2), self.stack.pop()] if name == "SETITEM" else self.to_mark()
-            same_type(self.stack[-1], dict).update(pairs(items))
-        elif name == "POP":
-            self.stack.pop()
-        elif name == "POP_MARK":
-            self.to_mark()
-        elif name == "DUP":
-            self.stack.append(self.stack[-1])
-        else:
             raise ModelError(f"has the pickle instruction {name}, which no official file has")
+
+    def items(self, name: str) -> list[Any]:
+        """What an instruction takes from the stack: as many items as it needs, or all above the last mark."""
+        if name not in COUNTS:
+            items, self.stack = self.stack, self.below.pop()
+            return items
+        if len(self.stack) < COUNTS[name]:
+            raise ValueError(f"{name} without its items")
+        start = len(self.stack) - COUNTS[name]
+        items, self.stack[start:] = self.stack[start:], []
+        return items
 
     def find(self, instruction: str, argument: Any) -> None:
         """A name, if it is one of those allowed."""
@@ -293,7 +284,10 @@ def pairs(items: Sequence[Any]) -> dict[Any, Any]:
     return dict(zip(items[::2], items[1::2], strict=True))
 
 
-MARKED: dict[str, Callable[[list[Any]], Any]] = {"TUPLE": tuple, "LIST": list, "DICT": pairs}
+COUNTS = {"EMPTY_TUPLE": 0, "EMPTY_LIST": 0, "EMPTY_DICT": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+COUNTS |= {"POP": 1, "APPEND": 1, "SETITEM": 2, "REDUCE": 2, "NEWOBJ": 2}
+COLLECTIONS: dict[str, Callable[[list[Any]], Any]] = {"LIST": list, "EMPTY_LIST": list, "DICT": pairs}
+COLLECTIONS |= {"EMPTY_DICT": pairs} | dict.fromkeys(["TUPLE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"], tuple)
 
 
 def same_type(value: Any, wanted: type) -> Any:
@@ -303,20 +297,21 @@ def same_type(value: Any, wanted: type) -> Any:
     return value
 
 
-def shown(value: Any, depth: int = 2, longest: int = 60) -> str:
-    """A value from a pickle for a message: one line, however long, deep or odd it is."""
-    if isinstance(value, Array) and value.value is not None:
-        return f"<array of shape {list(value.value.shape)}>"
-    if hasattr(value, "dtype"):
-        value = value.item()
-    if isinstance(value, str):
-        return repr(value) if len(value) <= longest else f"{value[:longest]!r}..."
-    if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() < 100):
-        return repr(value)
-    if not isinstance(value, list | tuple | dict) or not depth:
-        return f"<{type(value).__name__}>"
-    entries, more = list(value)[:6], ", ..." if len(value) > 6 else ""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{shown(key, 0)}: {shown(value[key], depth - 1)}' for key in entries)}{more}}}"
-    text = ", ".join(shown(entry, depth - 1) for entry in entries) + more
-    return f"({text})" if isinstance(value, tuple) else f"[{text}]"
+class _Short(reprlib.Repr):
+    """Writes a value from a pickle in one short line, however large or deep it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring = 2, 60
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() < 100 else "<int>"
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        if isinstance(value, Array) and value.value is not None:
+            return f"<array of shape {list(value.value.shape)}>"
+        value = value.item() if hasattr(value, "dtype") else value
+        return repr(value) if value is None or isinstance(value, bool | float) else f"<{type(value).__name__}>"
+
+
+shown = _Short().repr
