@@ -33,11 +33,15 @@ class Dataset:
 
     def __init__(self, path: str | os.PathLike[str], resolution: int | None = None) -> None:
         self.path = Path(path)
-        facts = _facts(self.path)
+        facts, shown = _find_facts(self.path), printable(path)
+        if facts is None:
+            raise DataError(f"{shown} is no prepared data set: make one with `stylegrow data prepare`")
+        if facts["format_version"] > FORMAT_VERSION:
+            raise DataError(f"{shown} was prepared by a newer version: update this program or prepare the data again")
         own = facts["resolution"]
         if resolution is not None and resolution > own:
             reason = f"was prepared at {own} px: leave --resolution out or prepare the original images again"
-            raise DataError(f"--resolution {resolution}: {printable(path)} {reason}")
+            raise DataError(f"--resolution {resolution}: {shown} {reason}")
         self.name: str = facts["name"]
         self.source: str = facts["source"]
         self.settings: dict[str, Any] = facts["settings"]
@@ -173,21 +177,18 @@ def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.
 def is_prepared(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a prepared data set."""
     try:
-        facts = json.loads((Path(path).expanduser() / "pyramid.json").read_bytes())
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: the home of a user who does not exist
+        return _find_facts(Path(path).expanduser()) is not None
+    except RuntimeError:  # the home of a user who does not exist
         return False
-    return isinstance(facts, dict) and facts.get("format") == FORMAT
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    if not is_prepared(path):
-        raise DataError(f"{printable(path)} is no prepared data set: make one with `stylegrow data prepare`")
-    facts = _read_json(path / "pyramid.json")
-    if facts["format_version"] > FORMAT_VERSION:
-        raise DataError(
-            f"{printable(path)} was prepared by a newer version: update this program or prepare the data again"
-        )
-    return facts
+def _find_facts(path: Path) -> dict[str, Any] | None:
+    """The content of a folder's pyramid.json; None where it has none of ours."""
+    try:
+        facts = json.loads((path / "pyramid.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else None
 
 
 def _read_json(path: Path) -> Any:

@@ -155,8 +155,6 @@ def _shrink(image: Image.Image, resolution: int) -> Image.Image:
     """`image` with its longer side at `resolution`."""
     longer = max(image.size)
     width, height = (max(1, round(side * resolution / longer)) for side in image.size)
-    if (width, height) == image.size:
-        return image
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
 
 

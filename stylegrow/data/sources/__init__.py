@@ -38,8 +38,6 @@ def find_source(
             return idx.find(fashion_mnist.of_torchvision(path) or path) or folder.find(path)
         if path.is_file() and zipfile.is_zipfile(path):
             return archive.find(path)
-    except OSError as error:
-        raise DataError(f"data {shown}: {error.strerror}: {what}") from error
-    except RuntimeError as error:  # of expanduser and resolve
-        raise DataError(f"data {shown}: {error}: {what}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: of expanduser and resolve
+        raise DataError(f"data {shown}: {getattr(error, 'strerror', error)}: {what}") from error
     raise DataError(f"data {shown}: neither a folder nor a zip file: {what}")
