@@ -1,4 +1,4 @@
-"""Frames into a video that browsers play: H.264 by PyAV, or an animated WebP, for pages that show only images."""
+"""Videos that browsers play: H.264 by PyAV, or an animated WebP for pages that show only images."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -31,8 +31,8 @@ def write_video(
     at all; the `text` chunks of a PNG go into its metadata. Returns its path. OSError when it cannot be written.
     """
     file_format = file_format or ("mp4" if has_h264() else "webp")
-    write, suffix = (_write_mp4 if file_format == "mp4" else _write_webp), f".{file_format}"
-    path = folder / f"{name}{suffix}"
+    write = _write_mp4 if file_format == "mp4" else _write_webp
+    path = folder / f"{name}.{file_format}"
     with replacing(path) as partial:
         write(partial, (np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames), fps, text or {})
     return path
