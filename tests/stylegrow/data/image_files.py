@@ -81,8 +81,13 @@ def _gamma(value: float) -> bytes:
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * value))
 
 
-def encoded(pixels, kind="PNG", **options) -> bytes:
-    """The bytes of an image file."""
+def encoded(image, kind="PNG", **options) -> bytes:
+    """The bytes of an image file, of pixels or a Pillow image."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, **options)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
     return file.getvalue()
+
+
+def idx(values: np.ndarray, magic: int | None = None) -> bytes:
+    """The content of an idx file of bytes, as MNIST's are."""
+    return struct.pack(f">{1 + values.ndim}i", magic or 0x800 + values.ndim, *values.shape) + values.tobytes()

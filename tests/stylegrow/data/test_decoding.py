@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from stylegrow.data.decoding import UnusableError, is_grey, open_image, square
 from stylegrow.data.request import Shape
@@ -33,18 +33,13 @@ def whole(value, mode="RGB", size=(8, 8)):
     return np.asarray(Image.new(mode, size, value))
 
 
-def test_pixels_of_the_right_size_are_kept():
-    pixels = noise((8, 8))
-    image = made(encoded(pixels))
-    assert np.array_equal(rows(image), pixels)
-    assert image.pixels.flags.c_contiguous
-    assert not image.enlarged
-
-
-@pytest.mark.parametrize(("size", "box"), [((13, 8), np.s_[:, 2:10]), ((8, 11), np.s_[1:9])])
+@pytest.mark.parametrize(("size", "box"), [((8, 8), np.s_[:]), ((13, 8), np.s_[:, 2:10]), ((8, 11), np.s_[1:9])])
 def test_crop_takes_the_centre(size, box):
     pixels = noise(size)
-    assert np.array_equal(rows(made(encoded(pixels))), pixels[box])
+    image = made(encoded(pixels))
+    assert np.array_equal(rows(image), pixels[box])
+    assert image.pixels.flags.c_contiguous
+    assert not image.enlarged
 
 
 def test_pad_keeps_all_and_adds_black():
@@ -82,10 +77,11 @@ def test_large_jpeg_equals_its_png():
     assert np.abs(png - jpeg).max() <= 3
 
 
-def test_enlarged_is_told():
-    assert made(encoded(noise((7, 40)))).enlarged
-    assert not made(encoded(noise((7, 40))), fit="pad").enlarged
-    assert made(encoded(noise((7, 6))), fit="pad").enlarged
+@pytest.mark.parametrize(
+    ("size", "fit", "enlarged"), [((7, 40), "crop", True), ((7, 40), "pad", False), ((7, 6), "pad", True)]
+)
+def test_enlarged_images_are_counted(size, fit, enlarged):
+    assert made(encoded(noise(size)), fit=fit).enlarged == enlarged
 
 
 def test_28_px_get_a_black_border():
@@ -128,60 +124,39 @@ def test_broken_metadata_is_no_reason_to_skip():
     assert np.array_equal(rows(made(encoded(pixels, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"))), pixels)
 
 
-def test_profile_with_red_and_green_exchanged():
-    image = rows(made(encoded(whole("red"), icc_profile=rgb_profile(red=G, green=R))))
-    assert np.abs(image.astype(int) - (0, 255, 0)).max() <= 2
-
-
-def test_linear_profile():
-    image = rows(made(encoded(whole((55, 55, 55)), icc_profile=rgb_profile(gamma=1.0))))
-    assert np.abs(image.astype(int) - 128).max() <= 1  # the linear value of sRGB's 128 is 55.04
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_grey_profile(channels):
-    image = made(encoded(whole(55, "L"), icc_profile=grey_profile(1.0)), channels=channels)
-    assert np.abs(image.pixels.astype(int) - 128).max() <= 1
-    assert not image.profile_ignored
-
-
-def test_rgb_profile_of_a_grey_image():
-    image = made(encoded(whole(55, "L"), icc_profile=rgb_profile(gamma=1.0)), channels=1)
-    assert np.abs(image.pixels.astype(int) - 128).max() <= 1
-
-
-def test_cmyk():
-    ink = whole((255, 0, 0, 0), "CMYK")
-    file = io.BytesIO()
-    Image.fromarray(ink, "CMYK").save(file, "TIFF")
-    assert (rows(made(file.getvalue())) == (0, 255, 255)).all()
-
-
-@pytest.mark.parametrize(("ink", "expected"), [((255, 255, 255, 0), 255), ((0, 0, 0, 255), 0)])
-def test_cmyk_profile(ink, expected):
-    file = io.BytesIO()
-    Image.new("CMYK", (8, 8), ink).save(file, "TIFF", icc_profile=black_only_profile())
-    image = made(file.getvalue())
+@pytest.mark.parametrize(
+    ("colour", "mode", "profile", "channels", "expected"),
+    [
+        ("red", "RGB", rgb_profile(red=G, green=R), 3, (0, 255, 0)),
+        ((55, 55, 55), "RGB", rgb_profile(gamma=1.0), 3, 128),  # the linear value of sRGB's 128 is 55.04
+        (55, "L", grey_profile(1.0), 1, 128),
+        (55, "L", grey_profile(1.0), 3, 128),
+        (55, "L", rgb_profile(gamma=1.0), 1, 128),
+        ((255, 255, 255, 0), "CMYK", black_only_profile(), 3, 255),
+        ((0, 0, 0, 255), "CMYK", black_only_profile(), 3, 0),
+    ],
+)
+def test_profile_is_applied(colour, mode, profile, channels, expected):
+    content = encoded(Image.new(mode, (8, 8), colour), "TIFF", icc_profile=profile)
+    image = made(content, channels=channels)
     assert np.abs(rows(image).astype(int) - expected).max() <= 1
     assert not image.profile_ignored
 
 
-def test_srgb_changes_nothing():
-    pixels = noise((8, 8))
-    from PIL import ImageCms
-
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = made(encoded(pixels, icc_profile=profile))
-    assert np.array_equal(rows(image), pixels)
-    assert not image.profile_ignored
+def test_cmyk_without_a_profile():
+    assert (rows(made(encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "TIFF"))) == (0, 255, 255)).all()
 
 
-@pytest.mark.parametrize("profile", [b"no profile", rgb_profile()[:200], black_only_profile(), grey_profile(1.0)])
-def test_unusable_profile_is_ignored_and_reported(profile):
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+UNUSABLE = (b"no profile", rgb_profile()[:200], black_only_profile(), grey_profile(1.0))
+
+
+@pytest.mark.parametrize("profile", [SRGB, *UNUSABLE])
+def test_srgb_and_unusable_profiles_change_nothing(profile):
     pixels = noise((8, 8))
     image = made(encoded(pixels, icc_profile=profile))
     assert np.array_equal(rows(image), pixels)
-    assert image.profile_ignored
+    assert image.profile_ignored == (profile is not SRGB)
 
 
 def test_transparency_is_on_white():
@@ -209,9 +184,7 @@ def test_palette_with_transparency():
     image = Image.fromarray(np.array([[0, 1]] * 2, np.uint8).repeat(4, 0).repeat(4, 1), "P")
     image.putpalette([200, 100, 50, 0, 0, 255])
     for kind in ("PNG", "GIF"):
-        file = io.BytesIO()
-        image.save(file, kind, transparency=1)
-        read = rows(made(file.getvalue()))
+        read = rows(made(encoded(image, kind, transparency=1)))
         assert (read[:, :4] == (200, 100, 50)).all()
         assert (read[:, 4:] == 255).all()
 
@@ -241,7 +214,7 @@ def grey(content: bytes) -> bool:
     return is_grey(open_image(io.BytesIO(content)))
 
 
-def test_grey_is_told_by_the_header():
+def test_grey_is_known_from_the_header():
     pixels = noise((8, 8), channels=1)
     assert grey(encoded(pixels))
     assert grey(encoded(pixels, "JPEG"))
@@ -252,16 +225,12 @@ def test_grey_is_told_by_the_header():
     for kind in ("PNG", "TIFF"):
         for colours in (lambda i: (i, i, i)), (lambda i: (i, i, 255 - i)):
             palette.putpalette([v for i in range(256) for v in colours(i)])
-            file = io.BytesIO()
-            palette.save(file, kind)
-            assert grey(file.getvalue()) == (colours(1) == (1, 1, 1))
+            assert grey(encoded(palette, kind)) == (colours(1) == (1, 1, 1))
 
 
 def several(kind: str) -> bytes:
     frames = [Image.fromarray(noise((8, 8), seed)) for seed in range(3)]
-    file = io.BytesIO()
-    frames[0].save(file, kind, save_all=True, append_images=frames[1:])
-    return file.getvalue()
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
 def test_photograph_with_a_second_frame_is_used():
@@ -298,7 +267,7 @@ PNG = encoded(noise((64, 64)))
     ],
 )
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_unusable_files_are_told_apart(content, reason):
+def test_unusable_files_have_their_reasons(content, reason):
     with pytest.raises(UnusableError, match=reason):
         made(content)
 

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import struct
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,14 +15,10 @@ from stylegrow.common.errors import DataError
 from stylegrow.data import open_dataset
 from stylegrow.data.sources import fashion_mnist, find_source
 from stylegrow.data.sources.idx import FASHION_CLASSES
+from tests.stylegrow.data.image_files import idx
 
 IMAGES, LABELS = fashion_mnist.FILES
 PACKAGE = fashion_mnist.PACKAGE  # before the tests look elsewhere
-
-
-def idx(values: np.ndarray) -> bytes:
-    """The content of an idx file."""
-    return struct.pack(f">{1 + values.ndim}i", 0x800 + values.ndim, *values.shape) + values.tobytes()
 
 
 PIXELS = np.random.RandomState(0).randint(0, 256, (60, 28, 28)).astype(np.uint8)

@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import pickle
-import struct
 import zipfile
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from stylegrow.data.request import Shape
 from stylegrow.data.sources import find_source
 from stylegrow.data.sources.base import default_resolution, safe_name
 from stylegrow.data.sources.idx import FASHION_CLASSES
-from tests.stylegrow.data.image_files import encoded, folder_of, noise, save
+from tests.stylegrow.data.image_files import encoded, folder_of, idx, noise, save
 
 SHAPE = Shape(8, 3)
 
@@ -218,19 +217,14 @@ def test_damaged_zip_is_refused(tmp_path):
         find_source(archive)
 
 
-def idx(path: Path, values: np.ndarray, magic=None) -> Path:
-    content = struct.pack(f">{1 + values.ndim}i", magic or 0x800 + values.ndim, *values.shape) + values.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return path
-
-
 def mnist(folder: Path, ending=".gz", count=12):
+    folder.mkdir(parents=True, exist_ok=True)
     pixels = np.stack([noise((28, 28), i, channels=1) for i in range(count)])
-    idx(folder / f"train-images-idx3-ubyte{ending}", pixels)
-    idx(folder / f"train-labels-idx1-ubyte{ending}", np.arange(count, dtype=np.uint8) % 10)
-    idx(folder / f"t10k-images-idx3-ubyte{ending}", pixels[:3])
-    idx(folder / f"t10k-labels-idx1-ubyte{ending}", np.zeros(3, np.uint8))
+    labels = np.arange(count, dtype=np.uint8) % 10
+    for part, size in (("train", count), ("t10k", 3)):
+        for kind, values in (("images-idx3", pixels[:size]), ("labels-idx1", labels[:size])):
+            content = idx(values)
+            (folder / f"{part}-{kind}-ubyte{ending}").write_bytes(gzip.compress(content) if ending else content)
     return pixels
 
 
@@ -260,14 +254,14 @@ def test_damaged_idx_files_are_named(tmp_path):
     kinds.write_bytes(kinds.read_bytes()[:-1])
     with pytest.raises(DataError, match="train-labels-idx1-ubyte does not hold"):
         find_source(tmp_path)
-    idx(kinds, np.zeros(11, np.uint8))
+    kinds.write_bytes(idx(np.zeros(11, np.uint8)))
     with pytest.raises(DataError, match="11 labels for 12 images"):
         find_source(tmp_path)
     kinds.unlink()
     images.write_bytes(images.read_bytes()[:-1])
     with pytest.raises(DataError, match="train-images-idx3-ubyte does not hold"):
         find_source(tmp_path).image(0, SHAPE)
-    idx(images, pixels, magic=0x903)
+    images.write_bytes(idx(pixels, magic=0x903))
     with pytest.raises(DataError, match="no idx file"):
         find_source(tmp_path)
     images.rename(tmp_path / "train-images-idx3-ubyte.gz")
