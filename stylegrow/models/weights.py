@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
-from stylegrow.common.text import one_line
+from stylegrow.common.text import one_line, printable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,12 +59,20 @@ def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:
     return network.eval()
 
 
+def difference(wanted: Set[str], found: Set[str], kind: str) -> str:
+    """Which names (of this `kind`) are missing or too many, as part of a message; empty where all are there."""
+    for names, problem in ((wanted - found, "lacks the"), (found - wanted, "has the unexpected")):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            return f"{problem} {kind}{printable(min(names))}{more}"
+    return ""
+
+
 def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
     architecture, arguments = ARCHITECTURES[config["architecture"]], config[role]
     known = {field.name: field.default for field in fields(getattr(architecture, f"{role}_config"))}
-    if known.keys() != arguments.keys():
-        name = min(known.keys() ^ arguments.keys())
-        raise ModelError(f"{path}: {role} {'lacks the' if name in known else 'has the unknown'} argument {name!r}")
+    if problem := difference(known.keys(), arguments.keys(), "argument "):
+        raise ModelError(f"{path}: {role} {problem}")
     for name, value in arguments.items():
         if not _plausible(value, known[name]):
             problem = f"{name} cannot be {reprlib.repr(value)}"
@@ -100,13 +108,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
     import torch
 
-    for names, problem in (
-        (wanted.keys() - found.keys(), "lacks"),
-        (found.keys() - wanted.keys(), "has the unexpected"),
-    ):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ModelError(f"{path}: {problem} {min(names)}{more}; it does not fit config.json")
+    if problem := difference(wanted.keys(), found.keys(), "weight "):
+        raise ModelError(f"{path}: {problem}; it does not fit config.json")
     for name, tensor in wanted.items():
         if found[name].shape != tensor.shape:
             shapes = f"{list(found[name].shape)} does not fit config.json, which needs {list(tensor.shape)}"

@@ -22,6 +22,7 @@ from stylegrow.common.text import one_line
 from stylegrow.models.folders import check_new_folder, save_model
 from stylegrow.models.official.networks import CONV, CONV_OUT_IN, CRITICS, GENERATORS, Axes, Function
 from stylegrow.models.official.pickles import Array, Network, read_pickle, shown
+from stylegrow.models.weights import difference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -239,7 +240,8 @@ def _network(make: type[nn.Module], part: Part) -> nn.Module:
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ModelError(f"has a {part.role} whose static_kwargs make no network ({one_line(error)})") from error
     names = dict(part.function.names(arguments))
-    _check_names(part, names)
+    if problem := difference(names.keys(), part.variables.keys(), f"variable {part.role}/"):
+        raise ModelError(f"{problem}; it does not fit the static_kwargs")
     in_out = part.has_conv0_up_in_out()
     plan, state = network.state_dict(), {}
     for official, (name, axes) in names.items():
@@ -247,16 +249,6 @@ def _network(make: type[nn.Module], part: Part) -> nn.Module:
         state[name] = _tensor(part.taken(official), plan[name].shape, axes, f"{part.role}/{official}")
     network.load_state_dict(state, assign=True)
     return network
-
-
-def _check_names(part: Part, wanted: Mapping[str, Any]) -> None:
-    for names, problem, which in (
-        (wanted.keys() - part.variables.keys(), "lacks", "which its static_kwargs call for"),
-        (part.variables.keys() - wanted.keys(), "has", "which its static_kwargs do not call for"),
-    ):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ModelError(f"{problem} the variable {part.role}/{_text(min(names))}{more}, {which}")
 
 
 def _tensor(value: np.ndarray, wanted: tuple[int, ...], axes: Axes, where: str) -> Tensor:

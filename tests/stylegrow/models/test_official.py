@@ -486,7 +486,7 @@ def test_missing_variable_of_a_component_is_named(name, tmp_path):
 def test_variables_that_the_arguments_do_not_call_for_are_named(tmp_path):
     networks = stylegan()
     variables(networks).append(("extra", np.zeros(3, np.float32)))
-    assert "has the variable Gs/extra" in refusal(tmp_path, networks)
+    assert "has the unexpected variable Gs/extra" in refusal(tmp_path, networks)
     networks = progan()
     variables(networks).append(variables(networks)[1])
     assert "twice" in refusal(tmp_path, networks)
