@@ -12,14 +12,18 @@ from torch import Tensor
 
 from stylegrow.common.images import to_uint8
 from stylegrow.common.text import printable
-from stylegrow.metrics import fidelity, msssim, neighbours, ppl, swd
+from stylegrow.metrics import fidelity, mixing, msssim, neighbours, ppl, swd
 from stylegrow.metrics.attributes import compare_attributes
 from stylegrow.metrics.classifier import load_classifier
 from stylegrow.metrics.features import EmbeddedNetwork, RealFeatures, embedded, find_features
+from stylegrow.metrics.flatness import corner_deviations, flatness
+from stylegrow.metrics.intact import load_detector
 from stylegrow.metrics.reals import Reals, blurred_images, check_data, check_generator, choose_reals, noisy_images
 from stylegrow.metrics.results import Result
+from stylegrow.metrics.siblings import siblings
 from stylegrow.metrics.table import DEFAULT, METRICS, check_names
 from stylegrow.sampling import generation
+from stylegrow.sampling.inputs import BANDS
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 CHOSEN, OTHERS, FAKES, DIRECTIONS, NOISE = range(1, 6)  # streams of random numbers
 
 # What a set of N images is known by, for each need of its metrics: features [N, D], patches by resolution, similarities
-# of pairs [N / 2], readings [N] by attribute.
+# of pairs [N / 2], readings [N] by attribute, deviations in corners [N], verdicts on faces [N].
 Digest = dict[str, Any]
 Value = tuple[float, float | None]  # a number, and its standard deviation where it is a mean over splits
 
@@ -92,6 +96,10 @@ class Evaluator:
             self._real_features = RealFeatures(self.reals, self._features, cache, quiet)
         if "readings" in self._needs:
             self._classifier = load_classifier().to(device)
+        if "mixing" in self.names:
+            self._needs.add("verdicts")  # on the real images of its floor
+        if "verdicts" in self._needs:
+            self._detector = load_detector().to(device)
         if "ppl" in self.names:
             self._ppl_network = network if isinstance(network, EmbeddedNetwork) else embedded().to(device).eval()
 
@@ -103,7 +111,7 @@ class Evaluator:
         where the generator does not fit the data.
         """
         setting = setting or generation.Setting(noise="random")
-        check_generator(self.reals, generator, self._cond)
+        check_generator(self.reals, generator, self._cond, self.names)
         training = generator.training
         generator.eval()  # a StyleGAN in training would move its average w
         try:
@@ -115,6 +123,8 @@ class Evaluator:
                         results += self._path_lengths(generator, setting)
                     case "neighbours":
                         results.append(self._neighbours(generator, setting))
+                    case "mixing":
+                        results += self._mixing(generator, setting)
                     case _:
                         results += self._compared(name, digest)
             return results
@@ -153,6 +163,8 @@ class Evaluator:
     def _compare(self, name: str, reals: Digest, others: Digest) -> dict[str, Value]:
         """The numbers of a set of images by the names of results."""
         match METRICS[name].needs:
+            case "features" if name == "siblings":
+                return {"siblings": (siblings(reals["features"], others["features"]), None)}
             case "features":
                 return fidelity.compare_features(name, reals["features"], others["features"], self._seed)
             case "patches":
@@ -161,10 +173,14 @@ class Evaluator:
                 return levels | {"swd_avg": (float(np.mean(list(found.values()))), None)}
             case "similarity":
                 return {"msssim": (float(others["similarity"].mean()), None)}
+            case "corners":
+                return {result: (value, None) for result, value in flatness(others["corners"]).items()}
+            case "verdicts":
+                return {"intact": (float(others["verdicts"].mean()), None)}
         return {}
 
     def _real_digests(self) -> tuple[Digest, Digest, dict[str, Value]]:
-        """(digest of the real images, the others' readings, the others' numbers: the floors)."""
+        """(digest of the real images, the others' readings and verdicts, the others' numbers: the floors)."""
         if self._known is None:
             found = []
             for stream, indices in ((CHOSEN, self.reals.chosen), (OTHERS, self.reals.others)):
@@ -174,8 +190,8 @@ class Evaluator:
             floors: dict[str, Value] = {}
             for name in self.names:
                 floors |= self._compare(name, *found)
-            # Of the others only the readings are needed again; patches take much memory.
-            self._known = found[0], {"readings": found[1].get("readings")}, floors
+            # Of the others only these are needed again; patches take much memory.
+            self._known = found[0], {need: found[1].get(need) for need in ("readings", "verdicts")}, floors
         return self._known
 
     def _digest(self, batches: Iterable[np.ndarray], needs: set[Any], stream: int) -> Digest:
@@ -195,6 +211,10 @@ class Evaluator:
                         found.append(msssim.ms_ssim(rgb[0:pairs:2], rgb[1:pairs:2]))
                     case "readings":
                         found.append(self._classifier.read(rgb))
+                    case "corners":
+                        found.append(corner_deviations(images))
+                    case "verdicts":
+                        found.append(self._detector.passes(rgb))
         return {need: joined(found) for need, found in parts.items()}
 
     def _path_lengths(self, generator: Generator, setting: generation.Setting) -> list[Result]:
@@ -232,12 +252,30 @@ class Evaluator:
             figure=neighbours.figure(images[first], shown, distances[first], floor),
         )
 
+    def _mixing(self, generator: Generator, setting: generation.Setting) -> list[Result]:
+        """The share of intact faces in a grid of mixtures, for each band of styles."""
+        floor, side = float(self._real_digests()[1]["verdicts"].mean()), mixing.rows_of(self.samples)
+        seeds, labels = self._seeds()[: 2 * side], self._labels(generator)
+        labels = None if labels is None else labels[: 2 * side]
+        results = []
+        for band in BANDS:
+            images = self._full_size(mixing.mixtures(generator, seeds, band, setting, labels, self._batch))
+            intact = float(np.concatenate([self._detector.passes(part) for part in images]).mean())
+            better = METRICS["mixing"].better
+            results.append(Result(f"mixing_{band}", intact, floor, side**2, better=better))
+        return results
+
     def _generated(self, generator: Generator, setting: generation.Setting, count: int) -> Iterator[np.ndarray]:
         """The generator's first `count` images, uint8 [n, C, R, R], an even number at a time."""
         labels, batch = self._labels(generator), self._batch or generation.largest_batch(generator, setting)
         labels = None if labels is None else labels[:count]
-        for batch_images in generation.images(generator, self._seeds()[:count], setting, labels, batch + batch % 2):
-            images = to_uint8(batch_images).transpose(0, 3, 1, 2)
+        seeds = self._seeds()[:count]
+        return self._full_size(generation.images(generator, seeds, setting, labels, batch + batch % 2))
+
+    def _full_size(self, batches: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        """Batches of a stage's images as uint8 [n, C, R, R]."""
+        for batch in batches:
+            images = to_uint8(batch).transpose(0, 3, 1, 2)
             factor = self.reals.resolution // images.shape[-1]
             yield images.repeat(factor, axis=2).repeat(factor, axis=3)
 

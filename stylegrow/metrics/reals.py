@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stylegrow.architectures import has_styles
 from stylegrow.common.errors import DataError, InputError
-from stylegrow.metrics.table import METRICS
+from stylegrow.metrics.table import METRICS, check_styles
 from stylegrow.sampling import generation
 
 if TYPE_CHECKING:
@@ -87,16 +88,17 @@ def choose_reals(
 
 def check_data(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
     """InputError for a metric that this data set does not have."""
-    if "attributes" in names and dataset.name != "toonhead":
-        raise InputError("--metrics attributes: is for the embedded faces; leave it out for other data")
     for name in names:
+        if METRICS[name].of_faces and dataset.name != "toonhead":
+            raise InputError(f"--metrics {name}: is for the embedded faces; leave it out for other data")
         if resolution < (least := METRICS[name].least_resolution):
             raise InputError(f"--metrics {name}: needs images of at least {least} px, not {resolution}; leave it out")
 
 
-def check_generator(reals: Reals, generator: Generator, cond: str | None) -> None:
-    """InputError where a generator's images or labels are others than the data's."""
+def check_generator(reals: Reals, generator: Generator, cond: str | None, names: Sequence[str]) -> None:
+    """InputError where a generator's images or labels are others than the data's, or it lacks what a metric needs."""
     data, channels = reals.dataset, generator.config.image_channels
+    check_styles(names, has_styles(generator))
     if generator.resolution != reals.resolution:
         raise InputError(
             f"--model: draws {generator.resolution} px, the real images have {reals.resolution} px; "

@@ -9,7 +9,7 @@ from typing import Literal
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 
-Need = Literal["features", "patches", "similarity", "readings", "generator"]
+Need = Literal["features", "patches", "similarity", "readings", "corners", "verdicts", "generator"]
 Better = Literal["lower", "higher", "floor"]
 
 
@@ -20,11 +20,13 @@ class Metric:
     Attributes:
         name: as the option takes it.
         needs: what it is computed from: the "features" of a network, "patches" of a Laplacian pyramid, the "similarity"
-            of pairs of images, the attribute classifier's "readings", or the "generator" itself.
+            of pairs of images, the attribute classifier's "readings", the unevenness of their "corners", the detector's
+            "verdicts" on faces, or the "generator" itself.
         results: the names of its results, up to the first "_" ("swd" for "swd_16").
         better: the direction that is better; "floor" for values that ought to be as the floor is.
-        decides: the result whose lowest value marks the best model of a run; None where none can.
+        decides: the result whose best value marks the best model of a run; None where none can.
         least_resolution: of the images, in px.
+        of_faces: whether it is for the embedded faces alone.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Metric:
     better: Better = "lower"
     decides: str | None = None
     least_resolution: int = 4
+    of_faces: bool = False
 
 
 METRICS = {
@@ -44,13 +47,17 @@ METRICS = {
         Metric("dc", "features", ("density", "coverage"), "higher"),
         Metric("swd", "patches", ("swd",), decides="swd_avg", least_resolution=16),
         Metric("msssim", "similarity", ("msssim",), "floor", least_resolution=16),
-        Metric("attributes", "readings", ("attributes",), decides="attributes"),
+        Metric("attributes", "readings", ("attributes",), decides="attributes", of_faces=True),
+        Metric("flatness", "corners", ("flatness",), decides="flatness", least_resolution=32),
+        Metric("intact", "verdicts", ("intact",), "higher", "intact", least_resolution=64, of_faces=True),
+        Metric("siblings", "features", ("siblings",)),
+        Metric("mixing", "generator", ("mixing",), "higher", least_resolution=64, of_faces=True),
         Metric("ppl", "generator", ("ppl",), decides="ppl_z_full"),
         Metric("neighbours", "generator", ("neighbours",), "floor"),
     )
 }
 DEFAULT = ("fd", "kid", "pr", "dc")
-# Those that can come first in training's --metrics, and the result that decides there.
+# Those that can come first in training's --metrics, and the result that decides there: METRICS say in which direction.
 DECIDING = {metric.name: metric.decides for metric in METRICS.values() if metric.decides}
 CHOICES = ("fd", "fid", *list(METRICS)[1:])
 
@@ -75,6 +82,12 @@ def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
         raise InputError("--metrics fid: is by Inception's features; add --features inception, or ask for fd")
     # With Inception's features both names mean the FID.
     return tuple(dict.fromkeys("fd" if name == "fid" else name for name in names))
+
+
+def check_styles(names: Sequence[str], has_styles: bool) -> None:
+    """InputError for a metric of styles where the network has none."""
+    if "mixing" in names and not has_styles:
+        raise InputError("--metrics mixing: is for networks with styles, and a ProGAN has none; leave it out")
 
 
 def names_in(option: str) -> list[str]:

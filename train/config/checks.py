@@ -40,7 +40,7 @@ def metric_names(options: Options) -> tuple[str, ...]:
     chosen = check_names(names, inception=False)
     if chosen[0] not in DECIDING:
         raise InputError(
-            f"--metrics {options.metrics}: the lowest value of the first decides on best/, and {chosen[0]} is not "
-            f"better the lower it is; name one of {', '.join(DECIDING)} first"
+            f"--metrics {options.metrics}: the first decides on best/, and {chosen[0]} cannot; "
+            f"name one of {', '.join(DECIDING)} first"
         )
     return chosen

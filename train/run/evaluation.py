@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError, ModelError, RunError
 from stylegrow.common.files import append_line, write_whole
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import duration, with_deviation
 from stylegrow.data import Dataset
 from stylegrow.metrics import Result
-from stylegrow.metrics.table import DECIDING
+from stylegrow.metrics.table import DECIDING, check_styles
 from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
 from stylegrow.sampling.generation import Setting
@@ -37,6 +38,7 @@ def check_metrics(config: RunConfig, dataset: Dataset) -> None:
     from stylegrow.metrics.reals import check_data, choose_reals
 
     _, held_out = dataset.split(config.options.holdout)
+    check_styles(names, ARCHITECTURES[config.architecture].has_styles)
     try:
         check_data(names, dataset, dataset.resolution)
         choose_reals(dataset, dataset.resolution, config.options.metrics_samples, held_out=held_out)
@@ -45,7 +47,7 @@ def check_metrics(config: RunConfig, dataset: Dataset) -> None:
 
 
 class Evaluation:
-    """The metrics of one run, evaluated by its main process, and best/: the model with the lowest first one.
+    """The metrics of one run, evaluated by its main process, and best/: the model with the best first one.
 
     Their random numbers come from streams of their own, the same every time, so that training goes on as it would
     without them. best/ holds the best model that was evaluated, also when its line in metric-*.jsonl is dropped because
@@ -109,7 +111,7 @@ class Evaluation:
         )
 
     def keep_best(self, trainer: Trainer, stage: Stage, results: Sequence[Result]) -> bool:
-        """Save the model to best/ if the first metric is lower than that of the model there; returns whether it is.
+        """Save the model to best/ if the first metric is better than that of the model there; returns whether it is.
 
         It is also saved if the model there was evaluated otherwise.
         """
@@ -118,7 +120,9 @@ class Evaluation:
         facts = {name: fact for name, fact in facts.items() if fact is not None}
         before = facts_of(self.run / "best")
         likewise = all(before.get(name) == fact for name, fact in facts.items())
-        if not math.isfinite(result.value) or (likewise and result.value >= before["metric_value"]):
+        best = before.get("metric_value", math.nan)
+        improved = result.value > best if result.better == "higher" else result.value < best
+        if not math.isfinite(result.value) or (likewise and not improved):
             return False
         facts |= {"metric_value": result.value, "metric_floor": result.floor}
         self.snapshots.save_model(self.run / "best", trainer, stage, **facts)

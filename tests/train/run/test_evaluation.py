@@ -12,7 +12,8 @@ from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
 from stylegrow.metrics import Result
 from stylegrow.metrics.table import DECIDING
-from stylegrow.models import load_discriminator, load_generator, read_config
+from stylegrow.models import load_discriminator, load_generator, read_config, save_model
+from tests.stylegrow.metrics.conftest import a_generator
 from tests.train.runs import HOLDOUT, Train, last_state, only, options, statistics
 from train.command import parse
 from train.config.checks import metric_names
@@ -143,6 +144,19 @@ def test_the_best_model_is_the_first_with_the_lowest_value(train: Train, stub, v
         assert (run / "best" / weights).read_bytes() == (run / "model" / weights).read_bytes()
 
 
+@pytest.mark.parametrize(("metric", "better", "kept"), [("intact", "higher", 0.6), ("flatness", "lower", 0.2)])
+def test_the_best_is_the_highest_where_higher_is_better(tmp_path, metric, better, kept):
+    def save(path, trainer, stage, **facts):
+        save_model(path, a_generator(resolution=4), training=facts)
+
+    config = SimpleNamespace(options=Options(metrics=metric))
+    one = evaluation.Evaluation(SimpleNamespace(config=config, run=tmp_path, save_model=save), None, print)  # type: ignore[arg-type]
+    values = [0.4, 0.5, 0.2, 0.6, float("nan"), 0.6]
+    kept_each = [one.keep_best(None, None, [Result(metric, value, 1.0, 20, better=better)]) for value in values]  # type: ignore[arg-type]
+    assert kept_each == [True, better == "higher", better == "lower", better == "higher", False, False]
+    assert read_config(tmp_path / "best")["training"]["metric_value"] == kept
+
+
 def test_the_first_metric_decides(train: Train, stub):
     assert metric_names(Options(metrics="swd, kid,swd")) == ("swd", "kid")
     assert train("--metrics", "fd,kid", "--kimg", 0.1).status == 0
@@ -233,10 +247,10 @@ def test_so_is_a_stylegan_s(train: Train, stub, finished_stylegan):
         ("--metrics lpips", "--metrics lpips: there is no such metric; choose from fd,"),
         ("--metrics fid", "--metrics fid: is by Inception's features, training evaluates the embedded; ask for fd"),
         ("--metrics ,", "--metrics: names none"),
-        ("--metrics pr,kid", "--metrics pr,kid: the lowest value of the first decides on best/, and pr is not better"),
+        ("--metrics pr,kid", "--metrics pr,kid: the first decides on best/, and pr cannot"),
         (
             "--metrics msssim",
-            "and msssim is not better the lower it is; name one of fd, kid, swd, attributes, ppl first",
+            "and msssim cannot; name one of fd, kid, swd, attributes, flatness, intact, ppl first",
         ),
         ("--metrics kid --metrics-kimg 0", "--metrics-kimg 0: give a number above 0"),
         ("--metrics kid --metrics-samples 0", "--metrics-samples 0: give a whole number of at least 1"),
