@@ -19,7 +19,7 @@ from stylegrow.metrics.breaking import broken, textured
 from stylegrow.metrics.face_network import FIRST_FACE, SIZE, FaceNetwork, moved
 
 FILE = Path(__file__).with_name("toonhead-intact.safetensors")
-FACES, HELD_OUT, STEPS, BATCH = 6000, 1500, 1500, 32
+FACES, HELD_OUT, STEPS, BATCH = 6000, 4000, 1500, 32
 DRAWN_AT = (64, 128, 256)  # px, in turn
 PASSED = 0.99  # of the held-out reals
 

@@ -150,9 +150,9 @@ def test_the_best_is_the_highest_where_higher_is_better(tmp_path, metric, better
         save_model(path, a_generator(resolution=4), training=facts)
 
     config = SimpleNamespace(options=Options(metrics=metric))
-    one = evaluation.Evaluation(SimpleNamespace(config=config, run=tmp_path, save_model=save), None, print)  # type: ignore[arg-type]
+    one = evaluation.Evaluation(SimpleNamespace(config=config, run=tmp_path, save_model=save), None, print)
     values = [0.4, 0.5, 0.2, 0.6, float("nan"), 0.6]
-    kept_each = [one.keep_best(None, None, [Result(metric, value, 1.0, 20, better=better)]) for value in values]  # type: ignore[arg-type]
+    kept_each = [one.keep_best(None, None, [Result(metric, value, 1.0, 20, better=better)]) for value in values]
     assert kept_each == [True, better == "higher", better == "lower", better == "higher", False, False]
     assert read_config(tmp_path / "best")["training"]["metric_value"] == kept
 
