@@ -36,27 +36,30 @@ def prepared(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if path.is_dir())
 
 
+def prepare(source, cache, *request):
+    """(the data set, whether it is new)."""
+    return open_or_prepare(source, Request(*request), cache=cache, workers=1, quiet=True)
+
+
 def test_prepared_once_and_found_again(tmp_path, cache):
     source = folder_of(tmp_path / "images", 5)
-    first, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
+    first, fresh = prepare(source, cache)
     assert fresh
-    again, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
-    assert not fresh
-    assert again.path == first.path
-    _, fresh = open_or_prepare(source, Request(8, "rgb"), cache=cache, quiet=True)
-    assert not fresh
+    for same in ((), (8, "rgb")):
+        again, fresh = prepare(source, cache, *same)
+        assert (again.path, fresh) == (first.path, False)
     os.utime(source / "0003.png", ns=(1, 1))
-    changed, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
+    changed, fresh = prepare(source, cache)
     assert fresh
     assert changed.path != first.path
 
 
 def test_settings_have_their_own_folders(tmp_path, cache):
     source = folder_of(tmp_path / "images", 3, (16, 12))
-    requests = [Request(*given) for given in ((8,), (4,), (8, "grey"), (8, "auto", "pad"), (8, "auto", "crop", True))]
-    paths = {open_or_prepare(source, request, cache=cache, quiet=True)[0].path for request in requests}
+    requests = [(8,), (4,), (8, "grey"), (8, "auto", "pad"), (8, "auto", "crop", True)]
+    paths = {prepare(source, cache, *request)[0].path for request in requests}
     assert len(paths) == 5
-    assert open_or_prepare(source, Request(8, "rgb"), cache=cache, quiet=True)[0].path in paths
+    assert prepare(source, cache, 8, "rgb")[0].path in paths
 
 
 def test_cache_is_found_in_the_environment(tmp_path, monkeypatch):
@@ -201,7 +204,7 @@ def test_killed_preparation_is_redone(tmp_path, cache, processes):
     assert [name.endswith(".tmp") for name in prepared(cache)] == [True]
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
-    dataset, fresh = open_or_prepare(source, Request(8, "rgb"), cache=cache, workers=1, quiet=True)
+    dataset, fresh = prepare(source, cache, 8, "rgb")
     assert fresh
     assert prepared(cache) == [dataset.path.name]
     assert np.array_equal(dataset.read(np.array([69]), 8)[0].transpose(1, 2, 0), noise((8, 8), 69))
@@ -273,10 +276,8 @@ def test_folder_that_lost_its_description_is_prepared_again(tmp_path, cache):
     source = folder_of(tmp_path / "images", 5)
     dataset = open_dataset(source, cache=cache, quiet=True)
     (dataset.path / "pyramid.json").unlink()
-    again, fresh = open_or_prepare(source, Request(), cache=cache, quiet=True)
-    assert fresh
-    assert again.path == dataset.path
-    assert len(again) == 5
+    again, fresh = prepare(source, cache)
+    assert (again.path, len(again), fresh) == (dataset.path, 5, True)
 
 
 @pytest.mark.parametrize(
