@@ -68,12 +68,3 @@ def test_help_imports_little():
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.endswith("\n[]\n")
     assert "--drop-duplicates" in result.stdout
-
-
-def test_module_can_be_run(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "stylegrow", "data", "prepare", tmp_path], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
