@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 import psutil
-import tyro
 
 from benchmarks.timing import seconds_each
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.tables import markdown_table
 
 Ask = Callable[[str, Sequence[Any]], str]
@@ -41,7 +41,7 @@ class Options:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options, description=Options.__doc__)
+    options = parse(Options, "python -m benchmarks.app")
     with tempfile.TemporaryDirectory() as files:
         os.environ["GRADIO_TEMP_DIR"] = files  # read when Gradio is imported
         from app.web.models import Models
@@ -142,4 +142,4 @@ def milliseconds(ask: Ask, name: str, data: Sequence[Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tyro
 
 from benchmarks import ours
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import DataError
 from stylegrow.data import Dataset, open_dataset
 from train.distributed.processes import SingleProcess
@@ -100,7 +100,7 @@ def painted(count: int, resolution: int, folder: Path) -> Path:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options)
+    options = parse(Options, "python -m benchmarks.data_reading")
     with tempfile.TemporaryDirectory() as folder:
         try:
             if options.synthetic:
@@ -131,4 +131,4 @@ def report(dataset: Dataset, options: Options) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -13,11 +13,11 @@ from statistics import median
 from typing import Any, Literal
 
 import torch
-import tyro
 
 from benchmarks import ours, peer, reference
 from benchmarks.timing import apart, interleaved, machine, peak_memory, ratio, seconds_each
 from progan.layers import cache_weights
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.system import available_cpus, keep_freed_memory
 from stylegrow.common.tables import markdown_table
 from stylegrow.sampling.sampler import Sampler
@@ -112,7 +112,7 @@ def compare(options: Options, network: str, batch: int) -> str:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options, description=Options.__doc__)
+    options = parse(Options, "python -m benchmarks.generating")
     print(machine(options.threads or available_cpus(), options.device))
     for network in options.networks:
         for batch in options.batches:
@@ -127,4 +127,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Literal
 
 import torch
-import tyro
 
 from benchmarks import ours
 from benchmarks.timing import apart, machine, ratio, seconds_each
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
 from train.config.schedule import Schedule
@@ -90,7 +90,7 @@ def seconds(schedule: Schedule, kimg: float, found: dict[tuple[int, bool], float
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options, description=Options.__doc__)
+    options = parse(Options, "python -m benchmarks.growing")
     print(machine(options.threads or available_cpus(), options.device))
     print(f"{options.network}, {options.preset}, precision {options.precision}\n")
     found = measure(options)
@@ -113,4 +113,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

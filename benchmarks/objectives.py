@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks import ours, plane
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import DataError
 from stylegrow.common.files import write_whole
 from stylegrow.data import open_dataset
@@ -196,7 +197,7 @@ def run(options: Options) -> Results:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options, prog="python -m benchmarks.objectives")
+    options = parse(Options, "python -m benchmarks.objectives")
     from benchmarks import objectives_page
 
     try:
@@ -212,4 +213,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import tyro
 
 from benchmarks import ours
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import text_table
 from train.distributed.processes import Processes
@@ -89,7 +89,7 @@ def launch(processes: int, threads: int) -> dict[str, float]:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options)
+    options = parse(Options, "python -m benchmarks.scaling")
     if "LOCAL_RANK" in os.environ:
         measure(options)
         return 0
@@ -113,4 +113,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

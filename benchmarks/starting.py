@@ -15,9 +15,8 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import tyro
-
 from benchmarks.timing import machine, seconds_each
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
 
@@ -85,7 +84,7 @@ def answers(url: str) -> bool:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options, description=Options.__doc__)
+    options = parse(Options, "python -m benchmarks.starting")
     print(machine(available_cpus()))
     found = {f"python {command}": seconds_each(partial(run, command), options.times) for command in COMMANDS}
     if options.app:
@@ -96,4 +95,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -14,10 +14,10 @@ from statistics import median
 from typing import Literal
 
 import torch
-import tyro
 
 from benchmarks import ours, peer, reference
 from benchmarks.timing import apart, interleaved, machine, machine_speed, peak_memory, ratio, seconds_each
+from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
 from train.distributed.processes import SingleProcess
@@ -178,7 +178,7 @@ def cells(row: str, found: Mapping[str, Found], batch: int, operations: float) -
 
 def main() -> int:
     """The command line; returns the exit status."""
-    options = tyro.cli(Options, description=Options.__doc__)
+    options = parse(Options, "python -m benchmarks.training")
     print(machine(options.threads or available_cpus(), options.device))
     if options.dry:
         print(memory_at_1024())
@@ -200,4 +200,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

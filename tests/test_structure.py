@@ -19,7 +19,7 @@ LIBRARY = GROUND | {
 ALLOWED = {
     "progan": set(),
     "stylegan": {"progan"},
-    "stylegrow": set(),
+    "stylegrow": LIBRARY,
     "stylegrow.common": set(),
     "stylegrow.architectures": GROUND,
     "stylegrow.data": {"stylegrow.common"},

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import tyro
 
-from stylegrow.common.commandline import Dtype, Integer, Text
+from stylegrow.common.commandline import Dtype, File, Folder, Integer, Text
 
 Repeated = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction]
-Folder = Annotated[str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Serve:
     """pictures drawn at once (default: what memory surely holds)"""
     max_frames: Integer = None
     """frames that a video may have (default: 240, with a GPU 1200)"""
-    leaderboard: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    leaderboard: File = None
     """an SQLite file for the game's leaderboard (default: none is kept)"""
     root_path: Text = None
     """the path that a proxy in front adds, such as /stylegrow"""

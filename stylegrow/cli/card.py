@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,12 @@ from stylegrow.cli.drawing import FigureOptions, Grid, Mix, Truncation
 from stylegrow.cli.options import ModelOptions, Seeds, check_folder, report
 from stylegrow.common.commandline import File
 from stylegrow.common.errors import InputError
+from stylegrow.rendering.figures import bands
+from stylegrow.rendering.grids import save_png
 from stylegrow.sampling.inputs import read_numbers, read_seeds
 
 if TYPE_CHECKING:
+    from stylegrow.models.cards import CardImage
     from stylegrow.sampling.sampler import Sampler
 
 MOST_SEEDS = 256  # of the grid
@@ -35,11 +39,9 @@ class Card(ModelOptions):
 
     def run(self) -> None:
         """Write the images, and then the card. InputError, before anything is written."""
-        from stylegrow.models.cards import CardImage
         from stylegrow.models.evaluation import read_evaluation
         from stylegrow.models.folders import find_model, write_card
         from stylegrow.models.hub import is_reference
-        from stylegrow.rendering.grids import save_png
 
         if is_reference(self.model):
             raise InputError(f"--model {self.model}: a card is written into a folder; download it and give that")
@@ -48,47 +50,41 @@ class Card(ModelOptions):
         read_seeds(self.seeds, "--seeds", MOST_SEEDS)
         evaluation = None if self.numbers is None else read_evaluation(Path(self.numbers))
         sampler = self.open_sampler()
-        figures = [(figure.file, caption, self._command(sampler, words), *figure.figure(sampler))
-                   for figure, caption, words in self._figures(sampler)]  # fmt: skip
-        for file, _, _, image, text in figures:
-            save_png(image, folder / file, text)
-            report(folder / file)
-        images = [CardImage(file, caption, command) for file, caption, command, _, _ in figures]
-        write_card(folder, images=images, evaluation=evaluation)
+        entries, options = zip(*self._figures(sampler), strict=True)
+        for entry, (image, text) in zip(entries, [one.figure(sampler) for one in options], strict=True):
+            save_png(image, folder / entry.file, text)
+            report(folder / entry.file)
+        write_card(folder, images=entries, evaluation=evaluation)
         report(folder / "README.md")
 
-    def _figures(self, sampler: Sampler) -> list[tuple[FigureOptions, str, list[str]]]:
-        """The figures of such a model: each with its caption, and the words of the command that draws it."""
-        from stylegrow.rendering.figures import bands
-
+    def _figures(self, sampler: Sampler) -> Iterator[tuple[CardImage, FigureOptions]]:
+        """The figures of such a model: what the card says of each, and the options that draw it."""
         grid = Grid(model=self.model, class_=self.class_, seeds=self.seeds, trunc=1.0 if sampler.styled else None)
-        words, at_psi = (["--trunc", "1"], ", psi 1") if sampler.styled else ([], "")
-        found: list[tuple[FigureOptions, str, list[str]]]
-        found = [(grid, f"Uncurated: seeds {self.seeds}{at_psi}", ["grid", "--seeds", self.seeds, *words])]
+        psi, at_psi = (["--trunc", "1"], ", psi 1") if sampler.styled else ([], "")
+        yield self._entry(sampler, grid, f"Uncurated: seeds {self.seeds}{at_psi}", "--seeds", self.seeds, *psi), grid
         if sampler.styled:
             strip = Truncation(model=self.model, class_=self.class_)
             psis = ", ".join(f"{psi:g}" for psi in read_numbers(strip.trunc, "--trunc", MOST_SEEDS))
-            words = ["truncation", "--seeds", strip.seeds]
-            found.append((strip, f"Truncation: seeds {strip.seeds} at psi {psis}", words))
+            caption = f"Truncation: seeds {strip.seeds} at psi {psis}"
+            yield self._entry(sampler, strip, caption, "--seeds", strip.seeds), strip
         if sampler.styled and sampler.generator.num_layers > 1:
             mix = Mix(model=self.model, class_=self.class_)
             setting = mix.setting(sampler, mix.trunc)
             *more, last = [band.split()[0] for band, _ in bands(sampler.layers(setting))]
             styles = f"{', '.join(more)} or {last}" if more else last
-            caption = (
-                f"Style mixing, psi {setting.psi:g}: seeds {mix.rows} with the {styles} styles of seeds {mix.cols}"
-            )
-            found.append((mix, caption, ["mix", "--rows", mix.rows, "--cols", mix.cols]))
-        return found
+            caption = f"Style mixing, psi {setting.psi:g}: "
+            caption += f"seeds {mix.rows} with the {styles} styles of seeds {mix.cols}"
+            yield self._entry(sampler, mix, caption, "--rows", mix.rows, "--cols", mix.cols), mix
 
-    def _command(self, sampler: Sampler, words: list[str]) -> str:
-        """The command that draws a figure again."""
+    def _entry(self, sampler: Sampler, figure: FigureOptions, caption: str, *options: str) -> CardImage:
+        """What the card says of a figure: its file, its caption, and the command that draws it again."""
+        from stylegrow.models.cards import CardImage
         from stylegrow.models.folders import ZOO
 
-        name, *options = words
-        model = sampler.folder.name if sampler.folder.resolve().parent == ZOO.resolve() else ELSEWHERE
+        words = [sampler.folder.name if sampler.folder.resolve().parent == ZOO.resolve() else ELSEWHERE, *options]
         if self.class_ is not None:
-            options += ["--class", self.class_]
+            words += ["--class", self.class_]
         if self.dtype != "float32":
-            options += ["--dtype", self.dtype]
-        return f"stylegrow {name} --model {shlex.join([model, *options])}"
+            words += ["--dtype", self.dtype]
+        name = Path(figure.file).stem
+        return CardImage(figure.file, caption, f"stylegrow {name} --model {shlex.join(words)}")

@@ -17,6 +17,7 @@ from stylegrow.cli.options import (
     progress,
 )
 from stylegrow.common.commandline import Integer, Text
+from stylegrow.rendering import figures, grids
 from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ class Generate(NoiseOptions):
 
     def run(self) -> None:
         """Write a file a seed, each image at its own size."""
-        from stylegrow.rendering import grids
-
         seeds = read_seeds(self.seeds, "--seeds")
         sampler = self.open_sampler()
         setting = self.setting(sampler, self.trunc)
@@ -75,8 +74,6 @@ class Grid(FigureOptions, NoiseOptions):
 
     def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
         """The seeds, row by row."""
-        from stylegrow.rendering import figures
-
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         check_range("--columns", self.columns, 1, MOST_IN_FIGURE)
         setting = self.setting(sampler, self.trunc)
@@ -98,8 +95,6 @@ class Mix(FigureOptions, NoiseOptions):
 
     def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
         """All bands below each other, or the layers that were asked for."""
-        from stylegrow.rendering import figures
-
         rows = read_seeds(self.rows, "--rows", MOST_IN_FIGURE)
         columns = read_seeds(self.cols, "--cols", MOST_IN_FIGURE)
         sampler.check_mixing()
@@ -124,8 +119,6 @@ class Truncation(FigureOptions, NoiseOptions):
 
     def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
         """A row a seed and a column a psi."""
-        from stylegrow.rendering import figures
-
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         psis = read_numbers(self.trunc, "--trunc", MOST_IN_FIGURE)
         setting, *_ = [self.setting(sampler, psi) for psi in psis]
@@ -145,8 +138,6 @@ class Noise(FigureOptions):
 
     def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
         """A row a seed."""
-        from stylegrow.rendering import figures
-
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         check_range("--draws", self.draws, 2, MOST_DRAWS)
         sampler.check_noise()

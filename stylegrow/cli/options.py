@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+from PIL import Image
 from tqdm import tqdm
 
 from stylegrow.common.commandline import Dtype, Integer, Number, Text
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.common.text import printable
+from stylegrow.rendering.grids import save_png
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from stylegrow.sampling.generation import Setting
     from stylegrow.sampling.sampler import Sampler
 
@@ -94,8 +94,6 @@ class OutputOptions(ModelOptions):
 
     def save(self, image: Image.Image, name: str, text: dict[str, str]) -> None:
         """Write a PNG into the folder, and say so."""
-        from stylegrow.rendering.grids import save_png
-
         path = self.make_folder() / name
         save_png(image, path, text)
         report(path)

@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 import tyro
 
 from stylegrow.cli.options import MOST_IN_FIGURE, NoiseOptions, Psi, Seeds, check_range, progress, report
 from stylegrow.common.commandline import Integer, Number
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
+from stylegrow.rendering import figures, grids, growth
+from stylegrow.rendering.growth import Moment
+from stylegrow.rendering.video import VideoFormat, has_h264, write_video
 from stylegrow.sampling.inputs import read_seeds
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from stylegrow.rendering.growth import Moment
     from stylegrow.sampling.generation import Setting
     from stylegrow.sampling.sampler import Sampler
 
@@ -27,7 +28,6 @@ MOST_FRAMES, MOST_FPS = 20_000, 120
 SMALLEST_VIDEO = 256  # px
 STAGE_SECONDS, MOST_STAGE_SECONDS = 2.0, 10
 SNAPSHOT_SECONDS, MOST_SNAPSHOT_SECONDS, HELD_SECONDS = 12.0, 120, 2.0  # of all; of the last one besides
-VideoFormat = Literal["mp4", "webp"]  # as in stylegrow.rendering.video, which takes long to import
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,6 @@ class VideoOptions(NoiseOptions):
 
     def file_format(self) -> VideoFormat:
         """The format to write; says so where it is not the usual one. InputError for one that cannot be written."""
-        from stylegrow.rendering.video import has_h264
-
         if has_h264() or self.format == "webp":
             return self.format or "mp4"
         if self.format == "mp4":
@@ -68,8 +66,6 @@ class Interpolate(VideoOptions):
 
     def run(self) -> None:
         """Write interpolate.mp4, or .webp."""
-        from stylegrow.rendering import figures, grids
-        from stylegrow.rendering.video import write_video
         from stylegrow.sampling.paths import path_length
 
         seeds = read_seeds(self.seeds, "--seeds", MOST_FRAMES)
@@ -119,9 +115,6 @@ class Growth(VideoOptions):
 
     def run(self) -> None:
         """Write growth.mp4, or .webp."""
-        from stylegrow.rendering import growth
-        from stylegrow.rendering.video import write_video
-
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         check_range("--columns", self.columns, 1, MOST_IN_FIGURE)
         check_range("--fps", self.fps, 1, MOST_FPS)
@@ -136,8 +129,6 @@ class Growth(VideoOptions):
 
     def _stages(self, seeds: list[int]) -> _Content:
         """A network's own growth, every block being faded in."""
-        from stylegrow.rendering import figures, growth
-
         if self.seconds is not None:
             raise InputError("--seconds: is for a video of --snapshots; give --seconds-per-stage")
         seconds = _seconds("--seconds-per-stage", self.seconds_per_stage, STAGE_SECONDS, MOST_STAGE_SECONDS)
@@ -153,8 +144,6 @@ class Growth(VideoOptions):
 
     def _snapshots(self, seeds: list[int]) -> _Content:
         """What the models that a run has kept generate, of which one at a time is in memory."""
-        from stylegrow.rendering import growth
-
         for option in ("stage", "alpha", "seconds_per_stage"):
             if getattr(self, option) is not None:
                 flag = option.replace("_", "-")
@@ -182,8 +171,6 @@ class Growth(VideoOptions):
 
     def _cell_size(self, sampler: Sampler, setting: Setting, seeds: list[int]) -> int:
         """The px of an image. InputError for a video that would be too large."""
-        from stylegrow.rendering import figures, growth
-
         size = figures.cell_size(sampler, setting, self.size, len(seeds))
         growth.check_sides(len(seeds), self.columns, size)
         return size

@@ -1,8 +1,10 @@
 """The figures of the StyleGAN paper, with row and column labels, as files show them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import ImageDraw
@@ -10,9 +12,11 @@ from PIL import ImageDraw
 from progan.config import stages as resolutions
 from stylegrow.common.errors import InputError
 from stylegrow.rendering.grids import Figure, labelled_grid, resized
-from stylegrow.sampling.generation import Setting
 from stylegrow.sampling.inputs import BANDS
-from stylegrow.sampling.sampler import Sampler
+
+if TYPE_CHECKING:
+    from stylegrow.sampling.generation import Setting
+    from stylegrow.sampling.sampler import Sampler
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # px, by default
 SMALLEST_SIZE = 32  # that leaves the labels room
@@ -128,12 +132,13 @@ def noise_detail(
     shown = min(DETAILS, draws)
     size = cell_size(sampler, setting, size, len(seeds) * (2 + shown))
     kept: list[list[np.ndarray]] = []
-    greys = _Deviation()
+    total, squares = np.zeros(()), np.zeros(())  # of the draws so far, which are not kept
     for noise_seed in progress(range(setting.noise_seed, setting.noise_seed + draws), draws):
         drawn = list(sampler.images(seeds, replace(setting, noise="random", noise_seed=noise_seed)))
         kept += [drawn] if len(kept) < shown else []
-        greys.add(np.stack([image.mean(axis=2) for image in drawn]))
-    deviations = greys.result()
+        greys = np.stack([image.mean(axis=2) for image in drawn])
+        total, squares = total + greys, squares + greys**2
+    deviations = np.sqrt(np.maximum(squares / draws - (total / draws) ** 2, 0))
     white = max(float(deviations.max()), 1.0)
     windows = [largest_window(deviation, max(deviation.shape[0] // 4, 1)) for deviation in deviations]
     figure = labelled_grid(
@@ -193,20 +198,6 @@ def first_stage(sampler: Sampler, last: int) -> int:
     layers = getattr(sampler.generator, "synthesis", sampler.generator).to_image
     trained = (stage for stage in resolutions(last) if layers[f"{stage}x{stage}"].bias.any())
     return next(trained, 4)
-
-
-class _Deviation:
-    """The standard deviation over arrays of one shape, which are not kept."""
-
-    def __init__(self) -> None:
-        self.count, self.total, self.squares = 0, np.zeros(()), np.zeros(())
-
-    def add(self, values: np.ndarray) -> None:
-        self.count += 1
-        self.total, self.squares = self.total + values, self.squares + values**2
-
-    def result(self) -> np.ndarray:
-        return np.sqrt(np.maximum(self.squares / self.count - (self.total / self.count) ** 2, 0))
 
 
 def largest_window(values: np.ndarray, side: int) -> tuple[slice, slice]:

@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from progan.config import stages
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
-from stylegrow.models import read_config
 from stylegrow.rendering.grids import RULE, TEXT, WHITE, labelled_grid, resized
 from stylegrow.sampling.inputs import shown
 
@@ -84,6 +83,8 @@ def snapshots(model: str, frames: int, held: int) -> list[tuple[Path, Moment]]:
 
 def _reached(folder: Path, frames: int) -> Moment:
     """The stage at which a snapshot was written."""
+    from stylegrow.models import read_config
+
     facts = read_config(folder)["training"]
     kimg, resolution, alpha = (facts.get(name) for name in ("kimg", "resolution", "alpha"))
     limits = ((kimg, MOST_KIMG), (alpha, 1))

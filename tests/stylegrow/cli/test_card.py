@@ -1,4 +1,4 @@
-"""The command that renews a model card: its pictures, which the card's own commands draw again, and what it refuses."""
+"""The command that renews a model card: its images, which its own commands draw again, and input that it cannot use."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def card(folder, *options):
         ("run", "model", ["grid.png"]),
     ],
 )
-def test_the_pictures_are_those_that_the_cards_commands_draw(copied, tmp_path, capsys, name, below, names):
+def test_the_images_are_those_that_the_cards_commands_draw(copied, tmp_path, capsys, name, below, names):
     model = copied(name)
     folder = model / below
     before = contents(folder)
