@@ -71,7 +71,7 @@ def drawn(sampler, seeds, setting, course):
 
 
 def places(frame, image, size):
-    """Where a frame shows a image: the rows and columns at which it begins."""
+    """Where a frame shows an image: the rows and columns at which it begins."""
     expected = np.broadcast_to(resized(image, size), (size, size, 3))
     windows = np.lib.stride_tricks.sliding_window_view(frame[..., 0], (size, size))
     found = zip(*np.nonzero((windows == expected[..., 0]).all(axis=(2, 3))), strict=True)

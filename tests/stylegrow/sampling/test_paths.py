@@ -1,4 +1,4 @@
-"""The sampler beyond single pictures: paces of a path, noise by layers, latents, and batches that do not fit."""
+"""The sampler beyond single images: paces of a path, noise by layers, latents, and batches that do not fit."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_noise_of_some_layers(sampler):
 
 
 @pytest.mark.parametrize(("name", "key"), [("style", "w"), ("run", "z")])
-def test_a_latent_draws_its_picture(sampler, name, key):
+def test_a_latent_draws_its_image(sampler, name, key):
     one = sampler(name)
     setting = one.setting(**({"psi": 0.4, "cutoff": 4} if one.styled else {}))
     latent = torch.from_numpy(one.latent(7, setting)[key])
@@ -109,8 +109,8 @@ def test_figures_of_stages_and_of_noise_by_layers(sampler):
     figure = figures.stages(growing, [3, 1], growing.setting(), 32)
     assert (len(figure.tops), len(figure.lefts)) == (2, 4)
     for column, stage in enumerate((4, 8, 16, 32)):
-        picture = next(growing.images([1], growing.setting(resolution=stage, alpha=1.0)))
-        assert close(figure.cell(1, column), figures.resized(np.broadcast_to(picture, (stage, stage, 3)), 32))
+        image = next(growing.images([1], growing.setting(resolution=stage, alpha=1.0)))
+        assert close(figure.cell(1, column), figures.resized(np.broadcast_to(image, (stage, stage, 3)), 32))
     parts = figures.noise_parts(sampler("style"), [3], sampler("style").setting(), 64)
     assert (len(parts.tops), len(parts.lefts)) == (1, 4)
     assert close(parts.cell(0, 1), next(sampler("style").images([3], sampler("style").setting(noise="none"))))

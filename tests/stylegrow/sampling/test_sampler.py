@@ -233,7 +233,7 @@ def test_slerp_between_equal_or_opposite_directions_is_straight():
     torch.testing.assert_close(slerp(z, torch.stack([z[0], -z[1]]), shares), torch.stack([z[0], z[1] / 2]))
 
 
-def test_the_text_of_a_picture(sampler):
+def test_the_text_of_an_image(sampler):
     style, classes, run = sampler("style"), sampler("classes"), sampler("run")
     text = style.text(replace(style.setting(cutoff=4), psi=0.5), seed=7)
     assert text["Source"] == CREDIT
@@ -247,7 +247,7 @@ def test_the_text_of_a_picture(sampler):
     assert "Source" not in run.text(run.setting())
 
 
-def test_lower_precision_changes_pictures_a_little_and_is_said(models):
+def test_lower_precision_changes_images_a_little_and_is_said(models):
     exact, rough = Sampler(str(models / "style"), "cpu"), Sampler(str(models / "style"), "cpu", dtype="bf16")
     setting = exact.setting()
     shown, expected = (np.asarray(list(one.images([1, 2], setting))).astype(int) for one in (rough, exact))
