@@ -8,14 +8,14 @@ Here the library only splits the file into instructions, and those that data nee
 from __future__ import annotations
 
 import math
-import os
 import pickletools
 import re
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.errors import ModelError
 from stylegrow.common.text import one_line, printable
@@ -100,50 +100,35 @@ def read_pickle(path: Path) -> Any:
     ModelError, in one line without the path, for what cannot be read, is no pickle, or asks for any other name.
     """
     try:
-        if path.is_dir():
-            raise ModelError("is a folder; give the .pkl file")
         if path.exists() and not path.is_file():
-            raise ModelError("is not a regular file")
-        with path.open("rb") as file:
-            return _read(file)
+            raise ModelError(f"is {'a folder' if path.is_dir() else 'not a regular file'}; give the .pkl file")
+        if path.stat().st_size == 0:
+            raise ModelError("is empty")
+        # A map is never read beyond its end, whatever lengths are written in it.
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return _read(content)
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror or error})") from error
 
 
-def _read(file: BinaryIO) -> Any:
-    size = os.fstat(file.fileno()).st_size
-    head = file.read(2)
-    if not head:
-        raise ModelError("is empty")
-    is_pickle = head[:1] == b"\x80" and head[1:] in (b"\2", b"\3", b"\4", b"\5")
-    file.seek(0)
+def _read(content: mmap) -> Any:
+    is_pickle = content[:1] == b"\x80" and content[1:2] in (b"\2", b"\3", b"\4", b"\5")
     try:
-        return Machine(size).run(Bounded(file, size))
+        return Machine(len(content)).run(content)
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         # The oldest pickles have no mark at their beginning; what they ask for is still named.
         if isinstance(error, ModelError) and (is_pickle or isinstance(error, Forbidden)):
             raise
         if not is_pickle:
-            web = ", but a web page, as servers send in place of a file" if head[:1] == b"<" else ""
+            web = ", but a web page, as servers send in place of a file" if content[:1] == b"<" else ""
             raise ModelError(f"is not a pickle{web}") from error
-        if not file.read(1):
+        if content.tell() == len(content):
             raise ModelError("is truncated: it ends before its data does") from error
         raise ModelError(f"is damaged ({one_line(error)[:120]})") from error
 
 
 class Forbidden(ModelError):
     """A pickle that asks for a name which is not allowed."""
-
-
-class Bounded:
-    """A file that is never asked for more than it holds, whatever lengths are written in it."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size = file, size
-        self.readline, self.tell = file.readline, file.tell
-
-    def read(self, length: int) -> bytes:
-        return self.file.read(max(0, min(length, self.size - self.tell())))
 
 
 class Machine:
