@@ -5,25 +5,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 import stylegan
-from progan import Discriminator, Generator
 from stylegrow.cli.main import main
 from stylegrow.models import folders, load_generator, save_model
+from tests.stylegrow.models.helpers import SMALL, networks
 
 ROOT = Path(__file__).parents[3]
-SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     """A zoo with one model, and a folder of two runs and a model."""
-    torch.manual_seed(0)
-    g = Generator(z_dim=6, **SMALL)
+    g, d = networks()
     style = stylegan.Generator(z_dim=6, w_dim=6, mapping_layers=1, label_dim=2, **SMALL)
     facts = {"kimg": 150.0, "data": "toonhead, 9 pictures", "resolution": 8, "alpha": 1.0, "held_out": list(range(99))}
-    save_model(tmp_path / "zoo" / "faces", g, Discriminator(**SMALL), training=facts)
+    save_model(tmp_path / "zoo" / "faces", g, d, training=facts)
     monkeypatch.setattr(folders, "ZOO", tmp_path / "zoo")
     runs = tmp_path / "runs"
     for name in ("model", "models/000002", "models/000004"):

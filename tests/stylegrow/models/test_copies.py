@@ -7,20 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import progan
 import stylegan
 from stylegrow.cli.main import main
 from stylegrow.common.errors import ModelError
 from stylegrow.models import folders, load_discriminator, load_generator, save_model
 from stylegrow.models.copies import IMAGES, copy_model, largest_change
 from stylegrow.sampling.generation import Setting, images
-
-SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
-
-
-def make(seed=0, **options):
-    torch.manual_seed(seed)
-    return progan.Generator(z_dim=6, **SMALL, **options), progan.Discriminator(**SMALL, **options)
+from tests.stylegrow.models.helpers import SMALL, networks
 
 
 def make_style(seed=0, **options):
@@ -58,9 +51,9 @@ def styled(key):
     return key.startswith("mapping.") or ".style." in key
 
 
-@pytest.mark.parametrize("networks", [make, make_style])
-def test_half_the_bytes_are_loaded_as_float32(tmp_path, networks):
-    generator, discriminator = networks()
+@pytest.mark.parametrize("kind", [networks, make_style])
+def test_half_the_bytes_are_loaded_as_float32(tmp_path, kind):
+    generator, discriminator = kind()
     save_model(tmp_path / "whole", generator, discriminator)
     save_model(tmp_path / "half", generator, discriminator, dtype="float16")
     for load, network, name in (
@@ -83,13 +76,13 @@ def test_half_the_bytes_are_loaded_as_float32(tmp_path, networks):
 
 def test_a_model_may_change_between_both(tmp_path):
     for dtype in ("float16", "float32", "float16"):
-        save_model(tmp_path / "m", *make(), dtype=dtype)
+        save_model(tmp_path / "m", *networks(), dtype=dtype)
         load_generator(tmp_path / "m")
 
 
 @pytest.mark.parametrize("value", [70000.0, -1e6, float("inf"), float("nan")])
 def test_weights_that_float16_cannot_hold_are_refused(tmp_path, value):
-    generator, discriminator = make()
+    generator, discriminator = networks()
     name, parameter = list(discriminator.named_parameters())[1]
     parameter.data.view(-1)[0] = value
     with pytest.raises(ModelError) as raised:
@@ -106,7 +99,7 @@ def test_weights_that_float16_cannot_hold_are_refused(tmp_path, value):
 def test_other_types_of_weights_are_still_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    save_model(tmp_path / "m", make()[0])
+    save_model(tmp_path / "m", networks()[0])
     path = tmp_path / "m" / "model.safetensors"
     save_file({name: value.bfloat16() for name, value in load_file(path).items()}, path)
     with pytest.raises(ModelError, match="bfloat16"):
@@ -170,13 +163,13 @@ def test_pictures_that_change_are_refused(model, tmp_path, capsys):
     said(capsys, "copy", model, tmp_path / "new")
 
 
-@pytest.mark.parametrize(("networks", "labels"), [(make, 0), (make, 3), (make_style, 0), (make_style, 3)])
+@pytest.mark.parametrize(("kind", "labels"), [(networks, 0), (networks, 3), (make_style, 0), (make_style, 3)])
 @pytest.mark.parametrize("stage", [4, 8])
-def test_the_change_is_that_of_the_stage_reached(tmp_path, networks, labels, stage):
+def test_the_change_is_that_of_the_stage_reached(tmp_path, kind, labels, stage):
     """Against the pictures of the files, in 8 bits."""
     from stylegrow.common.images import to_uint8
 
-    save_model(tmp_path / "m", networks(label_dim=labels)[0], training={"resolution": stage})
+    save_model(tmp_path / "m", kind(label_dim=labels)[0], training={"resolution": stage})
     spoil(tmp_path / "m", 10.0)
     save_model(tmp_path / "half", load_generator(tmp_path / "m"), dtype="float16")
     classes = torch.eye(labels)[torch.arange(64) % labels] if labels else None

@@ -15,50 +15,20 @@ import stylegan
 from progan import Discriminator, Generator
 from stylegrow.common.errors import ModelError
 from stylegrow.models import folders, load_discriminator, load_generator, read_config, save_model
+from tests.stylegrow.models.helpers import SMALL, networks, refused, same, style_networks
 
-SMALL = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
 FILES = ["README.md", "config.json", "discriminator.safetensors", "model.safetensors"]
 repeatable = settings(derandomize=True, deadline=None)
-
-
-def networks(seed=0, **arguments):
-    torch.manual_seed(seed)
-    return Generator(z_dim=6, **SMALL, **arguments), Discriminator(**SMALL, **arguments)
-
-
-def style_networks(seed=0, **arguments):
-    torch.manual_seed(seed)
-    g = stylegan.Generator(z_dim=6, w_dim=5, mapping_layers=2, mapping_fmaps=7, **SMALL, **arguments)
-    shared = {name: arguments[name] for name in ("label_dim", "image_channels", "blur_filter") if name in arguments}
-    for tensor in (*g.parameters(), g.w_avg):
-        torch.nn.init.normal_(tensor)  # of which many begin as zeros
-    return g, stylegan.Discriminator(**SMALL, **shared)
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def same(a, b):
-    """Whether two networks, or a network and none, have equal weights."""
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
-
-
 def change(folder, file="config.json", **values):
     """Set keys of a JSON file; None removes one."""
     config = json.loads((folder / file).read_text()) | values
     (folder / file).write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
-
-
-def refused(words, call, *arguments, **options):
-    """The call ends in a ModelError of one line with these words in it."""
-    with pytest.raises(ModelError) as raised:
-        call(*arguments, **options)
-    message = str(raised.value)
-    assert "\n" not in message
-    assert len(message) < 500 or "x" * 5000 in message
-    for word in words:
-        assert word in message
 
 
 @pytest.fixture

@@ -423,26 +423,23 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("make", "name", "value", "said"), REFUSED)
-def test_arguments_that_are_not_supported_are_named_with_their_value(make, name, value, said, tmp_path):
-    networks = make()
-    for part in (networks[2], *networks[2].state.get("components", {}).values()):
-        part.state["static_kwargs"][name] = value
-    assert said in refusal(tmp_path, networks)
+REFUSED_IN_D = [
+    (stylegan, "mbstd_group_size", None, "mbstd_group_size=None"),
+    (stylegan, "mbstd_num_features", 5, "mbstd_num_features 5"),
+    (stylegan, "mbstd_num_features", 0, "mbstd_num_features 0"),
+    (stylegan, "use_styles", True, "use_styles=True"),
+]
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "value", "said"),
-    [
-        (stylegan, "mbstd_group_size", None, "mbstd_group_size=None"),
-        (stylegan, "mbstd_num_features", 5, "mbstd_num_features 5"),
-        (stylegan, "mbstd_num_features", 0, "mbstd_num_features 0"),
-        (stylegan, "use_styles", True, "use_styles=True"),
-    ],
+    ("role", "make", "name", "value", "said"),
+    [("Gs", *row) for row in REFUSED] + [("D", *row) for row in REFUSED_IN_D],
 )
-def test_arguments_of_critics_that_are_not_supported_are_named(make, name, value, said, tmp_path):
+def test_arguments_that_are_not_supported_are_named_with_their_value(role, make, name, value, said, tmp_path):
     networks = make()
-    networks[1].state["static_kwargs"][name] = value
+    network = networks[2 if role == "Gs" else 1]
+    for part in (network, *network.state.get("components", {}).values()):
+        part.state["static_kwargs"][name] = value
     assert said in refusal(tmp_path, networks)
 
 
@@ -468,19 +465,19 @@ def replaced(networks, name, value):
     return networks
 
 
-@pytest.mark.parametrize("name", ["lod", "4x4/Dense/weight", "ToRGB_lod0/bias", "16x16/Conv0_up/weight"])
-def test_missing_variable_is_named(name, tmp_path):
-    networks = progan()
-    networks[2].state["variables"] = [entry for entry in variables(networks) if entry[0] != name]
-    assert refusal(tmp_path, networks).startswith(f"lacks the variable Gs/{name}")
-
-
-@pytest.mark.parametrize("name", ["lod", "noise3", "4x4/Const/Noise/weight", "8x8/Conv1/StyleMod/bias"])
-def test_missing_variable_of_a_component_is_named(name, tmp_path):
-    networks = stylegan()
-    state = component(networks[2], "synthesis")
+@pytest.mark.parametrize(
+    ("make", "where", "name"),
+    [(progan, "", name) for name in ("lod", "4x4/Dense/weight", "ToRGB_lod0/bias", "16x16/Conv0_up/weight")]
+    + [
+        (stylegan, "synthesis", name) for name in ("lod", "noise3", "4x4/Const/Noise/weight", "8x8/Conv1/StyleMod/bias")
+    ],
+)
+def test_missing_variable_is_named(make, where, name, tmp_path):
+    networks = make()
+    state = component(networks[2], where) if where else networks[2].state
     state["variables"] = [entry for entry in state["variables"] if entry[0] != name]
-    assert refusal(tmp_path, networks).startswith(f"lacks the variable Gs/synthesis/{name}")
+    path = "/".join(filter(None, ["Gs", where, name]))
+    assert refusal(tmp_path, networks).startswith(f"lacks the variable {path}")
 
 
 def test_variables_that_the_arguments_do_not_call_for_are_named(tmp_path):
