@@ -138,7 +138,8 @@ class Part:
         """The arguments among `static_kwargs` that change a network."""
         kwargs = {key: value for key, value in static_kwargs.items() if key not in self.function.inert}
         kwargs |= {key: value.item() for key, value in kwargs.items() if hasattr(value, "dtype")}
-        for key in kwargs.keys() - self.function.arguments.model_fields.keys():
+        if unknown := kwargs.keys() - self.function.arguments.model_fields.keys():
+            key = min(unknown)
             raise ModelError(f"has the unknown {_text(key)}={shown(kwargs[key])} in the static_kwargs of {where}")
         try:
             read = self.function.arguments.model_validate(kwargs)

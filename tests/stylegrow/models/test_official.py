@@ -414,6 +414,8 @@ REFUSED = [
     (stylegan, "truncation_psi", "strong", "truncation_psi='strong'"),
     (stylegan, "fmap_decay", 1e11, "Gs whose static_kwargs"),
     (stylegan, "fmap_base", 0, "Gs whose static_kwargs"),
+    (stylegan, "\ud800", 1, "has the unknown"),
+    (stylegan, "dtype", "\ud800", "dtype='"),
     (stylegan, "line\nbreak" * 100, np.zeros(9), "=<array of shape [9]>"),
     (progan, "fused_scale", "auto", "fused_scale='auto'"),
     (progan, "use_leakyrelu", "lrelu", "use_leakyrelu='lrelu'"),
