@@ -5,7 +5,18 @@ from typing import cast
 from torch import Tensor, nn
 
 from progan.config import BlurFilter, DiscriminatorConfig, stages
-from progan.layers import Blur, Conv2d, DownConv2d, Linear, activation, downscale2x, fade, minibatch_stddev
+from progan.layers import (
+    Alpha,
+    Blur,
+    Conv2d,
+    DownConv2d,
+    Linear,
+    activation,
+    downscale2x,
+    fade,
+    is_fading,
+    minibatch_stddev,
+)
 from progan.network import Network, takes_fields_of
 
 
@@ -32,7 +43,7 @@ class BaseDiscriminator(Network):
         self.dense = Linear(maps(4) * 16, maps(2), equalized=equalized)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
 
-    def outputs(self, images: Tensor, alpha: float) -> Tensor:
+    def outputs(self, images: Tensor, alpha: Alpha) -> Tensor:
         """The last layer's outputs [N, outputs] for images [N, C, r, r], in the images' precision.
 
         The stage is read off the images; `alpha` is how far its block is faded in. ValueError for images that are not
@@ -45,7 +56,7 @@ class BaseDiscriminator(Network):
         x = self.features(images)
         for r in reversed(stages(resolution)[1:]):
             x = self.blocks[f"{r}x{r}"](x)
-            if r == resolution and alpha < 1.0:
+            if r == resolution and is_fading(alpha):
                 x = fade(self.features(downscale2x(images)), x, alpha)
         if config.mbstd_features:
             x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features)
@@ -67,7 +78,7 @@ class Discriminator(BaseDiscriminator):
         super().__init__(config, outputs=1 + config.label_dim, fused=bool(config.fused_scale))
 
     def forward(
-        self, images: Tensor, labels: Tensor | None = None, alpha: float = 1.0
+        self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Scores [N, 1]; with label_dim also the label logits [N, label_dim], as (scores, logits).
 

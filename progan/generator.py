@@ -4,7 +4,18 @@ import torch
 from torch import Tensor, nn
 
 from progan.config import GeneratorConfig, stages
-from progan.layers import Conv2d, LatentTo4x4, UpConv2d, activation, check_labels, fade, pixel_norm, upscale2x
+from progan.layers import (
+    Alpha,
+    Conv2d,
+    LatentTo4x4,
+    UpConv2d,
+    activation,
+    check_labels,
+    fade,
+    is_fading,
+    pixel_norm,
+    upscale2x,
+)
 from progan.network import Network, takes_fields_of
 
 
@@ -35,7 +46,7 @@ class Generator(Network):
             inputs = maps
 
     def forward(
-        self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: float = 1.0
+        self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: Alpha = 1.0
     ) -> Tensor:
         """Images [N, C, r, r] from latents [N, z_dim] and labels [N, label_dim].
 
@@ -65,11 +76,11 @@ def stages_up_to(resolution: int, full: int) -> list[int]:
     return sizes
 
 
-def faded_images(to_image: nn.ModuleDict, x_previous: Tensor, x: Tensor, alpha: float, dtype: torch.dtype) -> Tensor:
+def faded_images(to_image: nn.ModuleDict, x_previous: Tensor, x: Tensor, alpha: Alpha, dtype: torch.dtype) -> Tensor:
     """Images from a stage's maps x [N, maps, r, r], the newest block faded in over those before it by `alpha`."""
     resolution = x.shape[-1]
     images = to_image[f"{resolution}x{resolution}"](x).to(dtype)
-    if alpha >= 1.0 or resolution == 4:
+    if resolution == 4 or not is_fading(alpha):
         return images
     half = resolution // 2
     return fade(upscale2x(to_image[f"{half}x{half}"](x_previous).to(dtype)), images, alpha)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from progan.operations import Filter, convolve, convolve_transposed
 
 SQRT2 = math.sqrt(2.0)
+Alpha = float | Tensor  # how far a block is faded in, as a number or as a tensor [] on the maps' device
 
 
 def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
@@ -34,9 +35,29 @@ def downscale2x(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-def fade(old: Tensor, new: Tensor, alpha: float) -> Tensor:
+def is_fading(alpha: Alpha) -> bool:
+    """Whether something is to be faded; a tensor says so by being there, for nobody may look at its value."""
+    return isinstance(alpha, Tensor) or alpha < 1.0
+
+
+def fade(old: Tensor, new: Tensor, alpha: Alpha) -> Tensor:
     """(1 - alpha) * old + alpha * new, the cross-fade of Karras 2018, figure 2; exactly `new` at alpha 1."""
-    return torch.lerp(old, new, alpha)
+    return cast(Tensor, Fade.apply(old, new, alpha)) if isinstance(alpha, Tensor) else torch.lerp(old, new, alpha)
+
+
+class Fade(torch.autograd.Function):
+    """torch.lerp by a tensor [] that may be more precise than the maps, with the same result as by that number."""
+
+    @staticmethod
+    def forward(ctx: Any, old: Tensor, new: Tensor, alpha: Tensor) -> Tensor:
+        ctx.save_for_backward(alpha)
+        dtype = torch.promote_types(old.dtype, torch.float32)
+        return torch.lerp(old.to(dtype), new.to(dtype), alpha.to(dtype)).to(old.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        (gradient,), (alpha,) = gradients, ctx.saved_tensors
+        return gradient * (1 - alpha), gradient * alpha, None
 
 
 def largest_group(batch: int, group: int) -> int:

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from progan.discriminator import BaseDiscriminator
-from progan.layers import check_labels
+from progan.layers import Alpha, check_labels
 from progan.network import takes_fields_of
 from stylegan.config import DiscriminatorConfig
 
@@ -20,7 +20,7 @@ class Discriminator(BaseDiscriminator):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__(config, outputs=max(config.label_dim, 1), fused=True, blur_filter=config.blur_filter)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, alpha: float = 1.0) -> Tensor:
+    def forward(self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0) -> Tensor:
         """Scores [N, 1]; with label_dim, the sum of label_dim scores weighted by the labels [N, label_dim].
 
         ValueError as from `outputs`, and for labels that are missing or not expected.

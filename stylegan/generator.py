@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from progan.layers import Alpha
 from progan.network import Network, takes_fields_of
 from stylegan.config import GeneratorConfig, layer_sizes
 from stylegan.mapping import Mapping
@@ -55,7 +56,7 @@ class Generator(Network):
         psi: float = 1.0,
         cutoff: int | None = None,
         resolution: int | None = None,
-        alpha: float = 1.0,
+        alpha: Alpha = 1.0,
         noise: Noise = "random",
     ) -> Tensor:
         """Images [N, C, r, r] from latents [N, z_dim] and labels [N, label_dim].

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from progan.config import BlurFilter, check_choice, stages
 from progan.generator import faded_images, stages_up_to
-from progan.layers import Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, activation, pixel_norm
+from progan.layers import Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, activation, pixel_norm
 from stylegan.config import GeneratorConfig, layer_sizes
 
 Noise = str | Sequence[Tensor]
@@ -43,7 +43,7 @@ class Synthesis(nn.Module):
             for index, size in enumerate(layer_sizes(config.resolution)):
                 self.register_buffer(f"noise{index}", torch.randn(1, 1, size, size))
 
-    def forward(self, ws: Tensor, resolution: int | None = None, alpha: float = 1.0, noise: Noise = "random") -> Tensor:
+    def forward(self, ws: Tensor, resolution: int | None = None, alpha: Alpha = 1.0, noise: Noise = "random") -> Tensor:
         """Images [N, C, r, r], in nominal range [-1, 1], not clamped, from ws [N, num_layers, w_dim].
 
         `resolution` is the stage (None: all of the network), `alpha` how far its newest block is faded in. `noise` is

@@ -6,7 +6,7 @@ classes Generator and Discriminator, their configurations, and a record here. Im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
@@ -17,60 +17,62 @@ import stylegan
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from progan.layers import Alpha
+
     Generator = progan.Generator | stylegan.Generator
     Discriminator = progan.Discriminator | stylegan.Discriminator
     GeneratorConfig = progan.GeneratorConfig | stylegan.GeneratorConfig
     DiscriminatorConfig = progan.DiscriminatorConfig | stylegan.DiscriminatorConfig
 
 
-@dataclass(frozen=True)
-class TrainingInputs:
-    """What a step of training generates images from. A generator without styles uses `z` and `labels` alone.
+class TrainingInputs(NamedTuple):
+    """What a step of training generates N images from. A generator without styles uses no more than `labels` and `z`.
 
-    `z` [N, z_dim] and `labels` [N, label_dim]; `other_z` [N, z_dim] are second latents, whose w the layers from
-    `crossover` on take (None: no style mixing); `noise` is a map [N, 1, r, r] a layer.
+    Attributes:
+        z: latents [N, z_dim].
+        labels: [N, label_dim]; None for a generator without labels.
+        mixing: second latents [N, z_dim], and which layers take the w of the first [layers, 1], bool; None: all do.
+        noise: a map [N, 1, r, r] a layer.
     """
 
     z: Tensor
     labels: Tensor | None = None
-    other_z: Tensor | None = None
-    crossover: int = 0
-    noise: Sequence[Tensor] = ()
+    mixing: tuple[Tensor, Tensor] | None = None
+    noise: tuple[Tensor, ...] = ()
 
-    def __getitem__(self, part: slice) -> TrainingInputs:
+    def part(self, samples: slice) -> TrainingInputs:
         """The inputs of some of the images."""
-        labels, other_z = (None if whole is None else whole[part] for whole in (self.labels, self.other_z))
-        return TrainingInputs(self.z[part], labels, other_z, self.crossover, [one[part] for one in self.noise])
+        labels = None if self.labels is None else self.labels[samples]
+        mixing = None if self.mixing is None else (self.mixing[0][samples], self.mixing[1])
+        return TrainingInputs(self.z[samples], labels, mixing, tuple(one[samples] for one in self.noise))
 
 
 class Generated(NamedTuple):
-    """Images [N, C, r, r], and by name what else is to be averaged over the batch: StyleGAN's mean `w` [w_dim]."""
+    """Images [N, C, r, r], and the mean w [w_dim] of their first latents; None of a generator without styles."""
 
     images: Tensor
-    means: Mapping[str, Tensor]
+    w: Tensor | None = None
 
 
 def generate_without_styles(
-    generator: progan.Generator, inputs: TrainingInputs, resolution: int, alpha: float
+    generator: progan.Generator, inputs: TrainingInputs, resolution: int, alpha: Alpha
 ) -> Generated:
     """Images straight from the latents."""
-    return Generated(generator(inputs.z, inputs.labels, resolution, alpha), {})
+    return Generated(generator(inputs.z, inputs.labels, resolution, alpha))
 
 
 def generate_with_styles(
-    generator: stylegan.Generator, inputs: TrainingInputs, resolution: int, alpha: float
+    generator: stylegan.Generator, inputs: TrainingInputs, resolution: int, alpha: Alpha
 ) -> Generated:
     """Images with the styles of two latents (style mixing, Karras 2019, section 3.1), not truncated."""
     import torch
 
-    layers = generator.layers_at(resolution)
     w = generator.mapping(inputs.z, inputs.labels)
-    ws = w.unsqueeze(1).expand(-1, layers, -1)
-    if inputs.other_z is not None:
-        others = generator.mapping(inputs.other_z, inputs.labels).unsqueeze(1)
-        below = torch.arange(layers, device=w.device).reshape(-1, 1) < inputs.crossover
-        ws = torch.where(below, ws, others)
-    return Generated(generator.synthesis(ws, resolution, alpha, inputs.noise), {"w": w.detach().mean(dim=0)})
+    ws = w.unsqueeze(1).expand(-1, generator.layers_at(resolution), -1)
+    if inputs.mixing is not None:
+        other_z, first = inputs.mixing
+        ws = torch.where(first, ws, generator.mapping(other_z, inputs.labels).unsqueeze(1))
+    return Generated(generator.synthesis(ws, resolution, alpha, inputs.noise), w.detach().mean(dim=0))
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Architecture:
     discriminator_config: type[DiscriminatorConfig]
     has_styles: bool
     scores_by_class: bool
-    generate: Callable[[Any, TrainingInputs, int, float], Generated]
+    generate: Callable[[Any, TrainingInputs, int, Alpha], Generated]
     sample_arguments: Mapping[str, Any]
 
     @property

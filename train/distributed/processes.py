@@ -34,20 +34,19 @@ class SingleProcess:
         self.device = torch.device(device)
         self.rank, self.count = 0, 1
 
-    def all_reduce_mean(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
-        """Average the tensors in place over all processes, and return the average of the scalars."""
-        return scalars
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        """Average the tensors in place over all processes."""
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's tensors, in place."""
 
-    def shard(self, whole: Tensor, dtype: torch.dtype) -> Tensor:
-        """This process's part of what was drawn for the whole batch, on its device.
+    def shard(self, whole: Tensor) -> Tensor:
+        """This process's part of what was drawn for the whole batch.
 
         Every count-th sample: the strided groups of the minibatch standard deviation stay whole that way, and so do
-        they when a shard is accumulated in parts (see Trainer.parts).
+        they when a shard is accumulated in parts (see Computation.parts).
         """
-        return whole[self.rank :: self.count].to(self.device, dtype, non_blocking=True)
+        return whole[self.rank :: self.count]
 
 
 class Processes(SingleProcess):
@@ -105,20 +104,18 @@ class Processes(SingleProcess):
         """Whether this is the process that prints and writes."""
         return self.rank == 0
 
-    def all_reduce_mean(self, tensors: Sequence[Tensor], scalars: Tensor) -> Tensor:
-        """Average the tensors in place over all processes, and return the average of the scalars.
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        """Average the tensors in place over all processes.
 
         All travels as one message, with a flag that asks all to stop. Every process must bring tensors of the same
         shapes in the same order.
         """
         if self.count == 1:
-            return scalars
-        scalars = scalars.clone()
+            return
         self._asked = torch.tensor([float(self.stop.status is not None)], device=self.device)
-        with self._message([*tensors, scalars, self._asked]) as content:
+        with self._message([*tensors, self._asked]) as content:
             dist.all_reduce(content)
             content /= self.count
-        return scalars
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's tensors, in place."""

@@ -45,6 +45,7 @@ class Loop:
         self.config, self.folder, self.trainer = config, folder, trainer
         self.snapshots, self.evaluation = snapshots, evaluation
         self.clock, self.processes, self.reporter = clock, processes, reporter
+        trainer.graphs.say = reporter.say
         self.meter = Meter()
         self.seconds: dict[int, float] = {}
         self.started = self.ticked = time.monotonic()
@@ -103,6 +104,8 @@ class Loop:
         trainer = self.trainer
         try:
             statistics = trainer.step(batches)
+            if self.processes.device.type == "cpu":
+                self.check_skipped()  # which on a GPU waits for it: there at each tick
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -111,17 +114,21 @@ class Loop:
                 f"out of memory at {resolution} px with {self.config.at_once(resolution)} pictures at once; "
                 f"{estimates.less_memory(self.config, resolution)}"
             ) from error
-        if trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
+        return statistics
+
+    def check_skipped(self) -> None:
+        """RunError where gradients have not been finite for many steps."""
+        if self.trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
             precision = self.config.options.mixed_precision
             advice = "continue with --resume --mixed-precision no, or " if precision != "no" else ""
             raise RunError(
-                f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {trainer.images / 1000:g} kimg; "
+                f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {self.trainer.images / 1000:g} kimg; "
                 f"{advice}start a run with a lower --lr"
             )
-        return statistics
 
     def tick(self, stage: Stage) -> None:
         """A line of progress, with the means since the last one, all of this stage."""
+        self.check_skipped()
         means = self.meter.take()
         now, trainer = time.monotonic(), self.trainer
         shown, seconds = trainer.images - self.ticked_images, now - self.ticked

@@ -18,24 +18,23 @@ class Meter:
     """Means of finite values over the steps since the last `take`. Sums stay on the device until then."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
+        self._names: tuple[str, ...] = ()
+        self._sums: Tensor | None = None
 
     def add(self, statistics: Mapping[str, Tensor]) -> None:
-        """Count the statistics of one step."""
-        for name, value in statistics.items():
-            value = value.detach().float()
-            finite = value.isfinite()
-            counted = torch.stack([torch.where(finite, value, 0.0), finite.float()])
-            self._sums[name] = self._sums[name] + counted if name in self._sums else counted
+        """Count the statistics of one step, which are the same in each."""
+        values = torch.stack(list(statistics.values())).detach().float()
+        finite = values.isfinite()
+        counted = torch.stack([torch.where(finite, values, 0.0), finite.float()])
+        self._names, self._sums = tuple(statistics), counted if self._sums is None else self._sums + counted
 
     def take(self) -> dict[str, float]:
         """The means; the next ones begin here."""
-        if not self._sums:
+        if self._sums is None:
             return {}
-        totals, counts = torch.stack(list(self._sums.values())).unbind(1)
-        means = dict(zip(self._sums, (totals / counts.clamp(min=1)).tolist(), strict=True))
-        self._sums = {}
-        return means
+        totals, counts = self._sums
+        self._sums = None
+        return dict(zip(self._names, (totals / counts.clamp(min=1)).tolist(), strict=True))
 
 
 class Clock:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from progan.layers import downscale2x, fade, upscale2x
+from progan.layers import Alpha, downscale2x, fade, is_fading, upscale2x
 from stylegrow.data import Dataset
 from train.config.schedule import Schedule
 from train.step.random_streams import RandomStreams
@@ -80,7 +80,7 @@ class BatchLoader:
             reader.shutdown(cancel_futures=True)
 
 
-def to_reals(images: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
+def to_reals(images: Tensor, mirrored: Tensor | None, alpha: Alpha) -> Tensor:
     """Images as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
 
     `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
@@ -89,4 +89,6 @@ def to_reals(images: Tensor, mirrored: Tensor | None, alpha: float) -> Tensor:
     reals = images / 127.5 - 1.0
     if mirrored is not None:
         reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
-    return reals if alpha >= 1.0 or reals.shape[-1] == 4 else fade(upscale2x(downscale2x(reals)), reals, alpha)
+    if reals.shape[-1] == 4 or not is_fading(alpha):
+        return reals
+    return fade(upscale2x(downscale2x(reals)), reals, alpha)

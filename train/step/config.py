@@ -53,6 +53,9 @@ class StepConfig:
     batch_per_device: int | None = option(
         None, "most images a process takes at once; larger batches are accumulated", COUNT, resumable=True
     )
+    cuda_graphs: Literal["yes", "no"] = option(
+        "yes", "have a GPU replay each step as CUDA graphs; no starts every kernel from Python", resumable=True
+    )
     mixed_precision: PrecisionName = option(
         "no",
         "of the convolutions (default: as accelerate was launched, else bf16 where the machine is fast at it)",

@@ -1,14 +1,18 @@
-"""The inputs of a step: all that is random or read in it, as tensors of this process's shard of the batch."""
+"""The inputs of a step: all that is random, read or scheduled in it, as tensors of this process's shard of the batch.
+
+They are drawn on the CPU, in page-locked memory where a GPU is to read them; `Graphs.place` moves them to the device.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from progan.layers import Alpha
 from stylegan.config import layer_sizes
 from stylegrow.architectures import TrainingInputs, has_styles
 from train.config.schedule import Stage
@@ -33,21 +37,52 @@ class Labels:
         return self.values[torch.from_numpy(indices)]
 
 
-@dataclass(frozen=True)
-class CriticInputs:
+class CriticInputs(NamedTuple):
     """The inputs of the critic's part of a step, for a shard of n samples.
 
     Attributes:
-        images: the reals, uint8 [n, C, r, r].
-        mirrored: which of them are mirrored [n, 1, 1, 1]; None for none.
-        mix: the gradient penalty's coefficients [n, 1, 1, 1].
         fakes: what as many images are generated from, with the labels of the reals.
+        alpha: how far the newest block is faded in, []; the number 1 outside of fades.
+        lr: the learning rate, [].
+        images: the reals, uint8 [n, C, r, r].
+        mirrored: which of them are mirrored, bool [n, 1, 1, 1]; None for none.
+        mix: the gradient penalty's coefficients [n, 1, 1, 1].
     """
 
+    fakes: TrainingInputs
+    alpha: Alpha
+    lr: Tensor
     images: Tensor
     mirrored: Tensor | None
     mix: Tensor
+
+    def part(self, samples: slice) -> CriticInputs:
+        """The inputs of some of the samples."""
+        mirrored = None if self.mirrored is None else self.mirrored[samples]
+        images, mix = self.images[samples], self.mix[samples]
+        return self._replace(fakes=self.fakes.part(samples), images=images, mirrored=mirrored, mix=mix)
+
+
+class GeneratorInputs(NamedTuple):
+    """The inputs of the generator's part of a step.
+
+    Attributes:
+        fakes: what images are generated from, with labels of random images of the data.
+        alpha: how far the newest block is faded in, []; the number 1 outside of fades.
+        lr: the learning rate, [].
+        resolution: of the images.
+        ema_weight: how far the EMA moves towards the generator, [].
+    """
+
     fakes: TrainingInputs
+    alpha: Alpha
+    lr: Tensor
+    resolution: int
+    ema_weight: Tensor
+
+    def part(self, samples: slice) -> GeneratorInputs:
+        """The inputs of some of the samples."""
+        return self._replace(fakes=self.fakes.part(samples))
 
 
 class StepInputs:
@@ -64,44 +99,59 @@ class StepInputs:
         self.generator, self.config = generator, config
         self.streams, self.processes, self.labels = streams, processes, labels
         self.dtype = next(generator.parameters()).dtype
+        # On a CPU as precise as Python's numbers. A GPU's fused Adam takes float32, and Apple's has no float64.
+        self.scalar_dtype = torch.float64 if processes.device.type == "cpu" else torch.float32
 
     def for_critic(self, batch: Batch, stage: Stage) -> CriticInputs:
         """The inputs of the critic on a batch of reals and as many fakes."""
-        device = self.processes.device
         mirrored = None
         if self.config.mirror:
-            mirrored = self._shard(self.streams.uniform("mirror", batch.start, stage.batch)) < 0.5
-        labels = None if self.labels is None else self.labels.of(batch.indices).to(device, self.dtype)
-        mix = self._shard(self.streams.uniform("mix", batch.start, stage.batch))
+            mirrored = self._shard(self.streams.uniform("mirror", batch.start, stage.batch) < 0.5)
+        labels = None if self.labels is None else self._pinned(self.labels.of(batch.indices).to(self.dtype))
+        mix = self._floats(self.streams.uniform("mix", batch.start, stage.batch))
         fakes = self._fakes("critic", batch.start, stage, labels)
-        return CriticInputs(batch.images.to(device, non_blocking=True), mirrored, mix, fakes)
+        return CriticInputs(fakes, *self._scheduled(stage), batch.images, mirrored, mix)
 
-    def for_generator(self, images: int, stage: Stage) -> TrainingInputs:
-        """The inputs of the generator after so many images, with labels of random images of the data."""
+    def for_generator(self, images: int, stage: Stage, shown: int) -> GeneratorInputs:
+        """The inputs of the generator after so many images, `shown` of them in this step."""
         labels = None
         if self.labels is not None:
             places = self.streams.choices("labels", images, stage.batch, len(self.labels.training))
-            labels = self._shard(self.labels.of(self.labels.training[places]))
-        return self._fakes("generator", images, stage, labels)
+            labels = self._floats(self.labels.of(self.labels.training[places]))
+        fakes = self._fakes("generator", images, stage, labels)
+        return GeneratorInputs(fakes, *self._scheduled(stage), stage.resolution, self.ema_weight(shown))
+
+    def ema_weight(self, images: int) -> Tensor:
+        """How far the EMA moves in a step that shows so many images, [], by its half-life in images."""
+        half_life = self.config.ema_kimg * 1000
+        return self._pinned(torch.tensor(1 - (0.5 ** (images / half_life) if half_life else 0.0), dtype=self.dtype))
+
+    def _scheduled(self, stage: Stage) -> tuple[Alpha, Tensor]:
+        """The stage's alpha and learning rate."""
+        alpha, lr = (self._pinned(torch.tensor(one, dtype=self.scalar_dtype)) for one in (stage.alpha, stage.lr))
+        return alpha if stage.alpha < 1.0 else 1.0, lr
 
     def _fakes(self, purpose: str, images: int, stage: Stage, labels: Tensor | None) -> TrainingInputs:
         """What images are generated from, with these labels [n, L] of the shard.
 
         With styles, those of two latents are mixed, with probability config.mixing, at a crossover that the whole batch
-        has in common (Karras 2019, section 3.1).
+        has in common (Karras 2019, section 3.1). Where it comes after the last layer, nothing is mixed.
         """
         z = self._latents(purpose, images, stage)
         if not has_styles(self.generator):
             return TrainingInputs(z, labels)
-        layers = self.generator.layers_at(stage.resolution)
-        crossover = self.streams.crossover(f"{purpose} crossover", images, layers, self.config.mixing)
-        other_z = self._latents(f"{purpose} second", images, stage) if crossover < layers else None
-        return TrainingInputs(z, labels, other_z, crossover, self._noise(f"{purpose} noise", images, stage))
+        mixing = None
+        if self.config.mixing:
+            layers = self.generator.layers_at(stage.resolution)
+            crossover = self.streams.crossover(f"{purpose} crossover", images, layers, self.config.mixing)
+            first = self._pinned(torch.arange(layers).reshape(-1, 1) < crossover)
+            mixing = self._latents(f"{purpose} second", images, stage), first
+        return TrainingInputs(z, labels, mixing, self._noise(f"{purpose} noise", images, stage))
 
     def _latents(self, purpose: str, images: int, stage: Stage) -> Tensor:
-        return self._shard(self.streams.latents(purpose, images, stage.batch, self.generator.z_dim))
+        return self._floats(self.streams.latents(purpose, images, stage.batch, self.generator.z_dim))
 
-    def _noise(self, purpose: str, images: int, stage: Stage) -> list[Tensor]:
+    def _noise(self, purpose: str, images: int, stage: Stage) -> tuple[Tensor, ...]:
         """Noise [n, 1, r, r] for both layers of each resolution r up to the stage's.
 
         On a CPU it is drawn for the whole batch and sharded, as latents are. On a GPU each process draws its own there,
@@ -110,9 +160,16 @@ class StepInputs:
         """
         sizes, processes = layer_sizes(stage.resolution), self.processes
         if processes.device.type == "cpu":
-            return [self._shard(one) for one in self.streams.noise(purpose, images, stage.batch, sizes)]
+            return tuple(self._floats(one) for one in self.streams.noise(purpose, images, stage.batch, sizes))
         purpose, shard = f"{purpose} of process {processes.rank}", stage.batch // processes.count
-        return [one.to(self.dtype) for one in self.streams.noise(purpose, images, shard, sizes, processes.device)]
+        return tuple(one.to(self.dtype) for one in self.streams.noise(purpose, images, shard, sizes, processes.device))
+
+    def _floats(self, whole: Tensor) -> Tensor:
+        """The shard in the networks' precision."""
+        return self._shard(whole.to(self.dtype))
 
     def _shard(self, whole: Tensor) -> Tensor:
-        return self.processes.shard(whole, self.dtype)
+        return self._pinned(self.processes.shard(whole))
+
+    def _pinned(self, tensor: Tensor) -> Tensor:
+        return tensor.pin_memory() if self.processes.device.type == "cuda" else tensor

@@ -11,11 +11,11 @@ from train.distributed.processes import Processes, SingleProcess, portable
 
 def test_one_process_does_what_several_would(environment):
     """The interface is the same, and nothing is read, copied or written."""
-    scalars, tensor = torch.ones(2), torch.empty(3, device="meta")
-    assert SingleProcess().all_reduce_mean([tensor], scalars) is scalars
+    tensor = torch.empty(3, device="meta")
+    SingleProcess().all_reduce_mean([tensor])
     with Processes() as alone:
         assert (alone.rank, alone.count, alone.is_main) == (0, 1, True)
-        assert alone.all_reduce_mean([tensor], scalars) is scalars
+        alone.all_reduce_mean([tensor])
         alone.broadcast([tensor])
         for call in (alone.together, alone.on_main, alone.machine_by_machine):
             assert call(lambda: 7) == 7

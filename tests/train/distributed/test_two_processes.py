@@ -101,9 +101,10 @@ def means_of(processes):
     """`all_reduce_mean` of tensors of several layouts and of scalars of another type, and whether layouts stay."""
     base = torch.arange(24.0).reshape(1, 4, 2, 3) * (processes.rank + 1)
     tensors = [base.clone(), base.clone().contiguous(memory_format=torch.channels_last), base.flatten()[::2]]
-    means = processes.all_reduce_mean(tensors, torch.tensor([1.0, 3.0], dtype=torch.float64) * processes.rank)
+    means = torch.tensor([1.0, 3.0], dtype=torch.float64) * processes.rank
+    processes.all_reduce_mean([*tensors, means])
     doubles = [base.double() / 3]
-    processes.all_reduce_mean(doubles, torch.zeros(1))
+    processes.all_reduce_mean(doubles)
     return tensors, means, doubles, tensors[1].is_contiguous(memory_format=torch.channels_last)
 
 
@@ -151,7 +152,7 @@ def stopped(processes):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
     early = processes.stop_status()
-    processes.all_reduce_mean([torch.zeros(2)], torch.zeros(1))
+    processes.all_reduce_mean([torch.zeros(2)])
     return before, early, processes.stop_status()
 
 
@@ -175,7 +176,7 @@ def lost(processes):
         with processes:
             if processes.rank == 1:
                 raise RunError("out of memory")
-            processes.all_reduce_mean([torch.zeros(2)], torch.zeros(1))
+            processes.all_reduce_mean([torch.zeros(2)])
     except LostError as error:
         return str(error)
     except RunError:

@@ -14,7 +14,7 @@ from tests.train import small
 from tests.train.runs import Train, last_checkpoint, only, statistics
 from train.run import checkpoints
 from train.run.loop import crossed
-from train.step import trainer
+from train.step import computation
 from train.step.trainer import Trainer
 
 
@@ -23,14 +23,14 @@ def spoil(monkeypatch):
     """A function that makes the reals of some critic steps, counted from 1, not a number."""
 
     def spoil_steps(wanted):
-        count, to_reals = 0, trainer.to_reals
+        count, to_reals = 0, computation.to_reals
 
         def spoilt(*arguments):
             nonlocal count
             count += 1
             return to_reals(*arguments) * (math.nan if count in wanted else 1)
 
-        monkeypatch.setattr(trainer, "to_reals", spoilt)
+        monkeypatch.setattr(computation, "to_reals", spoilt)
 
     return spoil_steps
 
@@ -41,7 +41,7 @@ def parts(state, *names):
 
 def test_a_gradient_that_is_not_finite_changes_nothing(spoil):
     spoil([3])
-    one, loader = small.a_trainer()
+    one, loader = small.a_trainer(schedule=small.a_schedule(stable=9))
     for _ in range(2):
         small.step(one, loader)
     before = {name: value.clone() for name, value in checkpoints.state_of(one).items()}

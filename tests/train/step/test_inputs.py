@@ -55,8 +55,7 @@ def test_styles_are_mixed_at_one_layer_of_the_stage(mapped, synthesised, images)
                 trainer.inputs.streams.latents(name, moment, 16, 8) for name in (purpose, f"{purpose} second")
             )
         )
-        assert (second is not None) == (crossover < LAYERS[images])
-        assert (resolution, alpha) == (stage.resolution, stage.alpha)
+        assert (resolution, float(alpha)) == (stage.resolution, stage.alpha)
         assert rows.shape == (16, LAYERS[images], 8)
         for layer in range(LAYERS[images]):
             assert torch.equal(rows[:, layer], first if layer < crossover else second)
@@ -140,7 +139,9 @@ def test_on_a_gpu_each_process_draws_the_noise_of_its_shard():
     for rank in (0, 1):
         processes = SingleProcess()
         processes.rank, processes.count, processes.device = rank, 2, torch.device("meta")
-        StepInputs(generator, StepConfig(), Streams(0), processes, None).for_generator(96, Stage(8, 1.0, 12, 0.001, 0))
+        StepInputs(generator, StepConfig(), Streams(0), processes, None).for_generator(
+            96, Stage(8, 1.0, 12, 0.001, 0), 12
+        )
     assert [arguments[1:] for arguments in drawn] == [(96, 6, [4, 4, 8, 8], processes.device)] * 2
     assert drawn[0][0] != drawn[1][0]
 

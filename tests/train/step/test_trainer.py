@@ -9,8 +9,8 @@ import torch
 
 from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, train, weights
 from train.config.schedule import Schedule
-from train.distributed.processes import SingleProcess
-from train.step import trainer as module
+from train.step import computation as module
+from train.step.computation import Means
 from train.step.objectives import Loss
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["progan", "stylegan"])
@@ -53,7 +53,7 @@ def test_the_learning_rate_is_the_stages():
     rates = []
     for _ in range(10):
         step(trainer, loader)
-        (rate,) = {adam.param_groups[0]["lr"] for adam in (trainer.g_adam, trainer.d_adam)}
+        (rate,) = {float(adam.param_groups[0]["lr"]) for adam in (trainer.g_adam, trainer.d_adam)}
         rates.append(rate)
     assert rates == [0.1] * 3 + [0.01] * 4 + [0.001] * 3  # a fade begins after its first 10 images
 
@@ -61,20 +61,18 @@ def test_the_learning_rate_is_the_stages():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_adam_is_that_of_the_paper(dtype):
     """Against Kingma & Ba 2015, algorithm 1, with beta1 0, beta2 0.99 and epsilon 1e-8, in float64 and plain numpy."""
-    trainer, _ = a_trainer(dtype=dtype)
-    trainer.enter(0)
+    trainer, loader = a_trainer(dtype=dtype)
+    inputs = trainer.inputs.for_critic(loader.read(0), trainer.enter(0))
     random = np.random.RandomState(0)
     network, adam = trainer.discriminator, trainer.d_adam
     reference = [p.detach().double().numpy().copy() for p in network.parameters()]
     moments = [np.zeros_like(value) for value in reference]
     for time in range(1, 6):
         slopes = [random.standard_normal(p.shape) * 10.0 ** random.randint(-6, 2) for p in network.parameters()]
-
-        def loss(_part, slopes=slopes):
-            terms = [(p * torch.from_numpy(s).to(p)).sum() for p, s in zip(network.parameters(), slopes, strict=True)]
-            return Loss(torch.stack(terms).sum(), {"loss": torch.zeros(())})
-
-        trainer.optimize(network, adam, loss, 4)
+        for parameter, slope in zip(network.parameters(), slopes, strict=True):
+            parameter.grad = torch.empty_like(parameter).copy_(torch.from_numpy(slope))
+        means = Means([p.grad for p in network.parameters()], ("loss",), torch.zeros(1), None)
+        trainer.computation.update(adam, inputs, means)
         for value, moment, slope in zip(reference, moments, slopes, strict=True):
             moment += 0.01 * (slope**2 - moment)
             value -= 0.002 * slope / (np.sqrt(moment / (1 - 0.99**time)) + 1e-8)
@@ -92,7 +90,7 @@ def test_the_average_has_its_half_life_in_images(cut):
         for parameter in trainer.generator.parameters():
             parameter.fill_(1.0)
     for images in cut:
-        trainer.update_ema(images)
+        trainer.computation.update_ema(trainer.inputs.ema_weight(images))
     for parameter in trainer.generator_ema.parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, 2.0), rtol=0, atol=1e-12)
 
@@ -130,14 +128,14 @@ def test_each_network_is_stepped_by_its_own_objective():
     trainer, loader = a_trainer()
     stage = trainer.enter(0)
     start = weights(trainer)
-    trainer.critic_step(trainer.inputs.for_critic(loader.read(0), stage), stage)
+    trainer.critic_step(trainer.inputs.for_critic(loader.read(0), stage))
     between = weights(trainer)
     critics_gradients = gradients(trainer)
-    trainer.generator_step(trainer.inputs.for_generator(16, stage), stage)
+    trainer.generator_step(trainer.inputs.for_generator(16, stage, 16))
     end = weights(trainer)
-    for first, second, part in ((start, between, "discriminator"), (between, end, "generator")):
+    for first, second, parts in ((start, between, {"discriminator"}), (between, end, {"generator", "average"})):
         changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
-        assert changed == {part}
+        assert changed == parts
     for name, gradient in gradients(trainer).items():
         if name.startswith("discriminator") and gradient is not None:
             assert torch.equal(gradient, critics_gradients[name])
@@ -261,7 +259,7 @@ def test_accumulated_gradients_are_those_of_one_pass(architecture, loss, labels,
 )
 def test_a_share_is_cut_into_equal_strided_parts(share, most, sizes):
     trainer, _ = a_trainer(batch_per_device=most)
-    parts = [torch.arange(share)[part] for part in trainer.parts(share)]
+    parts = [torch.arange(share)[part] for part in trainer.computation.parts(share)]
     assert [len(part) for part in parts] == sizes
     assert all(torch.equal(part, torch.arange(start, share, len(sizes))) for start, part in enumerate(parts))
 
@@ -287,12 +285,6 @@ def test_bfloat16_is_close_to_float32(architecture, loss, likeness, place):
         assert not torch.equal(exact[0], rounded[0])
         assert torch.cosine_similarity(exact[0], rounded[0], dim=0) > likeness
         torch.testing.assert_close(rounded[1:], exact[1:], rtol=0.05, atol=0.02)
-
-
-def test_networks_are_used_as_they_are_by_one_process():
-    """Nothing is wrapped or copied: tensors handed to be averaged are neither read nor written."""
-    scalars = torch.ones(2)
-    assert SingleProcess().all_reduce_mean([torch.empty(0, device="meta")], scalars) is scalars
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.5])
