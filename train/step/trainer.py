@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from train.step.random_streams import RandomStreams
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Discriminator, Generator
+
+T = TypeVar("T", CriticInputs, GeneratorInputs)
 
 
 class Trainer:
@@ -98,17 +100,17 @@ class Trainer:
 
     def critic_step(self, inputs: CriticInputs) -> dict[str, Tensor]:
         """One step of the critic; its statistics by name."""
-        placed = self.graphs.place(inputs)
-        means = self.average(self.graphs.call(self.computation.critic_gradients, placed))
-        return self.graphs.call(self.computation.critic_update, placed, means)
+        return self.optimize(self.computation.critic_gradients, self.computation.critic_update, inputs)
 
     def generator_step(self, inputs: GeneratorInputs) -> dict[str, Tensor]:
         """One step of the generator, and of its EMA; its statistics by name."""
-        placed = self.graphs.place(inputs)
-        means = self.average(self.graphs.call(self.computation.generator_gradients, placed))
-        return self.graphs.call(self.computation.generator_update, placed, means)
+        return self.optimize(self.computation.generator_gradients, self.computation.generator_update, inputs)
 
-    def average(self, means: Means) -> Means:
-        """The means over all processes."""
+    def optimize(
+        self, gradients: Callable[[T], Means], update: Callable[[T, Means], dict[str, Tensor]], inputs: T
+    ) -> dict[str, Tensor]:
+        """A network's gradients, their average over all processes, and what is done with it."""
+        placed = self.graphs.place(inputs)
+        means = self.graphs.call(gradients, placed)
         self.processes.all_reduce_mean(means.tensors)
-        return means
+        return self.graphs.call(update, placed, means)
