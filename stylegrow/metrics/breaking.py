@@ -13,14 +13,6 @@ WARP = 2.5  # px, the standard deviation of strong displacements
 SEEN, LEAST_SEEN = 0.2, 0.005  # what counts as a changed pixel (of 2), and the least part of a face that must be
 
 
-def halves(faces: Tensor, others: Tensor, at: float = 0.5, upright: bool = True) -> Tensor:
-    """The left (or upper) parts of faces joined with the right (or lower) ones of others at this part of the side."""
-    faces, others = (x if upright else x.transpose(2, 3) for x in (faces, others))
-    cut = round(at * faces.shape[3])
-    found = torch.cat([faces[..., :cut], others[..., cut:]], dim=3)
-    return found if upright else found.transpose(2, 3)
-
-
 def warped(faces: Tensor, strength: float | Tensor = WARP) -> Tensor:
     """Faces under smooth displacements of which `strength` is the standard deviation, each under its own."""
     count, _, height, width = faces.shape
