@@ -122,11 +122,11 @@ def noise_detail(
     size: int | None = None,
     progress: Progress = silent,
 ) -> Figure:
-    """What noise changes (Karras 2019, figure 4): an image, the part of it that varies most in several draws, the
-    deviation of all.
+    """What noise changes (Karras 2019, figure 4): a row for each seed.
 
-    The draws are those of `draws` noise seeds from the setting's own on. The map is the standard deviation of the mean
-    of the channels at each pixel; white is the largest, which its label says.
+    A row shows an image, the part of it that varies most in several draws, and the deviation of all draws. They are
+    those of `draws` noise seeds from the setting's own on. The deviation is that of the mean of the channels at each
+    pixel; white is the largest, which its label says.
     """
     sampler.check_noise()
     shown = min(DETAILS, draws)
