@@ -23,7 +23,7 @@ def options(kind: type) -> set[str]:
 
 def test_options_in_the_table_exist():
     table = TEXT.split("## Options that matter")[1].split("##")[0]
-    named = set(re.findall(r"--[a-z][a-z-]+", table)) - {"--help"}
+    named = set(re.findall(r"--[a-z][a-z0-9-]+", table)) - {"--help"}
     assert len(named) > 10
     assert named <= options(Options)
 
