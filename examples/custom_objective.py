@@ -39,15 +39,15 @@ def main(steps: int = 100, faces: int = 500) -> float:
     """Train a ProGAN of 16 px for so many steps on the embedded faces; the last value of the estimate."""
     torch.manual_seed(0)
     dataset = open_dataset(resolution=16, count=faces)
-    training, _ = dataset.split(50)
+    training, _ = dataset.split()
     stages = resolutions(4, 16)
     schedule = Schedule(
         16, 4, stable_kimg=0.2, fade_kimg=0.2, batch=dict.fromkeys(stages, 16), lr=dict.fromkeys(stages, 1e-3)
     )
-    streams, size = RandomStreams(0), {"resolution": 16, "fmap_base": 256, "fmap_max": 32}
+    streams = RandomStreams(0)
     trainer = Trainer(
-        Generator(z_dim=32, **size),
-        Discriminator(**size),
+        Generator(resolution=16, z_dim=32, fmap_base=256, fmap_max=32),
+        Discriminator(resolution=16, fmap_base=256, fmap_max=32),
         schedule,
         StepConfig(loss=cast(LossName, "least-squares"), ema_kimg=0.1),
         streams,

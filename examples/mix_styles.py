@@ -4,12 +4,14 @@ import sys
 
 import torch
 
+from stylegan import Generator
 from stylegrow import load_generator
 from stylegrow.common.images import to_uint8
 from stylegrow.rendering.grids import grid, save_png
 from stylegrow.sampling.generation import latents
 
 generator = load_generator("stylegan-toonhead64")
+assert isinstance(generator, Generator)  # a ProGAN has no styles
 with torch.inference_mode():
     w = generator.mapping(latents([31, 44], generator.z_dim))  # [2, w_dim]
     ws = generator.truncate(w, psi=0.7)  # [2, num_layers, w_dim]: one w a layer

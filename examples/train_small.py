@@ -23,4 +23,4 @@ def main(data: str | None = None, out: str = "runs", kimg: float = 2.0) -> np.nd
 
 
 if __name__ == "__main__":  # preparing the images starts processes that import this file
-    print(main(*sys.argv[1:2]).shape)
+    print(main(sys.argv[1] if len(sys.argv) > 1 else None).shape)
