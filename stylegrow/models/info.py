@@ -12,7 +12,7 @@ from stylegrow.common.text import printable
 from stylegrow.models.folders import ZOO, find_model, name_of, read_config
 from stylegrow.models.markdown import fact_text
 
-BUNDLED = ("stylegan-toonhead256", "stylegan-toonhead64", "progan-toonhead64")
+BUNDLED = ("stylegan-toonhead128", "stylegan-toonhead64", "progan-toonhead64")
 
 
 @dataclass(frozen=True)
