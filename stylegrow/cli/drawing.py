@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -45,7 +46,7 @@ class Generate(NoiseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FigureOptions(OutputOptions):
+class FigureOptions(OutputOptions, ABC):
     """One figure."""
 
     file: ClassVar[str]
@@ -57,9 +58,9 @@ class FigureOptions(OutputOptions):
         image, text = self.figure(self.open_sampler())
         self.save(image, self.file, text)
 
+    @abstractmethod
     def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
         """The figure, and the text chunks of its file. InputError, before anything is drawn."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
