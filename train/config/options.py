@@ -69,6 +69,9 @@ class Options(StepConfig):
         None, "images a step over all processes, at every stage (default: the preset's table)", COUNT
     )
     lr: float | None = option(None, "learning rate at every stage (default: the preset's table)", ABOVE_0)
+    lr_decay_kimg: float = option(
+        0.0, "over the last so many kimg of the training the learning rates fall linearly to 0", FROM_0, resumable=True
+    )
     fmap_base: int = option(
         GeneratorConfig.fmap_base, "feature maps at resolution r: min(fmap_base / (r/2), fmap_max)", COUNT
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +126,7 @@ def make_run_config(
     snapshot = options.snapshot_kimg or min(kimg / 20, 50.0)
     options = options.but(kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot)
     options = with_metrics(options, facts["pictures"])
+    schedule = with_decay(schedule, options)
     generator, discriminator = network_configs(architecture, options, arguments, model)
     return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
 
@@ -141,6 +142,17 @@ def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:
         return chosen.schedule(options.resolution, options).for_processes(processes)
     except ValueError as error:
         raise InputError(f"--start-resolution {options.start_resolution}: {error}; give a lower one") from None
+
+
+def with_decay(schedule: Schedule, options: Options) -> Schedule:
+    """The schedule with the fall of the learning rates to the end of the run. InputError for one that is longer."""
+    assert options.kimg is not None
+    try:
+        return replace(schedule, kimg=options.kimg, lr_decay_kimg=options.lr_decay_kimg)
+    except ValueError:
+        raise InputError(
+            f"--lr-decay-kimg {options.lr_decay_kimg:g}: the training has {options.kimg:g} kimg; give at most those"
+        ) from None
 
 
 def with_metrics(options: Options, images: int) -> Options:

@@ -53,8 +53,9 @@ class Schedule:
 
     `resolution` and `start_resolution` are powers of two; `batch` and `lr` hold a value for every one between them. A
     `fade_kimg` of 0 jumps to the next resolution, a `stable_kimg` of 0 fades without a pause, and with both 0 there
-    is no growing at all: the full resolution is trained from the start. ValueError for lengths, resolutions or tables
-    that make no schedule.
+    is no growing at all: the full resolution is trained from the start. Over the last `lr_decay_kimg` of a training of
+    `kimg` the learning rates fall linearly to 0, as in Gulrajani et al. 2017's program for CIFAR-10. ValueError for
+    lengths, resolutions or tables that make no schedule.
     """
 
     resolution: int
@@ -63,6 +64,8 @@ class Schedule:
     fade_kimg: float
     batch: Mapping[int, int]
     lr: Mapping[int, float]
+    kimg: float = 0.0
+    lr_decay_kimg: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("resolution", "start_resolution"):
@@ -71,10 +74,12 @@ class Schedule:
                 raise ValueError(f"{name} {value} is not a power of two from 4 up")
         if self.start_resolution > self.resolution:
             raise ValueError(f"start_resolution {self.start_resolution} is above resolution {self.resolution}")
-        for name in ("stable_kimg", "fade_kimg"):
+        for name in ("stable_kimg", "fade_kimg", "lr_decay_kimg"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} {value} is not a length of training: give 0 or more")
+        if self.lr_decay_kimg > self.kimg:
+            raise ValueError(f"lr_decay_kimg {self.lr_decay_kimg:g} is above the length {self.kimg:g}")
         for name in ("batch", "lr"):
             missing = [
                 r for r in resolutions(self.start_resolution, self.resolution) if not getattr(self, name).get(r, 0) > 0
@@ -103,10 +108,13 @@ class Schedule:
         period = stable + fade
         grown, within = divmod(images, period) if period else (self._steps, 0)
         if grown >= self._steps:
-            return self._stage(2 * self._steps, 1.0)
-        if within <= stable:
-            return self._stage(2 * grown, 1.0)
-        return self._stage(2 * grown + 1, (within - stable) / fade)
+            stage = self._stage(2 * self._steps, 1.0)
+        elif within <= stable:
+            stage = self._stage(2 * grown, 1.0)
+        else:
+            stage = self._stage(2 * grown + 1, (within - stable) / fade)
+        left, decay = to_images(self.kimg) - images, to_images(self.lr_decay_kimg)
+        return replace(stage, lr=stage.lr * max(left, 0) / decay) if decay and left < decay else stage
 
     def _stage(self, phase: int, alpha: float) -> Stage:
         # A fade (odd phase) already has the resolution, batch and learning rate of what is being faded in.

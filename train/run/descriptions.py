@@ -26,6 +26,8 @@ def description(config: RunConfig) -> str:
         f"run: preset {options.preset}, {objective}, {options.kimg:g} kimg to {options.resolution} px, "
         f"{config.processes} process{'es' if config.processes > 1 else ''}, precision {options.mixed_precision}",
     ]
+    if options.lr_decay_kimg:
+        lines.append(f"learning rates: fall to 0 over the last {options.lr_decay_kimg:g} kimg")
     if options.metrics != "none":
         lines.append(
             f"metrics: {options.metrics} every {options.metrics_kimg:g} kimg on {options.metrics_samples} samples"

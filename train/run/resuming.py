@@ -6,7 +6,7 @@ from pathlib import Path
 from stylegrow.common.errors import InputError
 from train.config.fields import as_given, flag, shown
 from train.config.options import ABOUT, Options
-from train.config.run_config import RunConfig, with_metrics
+from train.config.run_config import RunConfig, with_decay, with_metrics
 from train.run.folders import find_run
 
 
@@ -41,7 +41,7 @@ def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunCo
                 f"start as many as divide it (it was started with {stored.processes})"
             )
     options = with_metrics(options.but(out=stored.options.out, resume=None, dry_run=None), stored.data["pictures"])
-    return replace(stored, options=options, processes=processes)
+    return replace(stored, options=options, schedule=with_decay(stored.schedule, options), processes=processes)
 
 
 def differences(stored: RunConfig, config: RunConfig) -> list[str]:

@@ -128,6 +128,7 @@ def test_the_config_knows_the_data():
     ("options", "images", "words"),
     [
         ({"start_resolution": 128}, Images(64), ["--start-resolution 128", "above resolution 64"]),
+        ({"kimg": 2.0, "lr_decay_kimg": 3.0}, Images(64), ["--lr-decay-kimg 3", "at most", "2 kimg"]),
         ({"fmap_base": 31}, Images(64), ["--fmap-base 31", "at least 32"]),
         ({"cond": "class"}, Images(), ["--cond class", "no labels"]),
         ({"cond": "hair"}, Images(classes=("a",)), ["--cond hair", "choose from class"]),

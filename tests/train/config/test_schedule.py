@@ -1,6 +1,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -92,6 +93,17 @@ def test_without_growing_it_is_the_full_resolution_from_the_start(schedule):
     assert {(s.resolution, s.alpha) for s in map(schedule.at, (0, 1, 600_001, 10**9))} == {(16, 1.0)}
     assert len({schedule.at(n).phase for n in (0, 1, 10**9)}) == 1
     assert [(r.start_kimg, r.end_kimg, r.iterations) for r in schedule.phases(1)] == [(0, 1, 63)]
+
+
+def test_the_learning_rates_fall_to_0_over_the_end():
+    """Of a rate of 0.001 at 4 px and 0.002 at 8 px; the fade between them is from 1000 to 1500 images."""
+    schedule = Schedule(8, 4, 1, 0.5, {4: 100, 8: 50}, {4: 0.001, 8: 0.002}, kimg=2, lr_decay_kimg=1.25)
+    seen = {images: schedule.at(images).lr for images in (0, 750, 875, 1000, 1500, 1999, 2000, 2050)}
+    assert seen == pytest.approx(
+        {0: 1e-3, 750: 1e-3, 875: 0.9e-3, 1000: 0.8e-3, 1500: 0.8e-3, 1999: 1.6e-6, 2000: 0, 2050: 0}
+    )
+    assert replace(schedule, kimg=4).at(2000).lr == 0.002
+    assert replace(schedule, lr_decay_kimg=0).at(2050).lr == 0.002
 
 
 schedules = st.builds(

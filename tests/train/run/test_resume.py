@@ -63,6 +63,14 @@ def test_so_it_does_with_other_options(train: Train, words):
     assert last_state(only("straight")) == last_state(only("stopped"))
 
 
+def test_learning_rates_fall_towards_the_end_of_the_longer_run(train: Train):
+    """Stopped where they have not begun to fall, and resumed to twice the length."""
+    words = ("--lr-decay-kimg", 0.032)
+    assert train(*words, "--kimg", 0.064, "--lr", 0.002).status == 0
+    assert train("--resume", "--kimg", 0.128).status == 0
+    assert [line["lr"] for line in statistics(only("runs"))] == pytest.approx([0.001, 0.002, 0.001])
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_ends(train: Train, finished, signal_at, number, status):
     signal_at(number, 10)
