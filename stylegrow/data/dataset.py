@@ -73,7 +73,7 @@ class Dataset:
     @cached_property
     def report(self) -> dict[str, Any]:
         """What was found: the numbers "found", "used", "enlarged" and "profiles_ignored", pairs of file and reason in
-        "skipped" and of file and the first equal one in "duplicates"."""
+        "skipped" and of file and the first equal one in "duplicates"; lines about the labels in "labels"."""
         return _read_json(self.path / "report.json")
 
     def read(self, indices: np.ndarray, resolution: int) -> np.ndarray:
@@ -83,11 +83,16 @@ class Dataset:
             raise IndexError(f"{self!r} has no image {wanted.min() if wanted.min() < 0 else wanted.max()}")
         return self._level(resolution)[wanted]
 
+    @property
+    def choices(self) -> str:
+        """Which attributes there are, or why there are none, to end a sentence with."""
+        there = f"choose from {', '.join(self.attributes)}" if self.attributes else "it has no labels"
+        return "; ".join([there, *self.report.get("labels", ())])
+
     def classes(self, attribute: str) -> tuple[str, ...]:
         """The names of an attribute's classes. Raises DataError for an attribute that is not there."""
         if attribute not in self._classes:
-            there = f"choose from {', '.join(self.attributes)}" if self.attributes else "it has no labels"
-            raise DataError(f"{printable(self.source)} has no attribute {attribute!r}: {there}")
+            raise DataError(f"{printable(self.source)} has no attribute {attribute!r}: {self.choices}")
         return tuple(self._classes[attribute])
 
     def labels(self, attribute: str, indices: np.ndarray | None = None) -> np.ndarray:
@@ -129,6 +134,7 @@ class Dataset:
             lines.append(f"enlarged: {report['enlarged']:,}, smaller than {self.resolution} px")
         if report["profiles_ignored"]:
             lines.append(f"colour profile ignored as unusable: {report['profiles_ignored']:,}")
+        lines += [f"labels: {note}" for note in report.get("labels", ())]
         return lines
 
     def storage(self) -> list[tuple[int, str, int]]:

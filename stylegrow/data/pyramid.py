@@ -5,7 +5,7 @@
     names.json       file names
     labels.npz       for each attribute class indices int64 [N] or vectors float32 [N, classes]
     duplicates.npy   int64 [N]: the first image that equals this one (itself, where there is no other)
-    report.json      what was skipped, enlarged, found twice
+    report.json      what was skipped, enlarged, found twice; what to know about the labels
 
 The folder is built under another name and renamed when it is whole: one that is there is complete.
 """
@@ -41,7 +41,7 @@ from stylegrow.data.workers import Workers
 T = TypeVar("T")
 
 # Raise it when the same source and settings give other files.
-PREPARATION = 1
+PREPARATION = 2
 
 # Fewer images than this are not worth the start of other processes.
 WORTH_WORKERS = 64
@@ -308,6 +308,7 @@ def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, poo
     if not found.used:
         raise _nothing_usable(source, found.skipped)
     indices = np.array([image.index for image in found.used], np.int64)
+    report = found.report(source.names) | {"labels": source.label_notes(indices)}
     labels = source.labels(indices, np.array([image.classes for image in found.used], np.int64))
     facts = {
         "format": FORMAT,
@@ -323,7 +324,7 @@ def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, poo
         "settings": {**asdict(shape), "drop_duplicates": drop_duplicates},
     }
     names = [source.names[i] for i in indices]
-    for file, content in (("names", names), ("report", found.report(source.names)), ("pyramid", facts)):
+    for file, content in (("names", names), ("report", report), ("pyramid", facts)):
         (folder / f"{file}.json").write_text(json.dumps(content), "ascii")
     np.save(folder / "duplicates.npy", np.array([found.firsts[image.digest] for image in found.used], np.int64))
     np.savez(folder / "labels.npz", allow_pickle=False, **{name: values for name, (_, values) in labels.items()})

@@ -39,8 +39,7 @@ def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
     classes: list[str] = []
     if options.cond is not None:
         if options.cond not in dataset.attributes:
-            there = f"choose from {', '.join(dataset.attributes)}" if dataset.attributes else "it has no labels"
-            raise InputError(f"--cond {options.cond}: the data has no such labels; {there}")
+            raise InputError(f"--cond {options.cond}: the data has no such labels; {dataset.choices}")
         classes = [printable(name) for name in dataset.classes(options.cond)]
     return {
         "name": dataset.name,

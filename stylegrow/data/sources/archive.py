@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stylegrow.common.errors import DataError
-from stylegrow.common.text import printable
+from stylegrow.common.text import one_line, printable
 from stylegrow.data.decoding import UnusableError, explain
 from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.folder import may_be_image
-from stylegrow.data.sources.labels import read_table
+from stylegrow.data.sources.labels import Table, read_table
 
 MAX_FILE_BYTES = 1 << 30
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)  # what zipfile raises
@@ -55,13 +55,9 @@ def find(path: Path) -> Archive:
             members = archive.infolist()
             names = [_checked_name(member.orig_filename, shown) for member in members]
             tables = sorted((n.count("/"), i) for i, n in enumerate(names) if f"/{n}".endswith("/dataset.json"))
-            content = archive.read(members[tables[0][1]]) if tables else b""
+            table = _table(archive, members[tables[0][1]], names[tables[0][1]]) if tables else None
     except DAMAGED as error:
         raise DataError(f"{shown} cannot be read ({error}): make the zip file again") from error
-    table = None
-    if tables:
-        inside = names[tables[0][1]]
-        table = read_table(content, f"{inside} in {shown}", prefix=inside.removesuffix("dataset.json"))
     files = sorted((name, i) for i, name in enumerate(names) if not members[i].is_dir() and may_be_image(name))
     return Archive(
         path=str(path),
@@ -71,6 +67,15 @@ def find(path: Path) -> Archive:
         table=table,
         members=tuple(i for _, i in files),
     )
+
+
+def _table(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Table:
+    place = f"{printable(name)} in {printable(archive.filename)}"
+    try:
+        content = archive.read(member)
+    except (*DAMAGED, ValueError) as error:
+        return Table(place, problem=f"cannot be read ({one_line(error)})")
+    return read_table(content, place, prefix=name.removesuffix("dataset.json"))
 
 
 def _checked_name(name: str, archive: str) -> str:

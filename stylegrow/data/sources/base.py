@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from stylegrow.data.sources.labels import Labels, Table, labels_of_folders, labels_of_table
+from stylegrow.data.sources.labels import Labels, Table, labels_of_folders
 
 if TYPE_CHECKING:
     from stylegrow.data.decoding import SquareImage
@@ -45,6 +45,10 @@ class Source(ABC):
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
         """Labels of the images `used` (indices [n]); `classes` [n, attributes] are indices that came with them."""
 
+    def label_notes(self, used: np.ndarray) -> list[str]:
+        """What a user should know about the labels of the images `used`, a line each."""
+        return []
+
     def header(self, index: int) -> tuple[int, bool]:
         """(smaller side, whether it is grey) of one image, from its header. Raises UnusableError."""
         raise NotImplementedError(f"{self.name}: `known` says it")
@@ -74,8 +78,15 @@ class ImageFiles(Source):
             return min(image.size), is_grey(image)
 
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
+        return self._labels(used)[0]
+
+    def label_notes(self, used: np.ndarray) -> list[str]:
+        return self._labels(used)[1]
+
+    def _labels(self, used: np.ndarray) -> tuple[Labels, list[str]]:
         names = [self.names[i] for i in used]
-        return labels_of_folders(names) if self.table is None else labels_of_table(self.table, names)
+        labels, notes = self.table.labels_of(names) if self.table else ({}, [])
+        return (labels if self.table and not self.table.is_other else labels_of_folders(names)), notes
 
 
 def default_resolution(sides: Sequence[int]) -> int:

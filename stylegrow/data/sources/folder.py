@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data.decoding import UnusableError
 from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
-from stylegrow.data.sources.labels import read_table
+from stylegrow.data.sources.labels import Table, read_table
 
 # Files that come along with images and are no failed images: neither used nor reported.
 HIDDEN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")
@@ -33,7 +32,7 @@ class Folder(ImageFiles):
 
 
 def find(path: Path) -> Folder:
-    """The images of a folder. Raises DataError for a dataset.json that cannot be used."""
+    """The images of a folder."""
     files = sorted((name, info) for name, info in _walk(path) if may_be_image(name))
     file, table, extra = path / "dataset.json", None, []
     if file.is_file():
@@ -41,7 +40,7 @@ def find(path: Path) -> Folder:
         try:
             table = read_table(file.read_bytes(), printable(file))
         except OSError as error:
-            raise DataError(f"{printable(file)} cannot be read ({error.strerror})") from error
+            table = Table(printable(file), problem=f"cannot be read ({error.strerror})")
     return Folder(
         path=str(path),
         name=safe_name(path.name),

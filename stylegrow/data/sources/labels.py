@@ -1,56 +1,115 @@
 """Labels of image files: an official dataset.json, or the folders they lie in."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from stylegrow.common.errors import DataError
-from stylegrow.common.text import printable
+from stylegrow.common.text import counted, printable
 
 MAX_LABEL = 65_535
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # ".png", but not the ".0001" of a number
 
 # For each attribute: the names of its classes, and the index of each image's class [n] or a float vector [n, classes].
 Labels = dict[str, tuple[tuple[str, ...], np.ndarray]]
-Table = Mapping[str, int | tuple[float, ...]]  # a class or a vector for each file name
+Label = int | tuple[float, ...]  # a class or a vector
 
 
-def read_table(content: bytes, place: str, prefix: str = "") -> Table | None:
-    """The labels of a dataset.json, its file names below `prefix`; {} where it holds none, None for another JSON file.
+@dataclass(frozen=True)
+class Table:
+    """The labels of a dataset.json: a class or a vector for each file name. It cannot be used if it has a `problem`."""
 
-    Raises DataError, which names `place`, for a damaged one.
-    """
+    place: str
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    problem: str | None = None
+    is_other: bool = False
+    """a JSON file of something else: then the folders are the classes"""
+
+    def labels_of(self, names: Sequence[str]) -> tuple[Labels, list[str]]:
+        """(labels of the images `names`, where each has one of the same kind, else none; what to say about them)."""
+        if self.problem:
+            return {}, [f"{self.place} {self.problem}"]
+        matches = match(self.labels, names)
+        missing = [name for name, entry in zip(names, matches, strict=True) if entry is None]
+        if missing:
+            problem = f"labels {len(names) - len(missing):,} of {counted(len(names), 'image')}, the first without is"
+            return {}, [f"{self.place} {problem} {printable(missing[0])}: correct its names or complete it"]
+        values = [self.labels[entry] for entry in matches if entry is not None]
+        widths = [len(value) if isinstance(value, tuple) else None for value in values]
+        for name, value, width in zip(names, values, widths, strict=True):
+            if width != widths[0]:
+                shown = f"{printable(name)} {json.dumps(value)} and {printable(names[0])} {json.dumps(values[0])}"
+                return {}, [f"{self.place} gives {shown}, which are not labels of one kind: correct it"]
+        if widths[0] is None:
+            classes = np.array(values, np.int64)
+            return {"class": (tuple(map(str, range(int(classes.max()) + 1))), classes)}, []
+        vectors = np.array(values, np.float32)
+        return {"class": (tuple(map(str, range(vectors.shape[1]))), vectors)}, []
+
+
+def read_table(content: bytes, place: str, prefix: str = "") -> Table:
+    """The table of a dataset.json called `place`, its file names below `prefix`. A damaged one has a problem."""
     try:
         table = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{place} is not valid JSON ({error}): repair or remove it") from error
+        return Table(place, problem=f"is not valid JSON ({error}): repair or remove it")
     if not isinstance(table, dict) or "labels" not in table:
-        return None
-    labels: dict[str, int | tuple[float, ...]] = {}
-    for entry in table["labels"] or ():
+        reason = 'has no "labels", a list of [file, label]: it is not used'
+        return Table(place, problem=reason, is_other=True)
+    if table["labels"] is None:
+        return Table(place, problem="has no labels")
+    if not isinstance(table["labels"], list):
+        return Table(place, problem='has "labels" that are no list of [file, label]: repair it')
+    labels: dict[str, Label] = {}
+    for entry in table["labels"]:
+        label: Label
         match entry:
-            case [str(name), int(label)] if not isinstance(label, bool) and 0 <= label <= MAX_LABEL:
-                labels[prefix + name.replace("\\", "/")] = label
+            case [str(name), int(number)] if not isinstance(number, bool) and 0 <= number <= MAX_LABEL:
+                label = number
             case [str(name), [*values]] if values and all(isinstance(v, int | float) for v in values):
-                labels[prefix + name.replace("\\", "/")] = tuple(map(float, values))
+                label = tuple(map(float, values))
             case _:
                 shown = printable(json.dumps(entry))[:60]
                 reason = "is not [file, class number] or [file, [numbers]]: repair it"
-                raise DataError(f"{place}: the label {shown} {reason}")
-    return labels
+                return Table(place, problem=f"is damaged, the label {shown} {reason}")
+        name = prefix + name.replace("\\", "/").removeprefix("./")
+        if labels.setdefault(name, label) != label:
+            return Table(place, problem=f"gives {printable(name)} two labels: repair it")
+    return Table(place, labels)
 
 
-def labels_of_table(table: Table, names: Sequence[str]) -> Labels:
-    """The table's labels where it has one of the same kind for every image, else none."""
-    values = [table.get(name) for name in names]
-    if all(isinstance(value, int) for value in values):
-        classes = np.array(values, np.int64)
-        return {"class": (tuple(map(str, range(int(classes.max()) + 1))), classes)}
-    widths = {len(value) if isinstance(value, tuple) else None for value in values}
-    if len(widths) != 1 or None in widths:
-        return {}
-    vectors = np.array(values, np.float32)
-    return {"class": (tuple(map(str, range(vectors.shape[1]))), vectors)}
+def match(entries: Mapping[str, Label], names: Sequence[str]) -> list[str | None]:
+    """The entry that stands for each image: of the same name, else the one that can only mean this image.
+
+    That is one whose path, without the ending, ends with that of the image or is the end of it, where no other entry
+    and no other image do.
+    """
+    exact = set(entries).intersection(names)
+    by_path, by_end = defaultdict(list), defaultdict(list)
+    for entry in entries:
+        if entry not in exact:
+            path, *shorter = _ends(entry)
+            by_path[path].append(entry)
+            for end in shorter:
+                by_end[end].append(entry)
+    found: dict[str, str] = {}
+    for name in names:
+        if name not in exact:
+            ends = list(_ends(name))
+            candidates = [entry for end in ends for entry in by_path[end]] + by_end[ends[0]]
+            if len(candidates) == 1:
+                found[name] = candidates[0]
+    times = Counter(found.values())
+    return [name if name in exact else found[name] if times[found.get(name, "")] == 1 else None for name in names]
+
+
+def _ends(name: str) -> Iterator[str]:
+    """A path without the ending of its file, then the same below each of its folders."""
+    parts = ENDING.sub("", name).split("/")
+    return ("/".join(parts[i:]) for i in range(len(parts)))
 
 
 def labels_of_folders(names: Sequence[str]) -> Labels:

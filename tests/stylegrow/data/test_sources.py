@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from stylegrow.common.errors import DataError
+from stylegrow.data import open_dataset
 from stylegrow.data.decoding import UnusableError
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import find_source
 from stylegrow.data.sources.base import default_resolution, safe_name
 from stylegrow.data.sources.idx import FASHION_CLASSES
+from stylegrow.data.sources.labels import match
 from tests.stylegrow.data.image_files import encoded, folder_of, idx, noise, save
 
 SHAPE = Shape(8, 3)
@@ -143,26 +145,97 @@ def test_official_vectors(tmp_path, packed):
     assert np.array_equal(values, np.array(vectors, np.float32))
 
 
+def notes(source):
+    """What is said about the labels of all images of a source."""
+    return " ".join(source.label_notes(np.arange(len(source.names))))
+
+
+def test_dataset_json_can_say_that_there_are_no_labels(tmp_path):
+    source = find_source(put(tmp_path / "data", official({"labels": None}), packed=True))
+    assert labels(source) == {}
+    assert "dataset.json" in notes(source)
+
+
+@pytest.mark.parametrize(("left_out", "numbers"), [(1, "2 of 3"), (2, "1 of 3"), (3, "0 of 3")])
+def test_images_without_a_label_are_counted_and_the_first_is_named(tmp_path, left_out, numbers):
+    table = {"labels": [[name, 1] for name in OFFICIAL][: 3 - left_out]}
+    source = find_source(put(tmp_path / "data", official(table), packed=True))
+    assert labels(source) == {}
+    assert f"dataset.json in {tmp_path}/data.zip labels {numbers} images" in notes(source)
+    assert list(OFFICIAL)[3 - left_out] in notes(source)
+
+
+def test_unusable_images_need_no_label(tmp_path):
+    table = {"labels": [[name, 1] for name in OFFICIAL][:2]}
+    source = find_source(put(tmp_path / "data", official(table), packed=True))
+    assert source.labels(np.arange(2), np.zeros((2, 0)))["class"][1].tolist() == [1, 1]
+    assert source.label_notes(np.arange(2)) == []
+
+
 @pytest.mark.parametrize(
-    "table", [{"labels": None}, {"labels": [["00000/img00000000.png", 1]]}, {"labels": [[n, 1] for n in OFFICIAL][1:]}]
+    "renamed",
+    [
+        lambda name: f"./{name}",
+        lambda name: name.replace("/", "\\"),
+        lambda name: name.replace(".png", ".jpg"),
+        lambda name: name.removesuffix(".png"),
+        lambda name: name.split("/")[1],
+        lambda name: f"C:/Users/me/ffhq/{name}",
+    ],
 )
-def test_dataset_json_without_all_labels_means_no_labels(tmp_path, table):
-    assert labels(find_source(put(tmp_path / "data", official(table), packed=True))) == {}
+@pytest.mark.parametrize("prefix", ["", "ffhq/"])
+def test_names_that_can_mean_only_one_image_do(tmp_path, renamed, prefix):
+    table = {"labels": [[renamed(name), label] for name, label in OFFICIAL.items()]}
+    source = find_source(put(tmp_path / "data", official(table), True, prefix))
+    assert labels(source)["class"][1].tolist() == [6, 2, 6]
+    assert notes(source) == ""
 
 
-def test_dataset_json_of_something_else_is_left_alone(tmp_path):
-    source = find_source(put(tmp_path / "data", official({"name": "mine"}), packed=False))
+@pytest.mark.parametrize(
+    ("entries", "images", "expected"),
+    [
+        (["a.png"], ["x/a.png", "y/a.png"], [None, None]),
+        (["x/a.png", "y/a.png"], ["a.png"], [None]),
+        (["x/a.png"], ["y/a.png"], [None]),
+        (["a.jpg", "a.webp"], ["a.png"], [None]),
+        (["a.jpg", "a.png"], ["a.png", "a.webp"], ["a.png", "a.jpg"]),
+        (["x/a.jpg", "a.png"], ["x/a.png", "a.png"], ["x/a.jpg", "a.png"]),
+        (["img.0001", "img.0002"], ["img.0002.png", "img.0001.png"], ["img.0002", "img.0001"]),
+    ],
+)
+def test_only_certain_names_match(entries, images, expected):
+    assert match(dict.fromkeys(entries, 0), images) == expected
+
+
+def test_labels_of_two_kinds_are_none(tmp_path):
+    table = {"labels": [[name, [1.0] * (1 + i)] for i, name in enumerate(OFFICIAL)]}
+    source = find_source(put(tmp_path / "data", official(table), packed=True))
+    assert labels(source) == {}
+    assert list(OFFICIAL)[1] in notes(source)
+
+
+@pytest.mark.parametrize("table", [{"name": "mine"}, dict.fromkeys(OFFICIAL, 1)])
+def test_dataset_json_of_something_else_is_left_alone_and_that_is_said(tmp_path, table):
+    source = find_source(put(tmp_path / "data", official(table), packed=False))
     assert labels(source)["class"][0] == ("00000", "00001")
+    assert f'{tmp_path / "data" / "dataset.json"} has no "labels"' in notes(source)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(
-    "content", [b"{", b'{"labels": [["a.png", -1]]}', b'{"labels": [["a.png", true]]}', b'{"labels": [["a.png", 1e5]]}']
+    "content",
+    [
+        *(b"{", b'{"labels": 5}', b'{"labels": [["0000.png", -1]]}', b'{"labels": [["0000.png", true]]}'),
+        *(b'{"labels": [["0000.png", 1e5]]}', b'{"labels": [["0000.png", 1], ["0000.png", 2]]}', b"\xff\xfe"),
+    ],
 )
-def test_broken_dataset_json_is_named(tmp_path, content):
-    folder_of(tmp_path, 1)
-    (tmp_path / "dataset.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"dataset\.json.*repair"):
-        find_source(tmp_path)
+def test_broken_dataset_json_matters_to_who_asks_for_labels(tmp_path, content, packed):
+    source = put(tmp_path / "data", {"0000.png": png(), "0001.png": png(1), "dataset.json": content}, packed)
+    dataset = open_dataset(source, cache=tmp_path / "cache", quiet=True)
+    assert len(dataset) == 2
+    assert any("dataset.json" in line for line in dataset.report_lines())
+    with pytest.raises(DataError, match=r"no labels.*dataset\.json"):
+        dataset.classes("class")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])

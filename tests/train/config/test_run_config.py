@@ -22,6 +22,7 @@ class Images:
         self.resolution, self.name, self.channels = resolution, name, channels
         self.source, self.path, self.credit = f"/images/{name}", f"/cache/{name}", None
         self.attributes = ("class",) if classes else ()
+        self.choices = "choose from class" if classes else "it has no labels"
         self.names, self._classes = [f"{i}.png" for i in range(count)], classes
 
     def classes(self, attribute):
