@@ -93,9 +93,18 @@ def write_card(folder: Path, *, images: Sequence[CardImage] = (), evaluation: Ev
 
 
 def files_of(folder: Path) -> list[str]:
-    """The names of a model's files that are there: FILES, and the images beside them."""
+    """The names of a model's files that are there: FILES, and the images beside them.
+
+    ModelError for a link out of the folder, other than one into the Hub's cache: whoever made the folder would have
+    any file of this machine copied or uploaded as part of the model.
+    """
     images = sorted(path.name for path in folder.glob(IMAGES) if not path.name.startswith("."))
-    return [name for name in (*FILES, *images) if (folder / name).is_file()]
+    names = [name for name in (*FILES, *images) if (folder / name).is_file()]
+    for name in names:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()) and not hub.is_cached(path):
+            raise ModelError(f"{folder / name}: is a link to a file elsewhere; put the file itself there")
+    return names
 
 
 def _update(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -54,6 +54,13 @@ def fetch(reference: str | os.PathLike[str], files: Sequence[str]) -> Path:
     return folder
 
 
+def is_cached(path: Path) -> bool:
+    """Whether a file lies in huggingface_hub's cache, whose snapshots are links to what was downloaded once."""
+    from huggingface_hub import constants
+
+    return path.is_relative_to(Path(constants.HF_HUB_CACHE).resolve())
+
+
 def push(
     folder: Path,
     files: Sequence[str],

@@ -97,6 +97,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if path.exists() and not path.is_file():
+        raise ModelError(f"{path}: is no file")  # reading a pipe would never end
     try:
         return load_file(path)
     except FileNotFoundError as error:
@@ -116,3 +118,5 @@ def _check_fit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Ten
             raise ModelError(f"{path}: {name} of shape {shapes}")
         if found[name].dtype not in (tensor.dtype, torch.float16):
             raise ModelError(f"{path}: {name} holds {found[name].dtype}, not {tensor.dtype}")
+        if not found[name].isfinite().all():
+            raise ModelError(f"{path}: {name} holds numbers that are not finite; take an earlier snapshot of the run")

@@ -368,6 +368,23 @@ def test_weights_of_another_type_are_named(folder):
     refused([str(path), "int32, not torch.float32"], load_generator, folder)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_named(tmp_path, value):
+    generator, discriminator = networks()
+    with torch.no_grad():
+        list(generator.parameters())[1].view(-1)[-1] = value
+    save_model(tmp_path / "m", generator, discriminator)
+    refused(["model.safetensors", "not finite"], load_generator, tmp_path / "m")
+    load_discriminator(tmp_path / "m")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "discriminator.safetensors", "config.json"])
+def test_a_pipe_is_not_waited_for(folder, file):
+    (folder / file).unlink()
+    os.mkfifo(folder / file)
+    refused([file], load_discriminator if "disc" in file else load_generator, folder)
+
+
 @pytest.mark.parametrize("path", ["missing", "file", "empty", "x" * 5000, "a\0b", ""])
 def test_what_is_no_model_is_named(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
