@@ -75,7 +75,7 @@ def _table(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Tabl
         content = archive.read(member)
     except (*DAMAGED, ValueError) as error:
         return Table(place, problem=f"cannot be read ({one_line(error)})")
-    return read_table(content, place, prefix=name.removesuffix("dataset.json"))
+    return read_table(content, place, name.removesuffix("dataset.json"))
 
 
 def _checked_name(name: str, archive: str) -> str:

@@ -24,6 +24,8 @@ class Table:
 
     place: str
     labels: Mapping[str, Label] = field(default_factory=dict)
+    folder: str = ""
+    """what the names are below, with a slash at its end"""
     problem: str | None = None
     is_other: bool = False
     """a JSON file of something else: then the folders are the classes"""
@@ -32,7 +34,9 @@ class Table:
         """(labels of the images `names`, where each has one of the same kind, else none; what to say about them)."""
         if self.problem:
             return {}, [f"{self.place} {self.problem}"]
-        matches = match(self.labels, names)
+        # What lies elsewhere keeps a name that no entry has.
+        below = [name[len(self.folder) :] if name.startswith(self.folder) else f"/{name}" for name in names]
+        matches = match(self.labels, below)
         missing = [name for name, entry in zip(names, matches, strict=True) if entry is None]
         if missing:
             problem = f"labels {len(names) - len(missing):,} of {counted(len(names), 'image')}, the first without is"
@@ -50,8 +54,8 @@ class Table:
         return {"class": (tuple(map(str, range(vectors.shape[1]))), vectors)}, []
 
 
-def read_table(content: bytes, place: str, prefix: str = "") -> Table:
-    """The table of a dataset.json called `place`, its file names below `prefix`. A damaged one has a problem."""
+def read_table(content: bytes, place: str, folder: str = "") -> Table:
+    """The table of a dataset.json called `place`, its file names below `folder`. A damaged one has a problem."""
     try:
         table = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -75,10 +79,10 @@ def read_table(content: bytes, place: str, prefix: str = "") -> Table:
                 shown = printable(json.dumps(entry))[:60]
                 reason = "is not [file, class number] or [file, [numbers]]: repair it"
                 return Table(place, problem=f"is damaged, the label {shown} {reason}")
-        name = prefix + name.replace("\\", "/").removeprefix("./")
+        name = name.replace("\\", "/").removeprefix("./")
         if labels.setdefault(name, label) != label:
             return Table(place, problem=f"gives {printable(name)} two labels: repair it")
-    return Table(place, labels)
+    return Table(place, labels, folder)
 
 
 def match(entries: Mapping[str, Label], names: Sequence[str]) -> list[str | None]:
