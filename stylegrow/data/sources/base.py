@@ -85,8 +85,13 @@ class ImageFiles(Source):
 
     def _labels(self, used: np.ndarray) -> tuple[Labels, list[str]]:
         names = [self.names[i] for i in used]
-        labels, notes = self.table.labels_of(names) if self.table else ({}, [])
-        return (labels if self.table and not self.table.is_other else labels_of_folders(names)), notes
+        if self.table is None:
+            return labels_of_folders(names)
+        labels, notes = self.table.labels_of(names)
+        if self.table.is_other:
+            labels, more = labels_of_folders(names)
+            notes = notes + more
+        return labels, notes
 
 
 def default_resolution(sides: Sequence[int]) -> int:

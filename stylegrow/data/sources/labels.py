@@ -11,6 +11,12 @@ import numpy as np
 from stylegrow.common.text import counted, printable
 
 MAX_LABEL = 65_535
+# The names of folders that a data set is cut into, which say nothing of what is in an image.
+PART = re.compile(
+    r"(train(ing)?|val(id(ation)?)?|test(ing)?|dev|eval(uation)?|hold-?out|extra|"
+    r"ima?ges?|imgs?|photos?|pictures?|pics?|data|part|fold|split|batch|subset)[-_ ]?(\d+|set|[ab])?",
+    re.IGNORECASE,
+)
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # ".png", but not the ".0001" of a number
 
 # For each attribute: the names of its classes, and the index of each image's class [n] or a float vector [n, classes].
@@ -116,14 +122,31 @@ def _ends(name: str) -> Iterator[str]:
     return ("/".join(parts[i:]) for i in range(len(parts)))
 
 
-def labels_of_folders(names: Sequence[str]) -> Labels:
-    """The outermost folders that tell images apart, where every image is in one of at least two."""
+def labels_of_folders(names: Sequence[str]) -> tuple[Labels, list[str]]:
+    """(The folders that tell images apart, where every image is in one of at least two; what to say about them).
+
+    They are the outermost such folders, but for the parts that data sets are cut into (train, val, ...): where all are
+    parts that have folders of their own, these are the classes.
+    """
     parts = [name.split("/")[:-1] for name in names]
+    labels, inside = _outermost(parts)
+    outer = labels["class"][0] if labels else ()
+    if outer and all(map(PART.fullmatch, outer)) and all(inside):
+        inner, _ = _outermost(inside)
+        if inner and not all(map(PART.fullmatch, inner["class"][0])):
+            shown = printable(", ".join(outer))
+            return inner, [f"the classes are the folders in {shown}, which are parts of the data, not classes"]
+    return labels, []
+
+
+def _outermost(parts: Sequence[list[str]]) -> tuple[Labels, list[list[str]]]:
+    """(The outermost folders that tell images apart as their labels, the folders within these of each image)."""
     shared = 0
     while all(len(folders) > shared and folders[shared] == parts[0][shared] for folders in parts):
         shared += 1
-    outer = [folders[shared] if len(folders) > shared else None for folders in parts]
-    if None in outer:
-        return {}
-    classes, indices = np.unique(np.array(outer, dtype=object), return_inverse=True)
-    return {"class": (tuple(classes), indices.reshape(-1).astype(np.int64))}
+    if not all(len(folders) > shared for folders in parts):
+        return {}, []
+    outer = np.array([folders[shared] for folders in parts], dtype=object)
+    classes, indices = np.unique(outer, return_inverse=True)
+    labels: Labels = {"class": (tuple(classes), indices.reshape(-1).astype(np.int64))}
+    return labels, [folders[shared + 1 :] for folders in parts]

@@ -106,6 +106,32 @@ def test_no_labels_without_two_classes_or_with_images_outside(tmp_path):
     assert set(source.labels(np.array([0, 1, 2]), np.zeros((3, 0)))) == {"class"}  # other.png turned out unusable
 
 
+@pytest.mark.parametrize(
+    ("parts", "classes"),
+    [
+        (["train/cat", "train/dog", "val/cat", "val/dog"], ["cat", "dog"]),
+        (["top/train/cat", "top/train/dog", "top/Test/cat"], ["cat", "dog"]),
+        (["train/images/cat", "train/images/dog", "val/images/cat"], ["cat", "dog"]),
+        (["images/cat", "images/dog", "test_set/dog"], ["cat", "dog"]),
+        (["cat/train", "cat/test", "dog/train", "dog/test"], ["cat", "dog"]),
+        (["cat/old", "cat/young", "dog/old", "dog/young"], ["cat", "dog"]),
+        (["train", "val"], ["train", "val"]),
+        (["train/cat", "train/dog", "val/cat", "val"], ["train", "val"]),
+        (["train/cat", "train/dog", "other/cat", "other/dog"], ["other", "train"]),
+    ],
+)
+def test_parts_of_the_data_are_no_classes(tmp_path, parts, classes):
+    for folder in parts:
+        save(tmp_path / folder / "1.png", noise((8, 8)))
+    source = find_source(tmp_path)
+    names, indices = labels(source)["class"]
+    assert names == tuple(classes)
+    ways = [set(names) & set(Path(name).parts) for name in source.names]
+    assert all(names[index] in way for index, way in zip(indices, ways, strict=True))
+    is_inner = not set(classes) & {folder.split("/")[0] for folder in parts}
+    assert bool(notes(source)) == is_inner
+
+
 OFFICIAL = {"00000/img00000000.png": 6, "00000/img00000001.png": 2, "00001/img00001000.png": 6}
 
 
