@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import BinaryIO
@@ -47,15 +48,15 @@ def open_image(file: BinaryIO) -> Image.Image:
     file.seek(0)
     if not head:
         raise UnusableError("empty file")
-    try:
-        image = Image.open(file, formats=_formats())
+    with explained():
+        try:
+            image = Image.open(file, formats=_formats())
+        except Image.DecompressionBombError:
+            raise UnusableError("above 100 megapixels") from None
+        except Image.UnidentifiedImageError:
+            raise UnusableError("corrupt" if head.startswith(MAGIC) else "not an image") from None
         frames = getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError:
-        raise UnusableError("above 100 megapixels") from None
-    except Image.UnidentifiedImageError:
-        raise UnusableError("corrupt" if head.startswith(MAGIC) else "not an image") from None
-    except Exception as error:  # the many format plugins raise whatever a broken header leads them to
-        raise UnusableError(explain(error)) from error
+        palette_of(image)
     if image.width * image.height > MAX_PIXELS:
         raise UnusableError("above 100 megapixels")
     if min(image.size) < MIN_SIDE:
@@ -73,6 +74,17 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Raises UnusableError for whatever is raised inside: decoders raise all that a broken file leads them to."""
+    try:
+        yield
+    except UnusableError:
+        raise
+    except Exception as error:
+        raise UnusableError(explain(error)) from error
+
+
 def explain(error: Exception) -> str:
     """A reason for the report, from what a decoder raised."""
     if isinstance(error, MemoryError):
@@ -84,28 +96,45 @@ def explain(error: Exception) -> str:
 
 def is_grey(image: Image.Image) -> bool:
     """Whether the header says that the image has no colour."""
-    if image.mode == "P" and image.palette is not None:
-        order, colours = image.palette.getdata()
-        values = np.frombuffer(bytes(colours), np.uint8)
-        triples = values.reshape(3, -1).T if order == "RGB;L" else values.reshape(-1, 3)  # ";L": plane after plane
-        return order in ("RGB", "RGB;L") and bool((triples == triples[:, :1]).all())
+    colours = palette_of(image)
+    if colours is not None:
+        return bool((colours == colours[:, :1]).all())
     return image.mode in GREY_MODES
+
+
+def palette_of(image: Image.Image) -> np.ndarray | None:
+    """The red, green and blue [n, 3] of an opened image's palette, if it has one. Raises UnusableError for a bad one.
+
+    Those of two bytes a colour, as old TGA files have, are [n, 2].
+    """
+    if image.mode not in ("P", "PA") or image.palette is None:
+        return None
+    order, content = image.palette.getdata()
+    letters, _, layout = order.partition(";")
+    size = 2 if layout == "15" else len(letters)
+    values = np.frombuffer(bytes(content), np.uint8)
+    if len(values) % size:
+        raise UnusableError(f"corrupt (a palette of {len(values)} bytes)")
+    if layout == "15":
+        return values.reshape(-1, 2)
+    rows = values.reshape(size, -1).T if layout == "L" else values.reshape(-1, size)  # "L": plane after plane
+    return rows[:, [letters.index(colour) for colour in "RGB"]]
 
 
 def square(image: Image.Image, shape: Shape) -> SquareImage:
     """`image` upright, in sRGB, on white where transparent, cropped or padded to the shape. Raises UnusableError."""
-    try:
+    with explained():
         return _square(image, shape)
-    except UnusableError:
-        raise
-    except Exception as error:  # see open_image
-        raise UnusableError(explain(error)) from error
 
 
 def _square(image: Image.Image, shape: Shape) -> SquareImage:
     resolution, size = shape.resolution, image.size
+    colours = palette_of(image)
     image.draft(None, (REDUCING_GAP * resolution, REDUCING_GAP * resolution))
     image.load()
+    # A GIF may name a colour that it lacks where it is transparent.
+    if colours is not None and image.format != "GIF" and np.asarray(image.getchannel(0)).max() >= len(colours):
+        raise UnusableError("corrupt (colours that its palette lacks)")
     profile = image.info.get("icc_profile")
     grey_profile_fits = image.mode in GREY_MODES
     with contextlib.suppress(Exception):  # broken metadata around sound pixels
