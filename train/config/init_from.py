@@ -1,23 +1,17 @@
-"""The model that a run starts from, which decides some of its options."""
+"""The model that a run starts from, which decides some of its options and where growing goes on."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from stylegrow.common.errors import InputError
 from stylegrow.models import read_config
+from stylegrow.models.config import stage_reached
 from train.config.fields import as_given
 from train.config.options import ABOUT, Options
 
-# What a model to start from has to have in common with the data, and what to do where it has not.
-SHARED = {
-    "resolution": "give the model's --resolution",
-    "label_dim": "--cond decides about labels",
-    "image_channels": "take a model of images with as many channels",
-}
 
-
-def model_for(architecture: str, options: Options, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The configuration of --init-from's model, if there is one. InputError where it does not fit run and data."""
+def model_for(architecture: str, options: Options) -> dict[str, Any] | None:
+    """The configuration of --init-from's model, if there is one. InputError for one of another architecture."""
     if options.init_from is None:
         return None
     model = read_config(options.init_from)
@@ -25,21 +19,15 @@ def model_for(architecture: str, options: Options, arguments: Mapping[str, Any])
         raise InputError(
             f"--init-from {options.init_from}: is a model of {model['architecture']}; take one of {architecture}"
         )
-    for name, advice in SHARED.items():
-        if model["generator"][name] != arguments[name]:
-            raise InputError(
-                f"--init-from {options.init_from}: the model's {name} is {model['generator'][name]}, "
-                f"the data's {arguments[name]}; {advice}"
-            )
     return model
 
 
-def options_of(model: Mapping[str, Any] | None, options: Options) -> dict[str, Any]:
-    """The options that are decided by the model to start from. InputError for one that is given otherwise."""
+def options_of(model: Mapping[str, Any] | None, options: Options, resolution: int) -> dict[str, Any]:
+    """The options that the model decides, in a run to `resolution`. InputError for one that is given otherwise."""
     if model is None:
         return {}
     generator = model["generator"]
-    found = {name: generator[name] for name in ABOUT if name in generator and name not in SHARED}
+    found = {name: generator[name] for name in ABOUT if name in generator and name != "resolution"}
     if "blur_filter" in generator:
         found["blur"] = "yes" if generator["blur_filter"] else "no"
     for name, value in found.items():
@@ -47,5 +35,15 @@ def options_of(model: Mapping[str, Any] | None, options: Options) -> dict[str, A
             raise InputError(
                 f"{as_given(name, options.given[name])}: the model of --init-from has {value}; leave the option out"
             )
-    # Growing goes on where the model had got.
-    return found | {"start_resolution": model["training"].get("resolution", generator["resolution"])}
+    return found | {"start_resolution": stage_of(model, resolution)[0]}
+
+
+def stage_of(model: Mapping[str, Any], resolution: int) -> tuple[int, float]:
+    """Where growing to `resolution` goes on: the stage that the model has reached, and how far its block is faded in.
+
+    That is the full resolution where the model had got beyond it.
+    """
+    full = model["generator"]["resolution"]
+    stage, alpha = stage_reached(model["training"], full)
+    stage = stage or full
+    return (stage, alpha) if stage <= resolution else (resolution, 1.0)

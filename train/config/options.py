@@ -112,7 +112,8 @@ class Options(StepConfig):
     )
     init_from: str | None = option(
         None,
-        "start from the weights of a model folder, a run, or a model that comes with the project",
+        "start from the weights of a model folder, a run, or a model that comes with the project, also of another "
+        "resolution; growing goes on where it had got",
         keep=model_path,
     )
     preset: str | None = option(

@@ -14,7 +14,7 @@ from stylegrow.common.files import write_whole
 from stylegrow.data import Dataset
 from train.config.checks import checked
 from train.config.data import facts_of
-from train.config.init_from import model_for, options_of
+from train.config.init_from import model_for, options_of, stage_of
 from train.config.options import ABOUT, Options
 from train.config.presets import Preset, choose_preset
 from train.config.schedule import Schedule, to_images
@@ -113,21 +113,22 @@ def make_run_config(
         "resolution": dataset.resolution,
         "label_dim": len(facts["classes"]),
         "image_channels": dataset.channels,
-        "mbstd_group": chosen.mbstd_group,
         "equalized_lr": chosen.equalized_lr,
     }
-    model = model_for(architecture, asked, arguments)
+    model = model_for(architecture, asked)
     layers = chosen.options.given | {"start_resolution": min(chosen.options.start_resolution, dataset.resolution)}
-    layers |= options_of(model, asked) | asked.given
+    layers |= options_of(model, asked, dataset.resolution) | asked.given
     layers |= {"preset": chosen.name, "resolution": dataset.resolution, "mixed_precision": precision}
     options = Options(**layers)
     schedule = make_schedule(options, chosen, processes)
+    if model is not None and "start_resolution" not in asked.given:
+        schedule = replace(schedule, start_alpha=stage_of(model, dataset.resolution)[1])
     kimg = asked.kimg or chosen.kimg(schedule)
     snapshot = options.snapshot_kimg or min(kimg / 20, 50.0)
     options = options.but(kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot)
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)
-    generator, discriminator = network_configs(architecture, options, arguments, model)
+    generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
     return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
 
 
@@ -166,22 +167,33 @@ def with_metrics(options: Options, images: int) -> Options:
 
 
 def network_configs(
-    architecture: str, options: Options, arguments: Mapping[str, Any], model: Mapping[str, Any] | None
+    architecture: str, options: Options, arguments: Mapping[str, Any], mbstd_group: int, model: Mapping[str, Any] | None
 ) -> tuple[GeneratorConfig, DiscriminatorConfig]:
-    """Both networks' configurations: these arguments, and the options of the same names; or those of a model."""
-    if model is None and options.fmap_base < arguments["resolution"] // 2:
-        raise InputError(
-            f"--fmap-base {options.fmap_base}: leaves no feature map at {arguments['resolution']} px; "
-            f"give at least {arguments['resolution'] // 2}"
-        )
-    values = asdict(options) | dict(arguments) | {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim}
+    """Both networks' configurations: these arguments, and the options of the same names or all others of a model.
+
+    InputError where they make no networks.
+    """
+    values = asdict(options) | {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim, "mbstd_group": mbstd_group}
     if options.blur == "no":
         values["blur_filter"] = None
 
-    def values_of(role: str, kind: Any) -> dict[str, Any]:
-        own = {field.name: values[field.name] for field in fields(kind) if field.name in values}
-        return ((model or {}).get(role) or own) | {"equalized_lr": arguments["equalized_lr"]}
+    def config_of(role: str, kind: Any) -> Any:
+        known = {field.name for field in fields(kind)}
+        own = (model or {}).get(role) or {name: value for name, value in values.items() if name in known}
+        return kind(**own | {name: value for name, value in arguments.items() if name in known})
 
-    record = ARCHITECTURES[architecture]
-    generator = record.generator_config(**values_of("generator", record.generator_config))
-    return generator, record.discriminator_config(**values_of("discriminator", record.discriminator_config))
+    record, resolution = ARCHITECTURES[architecture], arguments["resolution"]
+    try:
+        generator = config_of("generator", record.generator_config)
+        discriminator = config_of("discriminator", record.discriminator_config)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"--init-from {options.init_from}: cannot be built here ({error}); take another") from None
+    try:
+        generator.feature_maps(resolution), discriminator.feature_maps(resolution)
+    except (TypeError, ValueError, ArithmeticError):
+        what = f"--fmap-base {options.fmap_base}: leaves no feature map at {resolution} px"
+        advice = (
+            f"give at least {resolution // 2}" if model is None else "the model has it, so give a lower --resolution"
+        )
+        raise InputError(f"{what}; {advice}") from None
+    return generator, discriminator

@@ -21,9 +21,9 @@ def to_images(kimg: float) -> int:
 class Stage:
     """What holds at one moment of training.
 
-    `alpha` in (0, 1] is how far the newest block is faded in. `phase` is 2k while the k-th resolution (from 0) is
-    trained alone and 2k + 1 while the next is faded in; Adam is reset wherever it changes, which is at both ends of
-    every fade.
+    `alpha` from 0 to 1 is how far the newest block is faded in. `phase` is 2k while the k-th resolution (from 0) is
+    trained alone, 2k + 1 while the next is faded in, and -1 in the rest of a fade that training begins in; Adam is
+    reset wherever it changes, which is at both ends of every fade.
     """
 
     resolution: int
@@ -53,8 +53,9 @@ class Schedule:
 
     `resolution` and `start_resolution` are powers of two; `batch` and `lr` hold a value for every one between them. A
     `fade_kimg` of 0 jumps to the next resolution, a `stable_kimg` of 0 fades without a pause, and with both 0 there
-    is no growing at all: the full resolution is trained from the start. Over the last `lr_decay_kimg` of a training of
-    `kimg` the learning rates fall linearly to 0, as in Gulrajani et al. 2017's program for CIFAR-10. ValueError for
+    is no growing at all: the full resolution is trained from the start. `start_alpha` is how far the block of
+    `start_resolution` is faded in before; the rest of its fade comes first. Over the last `lr_decay_kimg` of a training
+    of `kimg` the learning rates fall linearly to 0, as in Gulrajani et al. 2017's program for CIFAR-10. ValueError for
     lengths, resolutions or tables that make no schedule.
     """
 
@@ -66,6 +67,7 @@ class Schedule:
     lr: Mapping[int, float]
     kimg: float = 0.0
     lr_decay_kimg: float = 0.0
+    start_alpha: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("resolution", "start_resolution"):
@@ -80,6 +82,8 @@ class Schedule:
                 raise ValueError(f"{name} {value} is not a length of training: give 0 or more")
         if self.lr_decay_kimg > self.kimg:
             raise ValueError(f"lr_decay_kimg {self.lr_decay_kimg:g} is above the length {self.kimg:g}")
+        if not 0 <= self.start_alpha <= 1:
+            raise ValueError(f"start_alpha {self.start_alpha} is not from 0 to 1")
         for name in ("batch", "lr"):
             missing = [
                 r for r in resolutions(self.start_resolution, self.resolution) if not getattr(self, name).get(r, 0) > 0
@@ -93,9 +97,14 @@ class Schedule:
         return (self.resolution // self.start_resolution).bit_length() - 1
 
     @property
+    def _first_fade(self) -> int:
+        """How many images the fade takes that training begins in."""
+        return round((1 - self.start_alpha) * to_images(self.fade_kimg))
+
+    @property
     def growing_kimg(self) -> float:
         """Thousands of images after which the full resolution is faded in completely."""
-        return self._steps * (to_images(self.stable_kimg) + to_images(self.fade_kimg)) / 1000
+        return (self._first_fade + self._steps * (to_images(self.stable_kimg) + to_images(self.fade_kimg))) / 1000
 
     def at(self, images: int) -> Stage:
         """The stage in which the next batch is taken when the critic has seen `images` reals.
@@ -106,8 +115,11 @@ class Schedule:
         """
         stable, fade = to_images(self.stable_kimg), to_images(self.fade_kimg)
         period = stable + fade
-        grown, within = divmod(images, period) if period else (self._steps, 0)
-        if grown >= self._steps:
+        since = images - self._first_fade
+        grown, within = divmod(since, period) if period else (self._steps, 0)
+        if since < 0:
+            stage = self._stage(-1, 1 + since / fade)
+        elif grown >= self._steps:
             stage = self._stage(2 * self._steps, 1.0)
         elif within <= stable:
             stage = self._stage(2 * grown, 1.0)
@@ -123,12 +135,14 @@ class Schedule:
 
     def _spans(self, total: int) -> Iterator[tuple[int, int, int, int]]:
         """Each phase of `total` images: number, start and end in images, and the last count of images that is in it."""
-        stable, fade = to_images(self.stable_kimg), to_images(self.fade_kimg)
+        stable, fade, first = to_images(self.stable_kimg), to_images(self.fade_kimg), self._first_fade
+        if first:
+            yield -1, 0, first, first - 1
         for k in range(self._steps):
-            start = k * (stable + fade)
+            start = first + k * (stable + fade)
             yield 2 * k, start, start + stable, start + stable if fade else start + stable - 1
             yield 2 * k + 1, start + stable, start + stable + fade, start + stable + fade - 1
-        yield 2 * self._steps, self._steps * (stable + fade), total, total - 1
+        yield 2 * self._steps, first + self._steps * (stable + fade), total, total - 1
 
     def phases(self, kimg: float) -> list[PhaseRow]:
         """The whole of a training of `kimg` as a table, with the batches that will really be taken in each phase.

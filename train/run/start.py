@@ -10,8 +10,8 @@ import torch
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.data import Dataset
-from stylegrow.models import load_discriminator, load_generator, read_config
 from train.config.data import check_data, open_data
+from train.config.init_from import model_for, options_of
 from train.config.options import Options
 from train.config.presets import choose_preset
 from train.config.run_config import RunConfig, make_run_config
@@ -21,13 +21,13 @@ from train.distributed.processes import Processes
 from train.run import checkpoints, folders, provenance
 from train.run.descriptions import description, notes_on, show_plan
 from train.run.evaluation import Evaluation, check_metrics, forget_after
+from train.run.initial_weights import notes_on_model, start_from
 from train.run.loop import Loop
 from train.run.reporter import Reporter
 from train.run.resuming import differences, find_stored, resumed_config, resumed_options
 from train.run.snapshots import Snapshots
 from train.run.statistics import Clock, elapsed_at
 from train.run.trackers import check_tracker
-from train.step import constraints
 from train.step.batch_loader import BatchLoader
 from train.step.config import PrecisionName
 from train.step.inputs import Labels
@@ -81,7 +81,10 @@ def decide(
     if stored is None:
         config = make_run_config(architecture, options, dataset, processes.count, precision)
         config = replace(config, command=command)
-        changes = choose_preset(architecture, options, dataset, processes.count).changes(options)
+        by_model = options_of(model_for(architecture, options), options, dataset.resolution)
+        preset = choose_preset(architecture, options, dataset, processes.count)
+        changes = preset.changes(options.but(**by_model | options.given))
+        notes += notes_on_model(config)
     else:
         config = resumed_config(stored, options.but(mixed_precision=precision), processes.count)
         notes += differences(stored, config)
@@ -152,9 +155,7 @@ def build(config: RunConfig, dataset: Dataset, training: np.ndarray, processes: 
     torch.manual_seed(config.options.seed)
     generator, discriminator = config.build()
     if fresh and config.options.init_from:
-        constraints.copy_weights(load_generator(config.options.init_from), generator)
-        if read_config(config.options.init_from).get("discriminator"):
-            constraints.copy_weights(load_discriminator(config.options.init_from), discriminator)
+        start_from(config.options.init_from, generator, discriminator)
     labels = None
     if config.options.cond is not None:
         labels = Labels(torch.from_numpy(dataset.labels(config.options.cond)), training)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from progan.layers import weighted_layers
+from progan.layers import EqualizedWeight, weighted_layers
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -96,8 +96,15 @@ def effective(network: nn.Module, name: str) -> Tensor:
 
 @torch.no_grad()
 def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Give `target` the weights of `source`, a network that may differ from it in the equalized learning rate."""
-    target.load_state_dict(source.state_dict())
-    for before, after in zip(weighted_layers(source), weighted_layers(target), strict=True):
-        if before.scale != after.scale:
-            after.weight.mul_(before.scale / after.scale)
+    """Give `target` those weights of `source` that have the same name and shape in both.
+
+    Names hold the resolution of their block, so networks of two resolutions share their common stages. They may differ
+    in the equalized learning rate.
+    """
+    own, before = target.state_dict(), dict(source.named_modules())
+    shared = {name: value for name, value in source.state_dict().items() if name in own}
+    shared = {name: value for name, value in shared.items() if value.shape == own[name].shape}
+    target.load_state_dict(shared, strict=False)
+    for name, layer in target.named_modules():
+        if isinstance(layer, EqualizedWeight) and f"{name}.weight" in shared:
+            layer.weight.mul_(before[name].scale / layer.scale)

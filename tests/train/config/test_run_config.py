@@ -195,12 +195,13 @@ class TestInitFrom:
         self.write("model", progan, z_dim=20, fused_scale=False)
         self.write("styled", stylegan, mapping_lrmul=0.05, blur_filter=None)
 
-    def write(self, name, package, **arguments):
+    def write(self, name, package, training=None, **arguments):
         """A model's config.json."""
         self.generator = package.GeneratorConfig(**self.SHARED, **arguments)
         self.discriminator = package.DiscriminatorConfig(**self.SHARED, mbstd_group=8)
         networks = {"generator": asdict(self.generator), "discriminator": asdict(self.discriminator)}
-        content = {"architecture": package.__name__, "format_version": 1, "classes": [], "training": {"resolution": 32}}
+        content = {"architecture": package.__name__, "format_version": 1, "classes": []}
+        content["training"] = {"resolution": 32} if training is None else training
         Path(name).mkdir()
         (Path(name) / "config.json").write_text(json.dumps(content | networks))
 
@@ -215,6 +216,38 @@ class TestInitFrom:
         assert clipped.discriminator == replace(config.discriminator, equalized_lr=False)
         assert config_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
 
+    @pytest.mark.parametrize("package", [progan, stylegan])
+    @pytest.mark.parametrize("resolution", [16, 64, 256])
+    def test_only_what_the_data_decides_differs_from_the_model_s_networks(self, package, resolution):
+        self.write("other", package, pixelnorm=True, fmap_decay=0.5)
+        images = Images(resolution, channels=1, classes=("a", "b"))
+        config = config_for(images, architecture=package.__name__, init_from="other", cond="class")
+        data = {"resolution": resolution, "image_channels": 1, "label_dim": 2}
+        assert config.generator == replace(self.generator, **data)
+        assert config.discriminator == replace(self.discriminator, **data)
+
+    @pytest.mark.parametrize(
+        ("training", "resolution", "start"),
+        [
+            ({"resolution": 64, "alpha": 1.0}, 256, (64, 1.0)),
+            ({"resolution": 32, "alpha": 0.25}, 256, (32, 0.25)),
+            ({"resolution": 32, "alpha": 0.25}, 32, (32, 0.25)),
+            ({"resolution": 32, "alpha": 0.25}, 16, (16, 1.0)),
+            ({}, 256, (64, 1.0)),  # no stage is known, so the whole network is trained
+            ({}, 8, (8, 1.0)),
+        ],
+    )
+    def test_growing_goes_on_at_the_stage_of_the_model(self, training, resolution, start):
+        self.write("at", progan, training)
+        schedule = config_for(Images(resolution), init_from="at", fade_kimg=1.0, stable_kimg=0.0).schedule
+        assert (schedule.start_resolution, schedule.start_alpha) == start
+        assert (schedule.at(0).resolution, schedule.at(0).alpha) == start
+
+    def test_a_given_start_is_trained_alone_first(self):
+        self.write("fading", progan, {"resolution": 32, "alpha": 0.25})
+        stage = config_for(init_from="fading", start_resolution=32).schedule.at(0)
+        assert (stage.resolution, stage.alpha) == (32, 1.0)
+
     def test_a_stylegan_s_filters_and_mapping_network_are_as_before(self):
         config = config_for(architecture="stylegan", init_from="styled")
         assert config.generator == self.generator
@@ -226,9 +259,8 @@ class TestInitFrom:
         ("options", "images", "words"),
         [
             ({"z_dim": 512}, Images(64), ["--z-dim 512", "has 20"]),
-            ({}, Images(32), ["--init-from model", "resolution is 64", "32"]),
-            ({}, Images(64, channels=1), ["--init-from model", "image_channels is 3", "1"]),
-            ({"cond": "class"}, Images(64, classes=("a", "b")), ["--init-from model", "label_dim is 0", "2"]),
+            ({"fmap_base": 8192}, Images(256), ["--fmap-base 8192", "has 128"]),
+            ({}, Images(1024), ["--fmap-base 128", "1024 px", "--resolution"]),
             ({"init_from": "styled"}, Images(64), ["--init-from styled", "stylegan"]),
         ],
     )

@@ -73,6 +73,29 @@ def test_batch_and_lr_switch_at_the_start_of_a_fade():
     assert [(s.batch, s.lr) for s in map(schedule.at, (1000, 1001, 2000))] == [(64, 0.001), (32, 0.0015), (32, 0.0015)]
 
 
+@pytest.mark.parametrize("seen", [601, 700, 1199, 1801, 2399])
+def test_a_schedule_that_begins_in_a_fade_is_the_rest_of_the_whole_one(seen):
+    whole = a_schedule(32, 4, stable=0.6, fade=0.6)
+    begun = whole.at(seen)
+    rest = replace(a_schedule(32, begun.resolution, stable=0.6, fade=0.6), start_alpha=begun.alpha)
+    grown = (begun.phase + 1) // 2
+    for images in range(0, 4000, 7):
+        then, now = whole.at(seen + images), rest.at(images)
+        assert (now.resolution, now.phase) == (then.resolution, then.phase - 2 * grown)
+        assert now.alpha == pytest.approx(then.alpha, abs=1e-12)
+    assert rest.growing_kimg == pytest.approx(whole.growing_kimg - seen / 1000)
+    rows = rest.phases(6)
+    assert (rows[0].fading, rows[0].resolution, rows[0].start_kimg) == (True, begun.resolution, 0)
+    assert all(after.start_kimg == before.end_kimg for before, after in pairwise(rows))
+    assert rows[0].end_kimg == pytest.approx(0.6 * (1 - begun.alpha))
+
+
+def test_a_start_that_is_no_part_of_a_fade_is_refused():
+    for alpha in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="start_alpha"):
+            replace(a_schedule(), start_alpha=alpha)
+
+
 def test_without_a_fade_it_jumps():
     schedule = a_schedule(16, 4, stable=1, fade=0)
     seen = [schedule.at(n) for n in (0, 999, 1000, 1999, 2000, 9999)]

@@ -1,10 +1,12 @@
 """Whole runs: what options do, where they start from, and the one line about what cannot be used."""
 
+import json
 import os
 import shutil
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,11 +201,6 @@ class TestInitFrom:
         [
             (["--init-from", "no-such-model"], "no-such-model: there is no such folder, and no model of that name"),
             (["--init-from", "/"], "config.json is missing"),
-            (["--init-from", "COPY", "--cond"], "label_dim is 0, the data's 2; --cond decides about labels"),
-            (
-                ["--init-from", "COPY", "--resolution", 4],
-                "resolution is 8, the data's 4; give the model's --resolution",
-            ),
             (["--init-from", "COPY", "--z-dim", 9], "--z-dim 9: the model of --init-from has 8; leave the option out"),
         ],
     )
@@ -213,10 +210,74 @@ class TestInitFrom:
         assert complaint in ended.err.splitlines()[-1]
         assert not Path("new").exists()
 
+    @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+    @pytest.mark.parametrize("resolution", [4, 16])
+    def test_a_smaller_or_larger_model_gives_the_stages_in_common(
+        self, train: Train, copy, copy_stylegan, architecture, resolution
+    ):
+        model = copy if architecture == "progan" else copy_stylegan
+        words = ("--init-from", model, "--resolution", resolution, "--stable-kimg", 0, *self.STILL, "--out", "new")
+        assert train(*words, architecture=architecture).status == 0
+        run, shared = only("new"), min(resolution, 8)
+        assert [line["resolution"] for line in statistics(run)] == [shared]
+        arguments: dict[str, Any] = {"noise": "const"} if architecture == "stylegan" else {}
+        z, images = torch.randn(4, 8), torch.randn(4, 3, shared, shared)
+        drawn = [load_generator(one)(z, resolution=shared, **arguments) for one in (model, run)]
+        assert torch.equal(*drawn)
+        scores = [load_discriminator(one)(images) for one in (model, run)]
+        assert torch.equal(*scores)
+
+    def test_a_preset_does_not_set_what_the_model_decides(self, train: Train, copy_stylegan):
+        words = ("--preset", "toonhead", "--init-from", copy_stylegan, "--dry-run")
+        ended = train(*words, architecture="stylegan")
+        (line,) = (line for line in ended.out.splitlines() if line.startswith("preset toonhead sets: "))
+        assert "--g-lr-ratio 4" in line
+        assert not any(name in line for name in ("--z-dim", "--start-resolution", "--blur", "--mapping-lrmul"))
+
+    def test_growing_goes_on_within_a_fade(self, train: Train):
+        train("--kimg", 0.16)
+        model = only("runs")
+        facts = read_config(model)["training"]
+        assert (facts["resolution"], facts["alpha"]) == (8, 0.6)
+        train("--init-from", model, "--kimg", 0.064, "--out", "new")
+        fading, grown = statistics(only("new"))
+        assert (fading["resolution"], fading["alpha"], fading["kimg"]) == (8, pytest.approx(0.92), 0.048)
+        assert grown["alpha"] == 1
+
+    def test_labels_and_channels_may_be_others(self, train: Train, copy, pictures, tmp_path):
+        grey = Path(shutil.copytree(pictures, tmp_path / "grey"))
+        for path in grey.rglob("*.png"):
+            Image.open(path).convert("L").save(path)
+        ended = train("--init-from", copy, "--data", grey, "--cond", *self.STILL, "--out", "new")
+        assert ended.status == 0
+        layers = "the generator's blocks.4x4.first.weight", "the critic's output.weight", "the critic's output.bias"
+        for name in (*layers, "the generator's to_image.8x8.bias", "the critic's from_image.4x4.weight"):
+            assert name in ended.out
+        begun, ended_as = load_generator(copy).state_dict(), load_generator(only("new")).state_dict()
+        same = {name for name, value in ended_as.items() if torch.equal(value, begun[name])}
+        assert ended_as.keys() - same == {"blocks.4x4.first.weight"} | {
+            f"to_image.{r}x{r}.{kind}" for r in (4, 8) for kind in ("weight", "bias")
+        }
+
+    @pytest.mark.parametrize("change", ["file", "config"])
+    def test_a_model_without_its_critic_gives_its_generator(self, train: Train, copy, change):
+        if change == "file":
+            (copy / "model" / "discriminator.safetensors").unlink()
+        else:
+            config = read_config(copy)
+            config.pop("discriminator")
+            (copy / "model" / "config.json").write_text(json.dumps(config))
+        ended = train("--init-from", copy, *self.STILL, "--out", "new")
+        assert ended.status == 0
+        assert f"note: {copy} has no critic" in ended.out
+        begun, ended_as = load_generator(copy).state_dict(), load_generator(only("new")).state_dict()
+        assert all(torch.equal(ended_as[name], begun[name]) for name in begun)
+
     def test_damaged_weights_are_one_line(self, train: Train, copy):
         (copy / "model" / "model.safetensors").write_bytes(b"nothing")
         ended = train("--init-from", copy, "--out", "new")
         assert ended.status == 2
+        assert not Path("new").exists()
         assert f"{copy / 'model' / 'model.safetensors'}: is damaged" in ended.error
 
 

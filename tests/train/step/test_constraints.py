@@ -1,5 +1,7 @@
 """Spectral normalisation and weight clipping: what they bound, and that a training step treats them as weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,42 @@ def test_weights_are_carried_over_the_equalized_learning_rate(architecture, equa
     for before, after, arguments in zip(source, target, ({"z": z, **noise}, {"images": images}), strict=True):
         constraints.copy_weights(before, after)
         torch.testing.assert_close(after(**arguments), before(**arguments), rtol=1e-10, atol=1e-10)
+
+
+@ARCHITECTURES
+@pytest.mark.parametrize("full", [4, 8, 32])
+def test_networks_of_two_resolutions_share_the_stages_of_the_lower_one(architecture, full):
+    """The same function at each of them, while the blocks above stay as they were drawn."""
+    noise = {"noise": "const"} if architecture == "stylegan" else {}
+    source, target = networks(architecture=architecture), []
+    for network in source:
+        torch.manual_seed(9)
+        target.append(type(network).from_config(replace(network.config, resolution=full)).double())
+    fresh = [{name: value.clone() for name, value in network.state_dict().items()} for network in target]
+    for before, after in zip(source, target, strict=True):
+        constraints.copy_weights(before, after)
+    z = torch.randn(4, 8).double()
+    for r in (4, 8, 16)[: (full // 4).bit_length()]:
+        images = torch.randn(4, 3, r, r).double()
+        for alpha in (0.3, 1.0):
+            given = {"resolution": r, "alpha": alpha} | noise
+            assert torch.equal(target[0](z, **given), source[0](z, **given))
+            assert torch.equal(target[1](images, alpha=alpha), source[1](images, alpha=alpha))
+    for before, now in zip(fresh, target, strict=True):
+        new = {name for name in before if "32x32" in name or name in ("synthesis.noise6", "synthesis.noise7")}
+        assert {name for name, value in now.state_dict().items() if torch.equal(value, before[name])} >= new
+        assert bool(new) == (full == 32)
+
+
+@ARCHITECTURES
+def test_weights_of_another_shape_are_left_as_they_are(architecture):
+    source, target = (networks(architecture=architecture, labels=labels, seed=labels) for labels in (False, True))
+    for before, after in zip(source, target, strict=True):
+        fresh = {name: value.clone() for name, value in after.state_dict().items()}
+        constraints.copy_weights(before, after)
+        for name, value in after.state_dict().items():
+            known = before.state_dict().get(name)
+            assert torch.equal(value, fresh[name] if known is None or known.shape != value.shape else known)
 
 
 def test_a_normalised_weights_gradient_does_not_change_its_length():

@@ -1,0 +1,66 @@
+"""The networks that a run starts from a model: what they take from it, and what begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from progan.config import stages
+from stylegrow.models import find_model, load_discriminator, load_generator, read_config
+from stylegrow.models.weights import WEIGHTS
+from train.config.run_config import RunConfig
+from train.step import constraints
+
+if TYPE_CHECKING:
+    from stylegrow.architectures import Discriminator, Generator
+
+
+def networks_of(model: str) -> tuple[Generator, Discriminator | None]:
+    """A model's generator, and its critic where it has one. ModelError as from load_generator."""
+    there = (find_model(model) / WEIGHTS["discriminator"]).is_file()
+    critic = load_discriminator(model) if there and read_config(model).get("discriminator") else None
+    return load_generator(model), critic
+
+
+def start_from(model: str, generator: Generator, critic: Discriminator) -> None:
+    """Give both networks what they share with the model's."""
+    its_generator, its_critic = networks_of(model)
+    constraints.copy_weights(its_generator, generator)
+    if its_critic is not None:
+        constraints.copy_weights(its_critic, critic)
+
+
+def notes_on_model(config: RunConfig) -> Iterator[str]:
+    """What of the networks is the model's of --init-from, and what is new. ModelError where it cannot be loaded."""
+    model, schedule = config.options.init_from, config.schedule
+    if model is None:
+        return
+    generator, critic = networks_of(model)
+    fading = f", alpha {schedule.start_alpha:.2f}" if schedule.start_alpha < 1 else ""
+    new = [str(r) for r in stages(config.generator.resolution) if r > generator.resolution]
+    blocks = f", blocks of {', '.join(new)} px are new" if new else ""
+    yield f"starts from {model} at {schedule.start_resolution} px{fading}{blocks}"
+    if critic is None:
+        yield f"{model} has no critic, so that a new one begins"
+    anew = [f"the generator's {name}" for name in begun_anew(generator, config.generator)]
+    anew += [f"the critic's {name}" for name in begun_anew(critic, config.discriminator)] if critic else []
+    if anew:
+        yield f"not taken from {model}, since they depend on labels or channels: {', '.join(anew)}"
+
+
+def begun_anew(network: Generator | Discriminator, config: Any) -> list[str]:
+    """The tensors that a network of this configuration does not take from `network`, apart from its new blocks'."""
+    with torch.device("meta"):
+        grown = type(network).from_config(replace(network.config, resolution=config.resolution))
+        wanted = type(network).from_config(config)
+    shapes: list[dict[str, torch.Size]] = [shapes_of(grown), shapes_of(wanted)]
+    return sorted(name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name))
+
+
+def shapes_of(network: nn.Module) -> dict[str, torch.Size]:
+    """The shapes of a network's tensors, by name."""
+    return {name: tensor.shape for name, tensor in network.state_dict().items()}
