@@ -13,6 +13,7 @@ from train.config.options import Options
 from train.config.run_config import RunConfig, make_run_config
 from train.distributed.processes import SingleProcess
 from train.step.batch_loader import Batch
+from train.step.graphs import EAGER_CALLS
 from train.step.objectives import critic_loss, generator_loss
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
@@ -67,12 +68,18 @@ class Training:
         if alpha < 1.0:
             self.trainer.images = round(FOREVER * 1000 * alpha)
         own = config.at_once(resolution)
-        self.images = torch.randint(0, 256, (own, 3, resolution, resolution), dtype=torch.uint8)
+        images = torch.randint(0, 256, (own, 3, resolution, resolution), dtype=torch.uint8)
+        self.images = images.pin_memory() if processes.device.type == "cuda" else images  # as they are read ahead
         self.indices = np.zeros(own, np.int64)
 
     def step(self) -> None:
         """One iteration."""
         self.trainer.step([Batch(self.trainer.images, self.images, self.indices)])
+
+    def warm_up(self) -> None:
+        """Iterations that are not to be timed: on a GPU until its graphs are captured and replayed."""
+        for _ in range(EAGER_CALLS + 2 if self.trainer.graphs.enabled else 1):
+            self.step()
 
 
 def operations_per_image(network: str, preset: str, resolution: int) -> float:

@@ -87,7 +87,10 @@ def iteration(options: Options, row: str, preset: str, resolution: int, batch: i
         return lambda: baseline.step(images)
     precision = "no" if row == "float32" else "bf16"
     process = SingleProcess(options.device)
-    return ours.Training(options.network, preset, resolution, batch, process, mixed_precision=precision).step
+    own = ours.Training(options.network, preset, resolution, batch, process, mixed_precision=precision)
+    if options.device != "cpu":
+        own.warm_up()
+    return own.step
 
 
 def measure(options: Options, row: str, preset: str, resolution: int, batch: int) -> Found:
