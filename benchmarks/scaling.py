@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,11 +74,11 @@ def measure(options: Options) -> None:
             print(json.dumps({"batch": training.schedule.batch[r], "seconds": seconds, "numbers": numbers}))
 
 
-def launch(processes: int, threads: int) -> dict[str, float]:
-    """What the first of so many processes printed. CalledProcessError where they fail."""
+def launch(options: Sequence[str], processes: int, threads: int) -> dict[str, float]:
+    """What the first of so many processes printed, given these words. CalledProcessError where they fail."""
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     done = subprocess.run(
-        [*words, "-m", "benchmarks.scaling", *sys.argv[1:]],
+        [*words, "-m", "benchmarks.scaling", *options],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
@@ -99,7 +100,7 @@ def main() -> int:
     for processes in options.processes:
         threads = options.threads or max(available_cpus() // processes, 1)
         try:
-            found = launch(processes, threads)
+            found = launch(sys.argv[1:], processes, threads)
         except subprocess.CalledProcessError:
             print(f"error: {processes} processes could not be measured; see above", file=sys.stderr)
             return 1

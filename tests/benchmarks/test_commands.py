@@ -1,12 +1,14 @@
 """Each benchmark command prints its table, with settings so small that the figures say nothing."""
 
+import json
 import re
 import sys
 
 import pytest
 import torch
 
-from benchmarks import data_reading, generating, growing, ours, starting, timing, training
+from benchmarks import data_reading, generating, gpu, growing, ours, starting, timing, training
+from stylegrow.common.errors import InputError
 from train.distributed.processes import SingleProcess
 
 SMALL = ["--threads", "1"]
@@ -16,7 +18,7 @@ SMALL = ["--threads", "1"]
 def run(monkeypatch, capsys):
     """Runs a command within this process, its rows too, and gives what it printed."""
     threads = torch.get_num_threads()
-    for module in (timing, training, generating, growing):
+    for module in (timing, training, generating, growing, gpu):
         monkeypatch.setattr(module, "apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(training, "machine_speed", lambda *_: 1e12)
 
@@ -94,6 +96,39 @@ def test_the_networks_are_those_that_the_preset_trains():
     assert one.trainer.generator.config.mapping_lrmul == 0.1
     assert one.trainer.config.g_lr_ratio == 4
     assert ours.config_of("stylegan", "official", 8).build()[0].config.blur_filter == [1, 2, 1]
+
+
+def test_parts_of_the_measurements_on_a_gpu_run_without_one(run, tmp_path):
+    run(gpu, "--only", "parity,graphs,resume,train64", "--out", str(tmp_path))
+    found = {}
+    for name in ("parity", "graphs", "resume", "train64"):
+        content = json.loads((tmp_path / f"{name}.json").read_text())
+        found |= {(name, one["what"]): one["figures"] for one in content["findings"]}
+    for network in ("progan", "stylegan"):
+        assert found["parity", f"{network}, float64"] == {"images": 0, "grey_levels": 0, "gradient": 0}
+        assert 0 < found["parity", f"{network}, float32"]["gradient"] < 1e-5
+        assert 1e-4 < found["parity", f"{network}, bf16"]["gradient"] < 0.3
+    others = [figures for (name, _), figures in found.items() if name in ("graphs", "resume")]
+    assert len(others) == 3
+    assert all(figures["losses"] == figures["weights"] == 0 for figures in others)
+    (trained,) = (figures for (name, _), figures in found.items() if name == "train64")
+    assert trained["ticks"][-1]["kimg"] == 0.04
+
+
+def test_steps_are_measured_as_on_a_gpu(run, tmp_path):
+    run(gpu, "--only", "steps", "--out", str(tmp_path))
+    findings = json.loads((tmp_path / "steps.json").read_text())["findings"]
+    assert [(one["figures"]["network"], one["figures"]["how"]) for one in findings] == [
+        ("stylegan", "graphs"),
+        ("stylegan", "eager"),
+        ("progan", "graphs"),
+    ]
+    assert all(one["figures"]["kernels"] > 500 for one in findings)
+
+
+def test_a_part_that_there_is_not_is_refused():
+    with pytest.raises(InputError, match="steps"):
+        gpu.parts_of("steps,speed")
 
 
 def test_starting(run, monkeypatch):
