@@ -8,6 +8,7 @@ import tyro
 from stylegrow.common.commandline import Dtype, File, Folder, Integer, Text
 
 Repeated = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL"), tyro.conf.UseAppendAction]
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,14 @@ class Serve:
     """the port to listen at (default: the first that is free, from 7860 on)"""
     share: bool = False
     """open a public address by Gradio's tunnel, which downloads a program for it"""
+    allowed_hosts: Names = ()
+    """a name, or a pattern such as *.example.org, by which visitors may reach it beside --host's own; repeatable"""
+    behind_proxy: bool = False
+    """believe what a proxy in front says of visitors (X-Forwarded-Host, -Proto and -For); it must set all three"""
     auth: Text = None
-    """user:password that visitors must give"""
+    """user:password that visitors must give; other users of this computer can see it in the list of processes"""
+    auth_file: File = None
+    """a file whose first line is user:password (default: the environment's STYLEGROW_AUTH)"""
     real_images: Folder = None
     """a folder of pictures for the game, at least 20, or fashion-mnist (default: what the model's training held out)"""
     runs: str = "runs"

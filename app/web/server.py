@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.web.files import sweep
+from app.web.hosts import LOOPBACK, hosts_of, on_a_space
 from app.web.models import Models
 from app.web.options import Serve
 from stylegrow.common.errors import InputError
@@ -21,6 +22,8 @@ from stylegrow.common.text import printable
 
 if TYPE_CHECKING:
     import gradio as gr
+
+    from app.web.gate import Rules
 
 STATIC = Path(__file__).parent / "static"
 GAME_STATIC = Path(__file__).parents[1] / "game" / "static"
@@ -30,12 +33,13 @@ FRAMES_ON_CPU, FRAMES_ON_GPU = 240, 1200
 LONGEST_QUEUE = 32
 LONGEST_START = 120.0  # seconds
 SESSIONS = 256  # of which Gradio remembers what is theirs, at some 0.4 MB each; a call over HTTP is one
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LONGEST_AUTH = 1000
+AUTH = "STYLEGROW_AUTH"  # an environment variable: user:password
 
 
 def serve(options: Serve) -> None:
     """Load the first model and serve until interrupted. InputError or zoo.ModelError for what cannot be used."""
-    auth = _auth(options.auth)
+    auth = read_auth(options)
     _check(options)
     models = Models(options.model, options.models_dir, options.device, options.max_batch, options.dtype)
     if models.first is not None:
@@ -46,12 +50,13 @@ def serve(options: Serve) -> None:
         print(f"Stylegrow is at {url} (Ctrl-C stops it)", flush=True)
         if options.host not in LOOPBACK and auth is None:
             print(
-                f"warning: anyone who reaches {options.host} can use it; --auth user:password asks for one",
+                f"warning: anyone who reaches {options.host} can use it; --auth-file FILE asks for a password",
                 file=sys.stderr,
             )
         if options.share and auth is None:
             print(
-                "warning: anyone with the public address can use it; --auth user:password asks for one", file=sys.stderr
+                "warning: anyone with the public address can use it; --auth-file FILE asks for a password",
+                file=sys.stderr,
             )
         try:
             demo.block_thread()
@@ -93,18 +98,32 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
 def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
     """Start serving in the background; returns the address. InputError when the port is in use."""
     from app.web import error_handlers
+    from app.web.gate import Rules
+    from app.web.login import Login
+
+    def owns(session: str, job: str) -> bool:
+        found = demo._queue.event_ids_to_events.get(job)
+        return found is None or found.session_hash == session
+
+    root = options.root_path or ""
+    rules = Rules(
+        hosts=hosts_of(options.host, options.allowed_hosts, options.share),
+        owns=owns,
+        login=Login(*auth, root=root) if auth else None,
+        behind_proxy=options.behind_proxy or on_a_space(),
+        root=root,
+    )
 
     for key in ("NO_PROXY", "no_proxy"):  # Gradio looks whether it can reach itself, which a proxy cannot
         os.environ[key] = ",".join(filter(None, [os.environ.get(key), "127.0.0.1,localhost"]))
     error_handlers.quiet_log()
     demo.queue(max_size=LONGEST_QUEUE, api_open=False)  # else programs could go past the line, and the validators
     try:
-        with _patience():
+        with _gated(rules):
             _, local, public = demo.launch(
                 server_name=options.host,
                 server_port=options.port,
                 share=options.share,
-                auth=auth,
                 inbrowser=options.open,
                 root_path=options.root_path,
                 prevent_thread_lock=True,
@@ -127,19 +146,27 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
             raise
         where = f"--port {options.port}" if options.port else f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
         raise InputError(f"{where}: in use at {options.host}, or not allowed; give another --port") from error
+    rules.starting = False
     return str(public or local)
 
 
 @contextlib.contextmanager
-def _patience() -> Iterator[None]:
-    """Has Gradio tell a server that is slow to start, as on a busy machine, from one whose port is in use.
+def _gated(rules: Rules) -> Iterator[None]:
+    """Has Gradio serve through our gate, and tell a server that is slow to start from one whose port is in use.
 
-    It takes whatever does not run after 5 s for the latter.
+    It takes whatever does not run after 5 s, as on a busy machine, for the latter.
     """
     from gradio import http_server
     from gradio.exceptions import ServerFailedToStartError
 
-    class Patient(http_server.Server):
+    from app.web.gate import Gate
+
+    class Gated(http_server.Server):
+        def __init__(self, config: Any, *more: Any, **named: Any) -> None:
+            super().__init__(config, *more, **named)
+            config.app = Gate(config.app, rules)
+            config.proxy_headers = False  # the gate knows whom to believe
+
         def run_in_thread(self) -> None:
             self.thread = threading.Thread(target=self.run, daemon=True)
             self.thread.start()
@@ -150,7 +177,7 @@ def _patience() -> Iterator[None]:
                     raise ServerFailedToStartError("it ended")
                 time.sleep(1e-3)
 
-    usual, http_server.Server = http_server.Server, Patient  # type: ignore[misc]
+    usual, http_server.Server = http_server.Server, Gated  # type: ignore[misc]
     try:
         yield
     finally:
@@ -200,12 +227,25 @@ def _files() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _auth(text: str | None) -> tuple[str, str] | None:
+def read_auth(options: Serve) -> tuple[str, str] | None:
+    """The user and the password, None for none: of --auth, --auth-file or the environment. InputError."""
+    if options.auth is not None and options.auth_file is not None:
+        raise InputError("--auth, --auth-file: give one of them")
+    where, text = "--auth", options.auth
+    if options.auth_file is not None:
+        where = f"--auth-file {printable(options.auth_file)}"
+        try:
+            with Path(options.auth_file).open(encoding="utf-8") as file:
+                text = file.readline(LONGEST_AUTH).strip()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{where}: cannot be read ({getattr(error, 'strerror', None) or 'no text'})") from None
+    elif text is None and AUTH in os.environ:
+        where, text = AUTH, os.environ[AUTH]
     if text is None:
         return None
     user, colon, password = text.partition(":")
     if not (user and colon and password):
-        raise InputError("--auth: write it as user:password, both not empty")
+        raise InputError(f"{where}: write it as user:password, both not empty")
     return user, password
 
 

@@ -1,6 +1,7 @@
 """`python -m app`: its options, how it starts and what it says, and links."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,11 +15,14 @@ import pytest
 from app.__main__ import main
 from app.web import server
 from app.web.files import new_folder, sweep
+from app.web.gate import Rules
+from app.web.hosts import Hosts
 from app.web.models import NO_MODEL, Models
 from app.web.options import Serve
 from app.web.server import build_app, launch, serve
 from stylegrow.common.commandline import parse
-from tests.app.asking import ask
+from stylegrow.common.errors import InputError
+from tests.app.asking import WEB, ask
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,6 +41,8 @@ def test_options():
     [
         (["--auth", "me"], "--auth: write it as user:password"),
         (["--auth", ":x"], "--auth"),
+        (["--auth-file", "nowhere"], "--auth-file nowhere"),
+        (["--auth-file", "x", "--auth", "me:secret"], "--auth, --auth-file"),
         (["--port", "70000"], "--port 70000: give a whole number from 1 to 65,535"),
         (["--port", "x"], "--port: cannot be read as INT"),
         (["--max-batch", "0"], "--max-batch 0"),
@@ -80,7 +86,7 @@ def test_a_server_slow_to_start_is_waited_for_and_one_that_ends_is_not(monkeypat
         slow.started = slow.started or now[0] == 60  # Gradio waits for 5 s
 
     monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=wait))
-    with server._patience():
+    with server._gated(Rules(Hosts(()), lambda session, job: True)):
         slow, gone, stuck = (http_server.Server(uvicorn.Config(app=None)) for _ in range(3))
         slow.run, gone.run, stuck.run = end.wait, lambda: None, end.wait
         slow.run_in_thread()
@@ -158,16 +164,73 @@ def test_without_a_model_the_page_says_how_to_get_one(tmp_path, monkeypatch):
         demo.close(verbose=False)
 
 
-def test_a_password_is_asked_for(tmp_path, models, monkeypatch):
+def test_the_password_may_stand_in_a_file_or_the_environment(tmp_path, monkeypatch):
+    file = tmp_path / "auth"
+    file.write_text("me:se:cret\nmore\n")
+    monkeypatch.setenv("STYLEGROW_AUTH", "you:other")
+    assert server.read_auth(Serve(auth_file=str(file))) == ("me", "se:cret")
+    assert server.read_auth(Serve(auth="a:b")) == ("a", "b")
+    assert server.read_auth(Serve()) == ("you", "other")
+    monkeypatch.delenv("STYLEGROW_AUTH")
+    assert server.read_auth(Serve()) is None
+    file.write_bytes(b"\xff\xfe")
+    for wrong in (file, tmp_path):
+        with pytest.raises(InputError, match="--auth-file"):
+            server.read_auth(Serve(auth_file=str(wrong)))
+
+
+@pytest.fixture
+def locked(tmp_path, models, monkeypatch):
+    """An app that asks for a password: its address and its page."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     demo = build_app(Models([str(models / "silent")], device="cpu"), Serve(), tmp_path)
-    url = launch(demo, Serve(), ("me", "secret")).rstrip("/")
+    yield launch(demo, Serve(), ("me", "secret")).rstrip("/"), demo
+    demo.close(verbose=False)
+
+
+def test_without_a_login_nothing_but_the_login_answers(locked):
+    url, demo = locked
+    with httpx.Client() as visitor:
+        for template, methods in demo.app.openapi()["paths"].items():
+            path = re.sub("{.*?}", "x", template)
+            for method in methods:
+                answer = visitor.request(method, url + path, json={})
+                if path.rstrip("/") in ("", "/login"):
+                    assert answer.status_code in (200, 400, 401)
+                    assert "silent" not in answer.text
+                    assert "generate" not in answer.text
+                else:
+                    assert answer.status_code == 401, (method, path)
+                    assert len(answer.content) < 100
+        assert visitor.get(f"{url}/gradio_api/startup-events").status_code == 401
+        assert visitor.post(f"{url}/login", data={"username": "me", "password": "secret"}).status_code == 200
+        assert "silent" in visitor.get(f"{url}/config").text
+        assert "generate" in visitor.get(url).text
+
+
+def test_programs_log_in_as_with_any_gradio_app(locked):
+    from gradio_client import Client
+
+    client = Client(locked[0], auth=("me", "secret"), verbose=False, analytics_enabled=False)
+    assert "silent" in str(client.predict(api_name="/models"))
+
+
+def test_only_an_own_job_can_be_cancelled(app):
+    assert ask(app.url, "models", [])[0]
+    line = next(iter(app.demo._queue.event_queue_per_concurrency_id))
+
+    class Job:
+        session_hash, concurrency_id = "mine", line
+
+    jobs = app.demo._queue.event_ids_to_events
+    jobs["job"] = Job
     try:
-        assert httpx.get(f"{url}/config").status_code == 401
-        assert httpx.post(f"{url}/login", data={"username": "me", "password": "guess"}).status_code == 400
-        assert httpx.post(f"{url}/login", data={"username": "me", "password": "secret"}).status_code == 200
+        for session, status in (("another", 403), ("mine", 200)):
+            body = {"session_hash": session, "fn_index": 0, "event_id": "job"}
+            assert WEB.post(f"{app.url}/gradio_api/cancel", json=body).status_code == status
+            assert WEB.post(f"{app.url}/gradio_api/stream/job/close").status_code == 404
     finally:
-        demo.close(verbose=False)
+        jobs.pop("job", None)
 
 
 def test_old_files_are_swept_and_nothing_else(tmp_path):
