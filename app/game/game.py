@@ -275,7 +275,7 @@ class Game:
             **vars(known),
             right=right,
             text=wording.banner(opening, kind, known.truth, live.noun),
-            note=wording.TOO_LATE if late else "" if ranked else wording.TOO_QUICK,
+            note=wording.TOO_LATE if late else "" if ranked or self.leaderboard is None else wording.TOO_QUICK,
             seconds=seconds,
             ranked=ranked,
             fooled=self._fooled(live, not right),
@@ -283,10 +283,10 @@ class Game:
         )
 
     def _fooled(self, live: LiveRound, fooled: bool) -> str:
-        """What is counted over all visitors, as it was before this answer, which is added."""
-        shares = [(name, self._tally.share(key)) for name, key in live.tallied.items()]
+        """What is counted over all visitors, with this answer, which is added."""
         for key in live.tallied.values():
             self._tally.add(key, fooled)
+        shares = [(name, self._tally.share(key)) for name, key in live.tallied.items()]
         return " ".join(
             f"{name} fooled its players in {share.accuracy:.0%} of {share.n} rounds." for name, share in shares if share
         )

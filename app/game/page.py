@@ -180,7 +180,9 @@ def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Checkb
             )
             rounds = gr.Radio(lengths, value="10", label="Rounds", info=endless, min_width=260)
             context.checked(rounds, lambda value: ROUNDS[checks.one_of(list(ROUNDS), "Rounds")(value)])
-        about = "Thumbnails: fewer pixels, so that mistakes are harder to see; not on the leaderboard"
+        about = "Thumbnails: fewer pixels, so that mistakes are harder to see"
+        if context.leaderboard:
+            about += "; not on the leaderboard"
         thumbnails = controls.flag(context, about, elem_id="game-thumbnails")
         gr.HTML('<p class="hint" id="game-best" hidden></p><p class="hint" id="game-player" hidden></p>')
         start = gr.Button("Start", variant="primary", elem_id="game-start")

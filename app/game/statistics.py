@@ -19,7 +19,7 @@ PUBLISHED = (
     "For comparison: with photographs of faces and those of StyleGAN2, people were right in 48 % of the cases, and in "
     "59 % after training (Nightingale and Farid, 2022)."
 )
-TOO_FEW_TO_TELL = 5  # answers; below, an aggregate would show what one visitor did
+LEAST_TOLD = 6  # answers, the asker's own among them; of fewer, an aggregate would show what one visitor did
 MOST_TALLIED = 20_000
 
 
@@ -186,10 +186,10 @@ class Tally:
                 self._counts.popitem(last=False)
 
     def share(self, key: object) -> Share | None:
-        """How many answers were given (`n`) and were wrong (here `right` is the times it fooled), from 5 on."""
+        """How many answers were given (`n`) and were wrong (here `right` is the times it fooled), from 6 on."""
         with self._lock:
             n, times = self._counts.get(key, (0, 0))
-        return Share(n, times) if n >= TOO_FEW_TO_TELL else None
+        return Share(n, times) if n >= LEAST_TOLD else None
 
 
 def _ways(options: Sequence[int]) -> tuple[list[int], int]:

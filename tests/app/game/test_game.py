@@ -279,10 +279,10 @@ def test_who_has_not_played_has_no_numbers(game):
 
 def test_what_others_made_of_a_picture_is_told_once_enough_have_answered(game):
     model = a_model(count=1)
-    texts = [play(game, model, right=number != 0, session=f"player {number}").fooled for number in range(6)]
+    texts = [play(game, model, right=number > 1, session=f"player {number}").fooled for number in range(10)]
     assert texts[:5] == [""] * 5
-    assert "This real picture fooled its players in 20% of 5 rounds." in texts[5]
-    assert "This model fooled its players in 20% of 5 rounds." in texts[5]
+    assert "This real picture fooled its players in 33% of 6 rounds." in texts[5]
+    assert "This model fooled its players in 20% of 10 rounds." in texts[9]
 
 
 def test_pictures_last_as_long_as_their_round_may_be_answered(game, clock):
@@ -393,6 +393,7 @@ class TestWithLeaderboard:
 
 
 def test_without_leaderboard(game):
+    assert play(game, a_model(), seconds=0.1).note == ""  # nothing is ranked
     for ask in (lambda: game.join("me", "Zoë"), lambda: game.board().top("board"), lambda: game.erase("me")):
         with pytest.raises(InputError, match=r"This app keeps no leaderboard\."):
             ask()

@@ -551,6 +551,8 @@ def test_what_is_missing_is_said(bare, capfd):
     components = app.http.get("/config").json()["components"]
     (head,) = (one for one in components if one["props"].get("elem_id") == "game-head")
     assert ("No model is loaded." in head["props"]["value"]) == (model is None)
+    (thumbnails,) = (one for one in components if one["props"].get("elem_id") == "game-thumbnails")
+    assert "leaderboard" not in thumbnails["props"]["label"]
     if model:  # what the tab shows when it is opened
         opened = next(key for key, fn in app.demo.fns.items() if [one._id for one in fn.outputs[:1]] == [head["id"]])
         _, (title, *_) = streamed(app, "me", opened, ["game", model, "pair"])
