@@ -15,7 +15,6 @@ from PIL import Image
 from stylegrow.data import open_dataset
 from tests.train.runs import COUNT, ROOT, SIZE, SMALL, Ended, Train
 from train.command import main
-from train.run import estimates
 
 STOPPING = {getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGHUP")}
 
@@ -54,7 +53,6 @@ def train(
 
     Or another architecture's command.
     """
-    monkeypatch.setattr(estimates, "seconds_per_image", lambda config, *_: dict.fromkeys(config.schedule.batch, 0.001))
 
     def call(*words: object, architecture: str = "progan") -> Ended:
         given = [str(word) for word in words]

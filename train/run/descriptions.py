@@ -1,11 +1,10 @@
 """A run before it begins, for people: its main facts, its schedule, and what a user may not expect."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 
 from stylegrow.common.tables import text_table
-from stylegrow.common.text import duration
 from stylegrow.data import Dataset
 from train.config.fields import flag, shown
 from train.config.run_config import RunConfig
@@ -37,19 +36,14 @@ def description(config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def schedule_table(schedule: Schedule, kimg: float, seconds: Mapping[int, float] | None = None) -> str:
-    """The phases of a run; with seconds an image at each resolution, also how long each phase takes."""
-    titles = ["from kimg", "to kimg", "resolution", "", "batch", "lr", "steps"]
-    rows = []
+def schedule_table(schedule: Schedule, kimg: float) -> str:
+    """The phases of a run."""
+    rows = [["from kimg", "to kimg", "resolution", "", "batch", "lr", "steps"]]
     for row in schedule.phases(kimg):
         growth = "fade in" if row.fading else "stable"
         cells = [f"{row.start_kimg:g}", f"{row.end_kimg:g}", str(row.resolution), growth]
         rows.append([*cells, str(row.batch), f"{row.lr:g}", str(row.iterations)])
-        if seconds is not None:
-            rows[-1].append(duration(row.iterations * row.batch * seconds[row.resolution]))
-    if seconds is not None:
-        titles.append("takes about")
-    return "\n".join(text_table([titles, *rows], ">"))
+    return "\n".join(text_table(rows, ">"))
 
 
 def notes_on(config: RunConfig, dataset: Dataset, launcher: Launcher | None) -> Iterator[str]:

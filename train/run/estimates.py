@@ -1,25 +1,15 @@
-"""How long a run will take, and how much memory: measured on throwaway networks, stage by stage."""
+"""How long a run will take, by the steps that it has taken, and how much memory."""
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import math
+from collections.abc import Mapping
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
-from stylegrow.common.system import is_out_of_memory
 from train.config.run_config import RunConfig
-from train.config.schedule import Schedule, resolutions
-from train.distributed.processes import SingleProcess
-from train.step.batch_loader import Batch
-from train.step.inputs import Labels
-from train.step.random_streams import RandomStreams
-from train.step.trainer import Trainer
-
-PATIENCE = 20.0  # seconds for all stages together
-GROWTH = 4.0  # a stage that was not measured is taken to cost this many times the one before
+from train.config.schedule import Schedule
 
 # What a step holds at its peak beside the networks' state, fitted to real steps on a CPU from 32 to 256 px, wide and
 # narrow, in both precisions: so many times all weights, as scaled, cast and upscaled for each evaluation, and so many
@@ -30,52 +20,36 @@ WEIGHT_COPIES = 4.5
 EVALUATIONS = 2.4
 
 
-def seconds_per_image(config: RunConfig, device: torch.device, say: Callable[[str], None] = print) -> dict[int, float]:
-    """Seconds a real image takes at each resolution of the schedule, measured on one process.
+def seconds_per_image(
+    measured: Mapping[int, float], schedule: Schedule, outputs: Mapping[int, int]
+) -> dict[int, float]:
+    """Seconds a real image takes at each resolution: measured at one of them or more, reckoned for the others.
 
-    Where memory does not suffice to measure, `say` is given a line and the seconds are guessed.
+    A step takes so long for each block of the networks, however little it computes, and so long for each of the
+    `outputs`. The two largest resolutions that were measured tell both; one alone tells the bounds, of which this is
+    the geometric mean.
     """
-    torch.manual_seed(0)
-    generator, discriminator = config.build()
-    labels = None
-    if config.generator.label_dim:
-        labels = Labels(torch.eye(config.generator.label_dim), np.arange(config.generator.label_dim))
-    step = replace(config.step, n_critic=1)
-    measured: dict[int, float] = {}
-    deadline = time.perf_counter() + PATIENCE
-    for r in resolutions(config.schedule.start_resolution, config.schedule.resolution):
-        guess = GROWTH * measured.get(r // 2, 0.0)
-        batch = max(config.schedule.batch[r] // config.processes, 1)
-        if measured and time.perf_counter() + 2 * guess * config.schedule.batch[r] > deadline:
-            measured[r] = guess
-            continue
-        still = Schedule(
-            config.schedule.resolution, r, 1e9, 0, dict(config.schedule.batch) | {r: batch}, config.schedule.lr
-        )
-        trainer = Trainer(generator, discriminator, still, step, RandomStreams(0), SingleProcess(device), labels)
-        try:
-            seconds = seconds_per_step(trainer, r, batch, config.generator.image_channels)
-        except (MemoryError, RuntimeError) as error:
-            if not (measured and is_out_of_memory(error)):
-                raise
-            say(f"note: memory did not do to measure {r} px; should it not do to train, {less_memory(config, r)}")
-            measured[r] = guess
-        else:
-            measured[r] = seconds / batch / config.processes
-    return measured
 
+    def blocks(r: int) -> int:
+        return r.bit_length() - 2
 
-def seconds_per_step(trainer: Trainer, resolution: int, batch: int, channels: int) -> float:
-    """Seconds of a step on noise, after one to warm up: the quickest of one to four."""
-    images = torch.randint(0, 256, (batch, channels, resolution, resolution), dtype=torch.uint8)
-    times: list[float] = []
-    while len(times) < 2 or (len(times) < 5 and sum(times) < 1.0):
-        start = time.perf_counter()
-        trainer.step([Batch(trainer.images, images, np.zeros(batch, dtype=np.int64))])
-        if trainer.processes.device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+    def work(r: int) -> int:
+        return schedule.batch[r] * outputs[r]
+
+    *_, before, last = [0, *sorted(measured)]
+    step = measured[last] * schedule.batch[last]
+    most, block = step / blocks(last), None
+    if before:
+        step_before = measured[before] * schedule.batch[before]
+        if scale := blocks(before) * work(last) - blocks(last) * work(before):
+            block = min(max((step_before * work(last) - step * work(before)) / scale, 0.0), most)
+
+    def reckoned(r: int) -> float:
+        if block is None:
+            return math.sqrt(most * blocks(r) * step * work(r) / work(last))
+        return block * blocks(r) + (step - block * blocks(last)) * work(r) / work(last)
+
+    return {r: measured.get(r) or reckoned(r) / batch for r, batch in schedule.batch.items()}
 
 
 def seconds_left(schedule: Schedule, images: int, end: int, seconds: Mapping[int, float]) -> float:
@@ -96,17 +70,15 @@ def memory(config: RunConfig) -> dict[str, float]:
     """A process's memory at the last stage, estimated in gigabytes: the networks with their state, and activations."""
     with torch.device("meta"):
         generator, discriminator = config.build()
-        r = config.schedule.resolution
-        images = torch.zeros(1, config.generator.image_channels, r, r)
-        latents = torch.zeros(1, config.generator.z_dim)
-        labels = torch.zeros(1, config.generator.label_dim) if config.generator.label_dim else None
-        scored = [images, labels] if ARCHITECTURES[config.architecture].scores_by_class else [images]
-        outputs = activations(generator, latents, labels) + activations(discriminator, *scored)
-    width = 2 if config.options.mixed_precision == "bf16" else 4
+    r, width = config.schedule.resolution, 2 if config.options.mixed_precision == "bf16" else 4
     # Weights, gradients and two moments of both networks, and the averaged generator, in float32.
     state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))
     copies = WEIGHT_COPIES * (parameters(generator) + parameters(discriminator)) * width
-    return {"networks": (state + copies) / 1e9, "activations": EVALUATIONS * outputs * config.at_once(r) * width / 1e9}
+    at_once = config.at_once(r)
+    return {
+        "networks": (state + copies) / 1e9,
+        "activations": EVALUATIONS * outputs(config, r) * at_once * width / 1e9,
+    }
 
 
 def less_memory(config: RunConfig, resolution: int) -> str:
@@ -117,16 +89,7 @@ def less_memory(config: RunConfig, resolution: int) -> str:
     return f"continue with --resume --batch-per-device {at_once // 2}"
 
 
-def activations(network: nn.Module, *inputs: Tensor | None) -> int:
-    """How many numbers a step keeps of the layers' outputs for one image: each before and after its nonlinearity."""
-    count = 0
-
-    def count_output(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal count
-        count += 2 * output.numel()
-
-    for module in network.modules():
-        if not list(module.children()):
-            module.register_forward_hook(count_output)
-    network(*inputs)
-    return count
+def outputs(config: RunConfig, resolution: int) -> int:
+    """How many numbers the layers of both networks put out for one image of this resolution, to a few percent."""
+    each = 14 if ARCHITECTURES[config.architecture].has_styles else 10
+    return each * sum(r * r * config.generator.feature_maps(r) for r in stages(resolution))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from stylegrow.common.errors import RunError
@@ -22,9 +23,11 @@ from train.run.snapshots import Snapshots
 from train.run.statistics import Clock, Meter, progress
 from train.run.trackers import start_trackers, track_grid
 from train.step.batch_loader import Batch, BatchLoader
+from train.step.graphs import EAGER_CALLS
 from train.step.trainer import Trainer
 
 SECONDS_A_TICK = 20.0
+SECONDS_TO_FORECAST = 1.0
 PATIENCE_WITH_SKIPS = 20  # steps in a row without a finite gradient
 
 
@@ -47,20 +50,20 @@ class Loop:
         self.clock, self.processes, self.reporter = clock, processes, reporter
         trainer.graphs.say = reporter.say
         self.meter = Meter()
-        self.seconds: dict[int, float] = {}
+        self.seconds: dict[int, float] = {}  # a real image takes at the resolutions up to now
+        self.steps = 0  # in this phase
+        self.warm_up = EAGER_CALLS + 1 if trainer.graphs.enabled else 1
         self.started = self.ticked = time.monotonic()
         self.ticked_images = trainer.images
 
     def announce(self) -> None:
-        """Report the schedule and how long it will take, which is measured first, and start the trackers."""
-        trainer, config = self.trainer, self.config
-        self.reporter.say(f"{self.folder}: from {trainer.images / 1000:g} kimg; measuring this machine ...")
-        self.seconds = estimates.seconds_per_image(config, self.processes.device, self.reporter.say)
-        left = estimates.seconds_left(config.schedule, trainer.images, config.images, self.seconds)
-        self.reporter.say(schedule_table(config.schedule, config.images / 1000, self.seconds))
-        self.reporter.say(f"this will take about {duration(left)}; Ctrl-C stops it, --resume continues it")
+        """Report the schedule, and start the trackers."""
+        self.reporter.say(
+            f"{self.folder}: from {self.trainer.images / 1000:g} kimg; Ctrl-C stops it, --resume continues it"
+        )
+        self.reporter.say(schedule_table(self.config.schedule, self.config.images / 1000))
         self.reporter.say(LEGEND)
-        start_trackers(self.processes.accelerator, config, self.folder)
+        start_trackers(self.processes.accelerator, self.config, self.folder)
 
     def run(self, loader: BatchLoader) -> int:
         """Train to the end of the run, or until a stop is requested; returns the exit status."""
@@ -82,13 +85,19 @@ class Loop:
         stop = None
         while trainer.images < self.config.images and stop is None:
             before, stage = trainer.images, trainer.schedule.at(trainer.images)
+            if self.steps == self.warm_up:
+                self.begin_tick()  # at the rate of what follows
             self.meter.add(self.step(itertools.islice(batches, every.n_critic)))
             self.reporter.advance(trainer.images)
             stop = self.processes.stop_status()
             ended = trainer.images >= self.config.images
             new_phase = trainer.schedule.at(trainer.images).phase != stage.phase
-            if ended or stop is not None or new_phase or time.monotonic() - self.ticked > SECONDS_A_TICK:
+            self.steps = 0 if new_phase else self.steps + 1
+            passed = time.monotonic() - self.ticked
+            if ended or stop is not None or new_phase or passed > SECONDS_A_TICK:
                 self.tick(stage)
+            elif not self.seconds and self.steps > self.warm_up and passed > SECONDS_TO_FORECAST:
+                self.forecast(stage)
             if ended or crossed(before, trainer.images, every.snapshot_kimg):
                 self.snapshot()
             # Not where a stop is requested, since it takes long.
@@ -126,22 +135,47 @@ class Loop:
                 f"{advice}start a run with a lower --lr"
             )
 
+    def begin_tick(self) -> None:
+        """Time what follows, after all that a GPU still has to do."""
+        if self.processes.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.ticked, self.ticked_images = time.monotonic(), self.trainer.images
+
     def tick(self, stage: Stage) -> None:
         """A line of progress, with the means since the last one, all of this stage."""
         self.check_skipped()
-        means = self.meter.take()
-        now, trainer = time.monotonic(), self.trainer
-        shown, seconds = trainer.images - self.ticked_images, now - self.ticked
-        self.ticked, self.ticked_images = now, trainer.images
+        means, trainer = self.meter.take(), self.trainer
+        shown, seconds = self.measure(stage)
+        self.begin_tick()
         if not self.processes.is_main:
             return
-        if seconds > 1:
-            self.seconds[stage.resolution] = seconds / max(shown, 1)
-        left = estimates.seconds_left(trainer.schedule, trainer.images, self.config.images, self.seconds)
-        left += self.evaluation.seconds_left(trainer.images)
-        stats = progress(trainer.images, stage, shown, seconds, self.clock.seconds, left, means, trainer.skipped)
-        self.reporter.tick(stats)
+        left, elapsed = self.seconds_left(), self.clock.seconds
+        self.reporter.tick(progress(trainer.images, stage, shown, seconds, elapsed, left, means, trainer.skipped))
         self.processes.accelerator.log({**means, "resolution": stage.resolution, "alpha": stage.alpha}, trainer.images)
+
+    def measure(self, stage: Stage) -> tuple[int, float]:
+        """How many reals were shown since the tick began, and in how many seconds; the forecast goes by these."""
+        shown, seconds = self.trainer.images - self.ticked_images, time.monotonic() - self.ticked
+        if seconds > 1 or stage.resolution not in self.seconds:
+            self.seconds[stage.resolution] = seconds / max(shown, 1)
+        return shown, seconds
+
+    def forecast(self, stage: Stage) -> None:
+        """Report how long the run will take, before the first line of progress does."""
+        if self.processes.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.measure(stage)
+        if self.processes.is_main:
+            left = duration(self.seconds_left())
+            self.reporter.say(f"by its first steps this will take about {left}, which larger resolutions make surer")
+
+    def seconds_left(self) -> float:
+        """The estimate for the rest of the run."""
+        config, images = self.config, self.trainer.images
+        outputs = {r: estimates.outputs(config, r) for r in config.schedule.batch}
+        seconds = estimates.seconds_per_image(self.seconds, config.schedule, outputs)
+        left = estimates.seconds_left(config.schedule, images, config.images, seconds)
+        return left + self.evaluation.seconds_left(images)
 
     def snapshot(self) -> None:
         """A snapshot, on the main process."""

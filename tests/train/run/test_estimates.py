@@ -18,54 +18,32 @@ def plan_for(processes=1, precision="no", architecture="progan", **options):
     return make_run_config(architecture, Options(**words), Images(resolution=16), processes, precision)
 
 
-@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
-def test_every_stage_is_measured(architecture):
-    plan = plan_for(architecture=architecture, start_resolution=4)
-    seconds = estimates.seconds_per_image(plan, torch.device("cpu"))
-    assert list(seconds) == [4, 8, 16]
-    assert all(0 < value < 1 for value in seconds.values())
+def seconds_of(steps, batch=64):
+    """Seconds an image takes at 8 to 64 px where steps take so many seconds for a block and for a million numbers."""
+    block, million = steps
+    return {r: (block * (k + 2) + million * batch * OUTPUTS[r] / 1e6) / batch for k, r in enumerate(OUTPUTS)}
 
 
-@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
-def test_labels_and_n_critic_are_measured_too(architecture):
-    plan = make_run_config(
-        architecture,
-        Options(fmap_base=16, fmap_max=4, z_dim=4, batch=4, cond="class", n_critic=2, loss="ns-r1"),
-        Images(resolution=4, classes=("a", "b")),
-        1,
-        "bf16",
-    )
-    assert list(estimates.seconds_per_image(plan, torch.device("cpu"))) == [4]
+OUTPUTS = {8: 10_000, 16: 43_000, 32: 174_000, 64: 436_000}
 
 
-def test_measuring_ends_in_time(monkeypatch):
-    """A stage for which there is no time left is guessed from the one before."""
-    monkeypatch.setattr(estimates, "PATIENCE", 0.0)
-    seconds = estimates.seconds_per_image(plan_for(), torch.device("cpu"))
-    assert seconds[8] == 4 * seconds[4]
-    assert seconds[16] == 16 * seconds[4]
+@pytest.mark.parametrize("steps", [(0.002, 0.0003), (0.01, 0.0), (0.0, 0.05)])
+def test_what_larger_resolutions_take_is_reckoned_from_those_before(steps):
+    schedule = Schedule(64, 8, 1.0, 1.0, dict.fromkeys(OUTPUTS, 64), dict.fromkeys(OUTPUTS, 0.001))
+    true = seconds_of(steps)
+    for count in (2, 3, 4):
+        measured = {r: true[r] for r in list(true)[:count]}
+        assert estimates.seconds_per_image(measured, schedule, OUTPUTS) == pytest.approx(true)
+    # One alone: between steps that take as long for each block, and as long for each number.
+    alone = estimates.seconds_per_image({8: true[8]}, schedule, OUTPUTS)
+    assert alone[8] == true[8]
+    assert alone[64] == pytest.approx(true[8] * (5 / 2 * 43.6) ** 0.5)
 
 
-def test_measuring_goes_on_where_memory_does_not_do(monkeypatch):
-    def seconds(trainer, resolution, batch, channels):
-        if resolution == 16:
-            raise torch.OutOfMemoryError("no memory")
-        return 0.004
-
-    said = []
-    monkeypatch.setattr(estimates, "seconds_per_step", seconds)
-    found = estimates.seconds_per_image(plan_for(), torch.device("cpu"), said.append)
-    assert found == {4: 0.001, 8: 0.001, 16: 0.004}
-    (line,) = said
-    assert "16 px" in line
-    assert "--batch-per-device 2" in line
-
-
-def test_processes_share_the_time(monkeypatch):
-    monkeypatch.setattr(estimates, "PATIENCE", 1000.0)
-    monkeypatch.setattr(estimates, "seconds_per_step", lambda trainer, resolution, batch, channels: 1.0 * batch)
-    assert set(estimates.seconds_per_image(plan_for(), torch.device("cpu")).values()) == {1.0}
-    assert set(estimates.seconds_per_image(plan_for(processes=2), torch.device("cpu")).values()) == {0.5}
+def test_steps_that_become_quicker_make_no_time_negative():
+    schedule = Schedule(64, 8, 1.0, 1.0, dict.fromkeys(OUTPUTS, 64), dict.fromkeys(OUTPUTS, 0.001))
+    found = estimates.seconds_per_image({8: 0.02, 16: 0.01}, schedule, OUTPUTS)
+    assert found == pytest.approx({8: 0.02, 16: 0.01, 32: 0.01 * 4 / 3, 64: 0.01 * 5 / 3})
 
 
 @pytest.mark.parametrize(
@@ -101,7 +79,21 @@ def test_memory_grows_as_the_step_does(architecture):
         assert estimates.memory(other)["activations"] == pytest.approx(share * whole["activations"])
 
 
-def test_activations_of_a_known_network():
-    """Two layers of 2 maps of 4 x 4 for one picture, each counted before and after its nonlinearity."""
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.Conv2d(2, 2, 3, padding=1))
-    assert estimates.activations(network, torch.zeros(1, 3, 4, 4)) == 2 * 2 * 2 * 16
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+@pytest.mark.parametrize("resolution", [8, 16, 32])
+def test_the_layers_put_out_as_many_numbers_as_are_reckoned(architecture, resolution):
+    """Each layer's before and after its nonlinearity."""
+    plan = make_run_config(architecture, Options(fmap_base=512, fmap_max=32, z_dim=8), Images(32), 1, "no")
+    count = 0
+
+    def count_output(_module, _inputs, output):
+        nonlocal count
+        count += 2 * output.numel()
+
+    networks = plan.build()
+    for network, inputs in zip(networks, (torch.zeros(1, 8), torch.zeros(1, 3, resolution, resolution)), strict=True):
+        for module in network.modules():
+            if not list(module.children()):
+                module.register_forward_hook(count_output)
+        network(inputs, **({"resolution": resolution} if network is networks[0] else {}))
+    assert estimates.outputs(plan, resolution) == pytest.approx(count, rel=0.1)

@@ -69,12 +69,11 @@ def test_the_legend_is_printed_once(train: Train):
 
 def test_the_table_shows_every_phase():
     schedule = Schedule(8, 4, 1.0, 0.5, {4: 100, 8: 50}, {4: 0.001, 8: 0.002})
-    lines = [line.split() for line in schedule_table(schedule, 3.0, {4: 0.01, 8: 0.1}).splitlines()]
-    assert lines[0] == ["from", "kimg", "to", "kimg", "resolution", "batch", "lr", "steps", "takes", "about"]
-    assert lines[1][:8] == ["0", "1", "4", "stable", "100", "0.001", "11", "11s"]
+    lines = [line.split() for line in schedule_table(schedule, 3.0).splitlines()]
+    assert lines[0] == ["from", "kimg", "to", "kimg", "resolution", "batch", "lr", "steps"]
+    assert lines[1] == ["0", "1", "4", "stable", "100", "0.001", "11"]
     assert lines[2][:4] == ["1", "1.5", "8", "fade"]
     assert lines[3][:4] == ["1.5", "3", "8", "stable"]
-    assert lines[3][-2:] == ["2m", "30s"]
 
 
 def test_other_processes_are_silent(capsys):
