@@ -27,14 +27,17 @@ CLIP = 0.1  # the paper's 0.01 leaves no gradient in networks without batch norm
 
 
 class Network(nn.Module):
-    """Fully connected layers [N, inputs, ...] -> [N, outputs], with three hidden ones and leaky ReLU between them."""
+    """Fully connected layers [N, inputs, ...] -> [N, outputs], with three hidden ones and leaky ReLU between them.
+
+    A point's output does not depend on the others, and so not on how many `batches` there are.
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         sizes = [inputs, WIDTH, WIDTH, WIDTH, outputs]
         self.layers = nn.ModuleList(Linear(a, b, equalized=False) for a, b in pairwise(sizes))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, batches: int = 1) -> Tensor:
         x = x.flatten(1)
         for layer in self.layers[:-1]:
             x = nn.functional.leaky_relu(layer(x), 0.2)

@@ -43,11 +43,12 @@ class BaseDiscriminator(Network):
         self.dense = Linear(maps(4) * 16, maps(2), equalized=equalized)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
 
-    def outputs(self, images: Tensor, alpha: Alpha) -> Tensor:
+    def outputs(self, images: Tensor, alpha: Alpha, batches: int) -> Tensor:
         """The last layer's outputs [N, outputs] for images [N, C, r, r], in the images' precision.
 
-        The stage is read off the images; `alpha` is how far its block is faded in. ValueError for images that are not
-        square or of a resolution that the network does not have.
+        The stage is read off the images; `alpha` is how far its block is faded in. The images may be several `batches`
+        of equal size, one after the other, whose outputs are those of each by itself. ValueError for images that are
+        not square or of a resolution that the network does not have.
         """
         config, resolution = self.config, images.shape[-1]
         if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in self.from_image:
@@ -59,7 +60,7 @@ class BaseDiscriminator(Network):
             if r == resolution and is_fading(alpha):
                 x = fade(self.features(downscale2x(images)), x, alpha)
         if config.mbstd_features:
-            x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features)
+            x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features, batches)
         x = activation(self.conv(x), config.nonlinearity).flatten(1).to(images.dtype)
         return cast(Tensor, self.output(activation(self.dense(x), config.nonlinearity)))
 
@@ -78,13 +79,13 @@ class Discriminator(BaseDiscriminator):
         super().__init__(config, outputs=1 + config.label_dim, fused=bool(config.fused_scale))
 
     def forward(
-        self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0
+        self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0, batches: int = 1
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Scores [N, 1]; with label_dim also the label logits [N, label_dim], as (scores, logits).
 
-        Labels are not needed to score and are ignored. The images, `alpha` and errors are those of `outputs`.
+        Labels are not needed to score and are ignored. The other arguments and errors are those of `outputs`.
         """
-        x = self.outputs(images, alpha)
+        x = self.outputs(images, alpha, batches)
         return (x[:, :1], x[:, 1:]) if self.label_dim else x
 
 

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from progan.operations import Filter, convolve, convolve_transposed
+from progan.operations import Filter, at_least_float32, cast_all, convolve, convolve_transposed, rectify, scale_all
 
 SQRT2 = math.sqrt(2.0)
+SLOPES = {"lrelu": 0.2, "relu": 0.0}  # of the nonlinearities, below zero
 Alpha = float | Tensor  # how far a block is faded in, as a number or as a tensor [] on the maps' device
 
 
@@ -65,18 +66,19 @@ def largest_group(batch: int, group: int) -> int:
     return next(size for size in range(min(group, batch), 0, -1) if batch % size == 0)
 
 
-def minibatch_stddev(x: Tensor, group: int = 4, features: int = 1) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int = 4, features: int = 1, batches: int = 1) -> Tensor:
     """Append `features` maps with the standard deviation over groups of samples (Karras 2018, section 3).
 
     [N, C, H, W] -> [N, C + features, H, W]. With M = N / group, sample i belongs to group i mod M; the variance is
     biased and computed in float32 at least. A batch that `group` does not divide uses the largest divisor not above it.
+    x may hold several `batches` of equal size, one after the other, each with groups of its own.
     """
-    n, c, h, w = x.shape
-    group = largest_group(n, group)
-    y = x.to(torch.promote_types(x.dtype, torch.float32)).reshape(group, n // group, features, c // features, h, w)
-    y = (y - y.mean(dim=0)).square().mean(dim=0)
-    y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4), keepdim=True).squeeze(2)
-    y = y.repeat(group, 1, h, w).to(x.dtype)
+    (n, c, h, w), size = x.shape, len(x) // batches
+    group = largest_group(size, group)
+    y = x.to(at_least_float32(x.dtype)).reshape(batches, group, size // group, features, c // features, h, w)
+    y = (y - y.mean(dim=1, keepdim=True)).square().mean(dim=1, keepdim=True)
+    y = (y + 1e-8).sqrt().mean(dim=(4, 5, 6)).to(x.dtype)
+    y = y.expand(-1, group, -1, -1).reshape(n, features, 1, 1).expand(-1, -1, h, w)
     return torch.cat([x, y], dim=1)
 
 
@@ -97,6 +99,10 @@ def kernel_4x4(weight: Tensor, shifts: Tensor) -> Tensor:
     return kernels.reshape(outputs, 4, 4, inputs).permute(0, 3, 1, 2)
 
 
+Scaled = tuple[Tensor, Tensor | None]  # an effective weight and a bias
+Cache = dict[tuple[torch.dtype, bool], Scaled]  # by precision and whether gradients are wanted
+
+
 class EqualizedWeight(nn.Module):
     """A weight drawn from N(0, 1) and scaled at run time by gain / sqrt(fan_in), with a zero bias (`bias` 0: none).
 
@@ -104,7 +110,8 @@ class EqualizedWeight(nn.Module):
     `lrmul` multiplies the learning rate of weight and bias: both are so much larger in memory and scaled back here.
     """
 
-    cache: dict[Any, tuple[Tensor, Tensor | None]] | None = None  # see cache_weights
+    cache: Cache | None = None  # see cache_weights
+    used: tuple[torch.dtype, ...] = ()  # the precisions asked for while there was a cache, last time
 
     def __init__(
         self, shape: tuple[int, ...], bias: int, fan_in: int, gain: float, equalized: bool, lrmul: float = 1.0
@@ -116,24 +123,34 @@ class EqualizedWeight(nn.Module):
         self.weight = nn.Parameter(torch.randn(shape) * ((1.0 if equalized else scale) / lrmul))
         self.bias = nn.Parameter(torch.zeros(bias)) if bias else None
 
-    def scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    def scaled(self, dtype: torch.dtype) -> Scaled:
         """The effective weight and the bias in the precision of the computation."""
         if self.cache is None:
-            return self.compute_scaled(dtype)
+            return compute_scaled([(self, dtype)])[0]
+        if dtype not in self.used:
+            self.used = (*self.used, dtype)
         key = dtype, torch.is_grad_enabled()  # weights computed without a gradient are of no use where one is wanted
         if key not in self.cache:
-            self.cache[key] = self.compute_scaled(dtype)
+            self.cache[key] = compute_scaled([(self, dtype)])[0]
         return self.cache[key]
 
-    def compute_scaled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-        """The result of `scaled`, computed anew."""
-        weight = self.effective(self.weight.to(torch.promote_types(self.weight.dtype, dtype)))
-        bias = self.bias if self.bias is None or self.lrmul == 1.0 else self.bias * self.lrmul
-        return weight.to(dtype), None if bias is None else bias.to(dtype)
+    def kernel(self, weight: Tensor) -> Tensor:
+        """What the layer computes with, of its weight times its scale."""
+        return weight
 
-    def effective(self, weight: Tensor) -> Tensor:
-        """The weight that the layer computes with."""
-        return weight * self.scale
+
+def compute_scaled(layers: Sequence[tuple[EqualizedWeight, torch.dtype]]) -> list[Scaled]:
+    """The effective weights and biases of several layers, each in a precision, with few operations for all of them."""
+    weights = [layer.weight.to(torch.promote_types(layer.weight.dtype, dtype)) for layer, dtype in layers]
+    biased = [one for one in layers if one[0].bias is not None]
+    biases = [layer.bias for layer, _ in biased if layer.bias is not None]
+    scales = [*(layer.scale for layer, _ in layers), *(layer.lrmul for layer, _ in biased)]
+    scaled = scale_all([*weights, *biases], scales)
+    kernels = [layer.kernel(weight) for (layer, _), weight in zip(layers, scaled, strict=False)]
+    dtypes = [dtype for _, dtype in (*layers, *biased)]
+    found = cast_all([*kernels, *scaled[len(layers) :]], dtypes)
+    bias_of = dict(zip(biased, found[len(layers) :], strict=True))
+    return [(weight, bias_of.get(one)) for one, weight in zip(layers, found, strict=False)]
 
 
 def weighted_layers(network: nn.Module) -> Iterator[EqualizedWeight]:
@@ -149,8 +166,15 @@ def cache_weights(network: nn.Module, enabled: bool = True) -> None:
 
 @contextmanager
 def cached_weights(network: nn.Module) -> Iterator[None]:
-    """Within, effective weights are computed only once: for several passes of a training step."""
+    """Within, effective weights are computed only once: for several passes of a training step.
+
+    Those that were used within the last time are computed together, which is faster than one by one.
+    """
     cache_weights(network)
+    used = [(layer, dtype) for layer in weighted_layers(network) for dtype in layer.used]
+    for (layer, dtype), scaled in zip(used, compute_scaled(used), strict=True):
+        layer.used = ()
+        layer.cache[dtype, torch.is_grad_enabled()] = scaled  # type: ignore[index]
     try:
         yield
     finally:
@@ -187,9 +211,9 @@ class UpConv2d(EqualizedWeight):
         self.shifts: Tensor
         self.register_buffer("shifts", four_shifts() if fused else four_shifts().flip(1), persistent=False)
 
-    def effective(self, weight: Tensor) -> Tensor:
+    def kernel(self, weight: Tensor) -> Tensor:
         """The 4x4 kernel [in, out, 4, 4] of a transposed convolution."""
-        return kernel_4x4(weight.transpose(0, 1), self.shifts.to(weight.dtype) * self.scale)
+        return kernel_4x4(weight.transpose(0, 1), self.shifts.to(weight.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
@@ -207,9 +231,9 @@ class DownConv2d(EqualizedWeight):
         self.shifts: Tensor
         self.register_buffer("shifts", four_shifts() / 4, persistent=False)
 
-    def effective(self, weight: Tensor) -> Tensor:
+    def kernel(self, weight: Tensor) -> Tensor:
         """The 4x4 kernel [out, in, 4, 4]."""
-        return kernel_4x4(weight, self.shifts.to(weight.dtype) * self.scale)
+        return kernel_4x4(weight, self.shifts.to(weight.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
@@ -277,7 +301,7 @@ class Blur(nn.Module):
 
 def activation(x: Tensor, nonlinearity: str) -> Tensor:
     """Leaky ReLU with slope 0.2 ("lrelu") or ReLU ("relu"), written over x, which spares as much memory."""
-    return F.leaky_relu(x, 0.2, inplace=True) if nonlinearity == "lrelu" else F.relu(x, inplace=True)
+    return rectify(x, SLOPES[nonlinearity])
 
 
 def check_labels(network: str, labels: Tensor | None, label_dim: int) -> None:

@@ -5,7 +5,7 @@ as large as the maps, and that of a grouped one falls apart into one convolution
 that a training step uses anyway.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Tensors = tuple[Tensor, ...]
 _inputs_only = False  # a global and no argument, since a GPU's gradients are computed in threads of their own
 
 
@@ -85,3 +86,98 @@ class Filter(torch.autograd.Function):
         (kernel,) = ctx.saved_tensors
         after = (kernel.shape[0] - 1 - ctx.before[0], kernel.shape[1] - 1 - ctx.before[1])
         return Filter.apply(gradients[0], kernel.flip(0, 1), after), None, None
+
+
+def rectify(x: Tensor, slope: float) -> Tensor:
+    """Leaky ReLU with a slope below zero, written over x."""
+    return cast(Tensor, Rectifier.apply(x, slope))
+
+
+class Rectifier(torch.autograd.Function):
+    """Leaky ReLU, whose second derivative is zero and so is left out, as PyTorch's own is not."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(F.leaky_relu_(x, slope))
+        ctx.slope = slope
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return RectifierGradient.apply(gradients[0], *ctx.saved_tensors, ctx.slope), None
+
+
+class RectifierGradient(torch.autograd.Function):
+    """The gradient of a rectifier's input, from that of its output and the output itself."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, result: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(result)
+        ctx.slope = slope
+        return torch.ops.aten.leaky_relu_backward(gradient, result, slope, True)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return RectifierGradient.apply(gradients[0], *ctx.saved_tensors, ctx.slope), None, None
+
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """The precision for sums over many values."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def scale_all(tensors: Sequence[Tensor], factors: Sequence[float]) -> Tensors:
+    """Each tensor times its number: a kernel or two for all of them, and for all of their gradients."""
+    results = list(tensors)
+    if places := [place for place, factor in enumerate(factors) if factor != 1.0]:
+        scaled = ScaleAll.apply([factors[place] for place in places], *(tensors[place] for place in places))
+        for place, result in zip(places, scaled, strict=True):
+            results[place] = result
+    return tuple(results)
+
+
+def cast_all(tensors: Sequence[Tensor], dtypes: Sequence[torch.dtype]) -> Tensors:
+    """Each tensor in its precision: a kernel or two for all of them, and for all of their gradients."""
+    results = list(tensors)
+    if places := [place for place, dtype in enumerate(dtypes) if tensors[place].dtype != dtype]:
+        converted = CastAll.apply([dtypes[place] for place in places], *(tensors[place] for place in places))
+        for place, result in zip(places, converted, strict=True):
+            results[place] = result
+    return tuple(results)
+
+
+class ScaleAll(torch.autograd.Function):
+    """See scale_all."""
+
+    @staticmethod
+    def forward(ctx: Any, factors: Sequence[float], *tensors: Tensor) -> Tensors:
+        ctx.set_materialize_grads(False)
+        ctx.factors = factors
+        return tuple(torch._foreach_mul(tensors, factors))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        there = {place: gradient for place, gradient in enumerate(gradients) if gradient is not None}
+        scaled = scale_all(list(there.values()), [ctx.factors[place] for place in there])
+        found = dict(zip(there, scaled, strict=True))
+        return None, *(found.get(place) for place in range(len(gradients)))
+
+
+class CastAll(torch.autograd.Function):
+    """See cast_all."""
+
+    @staticmethod
+    def forward(ctx: Any, dtypes: Sequence[torch.dtype], *tensors: Tensor) -> Tensors:
+        ctx.set_materialize_grads(False)
+        ctx.dtypes = [tensor.dtype for tensor in tensors]
+        results = [torch.empty_like(tensor, dtype=dtype) for tensor, dtype in zip(tensors, dtypes, strict=True)]
+        torch._foreach_copy_(results, tensors)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        there = {place: gradient for place, gradient in enumerate(gradients) if gradient is not None}
+        cast_back = cast_all(list(there.values()), [ctx.dtypes[place] for place in there])
+        found = dict(zip(there, cast_back, strict=True))
+        return None, *(found.get(place) for place in range(len(gradients)))

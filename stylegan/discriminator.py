@@ -20,11 +20,12 @@ class Discriminator(BaseDiscriminator):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__(config, outputs=max(config.label_dim, 1), fused=True, blur_filter=config.blur_filter)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0) -> Tensor:
-        """Scores [N, 1]; with label_dim, the sum of label_dim scores weighted by the labels [N, label_dim].
+    def forward(self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0, batches: int = 1) -> Tensor:
+        """Scores [N, 1]; with label_dim, the sum of label_dim scores weighted by the labels.
 
+        Labels are [N / batches, label_dim], the same for each batch. The other arguments are those of `outputs`.
         ValueError as from `outputs`, and for labels that are missing or not expected.
         """
         check_labels("discriminator", labels, self.label_dim)
-        x = self.outputs(images, alpha)
-        return x if labels is None else (x * labels.to(x.dtype)).sum(dim=1, keepdim=True)
+        x = self.outputs(images, alpha, batches)
+        return x if labels is None else (x * labels.to(x.dtype).repeat(batches, 1)).sum(dim=1, keepdim=True)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from progan import Discriminator, layers
-from progan.operations import convolve, convolve_transposed, gradients_of_inputs
+from progan.operations import cast_all, convolve, convolve_transposed, gradients_of_inputs, rectify, scale_all
 
 GEOMETRIES = [(3, 1, 1), (4, 2, 1), (1, 1, 0)]  # kernel, stride, padding
 
@@ -68,7 +68,7 @@ def test_weights_that_are_kept_are_made_once_and_give_the_same():
     critic = Discriminator(8, fmap_base=32, fmap_max=8).double()
     images = [normal(seed, 4, 3, 8, 8) for seed in range(3)]
     made = []
-    critic.conv.effective = lambda weight: made.append(1) or weight * critic.conv.scale
+    critic.conv.kernel = lambda weight: made.append(1) or weight
 
     def gradients():
         critic.zero_grad()
@@ -84,3 +84,24 @@ def test_weights_that_are_kept_are_made_once_and_give_the_same():
     assert len(made) == 5
     critic(images[0])
     assert len(made) == 6  # outside nothing is kept
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.0])
+def test_a_rectifier_has_pytorchs_values_and_derivatives(slope):
+    x = normal(0, 4, 5).requires_grad_()
+    assert torch.equal(rectify(x * 2, slope), torch.nn.functional.leaky_relu(x * 2, slope))
+    assert torch.autograd.gradcheck(lambda x: rectify(x * 2, slope), x)
+    assert torch.autograd.gradgradcheck(lambda x: rectify(x * 2, slope) * x, x)
+
+
+def test_tensors_are_scaled_and_cast_together_with_the_gradients_of_each():
+    values = [normal(seed, *shape).float().requires_grad_() for seed, shape in enumerate([(3, 2), (4,), (1, 2, 2)])]
+    factors, dtypes = [0.5, 1.0, -3.0], [torch.bfloat16, torch.float32, torch.float64]
+    found = cast_all(scale_all(values, factors), dtypes)
+    for value, factor, dtype, result in zip(values, factors, dtypes, found, strict=True):
+        assert torch.equal(result, (value * factor).to(dtype))
+    found[0].sum().backward()
+    assert torch.equal(values[0].grad, torch.full((3, 2), 0.5))
+    assert values[1].grad is None
+    assert values[2].grad is None
+    assert cast_all([], []) == scale_all([], []) == ()

@@ -38,3 +38,13 @@ def test_gradients_of_second_order_through_the_blur():
     d = Discriminator(resolution=8, fmap_base=8, fmap_max=2, image_channels=1).double()
     images = torch.randn(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(d, (images,))
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 6, 8])
+def test_batches_that_are_scored_together_do_not_see_each_other(size):
+    torch.manual_seed(3)
+    d = Discriminator(**SMALL, label_dim=3).double()
+    first, second = torch.randn(2, size, 3, 16, 16, dtype=torch.float64)
+    labels = torch.rand(size, 3, dtype=torch.float64)
+    together = d(torch.cat([first, second]), labels, alpha=0.3, batches=2)
+    torch.testing.assert_close(together, torch.cat([d(first, labels, 0.3), d(second, labels, 0.3)]))

@@ -110,7 +110,7 @@ class Computation:
         reals = reals.contiguous(memory_format=torch.channels_last)
         labels, resolution = inputs.fakes.labels, reals.shape[-1]
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
-        with torch.no_grad():
+        with torch.no_grad(), cached_weights(self.generator):
             fakes, w = self.generate(self.generator, inputs.fakes, resolution, inputs.alpha)
         with cached_weights(self.discriminator):
             return critic_loss(self.config, critic, reals, fakes, inputs.mix, labels), w
@@ -119,8 +119,9 @@ class Computation:
         """The generator's loss, and the mean w of its images."""
         labels = inputs.fakes.labels
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
-        images, w = self.generate(self.generator, inputs.fakes, inputs.resolution, inputs.alpha)
-        return generator_loss(self.config, critic, images, labels), w
+        with cached_weights(self.generator), cached_weights(self.discriminator):
+            images, w = self.generate(self.generator, inputs.fakes, inputs.resolution, inputs.alpha)
+            return generator_loss(self.config, critic, images, labels), w
 
     def critic_update(self, inputs: CriticInputs, means: Means) -> dict[str, Tensor]:
         """Apply the critic's gradients; returns the statistics by name."""

@@ -1,14 +1,16 @@
 """The objectives of critic and generator, as pure functions of networks and images.
 
 A critic is any function of images [N, C, H, W] that returns scores [N, 1], or (scores, label logits [N, L]) where it
-also classifies, as the auxiliary classifier of the 2018 program does. Losses are means over the batch, so that the
-gradients of equal parts of a batch average to those of the whole.
+also classifies, as the auxiliary classifier of the 2018 program does. With `batches`, the images are so many batches of
+equal size, one after the other. Losses are means over the batch, so that the gradients of equal parts of a batch
+average to those of the whole.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +19,13 @@ from torch import Tensor
 from progan.operations import gradients_of_inputs
 from train.step.config import StepConfig
 
-Critic = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 DRIFT = 0.001  # Karras 2018, appendix A.1
+
+
+class Critic(Protocol):
+    """A critic's type."""
+
+    def __call__(self, images: Tensor, *, batches: int = 1) -> Tensor | tuple[Tensor, Tensor]: ...
 
 
 class Loss(NamedTuple):
@@ -128,8 +135,7 @@ def critic_loss(
     """
     objective = OBJECTIVES[config.loss]
     reals = reals.detach().requires_grad_(objective.penalty == "r1")
-    real_scores, real_logits = scores_and_logits(critic, reals)
-    fake_scores, fake_logits = scores_and_logits(critic, fakes)
+    real_scores, fake_scores, *logits = scores_of_both(critic, reals, fakes)
     loss = objective.critic(real_scores, fake_scores)
     statistics = {
         "score_real": real_scores.mean(),
@@ -142,7 +148,7 @@ def critic_loss(
     elif objective.penalty == "r1":
         statistics["penalty"] = r1_penalty(real_scores, reals, config.gamma)
         loss = loss + statistics["penalty"]
-    return with_label_loss(loss, statistics, labels, real_logits, fake_logits)
+    return with_label_loss(loss, statistics, labels, *logits)
 
 
 def generator_loss(config: StepConfig, critic: Critic, fakes: Tensor, labels: Tensor | None = None) -> Loss:
@@ -182,6 +188,18 @@ def scores_and_logits(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor | 
     """The critic's scores and label logits of images, None for the logits of a critic that does not classify."""
     result = critic(images)
     return result if isinstance(result, tuple) else (result, None)
+
+
+def scores_of_both(critic: Critic, reals: Tensor, fakes: Tensor) -> list[Tensor]:
+    """The critic's scores of reals and of fakes, and the label logits of both where it classifies.
+
+    In one pass, unless gradients with respect to the reals are wanted, which would be computed for the fakes too.
+    """
+    if reals.requires_grad:
+        results = [scores_and_logits(critic, images) for images in (reals, fakes)]
+        return [tensor for tensors in zip(*results, strict=True) for tensor in tensors if tensor is not None]
+    both = scores_and_logits(partial(critic, batches=2), torch.cat([reals, fakes]))
+    return [half for tensor in both if tensor is not None for half in tensor.chunk(2)]
 
 
 def with_label_loss(

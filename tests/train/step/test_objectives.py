@@ -24,7 +24,7 @@ def scene(file, lod):
     resolution, alpha = oracle.stage(lod, 16)
     pool = 16 // resolution
     reals, fakes = (F.avg_pool2d(oracle.tensor(arrays[f"in/{key}"]), pool) for key in ("reals", "fakes"))
-    return critic, lambda images: critic(images, alpha=alpha), reals, fakes
+    return critic, lambda images, batches=1: critic(images, alpha=alpha, batches=batches), reals, fakes
 
 
 def expected(file, lod, term):
@@ -115,10 +115,12 @@ def test_gradients_are_those_of_differences(name):
     config = StepConfig(loss=name)
 
     def of_critic(*weights):
-        return critic_loss(config, lambda images: smooth_critic(images, *weights), reals, fakes, mix, labels).value
+        return critic_loss(
+            config, lambda images, batches=1: smooth_critic(images, *weights), reals, fakes, mix, labels
+        ).value
 
     def of_generator(images):
-        return generator_loss(config, lambda images: smooth_critic(images, *weights), images, labels).value
+        return generator_loss(config, lambda images, batches=1: smooth_critic(images, *weights), images, labels).value
 
     assert torch.autograd.gradcheck(of_critic, weights)
     assert torch.autograd.gradcheck(of_generator, fakes.requires_grad_())
@@ -134,7 +136,7 @@ def drawn(shares):
 
 def table(values):
     """The critic that gives each of the four pictures a score."""
-    return lambda images: values[images.flatten().long()].reshape(-1, 1)
+    return lambda images, batches=1: values[images.flatten().long()].reshape(-1, 1)
 
 
 def test_the_best_critics_estimate_is_the_jensen_shannon_divergence():
@@ -146,9 +148,9 @@ def test_the_best_critics_estimate_is_the_jensen_shannon_divergence():
     best = (P / Q).log().clamp(-40, 40).double()
     for config in (StepConfig(loss="gan"), StepConfig(loss="ns-r1", gamma=0.0)):
         function = partial(critic_loss, config, reals=drawn(P), fakes=drawn(Q), mix=UNUSED)
-        found = function(lambda x: table(best)(x.detach()) + 0 * x.flatten(1)).statistics
+        found = function(lambda x, batches=1: table(best)(x.detach()) + 0 * x.flatten(1)).statistics
         assert found["jensen_shannon"].item() == pytest.approx(exact.item(), abs=1e-7)
-        worse = function(lambda x: table(best + 0.3)(x.detach()) + 0 * x.flatten(1)).statistics
+        worse = function(lambda x, batches=1: table(best + 0.3)(x.detach()) + 0 * x.flatten(1)).statistics
         assert worse["jensen_shannon"] < found["jensen_shannon"]
 
 
@@ -161,7 +163,9 @@ def test_the_best_critics_estimate_is_the_total_variation():
 
 
 def test_a_critic_of_slope_one_measures_how_far_pictures_were_moved():
-    moved = critic_loss(StepConfig(loss="wgan-clip"), lambda images: images.flatten(1), drawn(P) + 3, drawn(P), UNUSED)
+    moved = critic_loss(
+        StepConfig(loss="wgan-clip"), lambda images, batches=1: images.flatten(1), drawn(P) + 3, drawn(P), UNUSED
+    )
     assert moved.value.item() == pytest.approx(-3)
     assert moved.statistics["wasserstein"].item() == pytest.approx(3)
 
@@ -206,7 +210,7 @@ def test_a_critic_of_slope_one_pays_no_penalty():
     direction = F.normalize(torch.randn(1, 12, generator=torch.Generator().manual_seed(1)).double())
     reals, fakes = torch.randn(2, 5, 3, 2, 2, generator=torch.Generator().manual_seed(2)).double()
 
-    def linear(images, slope):
+    def linear(images, slope, batches=1):
         return slope * images.flatten(1) @ direction.T
 
     for slope, penalty in ((1.0, 0.0), (3.0, 40.0)):
@@ -231,6 +235,6 @@ def test_a_flat_critic_has_finite_gradients():
     weight = torch.zeros(12, 1, dtype=torch.float64, requires_grad=True)
     images = torch.ones(2, 3, 2, 2, dtype=torch.float64)
     mix = torch.zeros(2, 1, 1, 1, dtype=torch.float64)
-    critic_loss(WGAN_GP, lambda x: x.flatten(1) @ weight, images, images, mix).value.backward()
+    critic_loss(WGAN_GP, lambda x, batches=1: x.flatten(1) @ weight, images, images, mix).value.backward()
     assert weight.grad is not None
     assert weight.grad.isfinite().all()
