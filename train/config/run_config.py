@@ -19,6 +19,7 @@ from train.config.options import ABOUT, Options
 from train.config.presets import Preset, choose_preset
 from train.config.schedule import Schedule, to_images
 from train.step.config import PrecisionName, StepConfig
+from train.step.parts import part_size, part_sizes
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
@@ -60,10 +61,28 @@ class RunConfig:
         generator = architecture.generator.from_config(self.generator)
         return generator, architecture.discriminator.from_config(self.discriminator)
 
+    def share(self, resolution: int) -> int:
+        """How many images of a batch a process takes at this resolution."""
+        return max(self.schedule.batch[resolution] // self.processes, 1)
+
     def at_once(self, resolution: int) -> int:
-        """How many images a process takes at once at this resolution."""
-        share = max(self.schedule.batch[resolution] // self.processes, 1)
-        return min(share, self.options.batch_per_device or share)
+        """How many of them it takes at once."""
+        return part_size(self.share(resolution), self.discriminator, self.options.batch_per_device)
+
+    @property
+    def least_at_once(self) -> int:
+        """The least that --batch-per-device may be."""
+        return max(part_sizes(self.share(resolution), self.discriminator)[0] for resolution in self.schedule.batch)
+
+    def checked(self) -> RunConfig:
+        """This configuration. InputError where its --batch-per-device would change the objective."""
+        most, least = self.options.batch_per_device, self.least_at_once
+        if most is not None and most < least:
+            raise InputError(
+                f"--batch-per-device {most}: the critic's minibatch standard deviation compares {least} images; "
+                f"give at least {least}"
+            )
+        return self
 
     def option_values(self) -> dict[str, Any]:
         """All options by name; those of the other architecture are None."""
@@ -129,7 +148,7 @@ def make_run_config(
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
-    return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
+    return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes).checked()
 
 
 def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:

@@ -11,6 +11,7 @@ from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, to_images
 from train.distributed.launcher import Launcher, lost_processes
 from train.run import estimates
+from train.step.parts import part_sizes
 
 NORMALISED = {"critic": " with spectral norm", "both": " with spectral norm in both networks"}
 
@@ -55,6 +56,14 @@ def notes_on(config: RunConfig, dataset: Dataset, launcher: Launcher | None) -> 
         )
     if not config.data["classes"] and dataset.attributes and config.data["source"] != "toonhead":
         yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
+    for resolution, batch in config.schedule.batch.items():
+        (alone, *_), (shared, *_) = (part_sizes(n, config.discriminator) for n in (batch, config.share(resolution)))
+        if shared < alone:
+            yield (
+                f"at {resolution} px a process has {config.share(resolution)} images, so that the critic's minibatch "
+                f"standard deviation compares {shared} where one process would compare {alone}"
+            )
+            break
     if config.images < to_images(config.schedule.growing_kimg):
         # Half the run to grow, half at full resolution, as in the presets.
         length = config.images / 1000 / len(config.schedule.phases(config.schedule.growing_kimg)) / 2

@@ -10,6 +10,7 @@ from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
 from train.config.run_config import RunConfig
 from train.config.schedule import Schedule
+from train.step.parts import part_sizes
 
 # What a step holds at its peak beside the networks' state, fitted to real steps on a CPU from 32 to 256 px, wide and
 # narrow, in both precisions: so many times all weights, as scaled, cast and upscaled for each evaluation, and so many
@@ -83,10 +84,11 @@ def memory(config: RunConfig) -> dict[str, float]:
 
 def less_memory(config: RunConfig, resolution: int) -> str:
     """What to do so that the stage of this resolution needs less."""
-    at_once = config.at_once(resolution)
-    if at_once == 1:
-        return "start a run with a lower --fmap-base or --resolution"
-    return f"continue with --resume --batch-per-device {at_once // 2}"
+    sizes = part_sizes(config.share(resolution), config.discriminator)
+    smaller = [size for size in sizes if config.least_at_once <= size < config.at_once(resolution)]
+    if not smaller:
+        return "start a run with a lower --batch, --fmap-base or --resolution"
+    return f"continue with --resume --batch-per-device {smaller[-1]}"
 
 
 def outputs(config: RunConfig, resolution: int) -> int:

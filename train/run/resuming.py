@@ -33,7 +33,7 @@ def resumed_options(stored: RunConfig, asked: Options) -> Options:
 
 
 def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunConfig:
-    """The stored configuration with what differs. InputError when the processes cannot share its batches."""
+    """The stored configuration with what differs. InputError where processes cannot share its batches."""
     for resolution, batch in stored.schedule.batch.items():
         if batch % processes:
             raise InputError(
@@ -41,7 +41,8 @@ def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunCo
                 f"start as many as divide it (it was started with {stored.processes})"
             )
     options = with_metrics(options.but(out=stored.options.out, resume=None, dry_run=None), stored.data["pictures"])
-    return replace(stored, options=options, schedule=with_decay(stored.schedule, options), processes=processes)
+    schedule = with_decay(stored.schedule, options)
+    return replace(stored, options=options, schedule=schedule, processes=processes).checked()
 
 
 def differences(stored: RunConfig, config: RunConfig) -> list[str]:

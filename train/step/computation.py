@@ -20,6 +20,7 @@ from train.step.batch_loader import to_reals
 from train.step.config import StepConfig
 from train.step.inputs import CriticInputs, GeneratorInputs
 from train.step.objectives import Loss, critic_loss, generator_loss
+from train.step.parts import part_size
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Discriminator, Generator
@@ -162,9 +163,8 @@ class Computation:
             torch._foreach_copy_(list(buffers.values()), copied)
 
     def parts(self, count: int) -> list[slice]:
-        """A shard of `count` samples as equal, strided parts of at most batch_per_device."""
-        most = self.config.batch_per_device or count
-        parts = next(parts for parts in range(1, count + 1) if count % parts == 0 and count // parts <= most)
+        """A shard of `count` samples as equal, strided parts of at most batch_per_device, with the groups whole."""
+        parts = count // part_size(count, self.discriminator.config, self.config.batch_per_device)
         return [slice(part, None, parts) for part in range(parts)]
 
 

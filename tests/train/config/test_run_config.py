@@ -151,6 +151,25 @@ def test_a_batch_has_to_be_shared_evenly():
 
 
 @pytest.mark.parametrize(
+    ("given", "least"),
+    [
+        ({"batch": 16}, 4),
+        ({"batch": 6}, 3),  # 4 do not divide it
+        ({"batch": 5}, 1),
+        ({"batch": 8, "processes": 4}, 2),
+        ({"preset": "v1-1gpu"}, 16),
+        ({}, 4),
+    ],
+)
+def test_parts_of_a_batch_hold_whole_groups_of_the_critic(given, least):
+    assert config_for(**given).least_at_once == least
+    assert config_for(**given, batch_per_device=least).at_once(64) == least
+    if least > 1:
+        with pytest.raises(InputError, match=rf"^--batch-per-device {least - 1}: .*give at least {least}$"):
+            config_for(**given, batch_per_device=least - 1)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "cannot be read"),
@@ -272,6 +291,6 @@ class TestInitFrom:
 
 
 def test_the_step_s_configuration_is_part_of_the_options():
-    step = config_for(loss="ns-r1", gamma=2.0, n_critic=3, mirror=True, batch_per_device=2, precision="bf16").step
+    step = config_for(loss="ns-r1", gamma=2.0, n_critic=3, mirror=True, batch_per_device=4, precision="bf16").step
     assert (step.loss, step.gamma, step.n_critic, step.mirror) == ("ns-r1", 2.0, 3, True)
-    assert (step.batch_per_device, step.mixed_precision, step.mixing) == (2, "bf16", 0.9)
+    assert (step.batch_per_device, step.mixed_precision, step.mixing) == (4, "bf16", 0.9)

@@ -71,7 +71,7 @@ def test_memory_grows_as_the_step_does(architecture):
     assert set(whole) == {"networks", "activations"}
     for other, share in (
         (plan_with(batch=16), 2),
-        (plan_with(batch=8, batch_per_device=2), 1 / 4),
+        (plan_with(batch=8, batch_per_device=4), 1 / 2),
         (plan_with(batch=8, batch_per_device=9), 1),
         (plan_with(batch=8, precision="bf16"), 1 / 2),
         (replace(plan_with(batch=8), processes=2), 1 / 2),

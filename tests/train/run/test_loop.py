@@ -93,8 +93,8 @@ def test_weights_that_run_away_end_the_run(train: Train):
     ("given", "advice"),
     [
         ([], "at 4 px with 16 pictures at once; continue with --resume --batch-per-device 8"),
-        (["--batch-per-device", 4], "at 4 px with 4 pictures at once; continue with --resume --batch-per-device 2"),
-        (["--batch-per-device", 1], "at 4 px with 1 pictures at once; start a run with a lower --fmap-base or"),
+        (["--batch-per-device", 9], "at 4 px with 8 pictures at once; continue with --resume --batch-per-device 4"),
+        (["--batch-per-device", 4], "at 4 px with 4 pictures at once; start a run with a lower --batch"),
     ],
 )
 @pytest.mark.parametrize(
