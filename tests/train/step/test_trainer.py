@@ -255,7 +255,8 @@ def test_accumulated_gradients_are_those_of_one_pass(architecture, loss, labels,
 
 
 @pytest.mark.parametrize(
-    ("share", "most", "sizes"), [(16, None, [16]), (16, 16, [16]), (16, 5, [4] * 4), (24, 7, [4] * 6), (6, 4, [3, 3]), (5, 2, [1] * 5)]
+    ("share", "most", "sizes"),
+    [(16, None, [16]), (16, 16, [16]), (16, 5, [4] * 4), (24, 7, [4] * 6), (6, 4, [3, 3]), (5, 2, [1] * 5)],
 )
 def test_a_share_is_cut_into_equal_strided_parts(share, most, sizes):
     trainer, _ = a_trainer(batch_per_device=most)
