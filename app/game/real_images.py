@@ -19,10 +19,10 @@ import numpy as np
 
 from stylegrow.common.errors import DataError, InputError
 from stylegrow.common.text import printable
-from stylegrow.data.decoding import UnusableError
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import TOONHEAD
 from stylegrow.data.sources.base import Source
+from stylegrow.data.unusable import UnusableError
 from stylegrow.models import read_config
 from stylegrow.sampling.sampler import Sampler
 

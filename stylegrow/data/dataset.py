@@ -73,7 +73,8 @@ class Dataset:
     @cached_property
     def report(self) -> dict[str, Any]:
         """What was found: the numbers "found", "used", "enlarged" and "profiles_ignored", pairs of file and reason in
-        "skipped" and of file and the first equal one in "duplicates"; lines about the labels in "labels"."""
+        "skipped" and of file and the first equal one in "duplicates"; in "dark" the files of 16 or more bits that use
+        few of them and say nothing of it; lines about the labels in "labels"."""
         return _read_json(self.path / "report.json")
 
     def read(self, indices: np.ndarray, resolution: int) -> np.ndarray:
@@ -134,6 +135,9 @@ class Dataset:
             lines.append(f"enlarged: {report['enlarged']:,}, smaller than {self.resolution} px")
         if report["profiles_ignored"]:
             lines.append(f"colour profile ignored as unusable: {report['profiles_ignored']:,}")
+        if dark := report.get("dark"):
+            what = "hold 12 bits or fewer in 16 or more, and do not say so: scale them to all bits"
+            lines.append(f"nearly black: {len(dark):,} {what} (the first: {printable(dark[0])})")
         lines += [f"labels: {note}" for note in report.get("labels", ())]
         return lines
 

@@ -4,58 +4,63 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from stylegrow.common.text import one_line
+from stylegrow.data.formats import CONVERT, HEAD_BYTES, is_read, is_tiff, jpeg_kind, readable, why_not_read
 from stylegrow.data.request import Shape
+from stylegrow.data.samples import check_colours, eight_bits, note_samples, palette_of
+from stylegrow.data.tiff import Tags
+from stylegrow.data.unusable import UnusableError, explained
 
 MIN_SIDE = 4
 MAX_PIXELS = 100_000_000
 
-# Formats that hold one still image and need no outside program (EPS would start Ghostscript).
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "TGA")
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "F")
-MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 
 # JPEGs are decoded, and others averaged, down to no less than this many times the wanted size before Lanczos: the
 # difference is far below one grey level, and a large photograph is read several times faster.
 REDUCING_GAP = 3
 
 
-class UnusableError(Exception):
-    """Why one file is left out; the text goes into the report."""
-
-
 @dataclass(frozen=True)
 class SquareImage:
-    """An image in its final size: `pixels` is uint8 [C, r, r]; `classes` holds a class index an attribute."""
+    """An image in its final size: `pixels` is uint8 [C, r, r]; `classes` holds a class index an attribute.
+
+    It is `dark` where its 16-bit samples are those of fewer bits, so that it is nearly black.
+    """
 
     pixels: np.ndarray
     enlarged: bool = False
     profile_ignored: bool = False
+    dark: bool = False
     classes: tuple[int, ...] = ()
 
 
 def open_image(file: BinaryIO) -> Image.Image:
     """The still image in `file`, its header read and its pixels not. Raises UnusableError."""
-    head = file.read(4)
-    file.seek(0)
-    if not head:
-        raise UnusableError("empty file")
     with explained():
+        head = file.read(HEAD_BYTES)
+        if reason := "empty file" if not head else why_not_read(head):
+            raise UnusableError(reason)
+        tags = Tags(file) if is_tiff(head) else None
+        if tags is not None and (reason := tags.why_not_read()):
+            raise UnusableError(reason)
+        file.seek(0)
         try:
-            image = Image.open(file, formats=_formats())
+            image = Image.open(file, formats=readable())
         except Image.DecompressionBombError:
             raise UnusableError("above 100 megapixels") from None
         except Image.UnidentifiedImageError:
-            raise UnusableError("corrupt" if head.startswith(MAGIC) else "not an image") from None
+            kind = tags.kind if tags else jpeg_kind(file)
+            reason = f"{kind} {CONVERT}" if kind else "corrupt" if is_read(head) else "not an image"
+            raise UnusableError(reason) from None
         frames = getattr(image, "n_frames", 1)
+        note_samples(image, file, tags)
         palette_of(image)
     if image.width * image.height > MAX_PIXELS:
         raise UnusableError("above 100 megapixels")
@@ -67,33 +72,6 @@ def open_image(file: BinaryIO) -> Image.Image:
     return image
 
 
-@cache
-def _formats() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow can open."""
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-@contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Raises UnusableError for whatever is raised inside: decoders raise all that a broken file leads them to."""
-    try:
-        yield
-    except UnusableError:
-        raise
-    except Exception as error:
-        raise UnusableError(explain(error)) from error
-
-
-def explain(error: Exception) -> str:
-    """A reason for the report, from what a decoder raised."""
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    if "truncated" in str(error).lower():
-        return "truncated"
-    return f"corrupt ({one_line(error)})"
-
-
 def is_grey(image: Image.Image) -> bool:
     """Whether the header says that the image has no colour."""
     colours = palette_of(image)
@@ -102,73 +80,41 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in GREY_MODES
 
 
-def palette_of(image: Image.Image) -> np.ndarray | None:
-    """The red, green and blue [n, 3] of an opened image's palette, if it has one. Raises UnusableError for a bad one.
+def square(image: Image.Image, shape: Shape, black_frame: bool = False) -> SquareImage:
+    """`image` upright, in sRGB, on white where transparent, cropped or padded to the shape. Raises UnusableError.
 
-    Those of two bytes a colour, as old TGA files have, are [n, 2].
+    Those of 28 px get the frame of two pixels that is customary for MNIST: black, or the colours at their border.
     """
-    if image.mode not in ("P", "PA") or image.palette is None:
-        return None
-    order, content = image.palette.getdata()
-    letters, _, layout = order.partition(";")
-    size = 2 if layout == "15" else len(letters)
-    values = np.frombuffer(bytes(content), np.uint8)
-    if len(values) % size:
-        raise UnusableError(f"corrupt (a palette of {len(values)} bytes)")
-    if layout == "15":
-        return values.reshape(-1, 2)
-    rows = values.reshape(size, -1).T if layout == "L" else values.reshape(-1, size)  # "L": plane after plane
-    return rows[:, [letters.index(colour) for colour in "RGB"]]
-
-
-def square(image: Image.Image, shape: Shape) -> SquareImage:
-    """`image` upright, in sRGB, on white where transparent, cropped or padded to the shape. Raises UnusableError."""
     with explained():
-        return _square(image, shape)
+        return _square(image, shape, black_frame)
 
 
-def _square(image: Image.Image, shape: Shape) -> SquareImage:
+def _square(image: Image.Image, shape: Shape, black_frame: bool) -> SquareImage:
     resolution, size = shape.resolution, image.size
     colours = palette_of(image)
     image.draft(None, (REDUCING_GAP * resolution, REDUCING_GAP * resolution))
     image.load()
-    # A GIF may name a colour that it lacks where it is transparent.
-    if colours is not None and image.format != "GIF" and np.asarray(image.getchannel(0)).max() >= len(colours):
-        raise UnusableError("corrupt (colours that its palette lacks)")
+    check_colours(image, colours)
     profile = image.info.get("icc_profile")
     grey_profile_fits = image.mode in GREY_MODES
     with contextlib.suppress(Exception):  # broken metadata around sound pixels
         ImageOps.exif_transpose(image, in_place=True)
-    image = _eight_bits(image)
-    if size == (28, 28):  # MNIST's size: a border of two pixels is customary
+    image, dark = eight_bits(image)
+    if size == (28, 28):
         image, ignored = _finish(image, profile, grey_profile_fits, shape.channels)
-        image = ImageOps.expand(image, 2)
+        pixels = np.asarray(image)
+        sides = ((2, 2), (2, 2), (0, 0))[: pixels.ndim]
+        image = Image.fromarray(np.pad(pixels, sides, mode="constant" if black_frame else "edge"))
         if resolution != 32:
             image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
-        return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored)
+        return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored, dark=dark)
     resized = _crop(image, resolution) if shape.fit == "crop" else _shrink(image, resolution)
     final, ignored = _finish(resized, profile, grey_profile_fits, shape.channels)
     if final.size != (resolution, resolution):
         wide, high = resolution - final.width, resolution - final.height
         final = ImageOps.expand(final, (wide // 2, high // 2, wide - wide // 2, high - high // 2))
     side = min(size) if shape.fit == "crop" else max(size)
-    return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """`image` as one of L, RGB, RGBA and CMYK."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise UnusableError("32-bit samples")
-        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
-    if image.mode == "F":
-        raise UnusableError("floating-point samples")
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    if image.mode in ("L", "RGB", "CMYK"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
+    return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored, dark=dark)
 
 
 def _crop(image: Image.Image, resolution: int) -> Image.Image:

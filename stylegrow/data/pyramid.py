@@ -31,11 +31,11 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
-from stylegrow.data.decoding import UnusableError
 from stylegrow.data.levels import LevelWriter, encode, is_array
 from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution, stamp_of
+from stylegrow.data.unusable import UnusableError
 from stylegrow.data.workers import Workers
 
 T = TypeVar("T")
@@ -119,6 +119,7 @@ class Used:
     classes: tuple[int, ...]
     enlarged: bool
     profile_ignored: bool
+    dark: bool
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class Found:
             "duplicates": [(names[index], names[first]) for index, first in self.duplicates],
             "enlarged": sum(image.enlarged for image in self.used),
             "profiles_ignored": sum(image.profile_ignored for image in self.used),
+            "dark": [names[image.index] for image in self.used if image.dark],
         }
 
 
@@ -188,7 +190,7 @@ def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: t
     used = []
     for index, image in images.items():
         digest = hashlib.blake2b(image.pixels.tobytes(), digest_size=16).digest()
-        used.append(Used(index, digest, image.classes, image.enlarged, image.profile_ignored))
+        used.append(Used(index, digest, image.classes, image.enlarged, image.profile_ignored, image.dark))
     levels = {}
     for resolution, averages in levels_of(np.stack([image.pixels for image in images.values()])) if images else ():
         packed = np.ndarray.tobytes if resolution in arrays else encode

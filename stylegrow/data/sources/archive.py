@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import one_line, printable
-from stylegrow.data.decoding import UnusableError, explain
 from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.folder import may_be_image
 from stylegrow.data.sources.labels import Table, read_table
+from stylegrow.data.unusable import UnusableError, explain
 
 MAX_FILE_BYTES = 1 << 30
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)  # what zipfile raises

@@ -71,7 +71,8 @@ class ImageFiles(Source):
             return square(open_image(file), shape)
 
     def header(self, index: int) -> tuple[int, bool]:
-        from stylegrow.data.decoding import explained, is_grey, open_image
+        from stylegrow.data.decoding import is_grey, open_image
+        from stylegrow.data.unusable import explained
 
         with self.open(index) as file, explained():
             image = open_image(file)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stylegrow.common.text import printable
-from stylegrow.data.decoding import UnusableError
 from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.labels import Table, read_table
+from stylegrow.data.unusable import UnusableError
 
 # Files that come along with images and are no failed images: neither used nor reported.
 HIDDEN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")

@@ -45,7 +45,7 @@ class Idx(Source):
     def image(self, index: int, shape: Shape) -> SquareImage:
         from PIL import Image
 
-        return square(Image.fromarray(self._pixels[index]), shape)
+        return square(Image.fromarray(self._pixels[index]), shape, black_frame=True)
 
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
         return {} if self.label is None else {"class": (self.class_names, self.label[used].astype(np.int64))}

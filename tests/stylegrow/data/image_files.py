@@ -91,3 +91,51 @@ def encoded(image, kind="PNG", **options) -> bytes:
 def idx(values: np.ndarray, magic: int | None = None) -> bytes:
     """The content of an idx file of bytes, as MNIST's are."""
     return struct.pack(f">{1 + values.ndim}i", magic or 0x800 + values.ndim, *values.shape) + values.tobytes()
+
+
+def png(samples: np.ndarray, depth: int, colour: int, *chunks: bytes) -> bytes:
+    """A PNG of samples [height, width(, channels)] of so many bits and a colour type; `chunks` come before the data."""
+    rows = samples.reshape(len(samples), -1)
+    if depth == 16:
+        lines = [row.astype(">u2").tobytes() for row in rows]
+    else:
+        bits = (rows[..., None] >> np.arange(depth - 1, -1, -1)) & 1
+        lines = [np.packbits(row.reshape(-1)).tobytes() for row in bits]
+    head = b"IHDR" + struct.pack(">IIBBBBB", samples.shape[1], len(samples), depth, colour, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"".join(b"\0" + line for line in lines))
+    content = b"\x89PNG\r\n\x1a\n"
+    for chunk in (head, *chunks, data, b"IEND"):
+        content += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return content
+
+
+def tiff(data: bytes, size: tuple[int, int], order="<", below: dict | None = None, **tags) -> bytes:
+    """An uncompressed TIFF; tags are named t258=(8,) by their numbers, and `below` has those of a sub-image."""
+    numbers: dict[int, tuple[int, ...]] = {
+        256: (size[0],),
+        257: (size[1],),
+        258: (8,),
+        259: (1,),
+        262: (1,),
+        277: (1,),
+        278: (size[1],),
+    }
+    numbers |= {int(name[1:]): values for name, values in tags.items()} | {273: (8,), 279: (len(data),)}
+    content = {"<": b"II*\0", ">": b"MM\0*"}[order] + bytes(4) + data
+    content += bytes(len(content) % 2)
+    if below is not None:
+        numbers[330] = (len(content),)
+        content += _directory(len(content), below, order)
+    return content[:4] + struct.pack(f"{order}I", len(content)) + content[8:] + _directory(len(content), numbers, order)
+
+
+def _directory(start: int, numbers: dict[int, tuple[int, ...]], order: str) -> bytes:
+    table, more = struct.pack(f"{order}H", len(numbers)), b""
+    end = start + 2 + 12 * len(numbers) + 4
+    for tag, values in sorted(numbers.items()):
+        kind, letter = (4, "I") if max(values) > 65535 or tag in (273, 279, 330) else (3, "H")
+        packed = struct.pack(f"{order}{len(values)}{letter}", *values)
+        table += struct.pack(f"{order}HHI", tag, kind, len(values))
+        table += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack(f"{order}I", end + len(more))
+        more += packed if len(packed) > 4 else b""
+    return table + bytes(4) + more

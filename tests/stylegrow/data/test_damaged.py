@@ -9,8 +9,9 @@ from PIL import Image
 
 from benchmarks.mutations import image_files, mutated, with_checksums
 from stylegrow.data import open_dataset
-from stylegrow.data.decoding import UnusableError, explained, is_grey, open_image, square
+from stylegrow.data.decoding import is_grey, open_image, square
 from stylegrow.data.request import Shape
+from stylegrow.data.unusable import UnusableError, explained
 from tests.stylegrow.data.image_files import encoded, noise
 
 FILES = image_files()

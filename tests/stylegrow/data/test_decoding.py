@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from stylegrow.data.decoding import UnusableError, is_grey, open_image, square
+from stylegrow.data.decoding import is_grey, open_image, square
 from stylegrow.data.request import Shape
+from stylegrow.data.unusable import UnusableError
 from tests.stylegrow.data.image_files import GREEN as G
 from tests.stylegrow.data.image_files import RED as R
 from tests.stylegrow.data.image_files import (
@@ -84,13 +85,23 @@ def test_enlarged_images_are_counted(size, fit, enlarged):
     assert made(encoded(noise(size)), fit=fit).enlarged == enlarged
 
 
-def test_28_px_get_a_black_border():
-    pixels = noise((28, 28), channels=1)
-    image = made(encoded(pixels), resolution=32, channels=1)
-    assert np.array_equal(image.pixels[0, 2:30, 2:30], pixels)
-    assert image.pixels[0].sum() == pixels.sum(dtype=int)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_28_px_get_a_frame_of_their_border(channels):
+    pixels = noise((28, 28), channels=channels)
+    image = made(encoded(pixels), resolution=32, channels=channels)
+    assert np.array_equal(rows(image)[2:30, 2:30], pixels)
+    assert np.array_equal(rows(image)[:2, 2:30], np.stack([pixels[0]] * 2))
+    assert np.array_equal(rows(image)[30, 31], pixels[27, 27])
     assert not image.enlarged
     assert made(encoded(pixels), resolution=64).enlarged
+    assert (rows(made(encoded(whole("white", size=(28, 28))), resolution=32)) == 255).all()
+
+
+def test_28_px_of_digits_get_a_black_frame():
+    pixels = noise((28, 28), channels=1)
+    image = square(Image.fromarray(pixels), Shape(32, 1), black_frame=True)
+    assert np.array_equal(image.pixels[0, 2:30, 2:30], pixels)
+    assert image.pixels[0].sum() == pixels.sum(dtype=int)
 
 
 @pytest.mark.parametrize(

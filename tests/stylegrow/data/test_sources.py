@@ -12,12 +12,12 @@ import pytest
 
 from stylegrow.common.errors import DataError
 from stylegrow.data import open_dataset
-from stylegrow.data.decoding import UnusableError
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import find_source
 from stylegrow.data.sources.base import default_resolution, safe_name
 from stylegrow.data.sources.idx import FASHION_CLASSES
 from stylegrow.data.sources.labels import match
+from stylegrow.data.unusable import UnusableError
 from tests.stylegrow.data.image_files import encoded, folder_of, idx, noise, save
 
 SHAPE = Shape(8, 3)
