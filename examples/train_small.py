@@ -14,9 +14,7 @@ from train import Options, train
 
 def main(data: str | None = None, out: str = "runs", kimg: float = 2.0) -> np.ndarray:
     """Images uint8 [4, 16, 16, 3] of a StyleGAN that has seen so many thousands of images."""
-    options = Options(
-        data=data, out=out, resolution=16, kimg=kimg, stable_kimg=kimg / 5, fade_kimg=kimg / 5, preset="toonhead"
-    )
+    options = Options(data=data, out=out, resolution=16, kimg=kimg, preset="toonhead")
     run = train("stylegan", options)
     assert run is not None, "only a dry run has no folder"
     return sample(run, range(4))

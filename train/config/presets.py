@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stylegrow.common.errors import InputError
 from train.config.fields import as_given
 from train.config.options import Options
-from train.config.schedule import Schedule, resolutions
+from train.config.schedule import Schedule, resolutions, to_images
 
 if TYPE_CHECKING:
     from stylegrow.data import Dataset
@@ -80,23 +80,48 @@ class Preset:
         lr_at = {r: min(lr, self.wgan_gp_lr) for r, lr in self.lr_at.items()}
         return replace(self, lr=min(self.lr, self.wgan_gp_lr), lr_at=lr_at)
 
-    def changes(self, options: Options) -> list[str]:
-        """What this preset, and then the objective, set where no option is given: a line each."""
+    def for_length(self, options: Options, resolution: int) -> Preset:
+        """The same with stages that a shorter training of these options has time for, unless they are given.
+
+        The full resolution keeps its share of the training, which is the preset's decision: all stages are shortened in
+        the same proportion.
+        """
+        if options.kimg is None or {"stable_kimg", "fade_kimg"} & options.given.keys():
+            return self
+        start = min(options.given.get("start_resolution", self.options.start_resolution), resolution)
+        schedule = self.schedule(resolution, Options(start_resolution=start))
+        share = options.kimg / self.kimg(schedule)
+        if share >= 1 or not schedule.growing_kimg:
+            return self
+        stable, fade = (to_images(share * kimg) / 1000 for kimg in (schedule.stable_kimg, schedule.fade_kimg))
+        return self.but(Options(stable_kimg=stable, fade_kimg=fade))
+
+    def changes(self, options: Options, resolution: int) -> list[str]:
+        """What this preset, and then objective and length, set where no option is given: a line each."""
 
         def words(values: Mapping[str, Any]) -> list[str]:
             return [as_given(name, value) for name, value in values.items() if name not in options.given]
 
         asked = self.under(options)
         chosen = self.for_objective(options)
-        changed = {n: value for n, value in chosen.options.given.items() if value != getattr(self.options, n)}
-        by_objective = words(changed)
+        by_objective = words(differing(chosen, self))
         if options.lr is None and (chosen.lr, chosen.lr_at) != (self.lr, self.lr_at):
             by_objective.append(f"learning rates up to {max([chosen.lr, *chosen.lr_at.values()]):g}")
         if chosen.equalized_lr != self.equalized_lr:
             by_objective.append("no equalized learning rate")
         normalised = "" if asked.spectral_norm == "no" else f" --spectral-norm {asked.spectral_norm}"
-        who_sets = {f"preset {self.name}": words(self.options.given), f"--loss {asked.loss}{normalised}": by_objective}
+        by_length = differing(self.for_length(options, resolution), self)
+        who_sets = {
+            f"preset {self.name}": words({n: v for n, v in self.options.given.items() if n not in by_length}),
+            f"--loss {asked.loss}{normalised}": by_objective,
+            as_given("kimg", asked.kimg): words(by_length),
+        }
         return [f"{who} sets: {', '.join(what)}" for who, what in who_sets.items() if what]
+
+
+def differing(changed: Preset, original: Preset) -> dict[str, Any]:
+    """The options of a preset that are not those of another."""
+    return {name: v for name, v in changed.options.given.items() if v != getattr(original.options, name)}
 
 
 def preset(architecture: str, name: str) -> Preset:

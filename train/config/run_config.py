@@ -135,8 +135,10 @@ def make_run_config(
         "equalized_lr": chosen.equalized_lr,
     }
     model = model_for(architecture, asked)
+    by_model = options_of(model, asked, dataset.resolution)
+    chosen = chosen.for_length(asked.but(**by_model | asked.given), dataset.resolution)
     layers = chosen.options.given | {"start_resolution": min(chosen.options.start_resolution, dataset.resolution)}
-    layers |= options_of(model, asked, dataset.resolution) | asked.given
+    layers |= by_model | asked.given
     layers |= {"preset": chosen.name, "resolution": dataset.resolution, "mixed_precision": precision}
     options = Options(**layers)
     schedule = make_schedule(options, chosen, processes)

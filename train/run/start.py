@@ -83,7 +83,7 @@ def decide(
         config = replace(config, command=command)
         by_model = options_of(model_for(architecture, options), options, dataset.resolution)
         preset = choose_preset(architecture, options, dataset, processes.count)
-        changes = preset.changes(options.but(**by_model | options.given))
+        changes = preset.changes(options.but(**by_model | options.given), dataset.resolution)
         notes += notes_on_model(config)
     else:
         config = resumed_config(stored, options.but(mixed_precision=precision), processes.count)

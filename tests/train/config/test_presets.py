@@ -98,16 +98,47 @@ def test_clipped_and_normalised_weights_are_not_equalized():
 
 def test_what_a_preset_and_an_objective_set_is_said():
     faces = preset("progan", "toonhead")
-    (line,) = faces.changes(Options(z_dim=8))
+    (line,) = faces.changes(Options(z_dim=8), 64)
     assert line.startswith("preset toonhead sets: --kimg 150, ")
     assert "--g-lr-ratio 4" in line
     assert "--z-dim" not in line
-    assert faces.changes(Options(loss="hinge"))[1:] == ["--loss hinge sets: --g-lr-ratio 1"]
-    assert faces.changes(Options(loss="hinge", g_lr_ratio=2.0))[1:] == []
-    _, normalised = faces.changes(Options(loss="ns", spectral_norm="both"))
+    assert faces.changes(Options(loss="hinge"), 64)[1:] == ["--loss hinge sets: --g-lr-ratio 1"]
+    assert faces.changes(Options(loss="hinge", g_lr_ratio=2.0), 64)[1:] == []
+    _, normalised = faces.changes(Options(loss="ns", spectral_norm="both"), 64)
     assert normalised.startswith("--loss ns --spectral-norm both sets: --g-lr-ratio 1, learning rates up to 0.0002, ")
-    assert preset("progan", "v2-1gpu").changes(Options(kimg=3.0, loss="ns")) == []
-    assert "0.002" in preset("stylegan", "stylegan-1gpu").changes(Options())[-1]
+    assert preset("progan", "v2-1gpu").changes(Options(kimg=12000.0, loss="ns"), 1024) == []
+    assert "0.002" in preset("stylegan", "stylegan-1gpu").changes(Options(), 1024)[-1]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name", "resolution", "kimg", "length"),
+    [
+        ("progan", "v2-1gpu", 1024, 6000, 300),  # half of 12000
+        ("progan", "v2-1gpu", 64, 3000, 150),
+        ("stylegan", "stylegan-8gpus", 1024, 25000, 600),
+        ("stylegan", "stylegan-8gpus", 1024, 30000, 600),
+        ("progan", "toonhead", 16, 2, 0.107),  # 8 * 2 / 150, to the image
+        ("stylegan", "small", 1024, 160, 10),  # a tenth of what it takes to grow so far, and a stage
+    ],
+)
+def test_a_shorter_training_has_shorter_stages(architecture, name, resolution, kimg, length):
+    """The full resolution keeps its share, and is reached."""
+    found, options = preset(architecture, name), Options(kimg=float(kimg))
+    schedule = found.for_length(options, resolution).schedule(resolution, options)
+    assert (schedule.stable_kimg, schedule.fade_kimg) == pytest.approx((length, length))
+    whole = found.schedule(resolution)
+    share = whole.growing_kimg / found.kimg(whole)
+    assert schedule.growing_kimg == pytest.approx(min(share * kimg, whole.growing_kimg), rel=0.01)
+
+
+def test_stages_that_are_given_stay_as_they_are():
+    found = preset("progan", "toonhead")
+    for options in (Options(kimg=2.0, stable_kimg=0.5), Options(kimg=2.0, fade_kimg=0.0), Options()):
+        assert found.for_length(options, 16) == found
+    short = Options(kimg=75.0, start_resolution=16)
+    assert found.for_length(short, 64).schedule(64, short).growing_kimg == 16
+    *_, line = found.changes(short, 64)
+    assert line == "--kimg 75 sets: --stable-kimg 4, --fade-kimg 4"
 
 
 def test_adam_without_its_first_average_is_rmsprop():
