@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylegrow.common.errors import DataError
+from stylegrow.common.standins import stand_in
 from stylegrow.common.text import printable
+from stylegrow.data.formats import HEAD_BYTES, is_read
 
 if TYPE_CHECKING:
     from stylegrow.data.sources.base import Source
@@ -38,6 +40,19 @@ def find_source(
             return idx.find(fashion_mnist.of_torchvision(path) or path) or folder.find(path)
         if path.is_file() and zipfile.is_zipfile(path):
             return archive.find(path)
+        with path.open("rb") as file:
+            kind = not_a_source(file.read(HEAD_BYTES))
     except (OSError, RuntimeError) as error:  # RuntimeError: of expanduser and resolve
         raise DataError(f"data {shown}: {getattr(error, 'strerror', error)}: {what}") from error
-    raise DataError(f"data {shown}: neither a folder nor a zip file: {what}")
+    raise DataError(f"data {shown}: {kind or f'neither a folder nor a zip file: {what}'}")
+
+
+def not_a_source(head: bytes) -> str | None:
+    """What a file that is no source is, where its first bytes tell, with what to do about it."""
+    if found := stand_in(head):
+        return found
+    if head.startswith(b"PK"):
+        return "a damaged zip file, which ends too early: download or make it again"
+    if head.startswith((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")) or head[257:262] == b"ustar":
+        return "an archive of another kind than zip: unpack it and give the folder"
+    return "a single image: give the folder that it lies in" if is_read(head) else None

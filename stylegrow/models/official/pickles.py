@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.errors import ModelError
+from stylegrow.common.standins import stand_in
 from stylegrow.common.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def read_pickle(path: Path) -> Any:
 
 
 def _read(content: mmap) -> Any:
+    if found := stand_in(content[:1000]):
+        raise ModelError(f"is not a pickle, but {found}")
     is_pickle = content[:1] == b"\x80" and content[1:2] in (b"\2", b"\3", b"\4", b"\5")
     try:
         return Machine(len(content)).run(content)
@@ -120,8 +123,7 @@ def _read(content: mmap) -> Any:
         if isinstance(error, ModelError) and (is_pickle or isinstance(error, Forbidden)):
             raise
         if not is_pickle:
-            web = ", but a web page, as servers send in place of a file" if content[:1] == b"<" else ""
-            raise ModelError(f"is not a pickle{web}") from error
+            raise ModelError("is not a pickle") from error
         if content.tell() == len(content):
             raise ModelError("is truncated: it ends before its data does") from error
         raise ModelError(f"is damaged ({one_line(error)[:120]})") from error
@@ -205,6 +207,11 @@ class Machine:
         else:
             module, _, name = argument.partition(" ")
         same_type(module, str), same_type(name, str)
+        if module == "torch_utils.persistence":
+            raise Forbidden(
+                "is a file of StyleGAN2-ADA or StyleGAN3, whose networks are not supported: give one of ProGAN's or "
+                "StyleGAN's official TensorFlow files; nothing of it was run"
+            )
         if (module, name) not in ALLOWED:
             asked = printable(f"{module}.{name}"[:120])
             error = Forbidden if all(part.isidentifier() for part in asked.split(".")) else ModelError

@@ -445,6 +445,23 @@ def test_what_is_no_source_is_refused(tmp_path, monkeypatch, source, count, mess
 
 
 @pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>Google Drive - quota</html>", "web page.*quota"),
+        (b"\n<!doctype HTML><p>hello", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        (b"PK\3\4" + bytes(200), "damaged zip"),
+        (gzip.compress(b"?"), "archive of another kind"),
+        (png(), "single image"),
+    ],
+)
+def test_what_is_given_in_place_of_a_zip_is_named(tmp_path, content, words):
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.zip: .*{words}"):
+        find_source(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize(
     ("sides", "resolution"),
     [([28], 32), ([64, 64, 500], 64), ([64, 500], 64), ([63] * 3 + [64] * 4, 64), ([4000], 256), ([5], 4), ([3], 4)],
 )

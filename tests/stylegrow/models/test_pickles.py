@@ -200,7 +200,7 @@ def test_invalid_files_are_explained(file, tmp_path):
         (b"PK\x03\x04" + bytes(100), "is not a pickle"),
         (b"content-type: text\nof a mail\n", "is not a pickle"),
         (bytes(1000), "is not a pickle"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "is not a pickle"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is not a pickle, but a Git LFS pointer"),
         (b"\x80\x04", "is truncated"),
         (b"\x80\x04\xff.", "is damaged"),
     ],
@@ -209,6 +209,13 @@ def test_other_files_are_explained(content, why, tmp_path):
     path = tmp_path / "file.pkl"
     path.write_bytes(content)
     assert why in refusal(path)
+
+
+def test_files_of_later_programs_are_named(tmp_path):
+    call = name("torch_utils.persistence", "_reconstruct_persistent_obj") + b"}\x85R"
+    said = refusal(saved(tmp_path, b"}(" + text("G_ema") + call + b"u"))
+    assert "StyleGAN2-ADA or StyleGAN3" in said
+    assert "not supported" in said
 
 
 def test_paths_that_hold_no_file_are_explained(tmp_path):
