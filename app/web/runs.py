@@ -28,7 +28,7 @@ WIDEST, MOST_PIXELS = 2048, 1 << 26  # px across that are shown, and pixels of a
 SILENT = 300.0  # seconds without a line after which a run hardly runs; writing a snapshot takes less
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
 SIGNS = ("options.json", "stats.jsonl", "log.txt")
-SNAPSHOT = re.compile(r"fakes(\d{6,9})\.png", re.ASCII)
+SNAPSHOT = re.compile(r"fakes(\d{6,9})(?:_(\d{3}))?\.png", re.ASCII)  # kimg, and images beyond
 
 Stats = dict[str, float]
 
@@ -37,7 +37,7 @@ Stats = dict[str, float]
 class Snapshot:
     """A grid of images that a run has written."""
 
-    kimg: int
+    kimg: float
     path: Path
 
 
@@ -149,7 +149,8 @@ class Run:
             found = [(SNAPSHOT.fullmatch(path.name), path) for path in self.folder.iterdir()]
         except OSError:
             return []
-        shots = [Snapshot(int(match[1]), path) for match, path in found if match and _own_file(path)]
+        named = [(match[1], match[2], path) for match, path in found if match and _own_file(path)]
+        shots = [Snapshot(float(f"{kimg}.{rest}") if rest else int(kimg), path) for kimg, rest, path in named]
         return sorted(shots, key=lambda shot: (shot.kimg, shot.path.name))
 
     def version(self) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def snapshots(model: str, frames: int, held: int) -> list[tuple[Path, Moment]]:
     folder = Path(model).expanduser() / "models"
     try:
         # Training may be writing another there, whose name begins with a dot until it is whole.
-        found = [path for path in folder.iterdir() if path.name.isdigit()]
+        found = [path for path in folder.iterdir() if path.name[:1].isdigit()]
     except OSError:
         found = []
     if len(found) < 2:

@@ -42,7 +42,7 @@ def test_grids_are_drawn_with_the_model_s_own_noise(finished_stylegan: Path):
     latents = RandomStreams(0).latents("snapshot", 0, 96, 8)
     with torch.inference_mode():
         images = load_generator(finished_stylegan)(latents, noise="const")
-    shown = np.asarray(Image.open(finished_stylegan / "fakes000000.png"))
+    shown = np.asarray(Image.open(finished_stylegan / "fakes000000_400.png"))
     assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12)))
 
 

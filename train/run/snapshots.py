@@ -29,6 +29,12 @@ def grid_shape(resolution: int) -> tuple[int, int]:
     return min(max(960 // resolution, 3), 12), min(max(640 // resolution, 2), 8)
 
 
+def name_at(images: int) -> str:
+    """What a snapshot after so many images is called, by kimg: 000012 or 000012_500. Names sort as the images do."""
+    kimg, rest = divmod(images, 1000)
+    return f"{kimg:06d}_{rest:03d}" if rest else f"{kimg:06d}"
+
+
 class Snapshots:
     """Writes the grids and the models of one run, from the same latents and labels every time."""
 
@@ -53,15 +59,15 @@ class Snapshots:
     def write(self, trainer: Trainer) -> Image.Image:
         """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
         stage = trainer.schedule.at(trainer.images)
-        kimg = f"{trainer.images // 1000:06d}"
+        name = name_at(trainer.images)
         images = to_uint8(self.sample(trainer, stage))
         grid = grids.grid(images, self.columns, size=self.config.generator.resolution)
         facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
-        grids.save_png(grid, self.run / f"fakes{kimg}.png", facts)
+        grids.save_png(grid, self.run / f"fakes{name}.png", facts)
         self.save_model(self.run / "model", trainer, stage)
         if self.config.options.keep_models:
-            self.save_model(self.run / "models" / kimg, trainer, stage)
-        keep_newest(self.run / "models", kimg, self.config.options.keep_models)
+            self.save_model(self.run / "models" / name, trainer, stage)
+        keep_newest(self.run / "models", name, self.config.options.keep_models)
         return grid
 
     def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:

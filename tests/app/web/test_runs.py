@@ -208,13 +208,14 @@ def test_damaged_options(make, text):
 
 def test_snapshots_in_order(make, tmp_path):
     run = make(shots=[20, 0, 1_000_000, 5])
+    grid(run.folder / "fakes000005_016.png")
     for name in ("fakes.png", "fakes12.png", "fakes000007.jpg", "fakes000008.png.partial", "reals.png"):
         (run.folder / name).write_text("x")
     (run.folder / "fakes000003.png").mkdir()
     secret = tmp_path / "secret.png"
     grid(secret)
     (run.folder / "fakes000004.png").symlink_to(secret)
-    assert [shot.kimg for shot in run.snapshots()] == [0, 5, 20, 1_000_000]
+    assert [shot.kimg for shot in run.snapshots()] == [0, 5, 5.016, 20, 1_000_000]
 
 
 def test_a_preview_is_a_copy_made_once(make, tmp_path, monkeypatch):

@@ -152,7 +152,7 @@ def test_tensorboard_gets_scalars_and_grids(train: Train):
     )
     assert [event.step for event in events.Images("fakes")] == [0, 208, 400]
     shown = Image.open(io.BytesIO(events.Images("fakes")[-1].encoded_image_string))
-    assert np.array_equal(np.asarray(shown), np.asarray(Image.open(run / "fakes000000.png")))
+    assert np.array_equal(np.asarray(shown), np.asarray(Image.open(run / "fakes000000_400.png")))
 
 
 def test_a_tracker_that_is_not_installed_is_one_line(train: Train, monkeypatch):

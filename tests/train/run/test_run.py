@@ -28,7 +28,8 @@ def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
 def test_a_run_folder_holds_what_it_should(finished: Path):
     assert finished.name == "00000-progan-noise8"
     assert sorted(path.name for path in finished.iterdir() if path.name != ".lock") == sorted(
-        ["options.json", "stats.jsonl", "log.txt", "reals.png", "fakes000000.png", "checkpoints", "model", "models"]
+        ["options.json", "stats.jsonl", "log.txt", "checkpoints", "model", "models", "reals.png"]
+        + [f"fakes{name}.png" for name in ("000000", "000000_208", "000000_400")]
     )
     files = ["config.json", "model.safetensors", "discriminator.safetensors", "README.md"]
     assert sorted(path.name for path in (finished / "model").iterdir()) == sorted(files)
@@ -175,7 +176,7 @@ class TestDryRun:
 class TestInitFrom:
     STILL = ("--lr", 1e-30, "--kimg", 0.016)
 
-    @pytest.mark.parametrize("where", [".", "model", "models/000000"])
+    @pytest.mark.parametrize("where", [".", "model", "models/000000_400"])
     def test_training_starts_from_the_model_s_weights(self, train: Train, copy, monkeypatch, tmp_path, where):
         monkeypatch.chdir(copy)
         assert train("--init-from", where, *self.STILL, "--out", tmp_path / "new").status == 0

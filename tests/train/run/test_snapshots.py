@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from stylegrow.common.errors import RunError
@@ -15,7 +17,7 @@ from stylegrow.models import load_discriminator, load_generator, read_config
 from stylegrow.rendering import grids as pixels
 from tests.train.runs import Train, last_checkpoint, only, timeless
 from train.run import checkpoints
-from train.run.snapshots import grid_shape
+from train.run.snapshots import grid_shape, name_at
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
 
@@ -42,7 +44,7 @@ def test_the_last_grid_is_what_the_model_draws(finished: Path):
     latents = RandomStreams(0).latents("snapshot", 0, 96, 8)
     with torch.inference_mode():
         images = load_generator(finished)(latents)
-    shown = np.asarray(Image.open(finished / "fakes000000.png"))
+    shown = np.asarray(Image.open(finished / "fakes000000_400.png"))
     assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12)))
 
 
@@ -66,7 +68,7 @@ def test_equal_weights_are_equal_bytes(train: Train, finished, copy):
     """Of a run in another folder, stopped and gone on with, in which everything else was the same."""
     shutil.rmtree(checkpoints.checkpoints_in(copy / "checkpoints")[0])
     for name in FILES:
-        (copy / "model" / name).write_bytes((copy / "models" / "000000" / name).read_bytes())
+        (copy / "model" / name).write_bytes((copy / "models" / "000000_400" / name).read_bytes())
     assert train("--resume").status == 0
     assert timeless(copy / "model") == timeless(finished / "model")
     assert sorted(timeless(copy / "model")) == sorted(FILES)
@@ -89,6 +91,21 @@ def test_snapshots_and_models_are_kept_as_told(train: Train):
     (checkpoints.checkpoints_in(run / "checkpoints")[0] / "state.json").unlink()
     assert train("--resume", run, "--kimg", 8).status == 0
     assert [path.name for path in (run / "models").iterdir()] == ["000008"]
+
+
+def test_snapshots_less_than_a_kimg_apart_do_not_replace_each_other(finished: Path):
+    """At 0, 208 and 400 images, in order also by name."""
+    kimg = [0, 0.208, 0.4]
+    models, grids = sorted((finished / "models").iterdir()), sorted(finished.glob("fakes*"))
+    assert [read_config(path)["training"]["kimg"] for path in models] == kimg
+    assert [float(Image.open(path).text["kimg"]) for path in grids] == kimg  # type: ignore[attr-defined]
+
+
+@given(st.lists(st.integers(0, 30_000), unique=True))
+@settings(derandomize=True, deadline=None)
+def test_names_sort_as_the_images_do(images):
+    for end in ("", ".png"):
+        assert sorted(name_at(one) + end for one in images) == [name_at(one) + end for one in sorted(images)]
 
 
 def test_the_model_is_there_before_the_first_step(train: Train, monkeypatch):
