@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 BlurFilter = Sequence[Any] | None  # numbers, or rows of numbers; see layers.Blur
+LabelKind = Literal["none", "classes", "vector"]
 
 
 def stages(resolution: int) -> list[int]:
@@ -33,7 +34,9 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
 class NetworkConfig:
     """The fields that the configurations of all networks have; each is a frozen dataclass, as config.json stores it.
 
-    A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps.
+    A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps. Labels are "none", "classes"
+    (one-hot) or a "vector" of numbers in the data's units, of whose components the networks subtract `label_mean` and
+    which they divide by `label_deviation`, [label_dim] each (None: 0 and 1).
     """
 
     resolution: int
@@ -44,9 +47,30 @@ class NetworkConfig:
     fmap_decay: float
     equalized_lr: bool
     nonlinearity: str
+    label_kind: LabelKind | None
+    label_mean: Sequence[float] | None
+    label_deviation: Sequence[float] | None
 
     def __post_init__(self) -> None:
         check_choice("nonlinearity", self.nonlinearity, ("lrelu", "relu"))
+        check_choice("label_kind", self.label_kind, (None, "none", "classes", "vector"))
+        known = self.label_kind if self.label_kind == "vector" else "classes"
+        object.__setattr__(self, "label_kind", known if self.label_dim else "none")
+        for name in ("label_mean", "label_deviation"):
+            object.__setattr__(self, name, self._of_components(name))
+
+    def _of_components(self, name: str) -> list[float] | None:
+        """A field of a number for each component, as config.json stores it. ValueError for one that does not fit."""
+        values = getattr(self, name)
+        if values is None:
+            return None
+        numbers = list(map(float, values))
+        least = 0.0 if name == "label_deviation" else -math.inf
+        if self.label_kind != "vector" or len(numbers) != self.label_dim:
+            raise ValueError(f"{name} has {len(numbers)} numbers, the label_dim {self.label_dim} of a vector is wanted")
+        if not all(math.isfinite(number) and number > least for number in numbers):
+            raise ValueError(f"{name} {numbers} has a number that cannot be used")
+        return numbers
 
     def feature_maps(self, resolution: int) -> int:
         """How many feature maps a block at this resolution has. ValueError for none."""
@@ -71,11 +95,14 @@ class GeneratorConfig(BaseGeneratorConfig):
     """The arguments of ProGAN's generator, with the official program's defaults."""
 
     fused_scale: bool = True  # the official "fused" upscaling (see layers.UpConv2d)
-    normalize_latents: bool = True  # pixel norm over latents and labels together
+    normalize_latents: bool = True  # pixel norm over latents, and over classes together with them
     equalized_lr: bool = True  # scale the weights at run time
     pixelnorm: bool = True  # after each nonlinearity
     pixelnorm_eps: float = 1e-8  # of these and of the latents' norm
     nonlinearity: str = "lrelu"  # or "relu"
+    label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
+    label_mean: Sequence[float] | None = None
+    label_deviation: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +110,7 @@ class DiscriminatorConfig(NetworkConfig):
     """The arguments of ProGAN's discriminator, with the official program's defaults."""
 
     resolution: int = 1024  # the full resolution, a power of two from 4 on
-    label_dim: int = 0  # number of label logits to return beside the score; 0 for none
+    label_dim: int = 0  # length of the label vector; 0 for a discriminator without labels
     image_channels: int = 3  # 3 for RGB, 1 for grey
     fmap_base: int = 8192
     fmap_max: int = 512
@@ -93,6 +120,9 @@ class DiscriminatorConfig(NetworkConfig):
     fused_scale: bool | str = True  # downscale before bias and nonlinearity (False: after them, a different function)
     equalized_lr: bool = True  # scale the weights at run time
     nonlinearity: str = "lrelu"  # or "relu"
+    label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
+    label_mean: Sequence[float] | None = None
+    label_deviation: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,9 @@ from progan.layers import (
     Conv2d,
     DownConv2d,
     Linear,
+    Standardize,
     activation,
+    check_labels,
     downscale2x,
     fade,
     is_fading,
@@ -24,8 +26,9 @@ class BaseDiscriminator(Network):
     """A discriminator for images [N, image_channels, r, r] of any resolution r from 4 to its own.
 
     The generator's mirror image: a 1x1 convolution from the image at each resolution, a block that halves it from 8x8
-    on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. `outputs` is the length of the
-    last one's output, `fused` and `blur_filter` are those of the blocks.
+    on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. A label vector is an input of
+    the first of these: a score that is only linear in it cannot tell whether an image has its label. `outputs` is the
+    length of the last one's output, `fused` and `blur_filter` are those of the blocks.
     """
 
     config: DiscriminatorConfig
@@ -41,14 +44,20 @@ class BaseDiscriminator(Network):
                 self.blocks[f"{r}x{r}"] = Block(maps(r), maps(r // 2), config, fused, blur_filter)
         self.conv = Conv2d(maps(4) + config.mbstd_features, maps(4), 3, equalized=equalized)
         self.dense = Linear(maps(4) * 16, maps(2), equalized=equalized)
+        self.takes_vector = config.label_kind == "vector"
+        if self.takes_vector:
+            self.standardize = Standardize(config)
+            # With a scale of its own: as a few of 8192 inputs that share one it would take long to be seen.
+            self.dense_of_label = Linear(config.label_dim, maps(2), equalized=equalized, bias=False)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
 
-    def outputs(self, images: Tensor, alpha: Alpha, batches: int) -> Tensor:
+    def outputs(self, images: Tensor, labels: Tensor | None, alpha: Alpha, batches: int) -> Tensor:
         """The last layer's outputs [N, outputs] for images [N, C, r, r], in the images' precision.
 
         The stage is read off the images; `alpha` is how far its block is faded in. The images may be several `batches`
-        of equal size, one after the other, whose outputs are those of each by itself. ValueError for images that are
-        not square or of a resolution that the network does not have.
+        of equal size, one after the other, whose outputs are those of each by itself; labels [N / batches, label_dim]
+        are the same for each, and are looked at if they are vectors. ValueError for images that are not square or of a
+        resolution that the network does not have, and for a missing vector.
         """
         config, resolution = self.config, images.shape[-1]
         if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in self.from_image:
@@ -62,7 +71,11 @@ class BaseDiscriminator(Network):
         if config.mbstd_features:
             x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features, batches)
         x = activation(self.conv(x), config.nonlinearity).flatten(1).to(images.dtype)
-        return cast(Tensor, self.output(activation(self.dense(x), config.nonlinearity)))
+        x = self.dense(x)
+        if self.takes_vector:
+            check_labels("discriminator", labels, self.label_dim)
+            x = x + self.dense_of_label(self.standardize(labels).to(x.dtype)).repeat(batches, 1)
+        return cast(Tensor, self.output(activation(x, config.nonlinearity)))
 
     def features(self, images: Tensor) -> Tensor:
         """The first maps [N, maps, r, r] of images [N, C, r, r], in the precision of the convolutions."""
@@ -76,17 +89,19 @@ class Discriminator(BaseDiscriminator):
 
     @takes_fields_of(DiscriminatorConfig)
     def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__(config, outputs=1 + config.label_dim, fused=bool(config.fused_scale))
+        logits = config.label_dim if config.label_kind == "classes" else 0
+        super().__init__(config, outputs=1 + logits, fused=bool(config.fused_scale))
 
     def forward(
         self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0, batches: int = 1
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Scores [N, 1]; with label_dim also the label logits [N, label_dim], as (scores, logits).
+        """Scores [N, 1]; of a discriminator of classes also the label logits [N, label_dim], as (scores, logits).
 
-        Labels are not needed to score and are ignored. The other arguments and errors are those of `outputs`.
+        Classes are not needed to score and are ignored; label vectors [N / batches, label_dim] are in the data's units.
+        The other arguments and errors are those of `outputs`.
         """
-        x = self.outputs(images, alpha, batches)
-        return (x[:, :1], x[:, 1:]) if self.label_dim else x
+        x = self.outputs(images, labels, alpha, batches)
+        return (x[:, :1], x[:, 1:]) if self.config.label_kind == "classes" else x
 
 
 class Block(nn.Module):

@@ -8,6 +8,7 @@ from progan.layers import (
     Alpha,
     Conv2d,
     LatentTo4x4,
+    Standardize,
     UpConv2d,
     activation,
     check_labels,
@@ -32,6 +33,7 @@ class Generator(Network):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__(config)
         self.z_dim = config.z_dim
+        self.standardize = Standardize(config) if config.label_kind == "vector" else None
         self.blocks = nn.ModuleDict()
         self.to_image = nn.ModuleDict()
         equalized, inputs = config.equalized_lr, config.z_dim + config.label_dim
@@ -48,7 +50,7 @@ class Generator(Network):
     def forward(
         self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: Alpha = 1.0
     ) -> Tensor:
-        """Images [N, C, r, r] from latents [N, z_dim] and labels [N, label_dim].
+        """Images [N, C, r, r] from latents [N, z_dim] and labels [N, label_dim], one-hot or in the data's units.
 
         Their nominal range is [-1, 1], not clamped. `resolution` is the stage (None: all of the network), `alpha` how
         far its newest block is faded in. ValueError for a stage that the network does not have, and for labels that are
@@ -62,10 +64,16 @@ class Generator(Network):
         return faded_images(self.to_image, x_previous, x, alpha, z.dtype)
 
     def normalized(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Latents and labels side by side [N, z_dim + label_dim], normalised together where the network does so."""
+        """Latents and labels side by side [N, z_dim + label_dim], normalised where the network does so.
+
+        Classes are normalised together with the latents; of a vector that would hide the length.
+        """
         check_labels("generator", labels, self.label_dim)
-        x = z if labels is None else torch.cat([z, labels.to(z.dtype)], dim=1)
-        return pixel_norm(x, self.config.pixelnorm_eps) if self.config.normalize_latents else x
+        vector = None if labels is None or self.standardize is None else self.standardize(labels).to(z.dtype)
+        if labels is not None and vector is None:
+            z = torch.cat([z, labels.to(z.dtype)], dim=1)
+        x = pixel_norm(z, self.config.pixelnorm_eps) if self.config.normalize_latents else z
+        return x if vector is None else torch.cat([x, vector], dim=1)
 
 
 def stages_up_to(resolution: int, full: int) -> list[int]:

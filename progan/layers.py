@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from progan.config import NetworkConfig
 from progan.operations import Filter, at_least_float32, cast_all, convolve, convolve_transposed, rectify, scale_all
 
 SQRT2 = math.sqrt(2.0)
@@ -244,9 +245,15 @@ class Linear(EqualizedWeight):
     """Fully connected layer [N, in] -> [N, out], weight [out, in]."""
 
     def __init__(
-        self, inputs: int, outputs: int, gain: float = SQRT2, equalized: bool = True, lrmul: float = 1.0
+        self,
+        inputs: int,
+        outputs: int,
+        gain: float = SQRT2,
+        equalized: bool = True,
+        lrmul: float = 1.0,
+        bias: bool = True,
     ) -> None:
-        super().__init__((outputs, inputs), outputs, inputs, gain, equalized, lrmul)
+        super().__init__((outputs, inputs), outputs * bias, inputs, gain, equalized, lrmul)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
@@ -302,6 +309,21 @@ class Blur(nn.Module):
 def activation(x: Tensor, nonlinearity: str) -> Tensor:
     """Leaky ReLU with slope 0.2 ("lrelu") or ReLU ("relu"), written over x, which spares as much memory."""
     return rectify(x, SLOPES[nonlinearity])
+
+
+class Standardize(nn.Module):
+    """Labels [N, label_dim] in the data's units with mean 0 and deviation 1; see NetworkConfig."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
+        for name, values, default in (("mean", config.label_mean, 0.0), ("deviation", config.label_deviation, 1.0)):
+            # The configuration holds them, so the weights need not.
+            self.register_buffer(name, torch.tensor(values or [default] * config.label_dim), persistent=False)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return (labels - self.mean) / self.deviation
 
 
 def check_labels(network: str, labels: Tensor | None, label_dim: int) -> None:

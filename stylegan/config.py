@@ -1,9 +1,10 @@
 """The configurations of StyleGAN's networks. Loading them does not load torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import progan
-from progan.config import BaseGeneratorConfig, BlurFilter, check_choice, stages
+from progan.config import BaseGeneratorConfig, BlurFilter, LabelKind, check_choice, stages
 
 MOST_MAPPING_LAYERS = 64
 FUSED_FROM = 128  # px; what fused_scale "auto" means
@@ -32,7 +33,7 @@ class GeneratorConfig(BaseGeneratorConfig):
     mapping_fmaps: int = 512  # width of the mapping network's layers
     mapping_lrmul: float = 0.01  # their learning rate, as a multiple of the others'
     mapping_nonlinearity: str = "lrelu"  # or "relu"
-    normalize_latents: bool = True  # pixel norm over latents and embedded labels together
+    normalize_latents: bool = True  # pixel norm over latents, and over embedded classes together with them
     equalized_lr: bool = True  # scale the weights at run time
     use_styles: bool = True  # AdaIN's scale and shift from w; without them only the first layer looks at w
     const_input: bool = True  # a learned constant at 4x4 in place of a dense layer
@@ -42,6 +43,9 @@ class GeneratorConfig(BaseGeneratorConfig):
     nonlinearity: str = "lrelu"  # or "relu"
     fused_scale: bool | str = "auto"  # the official "fused" upscaling (see progan.layers.UpConv2d); auto: from 128 px
     blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter after upscaling; None for none
+    label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
+    label_mean: Sequence[float] | None = None
+    label_deviation: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,8 +67,7 @@ class GeneratorConfig(BaseGeneratorConfig):
 class DiscriminatorConfig(progan.DiscriminatorConfig):
     """The arguments of StyleGAN's discriminator: ProGAN's and the low-pass filter.
 
-    `label_dim` is the length of the label vector that decides which of as many scores counts. `fused_scale` changes
-    nothing here: all its values are the same function.
+    `fused_scale` changes nothing here: all its values are the same function.
     """
 
     fused_scale: bool | str = "auto"  # or True or False, as in the official program

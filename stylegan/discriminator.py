@@ -9,7 +9,7 @@ from stylegan.config import DiscriminatorConfig
 
 
 class Discriminator(BaseDiscriminator):
-    """Scores images [N, image_channels, r, r]; with labels, as images of the labels' class.
+    """Scores images [N, image_channels, r, r]; with labels, as images that have them.
 
     The arguments are the fields of DiscriminatorConfig.
     """
@@ -18,14 +18,17 @@ class Discriminator(BaseDiscriminator):
 
     @takes_fields_of(DiscriminatorConfig)
     def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__(config, outputs=max(config.label_dim, 1), fused=True, blur_filter=config.blur_filter)
+        scores = config.label_dim if config.label_kind == "classes" else 1
+        super().__init__(config, outputs=scores, fused=True, blur_filter=config.blur_filter)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0, batches: int = 1) -> Tensor:
-        """Scores [N, 1]; with label_dim, the sum of label_dim scores weighted by the labels.
+        """Scores [N, 1]; with classes, the sum of label_dim scores weighted by the labels.
 
-        Labels are [N / batches, label_dim], the same for each batch. The other arguments are those of `outputs`.
-        ValueError as from `outputs`, and for labels that are missing or not expected.
+        Labels are [N / batches, label_dim], the same for each batch; vectors are in the data's units. The other
+        arguments are those of `outputs`. ValueError as from `outputs`, and for labels that are missing or not expected.
         """
         check_labels("discriminator", labels, self.label_dim)
-        x = self.outputs(images, alpha, batches)
-        return x if labels is None else (x * labels.to(x.dtype).repeat(batches, 1)).sum(dim=1, keepdim=True)
+        x = self.outputs(images, labels, alpha, batches)
+        if labels is None or self.takes_vector:
+            return x
+        return (x * labels.to(x.dtype).repeat(batches, 1)).sum(dim=1, keepdim=True)

@@ -85,7 +85,7 @@ class Architecture:
         description: a phrase for model cards.
         generator_config, discriminator_config: the classes of its networks' configurations.
         has_styles: whether its generator has a mapping network: w, truncation, style mixing and noise.
-        scores_by_class: whether a labelled critic takes labels and scores an image as one of a class; otherwise it
+        scores_by_class: whether a critic of classes takes labels and scores an image as one of a class; otherwise it
             returns label logits beside the score.
         generate: how its generator makes a batch of images in training: (generator, inputs, resolution, alpha).
         sample_arguments: further arguments with which the generator shows the same image every time.

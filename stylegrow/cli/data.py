@@ -54,8 +54,9 @@ class Prepare:
             print(line)
         for attribute in dataset.attributes:
             names = [printable(name) for name in dataset.classes(attribute)]
+            what = "classes" if dataset.label_kind(attribute) == "classes" else "numbers"
             print(
-                f"label {attribute}: {len(names)} classes ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})"
+                f"label {attribute}: {len(names)} {what} ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})"
             )
         print(f"{'level':>8} {'stored as':>10} {'size':>10}")
         for resolution, kind, size in dataset.storage():

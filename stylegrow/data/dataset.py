@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from progan.config import LabelKind
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data.levels import EncodedImages, damage_named, open_level
@@ -91,13 +92,18 @@ class Dataset:
         return "; ".join([there, *self.report.get("labels", ())])
 
     def classes(self, attribute: str) -> tuple[str, ...]:
-        """The names of an attribute's classes. Raises DataError for an attribute that is not there."""
+        """The names of an attribute's classes, or of its vectors' components. DataError for one that is not there."""
         if attribute not in self._classes:
             raise DataError(f"{printable(self.source)} has no attribute {attribute!r}: {self.choices}")
         return tuple(self._classes[attribute])
 
+    def label_kind(self, attribute: str) -> LabelKind:
+        """Whether an attribute is classes, or vectors of numbers whose components `classes` names. DataError."""
+        self.classes(attribute)
+        return "vector" if self._labels[attribute].ndim == 2 else "classes"
+
     def labels(self, attribute: str, indices: np.ndarray | None = None) -> np.ndarray:
-        """Labels of all images, or of `indices`, as float32 [n, classes]: one-hot, or the source's own vectors."""
+        """Labels of all images, or of `indices`, as float32 [n, classes]: one-hot, or vectors in the data's units."""
         width = len(self.classes(attribute))
         values = self._labels[attribute]
         values = values if indices is None else values[indices]

@@ -111,6 +111,10 @@ def check_generator(reals: Reals, generator: Generator, cond: str | None, names:
             classes = None if cond is None else len(data.classes(cond))
         except DataError as error:
             raise InputError(f"--model: was trained on labels that the data does not have ({error})") from error
+        if classes is not None and data.label_kind(str(cond)) != (kind := generator.config.label_kind):
+            raise InputError(
+                f"--model: its labels are of kind {kind}, the data's are not; give the data that it was trained on"
+            )
         if classes != generator.label_dim:
             there = "the data's are not known" if classes is None else f"the data's {cond} has {classes}"
             raise InputError(

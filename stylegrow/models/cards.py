@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.models.evaluation import Evaluation, evaluation_text
+from stylegrow.models.labels import LabelSpace
 from stylegrow.models.markdown import fact_text, inline, shell, table
 
 
@@ -31,7 +32,7 @@ def model_card(
     data, credit, licence = (facts.pop(key, None) for key in ("data", "credit", "license"))
     command = facts.pop("command", None)
     architecture = ARCHITECTURES[config["architecture"]]
-    generator, classes = config["generator"], config["classes"]
+    generator, labels = config["generator"], LabelSpace.of(config)
     size, kind = generator["resolution"], "grey" if generator["image_channels"] == 1 else "colour"
     header = ModelCardData(
         license=licence or "unknown",
@@ -48,8 +49,14 @@ def model_card(
         f"Trained on {inline(data or 'data that the training facts do not name')}.",
         *([credit] if credit else []),
     ]
-    if classes:
-        parts += ["## Classes", f"Labels are one-hot, in this order: {inline(classes, len(classes))}."]
+    if labels.kind == "vector":
+        titles, order = ["component", "mean", "deviation", "least", "most"], "Labels are vectors of these numbers, in "
+        columns = (labels.names, labels.mean, labels.deviation, labels.least, labels.most)
+        rows = [[name, *(f"{value:.5g}" for value in values)] for name, *values in zip(*columns, strict=True)]
+        order += "this order and in the data's units; the networks standardise them. The range is the training data's."
+        parts += ["## Labels", order, table(titles, rows)]
+    elif config["classes"]:
+        parts += ["## Classes", f"Labels are one-hot, in this order: {inline(labels.names, len(labels.names))}."]
     if facts or command:
         parts.append("## Training")
         if command:
@@ -74,7 +81,9 @@ def _image(file: str, caption: str, command: str | None) -> str:
 def _example(config: Mapping[str, Any]) -> str:
     generator, facts = config["generator"], config["training"]
     size, alpha = facts.get("resolution", generator["resolution"]), facts.get("alpha", 1)
-    labels = f"labels = torch.eye({generator['label_dim']})[[0, 0, 0, 0]]"
+    labels, space = f"labels = torch.eye({generator['label_dim']})[[0, 0, 0, 0]]", LabelSpace.of(config)
+    if space.kind == "vector":
+        labels = f"labels = torch.tensor([{list(space.examples[0])}] * 4)"
     arguments = ["z"]
     if generator["label_dim"]:
         arguments.append("labels")

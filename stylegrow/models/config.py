@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
@@ -44,6 +44,16 @@ class Arguments(BaseModel):
     label_dim: int
 
 
+class LabelValues(BaseModel):
+    """What label vectors of the data are like: the range of each component, and some whole vectors."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    min: Sequence[float]
+    max: Sequence[float]
+    examples: Annotated[Sequence[Sequence[float]], Field(min_length=1)]
+
+
 class ModelConfig(Version):
     """The content of config.json."""
 
@@ -53,12 +63,17 @@ class ModelConfig(Version):
     generator: Arguments
     discriminator: Mapping[str, Any] | None = None
     classes: Sequence[str]
+    label_values: LabelValues | None = None
     training: Mapping[str, Any]
 
     @model_validator(mode="after")
     def _names_of_labels(self) -> "ModelConfig":
         if self.classes and len(self.classes) != self.generator.label_dim:
             raise ValueError(f"'classes' is not the names of the generator's {self.generator.label_dim} labels")
+        values = self.label_values
+        rows = (values.min, values.max, *values.examples) if values else ()
+        if any(len(row) != self.generator.label_dim for row in rows):
+            raise ValueError(f"'label_values' are not vectors of {self.generator.label_dim} numbers")
         return self
 
 
@@ -68,13 +83,20 @@ def read_config_of(folder: Path) -> dict[str, Any]:
     try:
         if (version := read_json(path, Version).format_version) != FORMAT_VERSION:
             raise ModelError(f"{folder} was saved by format {version}; this version reads {FORMAT_VERSION}.")
-        return read_json(path, ModelConfig).model_dump(exclude_unset=True)
+        config = read_json(path, ModelConfig).model_dump(exclude_unset=True)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except ModelError:
         raise
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
+    return config | {role: all_arguments(config[role]) for role in ("generator", "discriminator") if config.get(role)}
+
+
+def all_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's arguments as config.json stores them, with those that models of earlier versions lack."""
+    kind = "classes" if arguments.get("label_dim") else "none"
+    return {"label_kind": kind, "label_mean": None, "label_deviation": None} | dict(arguments)
 
 
 def stage_reached(training: Mapping[str, Any], resolution: int) -> tuple[int | None, float]:

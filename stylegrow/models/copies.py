@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from stylegrow.common.errors import ModelError
 from stylegrow.common.images import to_uint8
 from stylegrow.models import folders
 from stylegrow.models.config import stage_reached
+from stylegrow.models.labels import LabelSpace
 from stylegrow.models.weights import WEIGHTS, encode
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
             files |= {WEIGHTS[role]: encode(network, "float16") for role, network in networks.items()}
         except ModelError as error:
             raise ModelError(f"{source}: {error}") from error
-        change = largest_change(networks["generator"], folders.read_config(source)["training"])
+        config = folders.read_config(source)
+        change = largest_change(networks["generator"], config["training"], LabelSpace.of(config).examples)
         if change > MOST_CHANGE:
             raise ModelError(
                 f"{source}: as float16 its images change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
@@ -66,20 +68,20 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
 
 
 @torch.inference_mode()
-def largest_change(generator: Generator, training: Mapping[str, Any]) -> int:
+def largest_change(generator: Generator, training: Mapping[str, Any], examples: Sequence[Sequence[float]] = ()) -> int:
     """How much float16 weights change a value of 64 images, in grey levels of 8 bits, at the stage that was reached.
 
-    The images are those of the seeds from 0, of each class in turn, not truncated and with the network's own noise.
+    The images are those of the seeds from 0, of each example of a label (by default each class) in turn, not truncated
+    and with the network's own noise.
     """
     rounded, sample = deepcopy(generator), architecture_of(generator).sample
     rounded.load_state_dict(load(encode(generator, "float16")))
     stage, alpha = stage_reached(training, generator.resolution)
+    examples = examples or torch.eye(generator.label_dim).tolist()
     change = 0
     for seed in range(IMAGES):
         z = torch.randn(1, generator.z_dim, generator=torch.Generator("cpu").manual_seed(seed))
-        labels = None
-        if generator.label_dim:
-            labels = torch.eye(generator.label_dim)[[seed % generator.label_dim]]
+        labels = torch.tensor([examples[seed % len(examples)]]) if examples else None
         a, b = (to_uint8(sample(one, z, labels, stage or generator.resolution, alpha)) for one in (generator, rounded))
         change = max(change, int(abs(a.astype(int) - b).max()))
     return change

@@ -1,8 +1,9 @@
 """Model folders in the Hugging Face Hub's layout: config.json, model and discriminator.safetensors, and README.md.
 
 config.json holds `architecture` ("progan" or "stylegan"), `format_version`, `generator` and, where there is one,
-`discriminator` (every constructor argument), `classes` (the labels' names, in order) and `training` (facts). Nothing
-is ever pickled.
+`discriminator` (every constructor argument), `classes` (the labels' names, in order), for label vectors `label_values`
+(`min` and `max` of each component, and `examples` of the training's vectors) and `training` (facts). Nothing is ever
+pickled.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
 from stylegrow.models import hub
 from stylegrow.models.cards import CardImage, model_card
-from stylegrow.models.config import FORMAT_VERSION, read_config_of
+from stylegrow.models.config import FORMAT_VERSION, all_arguments, read_config_of
 from stylegrow.models.evaluation import Evaluation
 from stylegrow.models.weights import WEIGHTS, Storage, encode, load_network
 
@@ -40,6 +41,7 @@ def save_model(
     *,
     training: Mapping[str, Any] | None = None,
     classes: Sequence[str] = (),
+    label_values: Mapping[str, Any] | None = None,
     card: str | None = None,
     dtype: Storage = "float32",
 ) -> None:
@@ -47,9 +49,10 @@ def save_model(
 
     Weights are stored as `dtype`, equal ones as equal bytes; they are loaded as float32 in any case. `training` holds
     facts that JSON can hold; the card knows `data`, `credit` and `license` (a Hub identifier, such as "cc-by-4.0"), and
-    the stage reached, `resolution` and `alpha`, and lists all others. `card` is the text of README.md in place of the
-    one made from the facts. ModelError when the folder already holds a model with other constructor arguments, and
-    for weights that float16 cannot hold; OSError when the folder cannot be written.
+    the stage reached, `resolution` and `alpha`, and lists all others. `classes` are the names of the classes or of the
+    components of label vectors, `label_values` what these are like (see above). `card` is the text of README.md in
+    place of the one made from the facts. ModelError when the folder already holds a model with other constructor
+    arguments, and for weights that float16 cannot hold; OSError when the folder cannot be written.
     """
     folder = Path(folder)
     config: dict[str, Any] = {
@@ -57,6 +60,7 @@ def save_model(
         "format_version": FORMAT_VERSION,
         "generator": asdict(generator.config),
         "classes": list(classes),
+        **({"label_values": dict(label_values)} if label_values else {}),
         "training": dict(training or {}),
     }
     files = {WEIGHTS["generator"]: encode(generator, dtype)}
@@ -117,7 +121,10 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
         before = None  # not a model that can be loaded, so there is nothing to keep
     after = json.loads(files["config.json"])
     for key in ("architecture", "format_version", "generator", "discriminator"):
-        if isinstance(before, dict) and key in before and key in after and before[key] != after[key]:
+        if not isinstance(before, dict) or key not in before or key not in after:
+            continue
+        earlier = all_arguments(before[key]) if isinstance(before[key], dict) else before[key]
+        if earlier != after[key]:
             raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
     for name, content in files.items():
         write_whole(folder / name, content)

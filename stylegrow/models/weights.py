@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Storage = Literal["float32", "float16"]
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
 LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only fail slowly
+CHECKED = ("label_kind", "label_mean", "label_deviation")  # arguments of which a configuration knows what they may be
 
 
 def encode(network: nn.Module, dtype: Storage) -> bytes:
@@ -74,7 +75,7 @@ def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
     if problem := difference(known.keys(), arguments.keys(), "argument "):
         raise ModelError(f"{path}: {role} {problem}")
     for name, value in arguments.items():
-        if not _plausible(value, known[name]):
+        if name not in CHECKED and not _plausible(value, known[name]):
             problem = f"{name} cannot be {reprlib.repr(value)}"
             raise ModelError(f"{path}: the arguments of {role} make no network ({problem})")
     try:

@@ -25,6 +25,7 @@ class Pictures:
         numbers = np.random.RandomState(0)
         self.levels = {r: numbers.randint(0, 256, (count, channels, r, r)).astype(np.uint8) for r in (4, 8, 16)}
         self.labels = torch.eye(CLASSES)[numbers.randint(0, CLASSES, count)]
+        self.vectors = torch.from_numpy(numbers.normal(100, [1, 10, 100], (count, CLASSES)))
         self.training = np.flatnonzero(np.arange(count) % 10)
 
     def read(self, indices, resolution):
@@ -40,6 +41,8 @@ def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.00
 def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, architecture="progan", equalized=True):
     torch.manual_seed(seed)
     shared = {"resolution": 16, "fmap_base": 4 * maps, "fmap_max": maps, "label_dim": CLASSES if labels else 0}
+    if labels == "vector":
+        shared |= {"label_kind": "vector", "label_mean": [100] * 3, "label_deviation": [1, 10, 100]}
     shared["equalized_lr"] = equalized
     group = {"mbstd_group": max(mbstd, 1), "mbstd_features": int(mbstd > 0)}
     if architecture == "progan":
@@ -65,9 +68,9 @@ def a_trainer(
     equalized=True,
     **config,
 ):
-    """A trainer of tiny networks, and the loader of its pictures."""
+    """A trainer of tiny networks, and the loader of its pictures; `labels` may also be "vector"."""
     processes, schedule, data = processes or SingleProcess(), schedule or a_schedule(), data or Pictures()
-    known = Labels(data.labels, data.training) if labels else None
+    known = Labels(data.vectors if labels == "vector" else data.labels, data.training) if labels else None
     both = networks(dtype, labels, mbstd, seed, maps, architecture, equalized)
     trainer = Trainer(*both, schedule, StepConfig(**config), RandomStreams(0), processes, known)
     return trainer, BatchLoader(data, data.training, schedule, trainer.inputs.streams, processes.rank, processes.count)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
@@ -14,6 +16,8 @@ from train.config.options import Options
 
 if TYPE_CHECKING:
     from train.config.run_config import RunConfig
+
+EXAMPLES = 100  # of label vectors, which a model keeps to draw from
 
 
 def open_data(options: Options, stored: RunConfig | None, quiet: bool) -> Dataset:
@@ -37,10 +41,13 @@ def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
     """What a run records of its data. InputError where the data has no such labels as --cond asks for."""
     training, held_out = dataset.split(options.holdout)
     classes: list[str] = []
+    label_values = None
     if options.cond is not None:
         if options.cond not in dataset.attributes:
             raise InputError(f"--cond {options.cond}: the data has no such labels; {dataset.choices}")
         classes = [printable(name) for name in dataset.classes(options.cond)]
+        if dataset.label_kind(options.cond) == "vector":
+            label_values = values_of(dataset.labels(options.cond, training))
     return {
         "name": dataset.name,
         "source": dataset.source,
@@ -48,8 +55,39 @@ def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
         "pictures": len(training),
         "credit": dataset.credit,
         "classes": classes,
+        "label_values": label_values,
         "held_out": [dataset.names[int(index)] for index in held_out],
     }
+
+
+def values_of(vectors: np.ndarray) -> dict[str, Any]:
+    """What config.json tells of label vectors [n, L]: the range of each component, and some of the vectors."""
+    some = vectors[np.random.RandomState(0).permutation(len(vectors))[:EXAMPLES]]  # whose numbers never change
+    return {"min": decimals(vectors.min(axis=0)), "max": decimals(vectors.max(axis=0)), "examples": decimals(some)}
+
+
+def decimals(values: np.ndarray) -> list[Any]:
+    """Numbers of float32 as Python's that look like them."""
+    return [decimals(value) if value.ndim else float(str(value)) for value in values]
+
+
+def label_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
+    """What networks are told of the labels. InputError for a vector of which a component never varies."""
+    arguments: dict[str, Any] = {"label_dim": 0, "label_kind": "none", "label_mean": None, "label_deviation": None}
+    if options.cond is None:
+        return arguments
+    names, kind = dataset.classes(options.cond), dataset.label_kind(options.cond)
+    arguments |= {"label_dim": len(names), "label_kind": kind}
+    if kind == "classes":
+        return arguments
+    vectors = dataset.labels(options.cond, dataset.split(options.holdout)[0]).astype(np.float64)
+    for name, values in zip(names, vectors.T, strict=True):
+        if values.min() == values.max():
+            raise InputError(
+                f"--cond {options.cond}: {printable(name)!r} is {values[0]:g} in the labels of all training images; "
+                "leave it out of dataset.json"
+            )
+    return arguments | {"label_mean": vectors.mean(axis=0).tolist(), "label_deviation": vectors.std(axis=0).tolist()}
 
 
 def check_data(config: RunConfig, dataset: Dataset) -> None:

@@ -13,7 +13,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
 from stylegrow.data import Dataset
 from train.config.checks import checked
-from train.config.data import facts_of
+from train.config.data import facts_of, label_arguments
 from train.config.init_from import model_for, options_of, stage_of
 from train.config.options import ABOUT, Options
 from train.config.presets import Preset, choose_preset
@@ -130,9 +130,9 @@ def make_run_config(
     facts = facts_of(dataset, asked)
     arguments = {
         "resolution": dataset.resolution,
-        "label_dim": len(facts["classes"]),
         "image_channels": dataset.channels,
         "equalized_lr": chosen.equalized_lr,
+        **label_arguments(dataset, asked),
     }
     model = model_for(architecture, asked)
     by_model = options_of(model, asked, dataset.resolution)

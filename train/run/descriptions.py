@@ -6,6 +6,7 @@ import torch
 
 from stylegrow.common.tables import text_table
 from stylegrow.data import Dataset
+from stylegrow.models.markdown import fact_text
 from train.config.fields import flag, shown
 from train.config.run_config import RunConfig
 from train.config.schedule import Schedule, to_images
@@ -19,7 +20,11 @@ NORMALISED = {"critic": " with spectral norm", "both": " with spectral norm in b
 def description(config: RunConfig) -> str:
     """A run's main facts, a line each."""
     options, data = config.options, config.data
-    labels = f"labels: {options.cond}, {len(data['classes'])} classes" if data["classes"] else "no labels"
+    labels = "no labels"
+    if data["classes"]:
+        vectors, count = f"vectors of {fact_text(data['classes'])}", f"{len(data['classes'])} classes"
+        what = vectors if data.get("label_values") else count
+        labels = f"labels: {options.cond}, {what}"
     objective = f"{options.loss}{NORMALISED.get(options.spectral_norm, '')}"
     lines = [
         f"data: {data['name']}, {data['pictures']} pictures, {len(data['held_out'])} held out, {labels}",

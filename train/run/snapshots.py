@@ -78,6 +78,7 @@ class Snapshots:
             constraints.effective_copy(trainer.discriminator),
             training=self.facts(trainer, stage) | facts,
             classes=self.config.data["classes"],
+            label_values=self.config.data.get("label_values"),
         )
 
     @torch.inference_mode()

@@ -19,7 +19,7 @@ from stylegrow.data.decoding import MIN_SIDE, SquareImage, square
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import FASHION_MNIST
 from stylegrow.data.sources.base import Source, default_resolution, safe_name, size_and_time, stamp_of
-from stylegrow.data.sources.labels import Labels
+from stylegrow.data.sources.labels import Labels, classes_of
 
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -48,7 +48,7 @@ class Idx(Source):
         return square(Image.fromarray(self._pixels[index]), shape, black_frame=True)
 
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
-        return {} if self.label is None else {"class": (self.class_names, self.label[used].astype(np.int64))}
+        return {} if self.label is None else {"class": classes_of(self.label[used], self.class_names)}
 
 
 def find(path: Path) -> Idx | None:

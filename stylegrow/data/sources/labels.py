@@ -17,9 +17,12 @@ PART = re.compile(
     r"ima?ges?|imgs?|photos?|pictures?|pics?|data|part|fold|split|batch|subset)[-_ ]?(\d+|set|[ab])?",
     re.IGNORECASE,
 )
+LARGEST_VALUE = 1e30  # of a vector's component, so that its deviation is a number too
+SEPARATORS = ",:"  # between components where people write vectors
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # ".png", but not the ".0001" of a number
 
-# For each attribute: the names of its classes, and the index of each image's class [n] or a float vector [n, classes].
+# For each attribute: the names of its classes and the index of each image's class [n], or the names of a vector's
+# components and each image's float vector [n, components].
 Labels = dict[str, tuple[tuple[str, ...], np.ndarray]]
 Label = int | tuple[float, ...]  # a class or a vector
 
@@ -30,6 +33,8 @@ class Table:
 
     place: str
     labels: Mapping[str, Label] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    """of the classes, by their numbers, or of the vectors' components; may be empty"""
     folder: str = ""
     """what the names are below, with a slash at its end"""
     problem: str | None = None
@@ -53,11 +58,17 @@ class Table:
             if width != widths[0]:
                 shown = f"{printable(name)} {json.dumps(value)} and {printable(names[0])} {json.dumps(values[0])}"
                 return {}, [f"{self.place} gives {shown}, which are not labels of one kind: correct it"]
-        if widths[0] is None:
-            classes = np.array(values, np.int64)
-            return {"class": (tuple(map(str, range(int(classes.max()) + 1))), classes)}, []
-        vectors = np.array(values, np.float32)
-        return {"class": (tuple(map(str, range(vectors.shape[1]))), vectors)}, []
+        numbers = np.array(values, np.int64 if widths[0] is None else np.float32)
+        one_hot = numbers.ndim == 2 and bool(np.isin(numbers, (0, 1)).all() and (numbers.sum(axis=1) == 1).all())
+        count = int(numbers.max()) + 1 if numbers.ndim == 1 else numbers.shape[1]
+        if self.names and (len(self.names) < count or (len(self.names) > count and numbers.ndim == 2)):
+            return {}, [f"{self.place} has {len(self.names)} label_names for labels of {count}: correct them"]
+        if numbers.ndim == 1 or one_hot:
+            return {"class": classes_of(numbers.argmax(axis=1) if one_hot else numbers, self.names)}, []
+        for name in self.names:
+            if any(mark in name for mark in SEPARATORS):
+                return {}, [f"{self.place} has the label name {printable(name)!r}: name it without ',' and ':'"]
+        return {"class": (tuple(self.names) or tuple(map(str, range(count))), numbers)}, []
 
 
 def read_table(content: bytes, place: str, folder: str = "") -> Table:
@@ -80,6 +91,9 @@ def read_table(content: bytes, place: str, folder: str = "") -> Table:
             case [str(name), int(number)] if not isinstance(number, bool) and 0 <= number <= MAX_LABEL:
                 label = number
             case [str(name), [*values]] if values and all(isinstance(v, int | float) for v in values):
+                if not all(abs(value) <= LARGEST_VALUE for value in values):
+                    shown = f"{printable(name)} {json.dumps(values)[:200]}"
+                    return Table(place, problem=f"gives {shown}, which are not all finite numbers: correct it")
                 label = tuple(map(float, values))
             case _:
                 shown = printable(json.dumps(entry))[:60]
@@ -88,7 +102,21 @@ def read_table(content: bytes, place: str, folder: str = "") -> Table:
         name = name.replace("\\", "/").removeprefix("./")
         if labels.setdefault(name, label) != label:
             return Table(place, problem=f"gives {printable(name)} two labels: repair it")
-    return Table(place, labels, folder)
+    names = table.get("label_names") or []
+    if not (isinstance(names, list) and all(isinstance(name, str) and name for name in names)):
+        return Table(place, problem='has "label_names" that are no list of names: repair it')
+    if len(set(names)) < len(names):
+        return Table(place, problem="has the same name twice in label_names: correct it")
+    return Table(place, labels, names, folder)
+
+
+def classes_of(numbers: np.ndarray, names: Sequence[str] = ()) -> tuple[tuple[str, ...], np.ndarray]:
+    """(names of the classes that there are images of, index of each image's class [n]) of class numbers [n].
+
+    `names` are those of all numbers; without them classes are called by their numbers.
+    """
+    used, indices = np.unique(numbers, return_inverse=True)
+    return tuple(names[number] if len(names) else str(number) for number in used), indices.reshape(-1).astype(np.int64)
 
 
 def match(entries: Mapping[str, Label], names: Sequence[str]) -> list[str | None]:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import pickle
 import zipfile
@@ -146,8 +147,8 @@ def test_official_labels(tmp_path, packed, prefix):
     members = official({"labels": [[name, label] for name, label in reversed(OFFICIAL.items())]})
     source = find_source(put(tmp_path / "data", members, packed, prefix))
     names, indices = labels(source)["class"]
-    assert names == tuple("0123456")
-    assert indices.tolist() == [6, 2, 6]
+    assert names == ("2", "6")  # there is no image of the others
+    assert indices.tolist() == [1, 0, 1]
     assert all(same_as(source, i, i) for i in range(3))
 
 
@@ -169,6 +170,43 @@ def test_official_vectors(tmp_path, packed):
     assert names == ("0", "1")
     assert values.dtype == np.float32
     assert np.array_equal(values, np.array(vectors, np.float32))
+
+
+def test_one_hot_rows_are_classes_and_label_names_name_them(tmp_path):
+    one_hot = [[0, 0, 1], [1, 0, 0], [0.0, 0, 1.0]]
+    table = {"labels": list(zip(OFFICIAL, one_hot, strict=True)), "label_names": ["ant", "bee", "cat"]}
+    names, indices = labels(find_source(put(tmp_path / "hot", official(table), packed=False)))["class"]
+    assert names == ("ant", "cat")
+    assert indices.tolist() == [1, 0, 1]
+    numbers = {"labels": list(zip(OFFICIAL, [1, 2, 1], strict=True)), "label_names": ["none", "ant", "bee"]}
+    names, indices = labels(find_source(put(tmp_path / "numbers", official(numbers), packed=False)))["class"]
+    assert names == ("ant", "bee")
+    assert indices.tolist() == [0, 1, 0]
+    vectors = {"labels": list(zip(OFFICIAL, [[1, 1], [0, 1], [0, 0]], strict=True)), "label_names": ["glasses", "hat"]}
+    names, values = labels(find_source(put(tmp_path / "vectors", official(vectors), packed=False)))["class"]
+    assert names == ("glasses", "hat")
+    assert values.tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "label_names", "said"),
+    [
+        ([[1, 2], [math.nan, 1], [0, 0]], [], "img00000001.png [NaN, 1]"),
+        ([[1, 2], [0, 1], [-math.inf, 0]], [], "-Infinity"),
+        ([[1, 2], [10**400, 1], [0, 0]], [], "not all finite"),
+        ([[1, 2], [1, 2, 3], [0, 0]], [], "[1.0, 2.0, 3.0]"),
+        ([[1, 2], [3, 4], [0, 0]], ["a"], "1 label_names for labels of 2"),
+        ([[1, 2], [3, 4], [0, 0]], ["a", "a"], "same name twice"),
+        ([[1, 2], [3, 4], [0, 0]], ["a", 3], "no list of names"),
+        ([[1, 2], [3, 4], [0, 0]], ["a", "b:c"], "'b:c'"),
+        ([0, 7, 2], ["a", "b", "c"], "3 label_names for labels of 8"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_named(tmp_path, vectors, label_names, said):
+    table = {"labels": list(zip(OFFICIAL, vectors, strict=True)), "label_names": label_names}
+    source = find_source(put(tmp_path / "data", official(table), packed=False))
+    assert labels(source) == {}
+    assert said in notes(source)
 
 
 def notes(source):
@@ -194,7 +232,7 @@ def test_images_without_a_label_are_counted_and_the_first_is_named(tmp_path, lef
 def test_unusable_images_need_no_label(tmp_path):
     table = {"labels": [[name, 1] for name in OFFICIAL][:2]}
     source = find_source(put(tmp_path / "data", official(table), packed=True))
-    assert source.labels(np.arange(2), np.zeros((2, 0)))["class"][1].tolist() == [1, 1]
+    assert source.labels(np.arange(2), np.zeros((2, 0)))["class"][1].tolist() == [0, 0]
     assert source.label_notes(np.arange(2)) == []
 
 
@@ -213,7 +251,7 @@ def test_unusable_images_need_no_label(tmp_path):
 def test_names_that_can_mean_only_one_image_do(tmp_path, renamed, prefix):
     table = {"labels": [[renamed(name), label] for name, label in OFFICIAL.items()]}
     source = find_source(put(tmp_path / "data", official(table), True, prefix))
-    assert labels(source)["class"][1].tolist() == [6, 2, 6]
+    assert labels(source)["class"][1].tolist() == [1, 0, 1]
     assert notes(source) == ""
 
 

@@ -28,6 +28,9 @@ class Images:
     def classes(self, attribute):
         return self._classes
 
+    def label_kind(self, attribute):
+        return "classes"
+
     def split(self, holdout):
         out = 20 if holdout is None else holdout
         return range(out, len(self.names)), range(out)

@@ -43,6 +43,7 @@ CASES = [
         (PLACES["fade to 16 px"], {"n_critic": 2, "batch_per_device": 4}),
         (PLACES["fade to 16 px"], {"mixed_precision": "bf16", "dtype": torch.float32}),
         (PLACES["16 px"], {"loss": "ns-r1", "labels": True}),
+        (PLACES["fade to 16 px"], {"labels": "vector", "dtype": torch.float32}),
         (PLACES["fade to 16 px"], {"loss": "hinge", "spectral_norm": "both", "equalized": False}),
         (PLACES["fade to 8 px"], {"loss": "wgan-clip", "equalized": False}),
         (PLACES["8 px"], {"loss": "gan", "spectral_norm": "critic"}),

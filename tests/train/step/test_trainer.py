@@ -238,6 +238,8 @@ def test_a_gradient_that_is_not_finite_skips_the_step(monkeypatch, name, left):
         ("progan", "ns-r1", False),
         ("progan", "ns-r1", True),
         ("stylegan", "wgan-gp", True),
+        ("progan", "wgan-gp", "vector"),
+        ("stylegan", "wgan-gp", "vector"),
     ],
 )
 def test_accumulated_gradients_are_those_of_one_pass(architecture, loss, labels, place):

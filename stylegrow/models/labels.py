@@ -1,0 +1,47 @@
+"""What a model's labels are, as its config.json tells: their kind, names and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from progan.config import LabelKind
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The labels of a model.
+
+    Attributes:
+        kind: "none", "classes" or "vector".
+        names: of the classes or of the vector's components; their numbers where they have no names.
+        mean, deviation, least, most: of a vector's components in the training data, [label_dim]; where the model does
+            not tell, 0 and 1, and two deviations around the mean. Empty for other kinds.
+        examples: labels of training images, [label_dim] each, as frequent as there; of classes one each.
+    """
+
+    kind: LabelKind
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    least: tuple[float, ...]
+    most: tuple[float, ...]
+    examples: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> LabelSpace:
+        """That of the model with this config.json, as read_config gives it."""
+        generator, values = config["generator"], config.get("label_values") or {}
+        count = generator["label_dim"]
+        names = tuple(config["classes"]) or tuple(map(str, range(count)))
+        if generator["label_kind"] != "vector":
+            one_hot = tuple(tuple(float(i == k) for i in range(count)) for k in range(count))
+            return cls(generator["label_kind"], names, (), (), (), (), one_hot)
+        mean = tuple(generator["label_mean"] or [0.0] * count)
+        deviation = tuple(generator["label_deviation"] or [1.0] * count)
+        least, most = (
+            tuple(values.get(key) or [m + away * d for m, d in zip(mean, deviation, strict=True)])
+            for key, away in (("min", -2), ("max", 2))
+        )
+        return cls("vector", names, mean, deviation, least, most, tuple(map(tuple, values.get("examples") or [mean])))
