@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from stylegrow.common.text import printable
+from stylegrow.data.request import WHITE, Fit, Request
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,12 @@ class Prepare:
     """A power of two from 4 to 1024. Default: 64 for the embedded faces, else what most images reach, at most 256."""
     channels: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where every image is grey."""
-    fit: Literal["crop", "pad"] = "crop"
-    """Make images square by their centre, or whole with black bars."""
+    fit: Fit = "crop"
+    """Make images square: cut to their centre, whole with bars, or stretched."""
+    pad_color: Annotated[str | None, tyro.conf.arg(metavar="COLOR")] = None
+    """The colour of --fit pad's bars: a name or #rrggbb. Default: that of each image's own border."""
+    background: Annotated[str, tyro.conf.arg(metavar="COLOR")] = WHITE
+    """What shows through where images are transparent."""
     drop_duplicates: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave out images that equal an earlier one."""
     count: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -39,11 +44,12 @@ class Prepare:
     def run(self) -> None:
         """Prepare the data set and print what became of it. Raises DataError."""
         from stylegrow.data import pyramid
-        from stylegrow.data.request import Request
 
         # A shell's background jobs and what job runners start begin with the signal ignored; being sent it stops them.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        request = Request(self.resolution, self.channels, self.fit, self.drop_duplicates)
+        request = Request(
+            self.resolution, self.channels, self.fit, self.drop_duplicates, self.pad_color, self.background
+        )
         dataset, new = pyramid.open_or_prepare(
             self.source, request, count=self.count, cache=self.cache, workers=self.workers
         )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from stylegrow.common.errors import DataError
 from stylegrow.data.dataset import Dataset
+from stylegrow.data.request import WHITE, Fit, Request
 
 __all__ = ["DataError", "Dataset", "open_dataset"]
 
@@ -17,7 +18,9 @@ def open_dataset(
     *,
     resolution: int | None = None,
     channels: Literal["auto", "rgb", "grey"] = "auto",
-    fit: Literal["crop", "pad"] = "crop",
+    fit: Fit = "crop",
+    pad_color: str | None = None,
+    background: str = WHITE,
     drop_duplicates: bool = False,
     count: int | None = None,
     cache: str | os.PathLike[str] | None = None,
@@ -29,15 +32,16 @@ def open_dataset(
     `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, `count` of
     them; "fashion-mnist" is found on this machine or downloaded to the cache. `resolution` defaults to 64 for the
     faces, else to what most images reach, at most 256; `channels` to grey where all images are grey; `cache` to
-    $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU.
+    $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU. Images are cropped to their centre, padded
+    to squares (by `pad_color`, by default that of each image's border) or stretched; `background` shows through where
+    they are transparent.
     One process of the machine prepares, others that ask for the same wait for it. It shows its progress on stderr, also
     where it is `quiet`, which only keeps back what else there is to say (waiting, files that were skipped). Raises
     DataError.
     """
     from stylegrow.data import pyramid
-    from stylegrow.data.request import Request
 
-    request = Request(resolution, channels, fit, drop_duplicates)
+    request = Request(resolution, channels, fit, drop_duplicates, pad_color, background)
     dataset, new = pyramid.open_or_prepare(source, request, count=count, cache=cache, workers=workers, quiet=quiet)
     for line in dataset.report_lines() if new and not quiet else ():
         print(line, file=sys.stderr)

@@ -81,7 +81,7 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def square(image: Image.Image, shape: Shape, black_frame: bool = False) -> SquareImage:
-    """`image` upright, in sRGB, on white where transparent, cropped or padded to the shape. Raises UnusableError.
+    """`image` upright, in sRGB, opaque, made square as the shape says. Raises UnusableError.
 
     Those of 28 px get the frame of two pixels that is customary for MNIST: black, or the colours at their border.
     """
@@ -101,19 +101,17 @@ def _square(image: Image.Image, shape: Shape, black_frame: bool) -> SquareImage:
         ImageOps.exif_transpose(image, in_place=True)
     image, dark = eight_bits(image)
     if size == (28, 28):
-        image, ignored = _finish(image, profile, grey_profile_fits, shape.channels)
+        image, ignored = _finish(image, profile, grey_profile_fits, shape)
         pixels = np.asarray(image)
         sides = ((2, 2), (2, 2), (0, 0))[: pixels.ndim]
         image = Image.fromarray(np.pad(pixels, sides, mode="constant" if black_frame else "edge"))
         if resolution != 32:
             image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
         return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored, dark=dark)
-    resized = _crop(image, resolution) if shape.fit == "crop" else _shrink(image, resolution)
-    final, ignored = _finish(resized, profile, grey_profile_fits, shape.channels)
+    final, ignored = _finish(FITTED[shape.fit](image, resolution), profile, grey_profile_fits, shape)
     if final.size != (resolution, resolution):
-        wide, high = resolution - final.width, resolution - final.height
-        final = ImageOps.expand(final, (wide // 2, high // 2, wide - wide // 2, high - high // 2))
-    side = min(size) if shape.fit == "crop" else max(size)
+        final = _padded(final, shape)
+    side = max(size) if shape.fit == "pad" else min(size)
     return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored, dark=dark)
 
 
@@ -133,17 +131,35 @@ def _shrink(image: Image.Image, resolution: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
 
 
+def _stretch(image: Image.Image, resolution: int) -> Image.Image:
+    return image.resize((resolution, resolution), Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+
+
+FITTED = {"crop": _crop, "pad": _shrink, "stretch": _stretch}
+
+
+def _padded(image: Image.Image, shape: Shape) -> Image.Image:
+    """`image` between bars, of the colour given or the median of those edges of it that they touch."""
+    wide, high = shape.resolution - image.width, shape.resolution - image.height
+    color: str | tuple[int, ...] | None = shape.pad_color
+    if color is None:
+        pixels = _planes(image)
+        edges = pixels[..., [0, -1]] if wide else pixels[:, [0, -1]]
+        color = tuple(np.median(edges, axis=(1, 2)).round().astype(int).tolist())
+    return ImageOps.expand(image, (wide // 2, high // 2, wide - wide // 2, high - high // 2), color)
+
+
 def _finish(
-    image: Image.Image, profile: bytes | None, grey_profile_fits: bool, channels: int
+    image: Image.Image, profile: bytes | None, grey_profile_fits: bool, shape: Shape
 ) -> tuple[Image.Image, bool]:
-    """(`image` in sRGB or grey, opaque, with `channels` planes; whether a profile had to be ignored)."""
+    """(`image` in sRGB or grey, opaque, with the shape's channels; whether a profile had to be ignored)."""
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     image, ignored = _to_srgb(image, profile, grey_profile_fits) if profile else (image, False)
     if alpha is not None:
         image = image.convert("RGB")
         image.putalpha(alpha)
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB"), ignored
+        image = Image.alpha_composite(Image.new("RGBA", image.size, shape.background), image)
+    return image.convert("L" if shape.channels == 1 else "RGB"), ignored
 
 
 def _to_srgb(image: Image.Image, profile: bytes, grey_profile_fits: bool) -> tuple[Image.Image, bool]:

@@ -32,7 +32,7 @@ from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
 from stylegrow.data.levels import LevelWriter, encode, is_array
-from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, Request, Shape
+from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, WHITE, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution, stamp_of
 from stylegrow.data.unusable import UnusableError
@@ -205,6 +205,8 @@ def _open_prepared(path: Path, request: Request, count: int | None) -> Dataset:
         f"--count {count}": count is not None,
         f"--channels {request.channels}": CHANNELS[request.channels] not in (None, own["channels"]),
         f"--fit {request.fit}": request.fit not in ("crop", own["fit"]),
+        f"--pad-color {request.pad_color}": request.pad_color not in (None, own.get("pad_color")),
+        f"--background {request.background}": request.background not in (WHITE, own.get("background")),
         "--drop-duplicates": request.drop_duplicates and not own["drop_duplicates"],
     }
     for option, differs in conflicts.items():

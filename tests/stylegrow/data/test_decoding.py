@@ -21,8 +21,8 @@ from tests.stylegrow.data.image_files import (
 )
 
 
-def made(content: bytes, resolution=8, channels=3, fit="crop"):
-    return square(open_image(io.BytesIO(content)), Shape(resolution, channels, fit))
+def made(content: bytes, resolution=8, channels=3, fit="crop", **colours):
+    return square(open_image(io.BytesIO(content)), Shape(resolution, channels, fit, **colours))
 
 
 def rows(image):
@@ -43,18 +43,38 @@ def test_crop_takes_the_centre(size, box):
     assert not image.enlarged
 
 
-def test_pad_keeps_all_and_adds_black():
-    pixels = noise((8, 4))
-    image = rows(made(encoded(pixels), fit="pad"))
-    assert np.array_equal(image[2:6], pixels)
-    assert not image[:2].any()
-    assert not image[6:].any()
+@pytest.mark.parametrize("size", [(8, 4), (4, 8), (8, 5)])
+def test_pad_keeps_all_between_bars_of_the_borders_colour(size):
+    pixels = noise(size)
+    pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1] = (10, 20, 30), (10, 20, 30), (10, 20, 30), (10, 20, 30)
+    expected = np.full((8, 8, 3), (10, 20, 30), np.uint8)
+    left, top = (8 - size[0]) // 2, (8 - size[1]) // 2
+    expected[top : top + size[1], left : left + size[0]] = pixels
+    assert np.array_equal(rows(made(encoded(pixels), fit="pad")), expected)
 
 
-def test_pad_scales_the_longer_side():
-    image = rows(made(encoded(whole("red", size=(64, 16))), resolution=16, fit="pad"))
-    assert (image[6:10] == (255, 0, 0)).all()
-    assert not image[:6].any()
+def test_pad_takes_the_commonest_colour_of_the_edges_that_bars_touch():
+    pixels = noise((16, 8))
+    pixels[0, 3:], pixels[-1, 2:] = 200, 200
+    image = rows(made(encoded(pixels), resolution=16, fit="pad"))
+    assert (image[:4] == 200).all()
+    assert (image[12:] == 200).all()
+    grey = rows(made(encoded(whole(90, "L", (4, 8))), channels=1, fit="pad"))
+    assert (grey == 90).all()
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(3, (255, 128, 0)), (1, round(0.299 * 255 + 0.587 * 128))])
+def test_pad_by_a_colour(channels, expected):
+    image = rows(made(encoded(whole("red", size=(64, 16))), 16, channels, "pad", pad_color="#ff8000"))
+    assert (image[[0, 5, 10, 15]] == expected).all()
+    assert (image[6:10] == ((255, 0, 0) if channels == 3 else 76)).all()
+
+
+def test_stretch_keeps_all():
+    pixels = noise((2, 2)).repeat(20, 0).repeat(4, 1)
+    image = rows(made(encoded(pixels), fit="stretch")).astype(int)
+    assert np.abs(image[[0, 0, 7, 7], [0, 7, 0, 7]] - pixels[[0, 0, 39, 39], [0, 7, 0, 7]]).max() <= 8
+    assert np.array_equal(rows(made(encoded(noise((8, 8))), fit="stretch")), noise((8, 8)))
 
 
 def test_downscaling_is_close_to_the_average_of_the_area():
@@ -79,7 +99,8 @@ def test_large_jpeg_equals_its_png():
 
 
 @pytest.mark.parametrize(
-    ("size", "fit", "enlarged"), [((7, 40), "crop", True), ((7, 40), "pad", False), ((7, 6), "pad", True)]
+    ("size", "fit", "enlarged"),
+    [((7, 40), "crop", True), ((7, 40), "pad", False), ((7, 6), "pad", True), ((7, 40), "stretch", True)],
 )
 def test_enlarged_images_are_counted(size, fit, enlarged):
     assert made(encoded(noise(size)), fit=fit).enlarged == enlarged
@@ -177,6 +198,15 @@ def test_transparency_is_on_white():
     image = rows(made(encoded(pixels)))
     assert (image[:, :4] == (10, 20, 30)).all()
     assert (image[:, 4:] == 255).all()
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(3, (0, 128, 255)), (1, round(0.587 * 128 + 0.114 * 255))])
+def test_transparency_is_on_the_background(channels, expected):
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, :4, 3] = 255
+    image = rows(made(encoded(pixels), channels=channels, background="#0080ff"))
+    assert not image[:, :4].any()
+    assert (image[:, 4:] == expected).all()
 
 
 def test_hidden_colours_do_not_bleed():

@@ -56,9 +56,11 @@ def test_prepared_once_and_found_again(tmp_path, cache):
 
 def test_settings_have_their_own_folders(tmp_path, cache):
     source = folder_of(tmp_path / "images", 3, (16, 12))
-    requests = [(8,), (4,), (8, "grey"), (8, "auto", "pad"), (8, "auto", "crop", True)]
+    requests = [(8,), (4,), (8, "grey"), (8, "auto", "pad"), (8, "auto", "crop", True), (8, "auto", "stretch")]
+    requests += [(8, "auto", "pad", False, "black"), (8, "auto", "crop", False, None, "black")]
     paths = {prepare(source, cache, *request)[0].path for request in requests}
-    assert len(paths) == 5
+    assert len(paths) == 8
+    assert prepare(source, cache, 8, "auto", "pad", False, "#000", "#fff")[0].path in paths
     assert prepare(source, cache, 8, "rgb")[0].path in paths
 
 
@@ -287,7 +289,10 @@ def test_folder_that_lost_its_description_is_prepared_again(tmp_path, cache):
         ({"resolution": 2048}, "use 1024"),
         ({"resolution": 0}, "use 4"),
         ({"channels": "blue"}, "--channels blue: choose from auto, rgb, grey"),
-        ({"fit": "stretch"}, "--fit stretch: choose from crop, pad"),
+        ({"fit": "fill"}, "--fit fill: choose from crop, pad, stretch"),
+        ({"pad_color": "red"}, "--pad-color #ff0000: is for --fit pad"),
+        ({"pad_color": "reddish", "fit": "pad"}, "--pad-color reddish: give a colour"),
+        ({"background": "#12345678"}, "--background #12345678: give a colour"),
         ({"workers": 0}, "--workers 0"),
     ],
 )
