@@ -97,7 +97,10 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
 
 def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
     """Start serving in the background; returns the address. InputError when the port is in use."""
+    from starlette.middleware import Middleware
+
     from app.web import error_handlers
+    from app.web.discretion import Discretion
     from app.web.gate import Rules
     from app.web.login import Login
 
@@ -134,7 +137,10 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
                 run_history=False,
                 enable_monitoring=False,
                 max_file_size="10mb",
-                app_kwargs={"exception_handlers": error_handlers.HANDLERS},
+                app_kwargs={
+                    "exception_handlers": error_handlers.HANDLERS,
+                    "middleware": [Middleware(Discretion, files=Path(os.environ["GRADIO_TEMP_DIR"]).absolute())],
+                },
                 footer_links=["api"],
                 theme=_theme(),
                 css_paths=[STATIC / "style.css", GAME_STATIC / "game.css"],

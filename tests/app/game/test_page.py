@@ -20,6 +20,7 @@ from PIL import Image
 import stylegan
 from app.game.rules import LETTERS, MODES
 from app.game.wording import KNOWN_LIMIT
+from app.web.discretion import SHOWN
 from stylegrow.models import save_model
 from tests.app.asking import ask
 from tests.small_models import style
@@ -82,7 +83,10 @@ class Player:
         name = api_name.strip("/")
         data = [*data, *named.values()] or (["all"] if name in ("game_stats", "game_reset") else [])
         _, output = streamed(self.app, self.session, number_of(self.app, name), data)
-        found = [one["path"] if isinstance(one, dict) and "path" in one else one for one in output]
+        files = self.app.demo.GRADIO_CACHE
+        found = [
+            one["path"].replace(SHOWN, files) if isinstance(one, dict) and "path" in one else one for one in output
+        ]
         return found if len(found) > 1 else found[0]
 
 

@@ -38,7 +38,7 @@ FILES = {
     "imageslider",
     "multimodaltextbox",
 }
-MISTAKES = ("Traceback", "object has no attribute", "unsupported operand", "upstream Gradio app", "root:x:")
+MISTAKES = ("Traceback", "object has no attribute", "unsupported operand", "upstream Gradio app", "root:x:", " at 0x")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_one_bad_argument_among_good_ones(app, endpoints):
 @pytest.mark.parametrize("data", ["text", [], [None] * 40], ids=str)
 def test_no_arguments_or_other_than_a_list(app, endpoints, data):
     for name in endpoints:
-        assert ask(app.url, name, data)[1]
+        proper(ask(app.url, name, data)[1])
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 5000, b'{"data": NaN}'], ids=str)
