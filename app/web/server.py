@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.web.files import sweep
+from app.web.files import sweep, temporary_folder
 from app.web.hosts import LOOPBACK, hosts_of, on_a_space
 from app.web.models import Models
 from app.web.options import Serve
@@ -210,27 +208,25 @@ def _theme() -> gr.themes.Base:
 
 @contextlib.contextmanager
 def _files() -> Iterator[Path]:
-    """The folder for what is made: nobody else's to read, and gone when the server is."""
+    """The folder for what is made, in which Gradio serves (GRADIO_TEMP_DIR) while the context lasts."""
     given = os.environ.get("GRADIO_TEMP_DIR")
-    folder = Path(given or tempfile.mkdtemp(prefix="stylegrow-"))
-    if given:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     ending = threading.Event()
+    with temporary_folder(given) as folder:
 
-    def sweeping() -> None:
-        every, age = DELETE_CACHE
-        while not ending.wait(every):
-            sweep(folder, age)
+        def sweeping() -> None:
+            every, age = DELETE_CACHE
+            while not ending.wait(every):
+                sweep(folder, age)
 
-    threading.Thread(target=sweeping, daemon=True).start()
-    try:
-        yield folder
-    finally:
-        ending.set()
-        if not given:
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
+        threading.Thread(target=sweeping, daemon=True).start()
+        try:
+            yield folder
+        finally:
+            ending.set()
             del os.environ["GRADIO_TEMP_DIR"]
-            shutil.rmtree(folder, ignore_errors=True)
+            if given is not None:
+                os.environ["GRADIO_TEMP_DIR"] = given
 
 
 def read_auth(options: Serve) -> tuple[str, str] | None:

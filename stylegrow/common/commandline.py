@@ -1,11 +1,15 @@
 """How a command runs: its options are read by tyro, and what goes wrong is one line and an exit status."""
 
+import contextlib
 import difflib
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 
 import tyro
@@ -38,7 +42,8 @@ def run_command(
     """Run a command and return its exit status; errors are lines on stderr, or nothing for a `quiet` process.
 
     The status is what `command` returns (None is 0), 2 for an InputError, 1 for a RunError, an OSError or too little
-    memory, 130 when interrupted, 1 with a traceback for anything else, which is a mistake of ours.
+    memory, 130 when interrupted, 1 with a traceback for anything else, which is a mistake of ours. SIGTERM raises
+    SystemExit with 143, so that what was begun is cleared away.
     """
 
     def fail(message: object, status: int) -> int:
@@ -50,7 +55,8 @@ def run_command(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold what no terminal can show
     try:
-        status = command()
+        with _exit_by_sigterm():
+            status = command()
         print(end="", flush=True)  # so that output that cannot be written is an error here
         return status or 0
     except InputError as error:
@@ -69,6 +75,23 @@ def run_command(
             return fail(f"error: {printable(one_line(error))}", 1)
         traceback.print_exc()
         return 1
+
+
+@contextlib.contextmanager
+def _exit_by_sigterm() -> Iterator[None]:
+    """Has SIGTERM, where it would end the process at once, raise SystemExit."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def parse(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from app.__main__ import main
 from app.web import server
-from app.web.files import new_folder, sweep
+from app.web.files import new_folder, sweep, temporary_folder
 from app.web.gate import Rules
 from app.web.hosts import Hosts
 from app.web.models import NO_MODEL, Models
@@ -133,6 +134,40 @@ def test_files_are_nobody_elses_and_go_with_the_server(started, monkeypatch, cap
     said = capsys.readouterr()
     assert said.out == "Stylegrow is at http://here/ (Ctrl-C stops it)\n"
     assert said.err == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_files_go_when_sigterm_comes(started, monkeypatch, models, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    seen = []
+
+    def end(*arguments):
+        seen.extend(tmp_path.iterdir())
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(server, "launch", end)
+    with pytest.raises(SystemExit) as ended:
+        main(["--model", str(models / "silent"), "--device", "cpu"])
+    assert ended.value.code == 143
+    assert len(seen) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_what_a_kill_has_left_goes_and_nothing_else(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (tmp_path / "stylegrow-app-killed", elsewhere, tmp_path / "stylegrow-app-other", tmp_path / "mine"):
+        folder.mkdir()
+        (folder / "image.png").touch()
+    for folder in (tmp_path / "stylegrow-app-killed", elsewhere, tmp_path / "mine"):
+        (folder / ".held").touch()
+    (tmp_path / "stylegrow-app-link").symlink_to(elsewhere)
+    with temporary_folder(str(tmp_path)) as first, temporary_folder(str(tmp_path)) as second:
+        left = {"elsewhere", "mine", "stylegrow-app-other", "stylegrow-app-link"}
+        assert {path.name for path in tmp_path.iterdir()} == left | {first.name, second.name}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert (elsewhere / "image.png").exists()
 
 
 @pytest.mark.parametrize(
