@@ -82,6 +82,7 @@ def _exit_by_sigterm() -> Iterator[None]:
     """Has SIGTERM, where it would end the process at once, raise SystemExit."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # timeout(1) sends it twice, which must not interrupt the clearing away
         raise SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:

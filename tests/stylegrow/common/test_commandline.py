@@ -1,5 +1,7 @@
 """How commands read their options and end: one line for each mistake, and the exit statuses."""
 
+import os
+import signal
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -91,3 +93,21 @@ def test_our_own_mistakes_are_told_in_full(capsys):
 def test_the_status_is_what_the_command_returns():
     assert run_command(lambda: None) == 0
     assert run_command(lambda: 143) == 143
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_sigterm_lets_a_command_clear_away_also_when_it_comes_twice():
+    cleared = []
+
+    def command():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            cleared.append(True)
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(command)
+    assert ended.value.code == 143
+    assert cleared
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
