@@ -77,6 +77,12 @@ class Models:
         """The sampler of a model, loaded if need be. InputError when there is none, or when it cannot be loaded."""
         return self._loaded(name)[0]
 
+    def growing(self, name: Any) -> Sampler:
+        """The sampler of a model, with its smaller stages in true colours. InputError as from `sampler`."""
+        sampler = self.sampler(name)
+        with self._lock:  # colours that the model does not bring are fitted only once
+            return sampler.growing
+
     def seconds(self, name: Any) -> float | None:
         """How long the model takes for an image, if it is in memory: as measured when it was loaded."""
         with self._lock:

@@ -25,6 +25,7 @@ COMMANDS = {
     "models show": "models.Show",
     "models copy": "models.Copy",
     "models card": "card.Card",
+    "models colours": "models.Colours",
     "models push": "models.Push",
     "models import-official": "models.ImportOfficial",
     "models space": "models.Space",

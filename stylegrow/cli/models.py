@@ -117,6 +117,25 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Colours:
+    """Fit the layers that make images at a model's smaller stages to its final images: growth.safetensors.
+
+    Growth is then shown in true colours without fitting them each time. The final image does not change.
+    """
+
+    model: Model
+
+    def run(self) -> None:
+        """Write them beside the model."""
+        from stylegrow.sampling import true_colours
+        from stylegrow.sampling.sampler import Sampler
+
+        sampler = Sampler(self.model)
+        path = true_colours.write(sampler.folder, sampler.fit_colours(), sampler.weights)
+        print(f"wrote {printable(path)}")
+
+
+@dataclass(frozen=True)
 class Push:
     """Upload a model to the Hugging Face Hub, and make the repository if need be."""
 

@@ -132,10 +132,10 @@ class Growth(VideoOptions):
         if self.seconds is not None:
             raise InputError("--seconds: is for a video of --snapshots; give --seconds-per-stage")
         seconds = _seconds("--seconds-per-stage", self.seconds_per_stage, STAGE_SECONDS, MOST_STAGE_SECONDS)
-        sampler = self.open_sampler()
+        sampler = self.open_sampler().growing
         setting = self.setting(sampler, self.trunc)
         last = setting.resolution or sampler.generator.resolution
-        first = figures.first_stage(sampler, last)
+        first = min(sampler.first_stage, last)
         moments = growth.moments(first, last, setting.alpha, round(seconds * self.fps))
         settings = (replace(setting, resolution=moment.resolution, alpha=moment.alpha) for moment in moments)
         images = (list(sampler.images(seeds, setting)) for setting in settings)

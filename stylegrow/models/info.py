@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.text import printable
 from stylegrow.models.folders import ZOO, find_model, name_of, read_config
 from stylegrow.models.markdown import fact_text
+from stylegrow.models.weights import first_stage
 
 BUNDLED = ("stylegan-toonhead128", "stylegan-toonhead64", "progan-toonhead64")
 
@@ -61,6 +63,11 @@ class ModelInfo:
     def stages(self) -> list[int]:
         """Its resolutions, 4 px first."""
         return stages(self.resolution)
+
+    @cached_property
+    def first_stage(self) -> int:
+        """The smallest stage that was trained. ModelError for weights that cannot be read."""
+        return first_stage(self.folder)
 
     @property
     def labels(self) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping, Set
 from dataclasses import fields
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Storage = Literal["float32", "float16"]
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
+GROWTH = "growth.safetensors"  # how a generator's smaller stages show the colours of the whole
+STAGE_BIAS = re.compile(r"\bto_image\.(\d+)x\1\.bias$")
 LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only fail slowly
 CHECKED = ("label_kind", "label_mean", "label_deviation")  # arguments of which a configuration knows what they may be
 
@@ -58,6 +61,23 @@ def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:
             network = _build(folder / "config.json", config, role).float()
     network.load_state_dict(tensors)
     return network.eval()
+
+
+def first_stage(folder: Path) -> int:
+    """The smallest stage that a model's training has drawn at, which need not have begun at 4 px.
+
+    The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it. 4
+    where no stage is trained. ModelError for weights that cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / WEIGHTS["generator"]
+    try:
+        with safe_open(path, "numpy") as file:
+            biases = {int(m[1]): name for name in file.keys() if (m := STAGE_BIAS.search(name))}  # noqa: SIM118
+            return next((stage for stage in sorted(biases) if file.get_tensor(biases[stage]).any()), 4)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
 
 
 def difference(wanted: Set[str], found: Set[str], kind: str) -> str:

@@ -179,8 +179,8 @@ def noise_parts(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: 
 
 def stages(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
     """The same latents as every stage from the first trained on draws them, alone: a row a seed, a column a stage."""
-    own, first = sampler.generator.resolution, first_stage(sampler, sampler.generator.resolution)
-    sizes = [size for size in resolutions(own) if size >= first]
+    own = sampler.generator.resolution
+    sizes = [size for size in resolutions(own) if size >= sampler.first_stage]
     size = cell_size(sampler, replace(setting, resolution=own), size, len(seeds) * len(sizes))
     columns = [
         [resized(image, size) for image in sampler.images(seeds, replace(setting, resolution=stage, alpha=1.0))]
@@ -188,16 +188,6 @@ def stages(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int |
     ]
     rows = list(zip(*columns, strict=True))
     return labelled_grid(rows, [f"seed {seed}" for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
-
-
-def first_stage(sampler: Sampler, last: int) -> int:
-    """The smallest stage that training has drawn at, which need not have begun at 4 px.
-
-    The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it.
-    """
-    layers = getattr(sampler.generator, "synthesis", sampler.generator).to_image
-    trained = (stage for stage in resolutions(last) if layers[f"{stage}x{stage}"].bias.any())
-    return next(trained, 4)
 
 
 def largest_window(values: np.ndarray, side: int) -> tuple[slice, slice]:

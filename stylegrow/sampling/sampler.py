@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +18,15 @@ from torch import Tensor
 from progan.layers import cache_weights
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.commandline import DtypeName
-from stylegrow.common.errors import InputError
+from stylegrow.common.errors import InputError, ModelError
 from stylegrow.common.images import to_uint8
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import printable
 from stylegrow.models import find_model, load_generator, read_config
 from stylegrow.models.config import stage_reached
 from stylegrow.models.folders import name_of
-from stylegrow.models.weights import WEIGHTS
-from stylegrow.sampling import generation
+from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
+from stylegrow.sampling import generation, true_colours
 from stylegrow.sampling.generation import NoiseMode, Setting, latents, network_inputs, noise_maps
 from stylegrow.sampling.inputs import LARGEST_SEED, shown
 from stylegrow.sampling.paths import Easing, Space, path_length, path_points
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PSI, LARGEST_PSI = 0.7, 10.0
 MOST_CLASSES_NAMED = 50
+REFIT = "write it anew with stylegrow models colours"
 
 
 def sample(
@@ -68,6 +70,7 @@ class Sampler:
     Attributes:
         name: what the model is called; printable.
         architecture: the kind of network.
+        first_stage: the smallest stage that was trained.
         resolution, alpha: the stage that the model has reached: the whole network, unless it was still growing.
         classes: the labels' names; empty for a model without labels, or whose labels have no names.
         credit: of the data, to be kept with the images; may be empty.
@@ -98,6 +101,7 @@ class Sampler:
             self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         stage, self.alpha = stage_reached(config["training"], self.generator.resolution)
         self.resolution = stage or self.generator.resolution
+        self.first_stage = first_stage(self.folder)
         self.batch = batch
         self._on_split: Callable[[int, int], None] = lambda batch, smaller: None
 
@@ -106,6 +110,25 @@ class Sampler:
         copied = copy(self)
         copied._on_split = on_split
         return copied
+
+    @cached_property
+    def growing(self) -> Sampler:
+        """This sampler, whose smaller stages have the colours of the whole; the stage reached stays what it is.
+
+        They are those of growth.safetensors, or are fitted now. ModelError for a file that does not fit the model.
+        """
+        coloured = copy(self)
+        colours = true_colours.read(self.folder, self.weights) or self.fit_colours()
+        try:
+            coloured.generator = true_colours.with_colours(self.generator, colours)
+        except (KeyError, RuntimeError) as error:
+            raise ModelError(f"{self.folder / GROWTH}: does not fit the model; {REFIT}") from error
+        return coloured
+
+    def fit_colours(self) -> true_colours.Colours:
+        """What `growing` shows smaller stages with, computed anew."""
+        setting = Setting(resolution=self.resolution, alpha=self.alpha)
+        return true_colours.fit(self.generator, setting, self.first_stage)
 
     @property
     def styled(self) -> bool:

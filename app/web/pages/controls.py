@@ -131,7 +131,8 @@ def stage_range(card: ModelInfo | None) -> dict[str, Any]:
     """The arguments of `stage` that depend on the model."""
     sizes = card.stages if card else [4 << step for step in range(MOST_STAGES)]
     info = "1 = 4 px, " + (f"2 = 8 px, ... {len(sizes)} = {sizes[-1]} px" if len(sizes) > 2 else "2 = 8 px")
-    return {"minimum": 1, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
+    least = card.stages.index(card.first_stage) + 1 if card else 1
+    return {"minimum": least, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
 
 
 def alpha(context: Context, value: float) -> gr.Slider:
@@ -226,8 +227,12 @@ class Drawing:
         return f"{counted(images, 'image')} in {time.perf_counter() - self.start:.2g} s"
 
 
-def start_drawing(context: Context, model: str, images: int = 1, needs_styles: str = "", **wanted: Any) -> Drawing:
+def start_drawing(
+    context: Context, model: str, images: int = 1, needs_styles: str = "", growing: bool = False, **wanted: Any
+) -> Drawing:
     """A model, ready to draw so many images in a setting; it says so when they do not fit at once.
+
+    With `growing` its smaller stages are in true colours.
 
     What a model does not have is left out of the setting, or with `needs_styles`, which names what is to be drawn, an
     InputError. So is what cannot be set.
@@ -246,7 +251,8 @@ def start_drawing(context: Context, model: str, images: int = 1, needs_styles: s
             )
         warned.append(batch)
 
-    sampler = context.models.sampler(model).with_split_callback(split)
+    sampler = context.models.growing(model) if growing else context.models.sampler(model)
+    sampler = sampler.with_split_callback(split)
     return Drawing(card, sampler, setting(sampler, card, **wanted), context.files, start)
 
 

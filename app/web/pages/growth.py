@@ -18,8 +18,8 @@ def build(context: Context) -> None:
     with gr.Tab("Growth", id=ID):
         gr.Markdown(
             "The network starts small. Whenever it has learnt a size, a block for twice that size is faded in: "
-            "alpha is how far. What turned the smaller sizes into pictures was last trained when they were the newest, "
-            "so their colours are no longer true."
+            "alpha is how far. Smaller sizes are shown in true colours: the layers that make pictures of them, last "
+            "trained when they were the newest, are fitted to what the whole network draws now."
         )
         with controls.row():
             with controls.column(2):
@@ -49,10 +49,10 @@ def build(context: Context) -> None:
 
         The stage that training began with is always shown whole; those before it, which it never drew, are refused.
         """
-        card, sampler = context.models.card(model), context.models.sampler(model)
+        card = context.models.card(model)
         if stage > len(card.stages):
             raise InputError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
-        first, resolution = figures.first_stage(sampler, card.resolution), card.stages[stage - 1]
+        first, resolution = card.first_stage, card.stages[stage - 1]
         if resolution < first:
             least = card.stages.index(first) + 1
             raise InputError(
@@ -62,7 +62,7 @@ def build(context: Context) -> None:
         for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
             share = share if resolution > first else 1.0
             look: dict[str, Any] = {"psi": psi, "label": label, "resolution": resolution, "alpha": share}
-            drawing = controls.start_drawing(context, model, **look)
+            drawing = controls.start_drawing(context, model, growing=True, **look)
             path = drawing.save(drawing.image(seed), f"stage{resolution}-{said[-4:].strip()}", seed=seed)
             shown.append((path, said))
         newest = f"the newest block {alpha:.0%} in" if resolution > first else "the first that was trained"
@@ -71,10 +71,10 @@ def build(context: Context) -> None:
 
     def stages(seeds: list[int], psi: float, label: str | None, model: str) -> tuple[str, dict[str, Any]]:
         """A figure of the same latents as every trained stage draws them: a row a seed, a column a stage."""
-        drawing = controls.start_drawing(context, model, psi=psi, label=label)
+        drawing = controls.start_drawing(context, model, growing=True, psi=psi, label=label)
         card, figure = drawing.card, figures.stages(drawing.sampler, seeds, drawing.setting)
         path = drawing.save(figure.image, "stages", seeds=seeds)
-        first = figures.first_stage(drawing.sampler, card.resolution)
+        first = card.first_stage
         alt = f"Seeds {', '.join(map(str, seeds))} from {first} to {card.resolution} px, model {card.name}"
         count = len(seeds) * len(card.stages[card.stages.index(first) :])
         return path, controls.report(f"Drew {drawing.took(count)}.", "#ladder img", [alt])
@@ -85,8 +85,8 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
             return [gr.skip()] * 3
-        first = card.stages.index(figures.first_stage(context.models.sampler(model), card.resolution)) + 1
-        shown, said = fade_in(seed, min(max(stage, first), len(card.stages)), alpha, psi, label, model)
+        least = card.stages.index(card.first_stage) + 1
+        shown, said = fade_in(seed, min(max(stage, least), len(card.stages)), alpha, psi, label, model)
         return [shown, stages(seeds, psi, label, model)[0], said]
 
     then, look = controls.say(ID), [psi, label, context.model]

@@ -186,23 +186,23 @@ def test_growth_shows_before_now_and_after(client, sampler):
     gallery, _ = call(client, "fade_in", alpha=0.25)
     assert [one["caption"] for one in gallery] == ["before", "alpha 0.25", "after"]
     for one, alpha in zip(gallery, (0, 0.25, 1), strict=True):
-        assert close(drawn(one["image"]), next(style.images([0], style.setting(resolution=16, alpha=alpha))))
+        setting = style.setting(resolution=16, alpha=alpha)
+        assert close(drawn(one["image"]), next(style.growing.images([0], setting)))
 
 
 @pytest.fixture
 def from_8_px(app):
-    """The network of "style" as training from 8 px on leaves it."""
-    bias = app.models.sampler("style").generator.synthesis.to_image["4x4"].bias.data
-    before = bias.clone()
-    bias.zero_()
+    """ "style", as a model that was trained from 8 px on."""
+    card, sampler = app.models.card("style"), app.models.sampler("style")
+    vars(card)["first_stage"] = sampler.first_stage = sampler.growing.first_stage = 8
     yield
-    bias.copy_(before)
+    vars(card)["first_stage"] = sampler.first_stage = sampler.growing.first_stage = 4
 
 
 def test_growth_leaves_out_the_stages_before_training_began(app, client, from_8_px):
     style = app.models.sampler("style")
     path, said = call(client, "stages")
-    figure = figures.stages(style, [0], style.setting())
+    figure = figures.stages(style.growing, [0], style.setting())
     assert len(figure.lefts) == 4
     assert close(drawn(path), np.asarray(figure.image))
     assert said["alts"][0][1].startswith("Seeds 0 from 8 to 64 px")
@@ -210,7 +210,7 @@ def test_growth_leaves_out_the_stages_before_training_began(app, client, from_8_
     said = refused(app, "fade_in", stage=1)
     assert 'Training of "style" began at 8 px, which is stage 2; choose that or more.' in said
     gallery, said = call(client, "fade_in", stage=2)
-    whole = next(style.images([0], style.setting(resolution=8, alpha=1.0)))
+    whole = next(style.growing.images([0], style.setting(resolution=8, alpha=1.0)))
     assert all(close(drawn(one["image"]), whole) for one in gallery)
     assert said["message"].startswith("8 by 8 px, the first that was trained")
     gallery, _ = call(client, "fade_in", stage=3, alpha=0.25)

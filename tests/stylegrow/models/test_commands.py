@@ -184,7 +184,8 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(models, capsys, fake_hub):
     (models / "zoo" / "faces" / "notes.txt").write_text("mine")
     (models / "zoo" / "faces" / "grid.png").write_text("picture")
     out = said(capsys, "push", "faces", "me/faces", "--dry-run")
-    assert [line.split()[-1] for line in out.splitlines()[:-1]] == [*folders.FILES, "grid.png"]
+    wanted = ["config.json", "model.safetensors", "discriminator.safetensors", "README.md", "grid.png"]
+    assert [line.split()[-1] for line in out.splitlines()[:-1]] == wanted
     assert "me/faces" in out
     assert fake_hub.calls == []
 
