@@ -21,6 +21,11 @@ def checked(options: Options, architecture: str) -> Options:
             raise InputError(f"{flag(name)}: belongs to train/{about.only}.py; leave it out")
         if about.loss not in (None, loss) and knows_loss and value != getattr(Options, name):
             raise InputError(f"{as_given(name, value)}: belongs to --loss {about.loss}, not to {loss}; leave it out")
+    if options.processes is not None and not options.dry_run:
+        raise InputError(
+            f"--processes {options.processes}: is for --dry-run; add that, or start them with "
+            f"torchrun --nproc-per-node {options.processes}"
+        )
     metric_names(options)
     given: dict[str, Any] = {"out": options.out} | options.given
     return options.but(**{name: ABOUT[name].keep(v) if isinstance(v, str) else v for name, v in given.items()})

@@ -13,6 +13,7 @@ from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared
 from stylegrow.models import read_config
 from train.config.options import Options
+from train.config.presets import GPU_FACES
 
 if TYPE_CHECKING:
     from train.config.run_config import RunConfig
@@ -20,16 +21,23 @@ if TYPE_CHECKING:
 EXAMPLES = 100  # of label vectors, which a model keeps to draw from
 
 
-def open_data(options: Options, stored: RunConfig | None, quiet: bool) -> Dataset:
-    """The data set of these options; that of a resumed run as it was prepared, where it is still there."""
+def open_data(options: Options, stored: RunConfig | None, quiet: bool, on_gpu: bool = False) -> Dataset:
+    """The data set of these options; that of a resumed run as it was prepared, where it is still there.
+
+    The embedded faces have 64 px where no resolution is given, and more `on_gpu`.
+    """
     if stored is not None and is_prepared(Path(stored.data["prepared"])):
         return open_dataset(stored.data["prepared"], resolution=options.resolution, quiet=quiet)
     resolution = options.resolution
     if options.init_from and resolution is None:
         resolution = read_config(options.init_from)["generator"]["resolution"]
-    dataset = open_dataset(
-        options.data, resolution=resolution, cache=options.cache, workers=options.workers, quiet=quiet
-    )
+    if options.data is None and resolution is None and on_gpu:
+        resolution = GPU_FACES
+    planned = resolution if options.data is None and options.processes is not None else None
+    size = None if planned else resolution
+    dataset = open_dataset(options.data, resolution=size, cache=options.cache, workers=options.workers, quiet=quiet)
+    if planned:
+        dataset.resolution = planned  # for which no face need be drawn
     if stored is not None and dataset.path.name != Path(stored.data["prepared"]).name:
         raise InputError(
             f"--resume: the pictures in {dataset.source} have changed since the run began; start a new run"

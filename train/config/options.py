@@ -53,7 +53,8 @@ class Options(StepConfig):
     )
     resolution: int | None = option(
         None,
-        "full resolution, a power of two (default: 64 for the embedded faces, else what most images have, to 256)",
+        "full resolution, a power of two (default: 64 for the embedded faces, 256 on a GPU; else what most images "
+        "have, to 256)",
         POWER_OF_2,
     )
     start_resolution: int = option(4, "resolution to start growing from", POWER_OF_2)
@@ -139,6 +140,12 @@ class Options(StepConfig):
         "none", "also log to this tracker, through accelerate", resumable=True
     )
     dry_run: bool = option(False, "check the data, print what the run would do, and stop", resumable=True)
+    processes: int | None = option(
+        None,
+        "with --dry-run: what it would do on so many GPUs, as the one that is here or of 80 GB",
+        COUNT,
+        resumable=True,
+    )
 
     def __new__(cls, **given: Any) -> "Options":
         """Remember which options were given, since an instance holds a value for each; None is not given."""

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.errors import InputError
+from stylegrow.common.text import counted
 from train.config.fields import as_given
+from train.config.memory import room
 from train.config.options import Options
 from train.config.schedule import Schedule, resolutions, to_images
+from train.step.config import PrecisionName
 
 if TYPE_CHECKING:
     from stylegrow.data import Dataset
@@ -22,7 +25,7 @@ class Preset:
 
     `batch`, a total over all processes, and `lr` hold at the resolutions that `batch_at` and `lr_at` do not name. The
     rates are for networks with or without the equalized learning rate, as `equalized_lr` says; WGAN-GP trains with
-    `wgan_gp_lr` at most.
+    `wgan_gp_lr` at most. `reason` is why the preset was chosen where none was named.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Preset:
     wgan_gp_lr: float = math.inf
     mbstd_group: int = 4
     equalized_lr: bool = True
+    reason: str = ""
 
     def under(self, options: Options) -> Options:
         """The given options, and this preset's where none is given."""
@@ -132,13 +136,48 @@ def preset(architecture: str, name: str) -> Preset:
     return presets[name]
 
 
-def choose_preset(architecture: str, options: Options, dataset: Dataset, processes: int) -> Preset:
-    """The preset asked for, or that of the embedded faces, of small images, or of so many processes."""
+def choose_preset(
+    architecture: str,
+    options: Options,
+    dataset: Dataset,
+    processes: int,
+    precision: PrecisionName = "no",
+    gpu: float | None = None,
+) -> Preset:
+    """The preset asked for, or that of the embedded faces, of small images, or of so many processes.
+
+    `gpu` is the memory in gigabytes of the GPU that each process has, None on other devices.
+    """
+    if options.preset:
+        return preset(architecture, options.preset)
+    of_gpu, on_gpu = ("", "") if gpu is None else ("-gpu", " on a GPU")
     if dataset.name == "toonhead":
-        default = "toonhead"
+        name, reason = f"toonhead{of_gpu}", f"the embedded faces{on_gpu}"
+    elif dataset.resolution <= 64:
+        name, reason = f"small{of_gpu}", f"images of at most 64 px{on_gpu}"
+    elif gpu is None or options.batch:
+        name, reason = preset_for(architecture, processes), "the official one by the number of processes"
     else:
-        default = "small" if dataset.resolution <= 64 else preset_for(architecture, processes)
-    return preset(architecture, options.preset or default)
+        name = preset_with_room(architecture, options, dataset.resolution, processes, precision, gpu)
+        reason = f"the largest official batches that {counted(processes, 'GPU')} of {gpu:.0f} GB can hold"
+    return replace(preset(architecture, name), reason=reason)
+
+
+def preset_with_room(
+    architecture: str, options: Options, resolution: int, processes: int, precision: PrecisionName, gpu: float
+) -> str:
+    """Name of the official preset with the largest batches that so many GPUs of `gpu` GB take at once, with its rates.
+
+    At least the one for that many.
+    """
+    name = preset_for(architecture, processes)
+    for count in OFFICIAL_BATCHES:
+        larger = preset_for(architecture, max(count, processes))
+        asked = preset(architecture, larger).under(options)
+        batches = preset(architecture, larger).schedule(resolution).batch
+        if all(b // processes <= room(architecture, asked, r, precision, gpu) for r, b in batches.items()):
+            name = larger
+    return name
 
 
 def preset_for(architecture: str, processes: int) -> str:
@@ -162,6 +201,10 @@ PROGAN_LR: Mapping[int, Mapping[int, float]] = {
     8: {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
 }
 STYLEGAN_LR = PROGAN_LR[8]  # with any number of GPUs
+# What fits one GPU, where steps of few pixels would leave it idle: of the embedded faces and of small images.
+GPU_BATCHES: Mapping[int, int] = {4: 64, 8: 64, 16: 64}
+GPU_BATCH = 32
+GPU_FACES = 256  # the embedded faces' resolution there
 WGAN_LR = 0.00005  # Arjovsky et al. 2017, algorithm 1
 SNGAN_LR = 0.0002  # Miyato et al. 2018, setting C of table 1 and all of section 4.2
 
@@ -250,6 +293,13 @@ STYLEGAN = named(
 )
 
 
+def for_gpus(presets: Mapping[str, Preset], **styles: Any) -> Iterator[Preset]:
+    """The presets of the embedded faces, which `styles` are options of, and of small images for a GPU."""
+    faces = Options(kimg=900, stable_kimg=40, fade_kimg=40, fmap_base=4096, fmap_max=128, ema_kimg=5, **styles)
+    for own, options in ((presets["toonhead"], faces), (presets["small"], Options())):
+        yield own.but(options, name=f"{own.name}-gpu", batch=GPU_BATCH, batch_at=GPU_BATCHES)
+
+
 def papers(small: Preset) -> Iterator[Preset]:
     """The objectives as in their papers: loss, learning rate, Adam and critic steps, without growing.
 
@@ -265,6 +315,6 @@ def papers(small: Preset) -> Iterator[Preset]:
     yield base.but(Options(loss="hinge", spectral_norm="critic", betas=(0.5, 0.999)), name="sngan", lr=SNGAN_LR)
 
 
-PROGAN |= named(papers(PROGAN["small"]))
-STYLEGAN |= named(papers(STYLEGAN["small"]))
+PROGAN |= named([*for_gpus(PROGAN), *papers(PROGAN["small"])])
+STYLEGAN |= named([*for_gpus(STYLEGAN, blur="yes", mixing=0.5), *papers(STYLEGAN["small"])])
 PRESETS: Mapping[str, Mapping[str, Preset]] = {"progan": PROGAN, "stylegan": STYLEGAN}

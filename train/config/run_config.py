@@ -15,6 +15,7 @@ from stylegrow.data import Dataset
 from train.config.checks import checked
 from train.config.data import facts_of, label_arguments
 from train.config.init_from import model_for, options_of, stage_of
+from train.config.memory import room
 from train.config.options import ABOUT, Options
 from train.config.presets import Preset, choose_preset
 from train.config.schedule import Schedule, to_images
@@ -68,6 +69,23 @@ class RunConfig:
     def at_once(self, resolution: int) -> int:
         """How many of them it takes at once."""
         return part_size(self.share(resolution), self.discriminator, self.options.batch_per_device)
+
+    def within(self, gpu: float) -> RunConfig:
+        """The same, with batches in parts where a GPU of so many gigabytes has no room for a process's share at once.
+
+        One --batch-per-device holds for all stages, and one that is given stays.
+        """
+        if self.options.batch_per_device is not None:
+            return self
+        most = []
+        for r in self.schedule.batch:
+            sizes = part_sizes(self.share(r), self.discriminator)
+            space = room(self.architecture, self.options, r, self.options.mixed_precision, gpu)
+            fitting = max([size for size in sizes if size <= space], default=sizes[0])
+            if fitting < self.share(r):
+                most.append(fitting)
+        options = self.options.but(batch_per_device=max(min(most), self.least_at_once) if most else None)
+        return replace(self, options=options)
 
     @property
     def least_at_once(self) -> int:
@@ -123,10 +141,18 @@ class RunConfig:
 
 
 def make_run_config(
-    architecture: str, asked: Options, dataset: Dataset, processes: int, precision: PrecisionName
+    architecture: str,
+    asked: Options,
+    dataset: Dataset,
+    processes: int,
+    precision: PrecisionName,
+    gpu: float | None = None,
 ) -> RunConfig:
-    """Fill the gaps of what is asked for from preset, data and --init-from's model. InputError if they clash."""
-    chosen = choose_preset(architecture, asked, dataset, processes).for_objective(asked)
+    """Fill the gaps of what is asked for from preset, data and --init-from's model. InputError if they clash.
+
+    `gpu` is the memory in gigabytes of the GPU that each process has, None on other devices.
+    """
+    chosen = choose_preset(architecture, asked, dataset, processes, precision, gpu).for_objective(asked)
     facts = facts_of(dataset, asked)
     arguments = {
         "resolution": dataset.resolution,
@@ -150,7 +176,8 @@ def make_run_config(
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
-    return RunConfig(architecture, options, schedule, generator, discriminator, facts, processes).checked()
+    config = RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
+    return (config if gpu is None else config.within(gpu)).checked()
 
 
 def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:

@@ -20,6 +20,11 @@ def use_cpu() -> bool:
     return not (torch.cuda.is_available() or (torch.backends.mps.is_available() and not several))
 
 
+def gpu_memory(device: torch.device) -> float | None:
+    """A CUDA device's memory in gigabytes; None of other devices."""
+    return torch.cuda.get_device_properties(device).total_memory / 1e9 if device.type == "cuda" else None
+
+
 def fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32 here: GPUs from Ampere on, processors with AVX-512 bf16 or AMX."""
     if device.type == "cuda":

@@ -9,7 +9,7 @@ from stylegrow.data import Dataset
 from stylegrow.models.markdown import fact_text
 from train.config.fields import flag, shown
 from train.config.run_config import RunConfig
-from train.config.schedule import Schedule, to_images
+from train.config.schedule import to_images
 from train.distributed.launcher import Launcher, lost_processes
 from train.run import estimates
 from train.step.parts import part_sizes
@@ -42,13 +42,16 @@ def description(config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def schedule_table(schedule: Schedule, kimg: float) -> str:
-    """The phases of a run."""
-    rows = [["from kimg", "to kimg", "resolution", "", "batch", "lr", "steps"]]
-    for row in schedule.phases(kimg):
+def schedule_table(config: RunConfig) -> str:
+    """The phases of a run. Where a process takes its share of a batch in parts, their number stands beside it."""
+    rows = [["from kimg", "to kimg", "resolution", "", "batch", "a process", "lr", "steps"]]
+    for row in config.schedule.phases(config.images / 1000):
         growth = "fade in" if row.fading else "stable"
+        size = config.at_once(row.resolution)
+        parts = config.share(row.resolution) // size
+        share = str(size) if parts == 1 else f"{parts} x {size}"
         cells = [f"{row.start_kimg:g}", f"{row.end_kimg:g}", str(row.resolution), growth]
-        rows.append([*cells, str(row.batch), f"{row.lr:g}", str(row.iterations)])
+        rows.append([*cells, str(row.batch), share, f"{row.lr:g}", str(row.iterations)])
     return "\n".join(text_table(rows, ">"))
 
 
@@ -78,17 +81,18 @@ def notes_on(config: RunConfig, dataset: Dataset, launcher: Launcher | None) -> 
         )
 
 
-def show_plan(config: RunConfig, said: list[str], device: torch.device) -> None:
-    """Print what a run would do, for --dry-run."""
+def show_plan(config: RunConfig, said: list[str], gpu: float | None) -> None:
+    """Print what a run would do, for --dry-run, on GPUs of so many gigabytes or on other devices."""
     with torch.device("meta"):
         generator, discriminator = config.build()
     print("\n".join(said))
     for name, value in config.option_values().items():
         print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
-    print(schedule_table(config.schedule, config.images / 1000))
+    print(schedule_table(config))
     print(f"generator {estimates.parameters(generator):,} parameters, critic {estimates.parameters(discriminator):,}")
     memory = estimates.memory(config)
     print(
         f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['networks']:.2f} networks, "
-        f"{memory['activations']:.2f} activations at {config.options.resolution} px), on {device}"
+        f"{memory['activations']:.2f} activations at {config.options.resolution} px)"
+        + (f" of a GPU's {gpu:.0f}" if gpu else "")
     )

@@ -6,19 +6,14 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from progan.config import stages
-from stylegrow.architectures import ARCHITECTURES
+from train.config.memory import activations
 from train.config.run_config import RunConfig
 from train.config.schedule import Schedule
 from train.step.parts import part_sizes
 
-# What a step holds at its peak beside the networks' state, fitted to real steps on a CPU from 32 to 256 px, wide and
-# narrow, in both precisions: so many times all weights, as scaled, cast and upscaled for each evaluation, and so many
-# times the outputs of one evaluation of both networks, before and after each nonlinearity. A critic step holds those of
-# reals, fakes and interpolates, and the gradient penalty's own. Fitted to ProGAN; StyleGAN's steps take 0.75 to 1.2
-# times as much.
+# All weights, as scaled, cast and upscaled for each evaluation of a step; fitted to real steps on a CPU, as
+# activations are.
 WEIGHT_COPIES = 4.5
-EVALUATIONS = 2.4
 
 
 def seconds_per_image(
@@ -71,14 +66,13 @@ def memory(config: RunConfig) -> dict[str, float]:
     """A process's memory at the last stage, estimated in gigabytes: the networks with their state, and activations."""
     with torch.device("meta"):
         generator, discriminator = config.build()
-    r, width = config.schedule.resolution, 2 if config.options.mixed_precision == "bf16" else 4
+    r, precision = config.schedule.resolution, config.options.mixed_precision
     # Weights, gradients and two moments of both networks, and the averaged generator, in float32.
     state = 4 * (5 * parameters(generator) + 4 * parameters(discriminator))
-    copies = WEIGHT_COPIES * (parameters(generator) + parameters(discriminator)) * width
-    at_once = config.at_once(r)
+    copies = WEIGHT_COPIES * (parameters(generator) + parameters(discriminator)) * (2 if precision == "bf16" else 4)
     return {
         "networks": (state + copies) / 1e9,
-        "activations": EVALUATIONS * outputs(config, r) * at_once * width / 1e9,
+        "activations": config.at_once(r) * activations(config.architecture, config.options, r, precision),
     }
 
 
@@ -89,9 +83,3 @@ def less_memory(config: RunConfig, resolution: int) -> str:
     if not smaller:
         return "start a run with a lower --batch, --fmap-base or --resolution"
     return f"continue with --resume --batch-per-device {smaller[-1]}"
-
-
-def outputs(config: RunConfig, resolution: int) -> int:
-    """How many numbers the layers of both networks put out for one image of this resolution, to a few percent."""
-    each = 14 if ARCHITECTURES[config.architecture].has_styles else 10
-    return each * sum(r * r * config.generator.feature_maps(r) for r in stages(resolution))

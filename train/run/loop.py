@@ -12,6 +12,7 @@ from torch import Tensor
 from stylegrow.common.errors import RunError
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import duration
+from train.config import memory
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage, to_images
 from train.distributed.processes import Processes
@@ -61,7 +62,7 @@ class Loop:
         self.reporter.say(
             f"{self.folder}: from {self.trainer.images / 1000:g} kimg; Ctrl-C stops it, --resume continues it"
         )
-        self.reporter.say(schedule_table(self.config.schedule, self.config.images / 1000))
+        self.reporter.say(schedule_table(self.config))
         self.reporter.say(LEGEND)
         start_trackers(self.processes.accelerator, self.config, self.folder)
 
@@ -172,7 +173,8 @@ class Loop:
     def seconds_left(self) -> float:
         """The estimate for the rest of the run."""
         config, images = self.config, self.trainer.images
-        outputs = {r: estimates.outputs(config, r) for r in config.schedule.batch}
+        width = config.options.fmap_base, config.options.fmap_max
+        outputs = {r: memory.outputs(config.architecture, *width, r) for r in config.schedule.batch}
         seconds = estimates.seconds_per_image(self.seconds, config.schedule, outputs)
         left = estimates.seconds_left(config.schedule, images, config.images, seconds)
         return left + self.evaluation.seconds_left(images)

@@ -40,7 +40,9 @@ def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunCo
                 f"--resume: the run's batch of {batch} at {resolution} px cannot be shared by {processes} processes; "
                 f"start as many as divide it (it was started with {stored.processes})"
             )
-    options = with_metrics(options.but(out=stored.options.out, resume=None, dry_run=None), stored.data["pictures"])
+    options = with_metrics(
+        options.but(out=stored.options.out, resume=None, dry_run=None, processes=None), stored.data["pictures"]
+    )
     schedule = with_decay(stored.schedule, options)
     return replace(stored, options=options, schedule=schedule, processes=processes).checked()
 

@@ -13,9 +13,9 @@ from stylegrow.data import Dataset
 from train.config.data import check_data, open_data
 from train.config.init_from import model_for, options_of
 from train.config.options import Options
-from train.config.presets import choose_preset
+from train.config.presets import choose_preset, preset
 from train.config.run_config import RunConfig, make_run_config
-from train.distributed.devices import fast_bf16
+from train.distributed.devices import fast_bf16, gpu_memory
 from train.distributed.launcher import launched_precision
 from train.distributed.processes import Processes
 from train.run import checkpoints, folders, provenance
@@ -34,6 +34,8 @@ from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
 
+PLANNED_GPU = 80.0  # GB, of a plan for GPUs where there is none
+
 
 def run(architecture: str, options: Options) -> tuple[Path | None, int]:
     """Train as the checked options say; returns the run's folder, None after a dry run, and the exit status.
@@ -51,11 +53,16 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
         else:
             processes.on_main(lambda: folders.check_writable(options.out))
         check_tracker(options.log_with)
-        dataset = processes.machine_by_machine(lambda: open_data(options, stored, quiet=not processes.is_main))
-        config, said = processes.on_main(lambda: decide(architecture, options, stored, dataset, processes, command))
+        count, gpu = planned(options, processes)
+        dataset = processes.machine_by_machine(
+            lambda: open_data(options, stored, quiet=not processes.is_main, on_gpu=gpu is not None)
+        )
+        config, said = processes.on_main(
+            lambda: decide(architecture, options, stored, dataset, processes, command, count, gpu)
+        )
         processes.together(lambda: check_data(config, dataset))
         if options.dry_run:
-            processes.on_main(lambda: show_plan(config, said, processes.device))
+            processes.on_main(lambda: show_plan(config, said, gpu))
             return None, 0
         folder = processes.on_main(lambda: folder or create_run(config))
         with ExitStack() as held:
@@ -67,6 +74,12 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
             return folder, train(config, folder, dataset, processes, reporter, resumed=stored is not None)
 
 
+def planned(options: Options, processes: Processes) -> tuple[int, float | None]:
+    """How many processes the run is for, and the memory in gigabytes of each one's GPU; None on other devices."""
+    gpu = gpu_memory(processes.device)
+    return (processes.count, gpu) if options.processes is None else (options.processes, gpu or PLANNED_GPU)
+
+
 def decide(
     architecture: str,
     options: Options,
@@ -74,19 +87,28 @@ def decide(
     dataset: Dataset,
     processes: Processes,
     command: str,
+    count: int,
+    gpu: float | None,
 ) -> tuple[RunConfig, list[str]]:
     """The configuration, which is the main process's for all of them, and what there is to say about it."""
-    precision, notes = choose_precision(architecture, options, dataset, processes)
+    fast = fast_bf16(processes.device) or options.processes is not None
+    precision, notes = choose_precision(architecture, options, processes.device, fast)
     changes = []
     if stored is None:
-        config = make_run_config(architecture, options, dataset, processes.count, precision)
+        config = make_run_config(architecture, options, dataset, count, precision, gpu)
         config = replace(config, command=command)
         by_model = options_of(model_for(architecture, options), options, dataset.resolution)
-        preset = choose_preset(architecture, options, dataset, processes.count)
-        changes = preset.changes(options.but(**by_model | options.given), dataset.resolution)
+        chosen = choose_preset(architecture, options, dataset, count, precision, gpu)
+        changes = chosen.changes(options.but(**by_model | options.given), dataset.resolution)
+        if chosen.reason:
+            changes.insert(0, f"preset {chosen.name}: {chosen.reason}")
+        if config.options.batch_per_device != options.batch_per_device:
+            changes.append(
+                f"--batch-per-device {config.options.batch_per_device}: a GPU of {gpu:.0f} GB has no room for more"
+            )
         notes += notes_on_model(config)
     else:
-        config = resumed_config(stored, options.but(mixed_precision=precision), processes.count)
+        config = resumed_config(stored, options.but(mixed_precision=precision), count)
         notes += differences(stored, config)
     machine = provenance.hardware(processes.device, processes.count)
     config = replace(config, hardware=tuple(dict.fromkeys([*config.hardware, machine])))
@@ -96,15 +118,15 @@ def decide(
 
 
 def choose_precision(
-    architecture: str, options: Options, dataset: Dataset, processes: Processes
+    architecture: str, options: Options, device: torch.device, fast: bool
 ) -> tuple[PrecisionName, list[str]]:
-    """The precision to train in, and what there is to say about it."""
+    """The precision to train in, where bf16 is `fast` or not, and what there is to say about it."""
     asked = options.given.get("mixed_precision")
-    if processes.device.type == "mps":
+    if device.type == "mps" and options.processes is None:
         return "no", ["Apple's GPU trains in float32"] if asked == "bf16" else []
-    if asked is None and fast_bf16(processes.device):
-        preset = choose_preset(architecture, options, dataset, processes.count)
-        asked = preset.options.given.get("mixed_precision", "bf16")
+    if asked is None and fast:
+        # No preset that is chosen where none is named has a precision of its own.
+        asked = preset(architecture, options.preset or "small").options.given.get("mixed_precision", "bf16")
     return asked or "no", []
 
 

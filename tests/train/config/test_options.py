@@ -26,7 +26,7 @@ NAMES = """
     --mixing --seed
     --cuda-graphs --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with
-    --dry-run
+    --dry-run --processes
 """
 
 

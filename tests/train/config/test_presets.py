@@ -165,6 +165,19 @@ def test_the_embedded_faces_have_a_stylegan_of_their_own():
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (1024, 128, 128)
 
 
+@pytest.mark.parametrize(("architecture", "start"), [("progan", 4), ("stylegan", 8)])
+def test_and_on_a_gpu_one_to_256_px(architecture, start):
+    found = preset(architecture, "toonhead-gpu")
+    options, schedule = found.options, found.schedule(256)
+    assert list(schedule.batch.values()) == [64] * (3 if start == 4 else 2) + [32] * 4
+    assert (schedule.start_resolution, schedule.stable_kimg, schedule.fade_kimg) == (start, 40, 40)
+    assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (900, 5, 4)
+    assert (options.fmap_base, options.fmap_max, options.z_dim) == (4096, 128, 128)
+    assert set(schedule.lr.values()) == set(preset(architecture, "toonhead").schedule(64).lr.values())
+    styles = {"blur": "yes", "mixing": 0.5} if architecture == "stylegan" else {}
+    assert {name: options.given[name] for name in ("blur", "mixing") if name in options.given} == styles
+
+
 @pytest.mark.parametrize("resolution", resolutions(4, 1024))
 @pytest.mark.parametrize(("architecture", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
 def test_every_preset_reaches_every_resolution(architecture, name, resolution):

@@ -11,6 +11,7 @@ import progan
 import stylegan
 from progan.layers import Blur
 from stylegrow.common.errors import InputError
+from train.config.memory import room
 from train.config.options import Options
 from train.config.run_config import RunConfig, make_run_config
 
@@ -36,8 +37,8 @@ class Images:
         return range(out, len(self.names)), range(out)
 
 
-def config_for(images=None, processes=1, precision="no", architecture="progan", **options):
-    return make_run_config(architecture, Options(**options), images or Images(), processes, precision)
+def config_for(images=None, processes=1, precision="no", architecture="progan", gpu=None, **options):
+    return make_run_config(architecture, Options(**options), images or Images(), processes, precision, gpu)
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,49 @@ def test_the_preset_is_that_of_the_data_or_the_processes(images, processes, pres
     assert config_for(images, processes).options.preset == preset
 
 
+@pytest.mark.parametrize(
+    ("images", "processes", "gpu", "preset"),
+    [
+        (Images(256, name="toonhead"), 1, 16.0, "toonhead-gpu"),
+        (Images(64), 8, 16.0, "small-gpu"),
+        # By formula an image of 256 px takes 0.4 GB in bf16, one of 1024 px 1.6 GB.
+        (Images(256), 1, 12.0, "v2-4gpus"),
+        (Images(256), 1, 80.0, "v2-8gpus"),
+        (Images(1024), 1, 8.0, "v2-1gpu"),
+        (Images(1024), 1, 24.0, "v2-2gpus"),
+        (Images(1024), 1, 40.0, "v2-4gpus"),
+        (Images(1024), 2, 40.0, "v2-8gpus"),
+        (Images(1024), 4, 8.0, "v2-4gpus"),
+    ],
+)
+def test_on_gpus_it_is_that_of_their_memory(images, processes, gpu, preset):
+    config = config_for(images, processes, "bf16", gpu=gpu)
+    assert config.options.preset == preset
+    assert config.options.batch_per_device is None
+
+
+def test_a_batch_that_is_given_says_nothing_about_rates():
+    config = config_for(Images(1024), 1, "bf16", gpu=80.0, batch=8)
+    assert (config.options.preset, config.schedule.lr[1024]) == ("v2-1gpu", 0.0015)
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_batches_without_room_are_accumulated(architecture):
+    config = config_for(Images(1024), 2, "bf16", architecture, gpu=40.0, batch=64)
+    size = config.options.batch_per_device
+    assert size in (8, 16)  # of 32, in the critic's groups of 4
+    assert size <= room(architecture, config.options, 1024, "bf16", 40.0) < 2 * size
+    assert config.schedule.batch[1024] == 64
+    given = config_for(Images(1024), 2, "bf16", architecture, gpu=40.0, batch=64, batch_per_device=4)
+    assert given.options.batch_per_device == 4
+    least = config_for(Images(1024), 1, "no", architecture, gpu=1.0, batch=64)
+    assert least.options.batch_per_device == 4
+
+
 def test_no_option_that_a_preset_knows_is_left_open():
     config = config_for(Images(256))
     open_ones = {name for name, value in config.option_values().items() if value is None}
-    tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from"}
+    tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"}
     styles, nothing = {"blur", "mixing", "mapping_lrmul", "noise_lr_ratio"}, {"metrics_kimg", "metrics_samples"}
     assert open_ones == tables | choices | styles | nothing | {"batch_per_device"}
     assert config.options.snapshot_kimg == config.options.checkpoint_kimg == 50

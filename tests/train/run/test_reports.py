@@ -12,8 +12,11 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+from tests.train.config.test_run_config import Images
 from tests.train.runs import Train, only, statistics
-from train.config.schedule import Schedule, Stage
+from train.config.options import Options
+from train.config.run_config import make_run_config
+from train.config.schedule import Stage
 from train.run.descriptions import schedule_table
 from train.run.reporter import LEGEND, Reporter, progress_line
 from train.run.statistics import Meter, progress
@@ -68,10 +71,11 @@ def test_the_legend_is_printed_once(train: Train):
 
 
 def test_the_table_shows_every_phase():
-    schedule = Schedule(8, 4, 1.0, 0.5, {4: 100, 8: 50}, {4: 0.001, 8: 0.002})
-    lines = [line.split() for line in schedule_table(schedule, 3.0).splitlines()]
-    assert lines[0] == ["from", "kimg", "to", "kimg", "resolution", "batch", "lr", "steps"]
-    assert lines[1] == ["0", "1", "4", "stable", "100", "0.001", "11"]
+    options = Options(kimg=3.0, stable_kimg=1.0, fade_kimg=0.5, batch=96, lr=0.002, batch_per_device=16)
+    config = make_run_config("progan", options, Images(8), 2, "no")
+    lines = [line.split() for line in schedule_table(config).splitlines()]
+    assert lines[0] == ["from", "kimg", "to", "kimg", "resolution", "batch", "a", "process", "lr", "steps"]
+    assert lines[1] == ["0", "1", "4", "stable", "96", "3", "x", "16", "0.002", "11"]
     assert lines[2][:4] == ["1", "1.5", "8", "fade"]
     assert lines[3][:4] == ["1.5", "3", "8", "stable"]
 

@@ -159,11 +159,27 @@ class TestDryRun:
             "  --preset: small\n",
             "  --batch-per-device: -\n",
             "from kimg  to kimg  resolution",
-            "fade in     16  0.001",
+            "fade in     16         16  0.001",
             " parameters, critic ",
             "memory of a process, estimated: 0.00 GB",
         ):
             assert words in ended.out
+        assert not Path("runs").exists()
+
+    @pytest.mark.parametrize("count", [1, 4, 8])
+    def test_it_plans_for_gpus_that_are_not_there(self, train: Train, count):
+        ended = train("--dry-run", "--processes", count)
+        assert ended.status == 0
+        assert "run: preset small-gpu, wgan-gp, 0.4 kimg to 8 px, " in ended.out
+        assert f", {count} process" in ended.out
+        row = next(line.split() for line in ended.out.splitlines() if "fade in" in line)
+        assert row[5:7] == ["16", str(16 // count)]
+        assert train("--dry-run", "--processes", 3).error == (
+            "--batch 16: 3 processes cannot share it; give a multiple of 3"
+        )
+
+    def test_without_one_there_is_no_choice_of_processes(self, train: Train):
+        assert train("--processes", 2).error.startswith("--processes 2: is for --dry-run; ")
         assert not Path("runs").exists()
 
     def test_a_run_to_resume_is_left_as_it_is(self, train: Train, copy):
