@@ -97,7 +97,10 @@ def test_batches_without_room_are_accumulated(architecture):
 def test_no_option_that_a_preset_knows_is_left_open():
     config = config_for(Images(256))
     open_ones = {name for name, value in config.option_values().items() if value is None}
-    tables, choices = {"batch", "lr"}, {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"}
+    tables, choices = (
+        {"batch", "lr"},
+        {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"},
+    )
     styles, nothing = {"blur", "mixing", "mapping_lrmul", "noise_lr_ratio"}, {"metrics_kimg", "metrics_samples"}
     assert open_ones == tables | choices | styles | nothing | {"batch_per_device"}
     assert config.options.snapshot_kimg == config.options.checkpoint_kimg == 50
