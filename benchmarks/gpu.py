@@ -398,7 +398,7 @@ PATIENCE = 60.0  # seconds for it to save and end
 
 def train(setting: Setting, resolution: int, batch: int) -> Iterator[Finding]:
     """A minute of `train/stylegan.py` at a resolution, of the faces, or of painted images where none can draw them."""
-    drawn = not setting.dry and all(find_spec(name) for name in ("dicebear", "dicebear_styles", "resvg_py"))
+    drawn = not setting.dry and all(find_spec(name) for name in ("dicebear", "dicebear_styles", "resvg"))
     sizes = SMALL if setting.dry else SIZES["faces"][1]
     resolution, batch, kimg = (8, 4, 0.04) if setting.dry else (resolution, batch, 100_000)
     with tempfile.TemporaryDirectory() as folder:

@@ -37,10 +37,11 @@ DEFAULT_COUNT = 10_000
 # Smaller images are averages of one at least this large: antialiasing alone is far off where a pixel holds many
 # lines.
 SMALLEST_DRAWN = 64
+UNMOVED = (1, 0, 0, 0, 1, 0)  # the affine map that changes nothing
 
 # Raise the first number when a change below changes the images; the rest follows the libraries that draw them.
 VERSION = "-".join(
-    ["1", *(f"{name}{metadata.version(name)}" for name in ("dicebear-core", "dicebear-styles", "resvg-py"))]
+    ["1", *(f"{name}{metadata.version(name)}" for name in ("dicebear-core", "dicebear-styles", "resvg"))]
 )
 
 # Every hair colour stands out from every skin and every background by a CIE 1976 colour difference of at least 15: the
@@ -121,10 +122,10 @@ def render(index: int, resolution: int) -> np.ndarray:
 def rasterise(document: str) -> np.ndarray:
     """An SVG document of R x R pixels, opaque and without text, as uint8 [R, R, 3]."""
     from PIL import Image
-    from resvg_py import svg_to_bytes
+    from resvg import render, usvg
 
-    # Not looking for the machine's fonts saves time and a way to differ.
-    png = svg_to_bytes(svg_string=document, skip_system_fonts=True)
+    # The options name no fonts, so that the machine's make no difference.
+    png = render(usvg.Tree.from_str(document, usvg.Options.default()), UNMOVED)
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         return np.array(image.convert("RGB"))
 

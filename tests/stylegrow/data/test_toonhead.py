@@ -54,7 +54,7 @@ def test_same_pixels_in_another_process_in_another_order_and_a_light_import():
     script = """
 import hashlib, sys
 from stylegrow.data.sources import toonhead
-loaded = {"torch", "dicebear", "PIL", "resvg_py"} & set(sys.modules)
+loaded = {"torch", "dicebear", "PIL", "resvg"} & set(sys.modules)
 assert not loaded, loaded
 faces = {index: toonhead.render(index, 48) for index in (9, 4, 0, 9)}
 print(hashlib.sha256(b"".join(faces[index].tobytes() for index in (0, 4, 9))).hexdigest(), toonhead.attributes(4))
@@ -186,7 +186,7 @@ def test_svg_has_the_size_and_the_credit():
 
 
 def test_version_follows_the_libraries_that_draw():
-    assert all(version(name) in toonhead.VERSION for name in ("dicebear-core", "dicebear-styles", "resvg-py"))
+    assert all(version(name) in toonhead.VERSION for name in ("dicebear-core", "dicebear-styles", "resvg"))
 
 
 @pytest.mark.parametrize("index", [-1, 1.0, "3", None, True])
