@@ -1,7 +1,7 @@
 """One level of a prepared data set on disk, written in order and read at random.
 
-Low levels are one array (`level-0064.npy`, mapped into memory); high ones are images encoded without loss, one after
-the other (`level-0256.bin`), with the N + 1 offsets into them (`level-0256.npy`).
+Low levels are one array (`level-0064.npy`, mapped into memory), and so are high ones that there is room for. Others are
+images encoded without loss, one after another (`level-0256.bin`), with the N + 1 offsets into them (`level-0256.npy`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -20,17 +21,27 @@ from stylegrow.common.errors import DataError
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 
-# Up to this resolution, or as long as a level takes no more than this altogether, it is stored as an array.
+# A level is stored as an array up to this resolution, or where it takes no more than this altogether; or no more than
+# this share of the disk's free space and of the memory, in which the system keeps what is read over and over.
 ARRAY_RESOLUTION = 64
 ARRAY_BYTES = 256 << 20
+ARRAY_SHARE = 0.125
 
-_BATCH = 8  # images a thread decodes at a time
+_MOST_AT_A_TIME = 8  # images that a thread decodes
 _MAX_THREADS = 8
 
 
-def is_array(count: int, channels: int, resolution: int) -> bool:
-    """Whether a level of `count` images is stored as an array."""
-    return resolution <= ARRAY_RESOLUTION or count * channels * resolution**2 <= ARRAY_BYTES
+def array_bytes(folder: Path) -> int:
+    """How many bytes a level in this folder may take as an array."""
+    import psutil
+
+    room = min(shutil.disk_usage(folder).free, psutil.virtual_memory().total)
+    return max(ARRAY_BYTES, int(ARRAY_SHARE * room))
+
+
+def is_array(count: int, channels: int, resolution: int, most: int) -> bool:
+    """Whether a level of `count` images is stored as an array, where one may take `most` bytes."""
+    return resolution <= ARRAY_RESOLUTION or count * channels * resolution**2 <= most
 
 
 def encode(pixels: np.ndarray) -> bytes:
@@ -101,13 +112,16 @@ class EncodedImages:
         """Images `indices` [n] as uint8 [n, C, r, r], decoded in several threads. Raises DataError for damaged ones."""
         images = np.empty((len(indices), *self._shape), np.uint8)
 
+        # All threads have a part of a small batch: on a GPU a step is over before one of them had decoded half of it.
+        at_a_time = min(_MOST_AT_A_TIME, -(-len(indices) // _count_of_threads()) or 1)
+
         def read_batch(start: int) -> None:
-            for position in range(start, min(start + _BATCH, len(indices))):
+            for position in range(start, min(start + at_a_time, len(indices))):
                 first, last = self._offsets[indices[position]], self._offsets[indices[position] + 1]
                 decode(self._content[first:last].tobytes(), images[position])
 
         with damage_named(self._path):  # image decoders let go of Python's lock
-            list(_threads(os.getpid()).map(read_batch, range(0, len(indices), _BATCH)))
+            list(_threads(os.getpid()).map(read_batch, range(0, len(indices), at_a_time)))
         return images
 
 
@@ -118,10 +132,14 @@ def open_level(folder: Path, resolution: int, channels: int, count: int, encoded
     return _mapped(_file(folder, resolution), (count, channels, resolution, resolution))
 
 
+def _count_of_threads() -> int:
+    return min(_MAX_THREADS, available_cpus())
+
+
 @cache
 def _threads(process: int) -> ThreadPoolExecutor:
     """The threads of a process, since they do not survive a fork."""
-    return ThreadPoolExecutor(min(_MAX_THREADS, available_cpus()), "decode")
+    return ThreadPoolExecutor(_count_of_threads(), "decode")
 
 
 def _file(folder: Path, resolution: int, encoded: bool = False) -> Path:

@@ -31,7 +31,7 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
-from stylegrow.data.levels import LevelWriter, encode, is_array
+from stylegrow.data.levels import LevelWriter, array_bytes, encode, is_array
 from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, WHITE, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution, stamp_of
@@ -298,7 +298,8 @@ def _prepare(source: Source, request: Request, cache: Path, workers: int | None)
 def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, pool: Workers) -> None:
     """Write all files of a prepared data set."""
     levels = [2**i for i in range(2, shape.resolution.bit_length())]
-    arrays = tuple(r for r in levels if is_array(len(source.names), shape.channels, r))
+    most = array_bytes(folder)
+    arrays = tuple(r for r in levels if is_array(len(source.names), shape.channels, r, most))
     found = Found(drop_duplicates)
     with contextlib.ExitStack() as stack:
         writers = {r: LevelWriter(folder, r, shape.channels, r not in arrays) for r in levels}

@@ -30,6 +30,7 @@ def dataset(tmp_path, cache, monkeypatch):
     """20 images at 16 px, the highest level encoded."""
     monkeypatch.setattr(levels, "ARRAY_RESOLUTION", 8)
     monkeypatch.setattr(levels, "ARRAY_BYTES", 0)
+    monkeypatch.setattr(levels, "ARRAY_SHARE", 0)
     return open_dataset(folder_of(tmp_path / "images", 20, (16, 16)), quiet=True)
 
 

@@ -1,12 +1,14 @@
 """Averages between levels, and their files."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylegrow.common.errors import DataError
-from stylegrow.data.levels import LevelWriter, decode, encode, is_array, open_level
+from stylegrow.data.levels import LevelWriter, array_bytes, decode, encode, is_array, open_level
 from stylegrow.data.pyramid import halve, levels_of
 
 
@@ -105,8 +107,8 @@ def test_damaged_image_is_named(tmp_path):
         open_level(tmp_path, 8, 3, 1, encoded=True)[np.array([0])]
 
 
-def test_low_levels_and_small_ones_are_arrays():
-    assert is_array(10**7, 3, 64)
-    assert is_array(1000, 3, 128)
-    assert not is_array(10_000, 3, 128)
-    assert not is_array(2000, 3, 256)
+def test_low_levels_and_those_that_fit_are_arrays(tmp_path):
+    assert is_array(10**7, 3, 64, 0)
+    assert is_array(1000, 3, 128, 1000 * 3 * 128**2)
+    assert not is_array(1000, 3, 128, 1000 * 3 * 128**2 - 1)
+    assert 256 << 20 <= array_bytes(tmp_path) <= max(256 << 20, shutil.disk_usage(tmp_path).total / 8)

@@ -141,6 +141,7 @@ def test_duplicates_are_left_out_when_asked(tmp_path, cache):
 def test_number_of_workers_changes_nothing(tmp_path, cache, start, monkeypatch):
     monkeypatch.setattr(levels, "ARRAY_RESOLUTION", 4)
     monkeypatch.setattr(levels, "ARRAY_BYTES", 0)
+    monkeypatch.setattr(levels, "ARRAY_SHARE", 0)
     source = folder_of(tmp_path / "images", 70, (16, 16))
     (source / "0011.png").write_bytes(b"?")
     save(source / "0012.png", noise((16, 16), 3))
