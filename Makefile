@@ -16,8 +16,12 @@ NETWORK ?= progan
 demo: .venv/installed
 	$(BIN)/python -m app $(ARGS)
 
+# One process needs no launcher, which would hide its exit status and have a traceback of its own for Ctrl-C. Several
+# GPUs need one, which else prints the values that it was not given.
 train: .venv/installed
-	$(BIN)/accelerate launch -q train/$(NETWORK).py $(ARGS)
+	@gpus=$$($(BIN)/python -c "import torch; print(torch.cuda.device_count())") && launcher=python && \
+	if [ "$$gpus" -gt 1 ]; then launcher="accelerate launch -q"; export ACCELERATE_LOG_LEVEL=error; fi && \
+	exec $(BIN)/$$launcher train/$(NETWORK).py $(ARGS)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest $(ARGS)

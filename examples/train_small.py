@@ -1,7 +1,7 @@
 """Train a small StyleGAN from Python, then sample from it: python examples/train_small.py [FOLDER OF IMAGES].
 
 A minute on one core, on the embedded faces or on your images. The options are those of the command line, which
-`accelerate launch train/stylegan.py --help` lists.
+`python train/stylegan.py --help` lists.
 """
 
 import sys

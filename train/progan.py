@@ -1,4 +1,4 @@
-"""Train a ProGAN: accelerate launch train/progan.py [OPTIONS]."""
+"""Train a ProGAN: python train/progan.py [OPTIONS]."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Train a StyleGAN: accelerate launch train/stylegan.py [OPTIONS]."""
+"""Train a StyleGAN: python train/stylegan.py [OPTIONS]."""
 
 import sys
 from pathlib import Path

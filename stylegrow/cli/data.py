@@ -70,4 +70,4 @@ class Prepare:
         if dataset.credit:
             print(dataset.credit)
         print(f"prepared folder: {printable(dataset.path)}")
-        print(f"train on it: accelerate launch train/progan.py --data {printable(dataset.path)}")
+        print(f"train on it: python train/progan.py --data {printable(dataset.path)}")

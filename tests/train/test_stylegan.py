@@ -107,7 +107,8 @@ def test_a_model_or_run_of_the_other_architecture_is_refused(train: Train, copy,
     assert ended.status == 2
     assert ended.error == f"--init-from {run}: is a model of {model}; take one of {other}"
     ended = train("--resume", run, architecture=other)
-    assert ended.error == f"--resume {run}: is a run of train/{model}.py; continue it with that"
+    assert ended.error.startswith(f"--resume {run}: is a run of train/{model}.py, ")
+    assert f"NETWORK={model}" in ended.error
 
 
 def test_each_command_has_presets_of_its_own(train: Train):

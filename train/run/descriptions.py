@@ -62,6 +62,8 @@ def notes_on(config: RunConfig, dataset: Dataset, launcher: Launcher | None) -> 
             "accelerate launch started only this process; for several on a CPU use "
             f"torchrun --nproc-per-node N train/{config.architecture}.py"
         )
+    if launcher is None and (gpus := torch.cuda.device_count()) > 1:
+        yield f"one of {gpus} GPUs trains; torchrun --nproc-per-node {gpus} train/{config.architecture}.py takes all"
     if not config.data["classes"] and dataset.attributes and config.data["source"] != "toonhead":
         yield f"the data has labels ({', '.join(dataset.attributes)}); --cond trains with them"
     for resolution, batch in config.schedule.batch.items():

@@ -16,7 +16,8 @@ def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig]:
     folder = find_run(options.resume, options.out)
     stored = RunConfig.read(folder)
     if stored.architecture != architecture:
-        raise InputError(f"--resume {folder}: is a run of train/{stored.architecture}.py; continue it with that")
+        program = f"train/{stored.architecture}.py, which make train runs with NETWORK={stored.architecture}"
+        raise InputError(f"--resume {folder}: is a run of {program}; continue it with that")
     return folder, stored
 
 

@@ -404,7 +404,8 @@ class TestBadInput:
 
     def test_a_run_of_another_program(self, train: Train, copy_stylegan):
         ended = train("--resume")
-        assert ended.error == f"--resume {copy_stylegan}: is a run of train/stylegan.py; continue it with that"
+        assert ended.error.startswith(f"--resume {copy_stylegan}: is a run of train/stylegan.py, ")
+        assert "NETWORK=stylegan" in ended.error
 
     def test_a_run_folder_that_cannot_be_written(self, train: Train, copy):
         (copy / "log.txt").unlink()
