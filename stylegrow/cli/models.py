@@ -74,7 +74,12 @@ class Show:
         for role, network in load_networks(info.folder).items():
             count = sum(parameter.numel() for parameter in network.parameters())
             print_facts(f"{role}: {count:,} trainable parameters", getattr(info, role))
-        print(f"classes: {printable_fact(info.classes) if info.classes else 'none'}")
+        if (labels := info.label_space).kind == "vector":
+            values = zip(labels.least, labels.most, labels.mean, labels.deviation, strict=True)
+            shown = ["{:g} to {:g}, mean {:g}, deviation {:g}".format(*numbers) for numbers in values]
+            print_facts("label vectors:", dict(zip(labels.names, shown, strict=True)))
+        else:
+            print(f"classes: {printable_fact(info.classes) if info.classes else 'none'}")
         print_facts("training:" if info.training else "training: nothing is known", info.training)
         sizes = {name: (info.folder / name).stat().st_size for name in files_of(info.folder)}
         print_facts("files:", {name: f"{size:,} bytes" for name, size in sizes.items()})

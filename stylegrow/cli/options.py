@@ -39,7 +39,8 @@ class ModelOptions:
     model: Model
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     class_: Annotated[Text, tyro.conf.arg(name="class")] = None
-    """name or number of a class, for a model trained with labels"""
+    """name or number of a class, NAME:WEIGHT,NAME:WEIGHT between classes; NAME:VALUE,... of a label vector, or all its
+    values: --class=-0.5,200 (default: an example of the training's for each seed)"""
     device: Text = None
     """cpu, cuda, cuda:1, mps, ... (default: the GPU, if there is one)"""
     dtype: Dtype = "float32"

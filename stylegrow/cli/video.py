@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 
 from stylegrow.cli.options import MOST_IN_FIGURE, NoiseOptions, Psi, Seeds, check_range, progress, report
-from stylegrow.common.commandline import Integer, Number
+from stylegrow.common.commandline import Integer, Number, Text
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.rendering import figures, grids, growth
@@ -58,7 +58,9 @@ class Interpolate(VideoOptions):
     frames: int = 30
     """frames from one seed to the next"""
     space: Annotated[Literal["z", "w"] | None, tyro.conf.arg(metavar="{z,w}", help_behavior_hint="")] = None
-    """latents z, on the sphere, or w, straight (default: w; z for a ProGAN)"""
+    """latents z, on the sphere, or w, straight (default: w; z for a ProGAN, and with --to-class)"""
+    to_class: Text = None
+    """label at the last seed, where --class is that at the first; --seeds 3,3 shows one seed on the way"""
     loop: bool = True
     """go back to the first seed at the end"""
     size: Integer = None
@@ -80,12 +82,18 @@ class Interpolate(VideoOptions):
             )
         file_format = self.file_format()
         sampler = self.open_sampler()
-        setting = self.setting(sampler, self.trunc)
-        space = sampler.space(self.space)
+        setting, to = self.setting(sampler, self.trunc), None
+        if self.to_class is not None:
+            if self.class_ is None:
+                raise InputError(f"--to-class {self.to_class}: give --class too, where the video begins")
+            to = replace(self, class_=self.to_class).setting(sampler, self.trunc)
+        space = sampler.space(self.space, moving=to is not None)
         own = setting.resolution or sampler.generator.resolution
         size = figures.cell_size(sampler, setting, self.size or max(own, SMALLEST_VIDEO), 1)
-        path = progress(sampler.path(seeds, self.frames, self.loop, space, setting), total=total, unit="frame")
+        path = progress(sampler.path(seeds, self.frames, self.loop, space, setting, to=to), total=total, unit="frame")
         facts = {"seeds": seeds, "frames": self.frames, "fps": self.fps, "space": space, "loop": self.loop}
+        if self.to_class is not None:
+            facts["to_class"] = self.to_class
         frames = (grids.resized(frame, size) for frame in path)
         text = sampler.text(setting, **facts)
         report(write_video(self.make_folder(), "interpolate", frames, self.fps, text, file_format))

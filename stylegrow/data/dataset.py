@@ -8,11 +8,10 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from progan.config import LabelKind
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data.levels import EncodedImages, damage_named, open_level
@@ -97,7 +96,7 @@ class Dataset:
             raise DataError(f"{printable(self.source)} has no attribute {attribute!r}: {self.choices}")
         return tuple(self._classes[attribute])
 
-    def label_kind(self, attribute: str) -> LabelKind:
+    def label_kind(self, attribute: str) -> Literal["classes", "vector"]:
         """Whether an attribute is classes, or vectors of numbers whose components `classes` names. DataError."""
         self.classes(attribute)
         return "vector" if self._labels[attribute].ndim == 2 else "classes"

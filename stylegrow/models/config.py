@@ -96,7 +96,8 @@ def read_config_of(folder: Path) -> dict[str, Any]:
 def all_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A network's arguments as config.json stores them, with those that models of earlier versions lack."""
     kind = "classes" if arguments.get("label_dim") else "none"
-    return {"label_kind": kind, "label_mean": None, "label_deviation": None} | dict(arguments)
+    added = {"label_kind": kind, "label_mean": None, "label_deviation": None}
+    return dict(arguments) | {name: value for name, value in added.items() if name not in arguments}
 
 
 def stage_reached(training: Mapping[str, Any], resolution: int) -> tuple[int | None, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.text import printable
 from stylegrow.models.folders import ZOO, find_model, name_of, read_config
+from stylegrow.models.labels import LabelSpace
 from stylegrow.models.markdown import fact_text
 from stylegrow.models.weights import first_stage
 
@@ -22,7 +23,7 @@ class ModelInfo:
     """What is known of a model without its weights.
 
     `name` is what to call it, in one line; `generator` holds the generator's arguments, `classes` the labels' names,
-    `training` the facts that save_model was given.
+    `label_space` what the labels are, `training` the facts that save_model was given.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ModelInfo:
     classes: tuple[str, ...]
     training: dict[str, Any]
     discriminator: dict[str, Any] | None = None
+    label_space: LabelSpace = field(kw_only=True)
 
     @property
     def styled(self) -> bool:
@@ -121,6 +123,7 @@ def read_info(model: str | Path) -> ModelInfo:
         tuple(config["classes"]),
         config["training"],
         config.get("discriminator"),
+        label_space=LabelSpace.of(config),
     )
 
 

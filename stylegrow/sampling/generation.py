@@ -31,8 +31,8 @@ class Setting:
 
     `psi` and `cutoff` (truncation) and `noise` are for generators with styles: "const" (the network's own maps),
     "random" (drawn from `noise_seed` and the image's seed) or "none". `resolution` (None: the network's own) and
-    `alpha` are the stage. `label` is the number of a class, `z_limit` the truncation of a generator without styles (see
-    `truncated_normal`).
+    `alpha` are the stage. `label` is the number of a class or a whole label [label_dim], `z_limit` the truncation of a
+    generator without styles (see `truncated_normal`).
     """
 
     psi: float = 1.0
@@ -41,7 +41,7 @@ class Setting:
     noise_seed: int = 0
     resolution: int | None = None
     alpha: float = 1.0
-    label: int | None = None
+    label: int | tuple[float, ...] | None = None
     z_limit: float | None = None
 
 
@@ -78,15 +78,20 @@ def _noise_source(noise_seed: int, seed: int, layer: int) -> torch.Generator:
 
 
 def labels_of(generator: Generator, setting: Setting, count: int) -> Tensor | None:
-    """One-hot labels [count, label_dim] of the setting's class; None for none."""
-    return None if setting.label is None else torch.eye(generator.label_dim)[[setting.label] * count]
+    """The setting's label, as often as asked for [count, label_dim]; None for none."""
+    return None if setting.label is None else label_values(generator, setting.label).expand(count, -1)
+
+
+def label_values(generator: Generator, label: int | tuple[float, ...]) -> Tensor:
+    """A label [label_dim], of which a class is one-hot."""
+    return torch.eye(generator.label_dim)[label] if isinstance(label, int) else torch.tensor(label)
 
 
 @torch.inference_mode()
 def network_inputs(generator: Generator, z: Tensor, setting: Setting, labels: Tensor | None = None) -> Tensor:
     """What `generate` takes for latents [N, z_dim]: ws [N, num_layers, w_dim], not truncated; without styles z itself.
 
-    `labels` [N, label_dim] go before the setting's class. ws are on the generator's device.
+    `labels` [N, label_dim] go before the setting's. ws are on the generator's device.
     """
     if not has_styles(generator):
         return z if setting.z_limit is None else truncated_normal(z, setting.z_limit)
@@ -102,7 +107,7 @@ def generate(
 ) -> Tensor:
     """Images [N, C, r, r] of `network_inputs` as one batch, float32, on the CPU.
 
-    ws are truncated here. The seeds are those of the noise; labels [N, label_dim] go before the setting's class. Not in
+    ws are truncated here. The seeds are those of the noise; labels [N, label_dim] go before the setting's. Not in
     TF32, which would let the batch change the images.
     """
     device = next(generator.parameters()).device

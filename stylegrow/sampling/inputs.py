@@ -1,4 +1,4 @@
-"""What users write as text: seeds, lists of numbers, layers."""
+"""What users write as text: seeds, lists of numbers, layers, labels."""
 
 import math
 import re
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
+from stylegrow.models.labels import LabelSpace
 
 LARGEST_SEED = 2**32 - 1
 MOST_SEEDS = 100_000
 # Layers of the resolutions that the paper calls so; a layer l draws at 4 * 2**(l // 2) px.
 BANDS = {"coarse": (0, 4), "middle": (4, 8), "fine": (8, None)}
+MOST_NAMED = 50  # classes or components, in a message
 
 
 def read_seeds(text: str, name: str = "seeds", most: int = MOST_SEEDS) -> list[int]:
@@ -35,6 +37,61 @@ def read_layers(text: str, count: int, name: str = "styles") -> list[int]:
     if max(last for _, last in ranges) >= count:
         raise InputError(f"{name} {shown(text)}: the network has {count} layers here, 0 to {count - 1}")
     return sorted({layer for first, last in ranges for layer in range(first, last + 1)})
+
+
+def read_label(text: str, labels: LabelSpace, name: str = "class") -> int | tuple[float, ...]:
+    """The label that a text means: the number of a class, else all values [label_dim].
+
+    A class is its name or, where the names are no numbers themselves, its number; "cat:0.3,dog:0.7" is between
+    classes, whose weights come to have the sum 1. A vector is all of its values in order, "-0.5,200", or some of them
+    by name, "energy:200"; the others are the mean. InputError that calls the input `name`.
+    """
+    numbers = dict(enumerate(labels.names)) if not all(map(str.isdecimal, labels.names)) else {}
+    indices = {str(number): number for number in numbers} | {one: i for i, one in enumerate(labels.names)}
+    if labels.kind == "classes" and text in indices:
+        return indices[text]
+    if labels.kind == "vector" and ":" not in text:
+        values = read_numbers(text, name, len(labels.names))
+        if len(values) < len(labels.names):
+            raise InputError(
+                f"{name} {shown(text)}: gives {len(values)} of {len(labels.names)} values; {known_labels(labels)}"
+            )
+        return tuple(values)
+    given: dict[int, float] = {}
+    for part in text.split(","):
+        named, colon, value = part.rpartition(":")
+        index = indices.get(named.strip())
+        if not colon or index is None or index in given:
+            raise InputError(f"{name} {shown(text)}: {known_labels(labels)}")
+        (given[index],) = read_numbers(value, name, 1)
+    if labels.kind == "vector":
+        return tuple(given.get(index, mean) for index, mean in enumerate(labels.mean))
+    if (total := math.fsum(given.values())) <= 0:
+        raise InputError(f"{name} {shown(text)}: give weights with a sum above 0")
+    return tuple(given.get(index, 0.0) / total for index in range(len(labels.names)))
+
+
+def label_text(label: int | tuple[float, ...], labels: LabelSpace) -> str | int:
+    """A label as people write it; the number of a class that has no name."""
+    if isinstance(label, int):
+        return labels.names[label] if labels.named else label
+    used = [(name, value) for name, value in zip(labels.names, label, strict=True) if value or labels.kind == "vector"]
+    return ",".join(f"{name}:{value:.6g}" for name, value in used)
+
+
+def known_labels(labels: LabelSpace) -> str:
+    """What may be given as a label."""
+    count = len(labels.names)
+    names = ", ".join(printable(name) for name in labels.names[:MOST_NAMED])
+    if count > MOST_NAMED:
+        names += f", ... ({count} in all)"
+    if labels.kind == "vector":
+        return f"give NAME:VALUE,... with names of {names}, or all values in this order"
+    between = ", or NAME:WEIGHT,NAME:WEIGHT between them" if count > 1 else ""
+    if not labels.named:
+        return f"give a number from 0 to {count - 1}{between}"
+    numbers = "" if all(map(str.isdecimal, labels.names)) else f", or its number from 0 to {count - 1}"
+    return f"give one of {names}{numbers}{between}"
 
 
 def read_numbers(text: str, name: str, most: int) -> list[float]:

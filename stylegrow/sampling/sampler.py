@@ -25,17 +25,17 @@ from stylegrow.common.text import printable
 from stylegrow.models import find_model, load_generator, read_config
 from stylegrow.models.config import stage_reached
 from stylegrow.models.folders import name_of
+from stylegrow.models.labels import LabelSpace
 from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
 from stylegrow.sampling import generation, true_colours
 from stylegrow.sampling.generation import NoiseMode, Setting, latents, network_inputs, noise_maps
-from stylegrow.sampling.inputs import LARGEST_SEED, shown
+from stylegrow.sampling.inputs import LARGEST_SEED, known_labels, label_text, read_label, shown
 from stylegrow.sampling.paths import Easing, Space, path_length, path_points
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
 
 DEFAULT_PSI, LARGEST_PSI = 0.7, 10.0
-MOST_CLASSES_NAMED = 50
 REFIT = "write it anew with stylegrow models colours"
 
 
@@ -43,24 +43,25 @@ def sample(
     model: str | os.PathLike[str] | Generator,
     seeds: Sequence[int],
     *,
-    label: str | int | None = None,
+    label: str | int | Sequence[float] | None = None,
     device: str | None = None,
     **setting: Any,
 ) -> np.ndarray:
     """The images of seeds, uint8 [N, H, W, C], as the commands show them.
 
-    `model` is what load_generator takes, or a generator, which is used where and as it is. `label` is the name or the
-    number of a class, `device` that for a model by name (default: the GPU if there is one). `setting` are further
-    fields of Setting, `psi` by default 0.7 with styles; `resolution` and `alpha` are the stage that the model has
-    reached, or a generator's own. InputError for what the model does not have, for a class that is missing and for
-    numbers out of range; ValueError and TypeError where a generator does not take them.
+    `model` is what load_generator takes, or a generator, which is used where and as it is. `label` is the number of a
+    class or all values of a label; of a model by name also a text (see `read_label`). `device` is that for a model by
+    name (default: the GPU if there is one). `setting` are further fields of Setting, `psi` by default 0.7 with styles;
+    `resolution` and `alpha` are the stage that the model has reached, or a generator's own. InputError for what the
+    model does not have, for a class that is missing and for numbers out of range; ValueError and TypeError where a
+    generator does not take them.
     """
+    values = tuple(map(float, label)) if isinstance(label, Sequence) and not isinstance(label, str) else label
     if isinstance(model, str | os.PathLike):
         sampler = Sampler(os.fspath(model), device)
-        chosen = sampler.setting(label=None if label is None else str(label), **setting)
+        chosen = sampler.setting(label=str(values) if isinstance(values, int) else values, **setting)
         return np.stack(list(sampler.images(seeds, chosen)))
-    number = None if label is None else int(label)
-    chosen = Setting(label=number, **{"psi": DEFAULT_PSI} | setting)
+    chosen = Setting(label=int(values) if isinstance(values, str) else values, **{"psi": DEFAULT_PSI} | setting)
     return np.concatenate([to_uint8(images) for images in generation.images(model, seeds, chosen)])
 
 
@@ -72,6 +73,7 @@ class Sampler:
         architecture: the kind of network.
         first_stage: the smallest stage that was trained.
         resolution, alpha: the stage that the model has reached: the whole network, unless it was still growing.
+        labels: what its labels are.
         classes: the labels' names; empty for a model without labels, or whose labels have no names.
         credit: of the data, to be kept with the images; may be empty.
         weights: the beginning of the SHA-256 of the weights' file, which tells models of the same name apart.
@@ -90,6 +92,7 @@ class Sampler:
         config = read_config(self.folder)
         self.name = printable(name_of(model, self.folder))
         self.architecture = ARCHITECTURES[config["architecture"]]
+        self.labels = LabelSpace.of(config)
         self.classes: list[str] = config["classes"]
         self.credit = str(config["training"].get("credit") or "")
         self.dtype = dtype
@@ -146,18 +149,19 @@ class Sampler:
         cutoff: int | None = None,
         noise: NoiseMode | None = None,
         noise_seed: int | None = None,
-        label: str | None = None,
+        label: str | tuple[float, ...] | None = None,
         resolution: int | None = None,
         alpha: float | None = None,
         z_limit: float | None = None,
     ) -> Setting:
         """The setting of these values; None stands for psi 0.7, all layers, the model's own noise, the stage reached.
 
-        `label` is the name or the number of a class. InputError for what the model does not have, a class that is
-        missing, and numbers out of range.
+        `label` is a text as for `read_label`, or all values; without one, a model of label vectors draws an example of
+        the training's for each seed. InputError for what the model does not have, a class that is missing, and numbers
+        out of range.
         """
         stage = self._stage(resolution, alpha)
-        number = self._label(label)
+        chosen = self._label(label)
         if not self.styled:
             given = {"truncation": psi, "a cutoff": cutoff, "a noise mode": noise, "a noise seed": noise_seed}
             for name, value in given.items():
@@ -165,7 +169,7 @@ class Sampler:
                     self._check_styled(name)
             if z_limit is not None and not (math.isfinite(z_limit) and z_limit > 0):
                 raise InputError(f"limit of z {z_limit:g}: give a number above 0")
-            return Setting(resolution=stage[0], alpha=stage[1], label=number, z_limit=z_limit)
+            return Setting(resolution=stage[0], alpha=stage[1], label=chosen, z_limit=z_limit)
         if z_limit is not None:
             title = self.architecture.title
             raise InputError(f'a limit of z needs a ProGAN model; "{self.name}" is a {title}, which has psi')
@@ -177,7 +181,7 @@ class Sampler:
             raise InputError(f'cutoff {cutoff}: "{self.name}" has {layers} layers; give 0 to {layers}')
         if not 0 <= (noise_seed or 0) <= LARGEST_SEED:
             raise InputError(f"noise seed {noise_seed}: give a whole number from 0 to {LARGEST_SEED}")
-        return Setting(psi, cutoff, noise or "const", noise_seed or 0, *stage, number)
+        return Setting(psi, cutoff, noise or "const", noise_seed or 0, *stage, chosen)
 
     def _stage(self, resolution: int | None, alpha: float | None) -> tuple[int, float]:
         own = self.generator.resolution
@@ -191,26 +195,32 @@ class Sampler:
             raise InputError(f"alpha {alpha:g}: give a number from 0 to 1")
         return resolution, alpha
 
-    def _label(self, text: str | None) -> int | None:
-        count = self.generator.label_dim
-        if not count:
-            if text is not None:
-                raise InputError(f'class {shown(text)}: "{self.name}" was trained without classes')
+    def _label(self, label: str | tuple[float, ...] | None) -> int | tuple[float, ...] | None:
+        if self.labels.kind == "none":
+            if label is not None:
+                raise InputError(f'class {shown(str(label))}: "{self.name}" was trained without classes')
             return None
-        if text in self.classes:
-            return self.classes.index(text)
-        if text is not None and text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count:
-            return int(text)
-        names = ", ".join(printable(name) for name in self.classes[:MOST_CLASSES_NAMED])
-        if len(self.classes) > MOST_CLASSES_NAMED:
-            names += f", ... ({count} in all)"
-        known = f"give one of {names or 'them'}, or its number from 0 to {count - 1}"
-        raise InputError(f'"{self.name}" has classes: {known}' if text is None else f"class {shown(text)}: {known}")
+        if isinstance(label, str):
+            return read_label(label, self.labels)
+        if label is not None:
+            if len(label) != len(self.labels.names) or not all(map(math.isfinite, label)):
+                raise InputError(f"class {shown(str(label))}: give {len(self.labels.names)} finite numbers")
+            return label
+        if self.labels.kind == "classes":
+            raise InputError(f'"{self.name}" has classes: {known_labels(self.labels)}')
+        return None
+
+    def _drawn(self, seeds: Sequence[int], setting: Setting) -> Tensor | None:
+        """Labels [N, label_dim] of seeds whose setting leaves them open."""
+        if self.labels.kind != "vector" or setting.label is not None:
+            return None
+        return torch.tensor([self.labels.drawn(seed) for seed in seeds])
 
     def images(self, seeds: Sequence[int], setting: Setting) -> Iterator[np.ndarray]:
         """The images [H, W, C] (uint8) of seeds, one after the other."""
         for part in self._parts(len(seeds), setting):
-            yield from self._generate(self._inputs(seeds[part], setting), seeds[part], setting)
+            labels = self._drawn(seeds[part], setting)
+            yield from self._generate(self._inputs(seeds[part], setting), seeds[part], setting, labels)
 
     def latent(self, seed: int, setting: Setting) -> dict[str, np.ndarray]:
         """The latent of a seed's image: with styles the truncated "w" [1, num_layers, w_dim], else "z" [1, z_dim]."""
@@ -257,27 +267,39 @@ class Sampler:
         setting: Setting,
         easing: Easing = "linear",
         ping_pong: bool = False,
+        to: Setting | None = None,
     ) -> Iterator[np.ndarray]:
         """The frames of a path through the seeds, `frames` from each to the next; a loop ends before its first again.
 
         See `path_points`; with `ping_pong` the path goes back again. Random noise is that of the first seed throughout.
-        InputError as from `space`.
+        The label is the setting's at the first seed, that of `to`, if any, at the last, and in equal steps at those
+        between. InputError as from `space`.
         """
-        space = self.space(space)
-        keys = self._inputs(seeds, setting) if space == "w" else latents(seeds, self.generator.z_dim)
+        space = self.space(space, moving=to is not None)
+        labels = self._drawn(seeds, setting)
+        if to is not None and setting.label is not None and to.label is not None:
+            start, end = (generation.label_values(self.generator, one) for one in (setting.label, to.label))
+            labels = torch.lerp(start, end, torch.linspace(0, 1, len(seeds)).reshape(-1, 1))
+        z = latents(seeds, self.generator.z_dim)
+        keys = network_inputs(self.generator, z, setting, labels) if space == "w" else z
         steps = list(range(path_length(len(seeds), frames, loop)))
         if ping_pong:
             steps += steps[-2:0:-1]
         for part in self._parts(len(steps), setting):
-            points = path_points(keys, steps[part], frames, loop, easing, space)
-            inputs = points if space == "w" else network_inputs(self.generator, points, setting)
-            yield from self._generate(inputs, [seeds[0]] * len(inputs), setting)
+            way = steps[part], frames, loop, easing
+            points = path_points(keys, *way, space)
+            own = None if labels is None else path_points(labels[:, None], *way, "w")[:, 0]
+            inputs = points if space == "w" else network_inputs(self.generator, points, setting, own)
+            yield from self._generate(inputs, [seeds[0]] * len(inputs), setting, own)
 
-    def space(self, wanted: Space | None) -> Space:
-        """The space of a path, by default w with styles and z without. InputError for w without styles."""
+    def space(self, wanted: Space | None, moving: bool = False) -> Space:
+        """The space of a path, by default w with styles and z without or from label to label (`moving`).
+
+        In z every frame has the label that belongs there. InputError for w without styles.
+        """
         if wanted == "w":
             self._check_styled("a path in w")
-        return wanted or ("w" if self.styled else "z")
+        return wanted or ("w" if self.styled and not moving else "z")
 
     def check_mixing(self) -> None:
         """InputError unless the layers of this model have styles of their own."""
@@ -299,12 +321,15 @@ class Sampler:
         return generation.parts(count, self.batch or generation.largest_batch(self.generator, setting))
 
     def _inputs(self, seeds: Sequence[int], setting: Setting) -> Tensor:
-        return network_inputs(self.generator, latents(seeds, self.generator.z_dim), setting)
+        z, labels = latents(seeds, self.generator.z_dim), self._drawn(seeds, setting)
+        return network_inputs(self.generator, z, setting, labels)
 
-    def _generate(self, inputs: Tensor, seeds: Sequence[int], setting: Setting) -> np.ndarray:
+    def _generate(
+        self, inputs: Tensor, seeds: Sequence[int], setting: Setting, labels: Tensor | None = None
+    ) -> np.ndarray:
         """Images [N, H, W, C] (uint8), in smaller batches where this one does not fit in memory."""
         try:
-            return to_uint8(generation.generate(self.generator, inputs, setting, seeds))
+            return to_uint8(generation.generate(self.generator, inputs, setting, seeds, labels))
         except (RuntimeError, MemoryError) as error:
             if len(inputs) == 1 or not is_out_of_memory(error):
                 raise
@@ -314,7 +339,12 @@ class Sampler:
         smaller = max(len(inputs) // 4, 1)
         self._on_split(len(inputs), smaller)
         parts = generation.parts(len(inputs), smaller)
-        return np.concatenate([self._generate(inputs[part], seeds[part], setting) for part in parts])
+        return np.concatenate(
+            [
+                self._generate(inputs[part], seeds[part], setting, None if labels is None else labels[part])
+                for part in parts
+            ]
+        )
 
     def text(self, setting: Setting, **facts: Any) -> dict[str, str]:
         """The text for an image file: "parameters" (JSON: model, setting, `facts` over it) and the data's credit."""
@@ -327,8 +357,11 @@ class Sampler:
                 parameters["noise_seed"] = setting.noise_seed
         if setting.z_limit is not None:
             parameters["z_limit"] = setting.z_limit
-        if setting.label is not None:
-            parameters["class"] = self.classes[setting.label] if self.classes else setting.label
+        label = setting.label
+        if label is None and self.labels.kind == "vector" and "seed" in facts:
+            label = self.labels.drawn(facts["seed"])
+        if label is not None:
+            parameters["class"] = label_text(label, self.labels)
         parameters |= {"resolution": setting.resolution, "alpha": setting.alpha}
         text = {"Software": "Stylegrow", "parameters": json.dumps(parameters | facts, ensure_ascii=False)}
         return text | ({"Source": self.credit} if self.credit else {})
