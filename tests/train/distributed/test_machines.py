@@ -330,3 +330,19 @@ def test_accelerate_that_starts_one_process_for_two_is_found_out_and_its_end_sav
     training.send(signal.SIGKILL)
     assert training.end() == -signal.SIGKILL  # after the training, which has the pipe too
     assert state(the_run("runs"))[1] == stopped_at(training)
+
+
+def test_accelerate_with_one_process_and_torchrun_with_two_end_in_the_same_weights(begin):
+    """But for rounding, at 4 px and in the fade to 8 px; accelerate, given its values, says nothing first."""
+    values = ("--cpu", "--num_processes", 1, "--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no")
+    launchers = {"one": (*ACCELERATE[:-1], *values), "two": (*TORCHRUN, "--nproc-per-node", 2)}
+    trainings = [begin(launcher, "--kimg", 0.144, *FLOAT32, "--out", out) for out, launcher in launchers.items()]
+    assert [training.end() for training in trainings] == [0, 0]
+    assert trainings[0].lines[0].startswith("data: ")
+    (one, images), (two, its_images) = (state(the_run(out)) for out in launchers)
+    assert (images, its_images) == (144, 144)
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(
+            two[name], tensor, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
