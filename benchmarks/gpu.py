@@ -36,6 +36,7 @@ from stylegrow.common.errors import InputError, RunError
 from stylegrow.common.files import write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
+from stylegrow.sampling.sampler import Sampler
 from train.config.run_config import RunConfig
 from train.distributed.processes import SingleProcess
 from train.run import checkpoints, provenance
@@ -113,6 +114,7 @@ PRECISIONS: Mapping[str, tuple[torch.dtype, bool, Literal["no", "bf16"]]] = {
     "tf32": (torch.float32, True, "no"),
     "bf16": (torch.float32, False, "bf16"),
 }
+MODELS = ("progan-toonhead64", "stylegan-toonhead64")
 
 
 @contextmanager
@@ -148,6 +150,16 @@ def parity(setting: Setting) -> Iterator[Finding]:
             }
             words = "images {images:.1e}, at most {grey_levels:.3f} grey levels, gradient {gradient:.1e}"
             yield Finding(f"{network}, {name}", words.format(**figures), figures)
+    for model in MODELS:
+        right, own = (generated(model, device) for device in ("cpu", setting.device))
+        levels = int(np.abs(own - right).max())
+        yield Finding(f"{model}, seeds 0 to 15", f"at most {levels} grey levels apart", {"grey_levels": levels})
+
+
+def generated(model: str, device: str) -> np.ndarray:
+    """The images of the first seeds, int [N, H, W, C], as users generate them."""
+    sampler = Sampler(model, device)
+    return np.stack([*sampler.images(range(16), sampler.setting())]).astype(int)
 
 
 def evaluated(

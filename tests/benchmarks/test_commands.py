@@ -108,6 +108,7 @@ def test_parts_of_the_measurements_on_a_gpu_run_without_one(run, tmp_path):
         assert found["parity", f"{network}, float64"] == {"images": 0, "grey_levels": 0, "gradient": 0}
         assert 0 < found["parity", f"{network}, float32"]["gradient"] < 1e-5
         assert 1e-4 < found["parity", f"{network}, bf16"]["gradient"] < 0.3
+    assert found["parity", "stylegan-toonhead64, seeds 0 to 15"] == {"grey_levels": 0}
     others = [figures for (name, _), figures in found.items() if name in ("graphs", "resume")]
     assert len(others) == 3
     assert all(figures["losses"] == figures["weights"] == 0 for figures in others)
