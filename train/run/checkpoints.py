@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -18,13 +19,14 @@ from torch import Tensor, nn
 
 from stylegrow.common.errors import RunError
 from stylegrow.common.files import new_folder
+from stylegrow.common.schema import read_json
 from train.run.folders import keep_newest, numbered
 from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Discriminator, Generator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -32,16 +34,25 @@ class BadCheckpointError(ValueError):
     """A checkpoint that is not whole, and what is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What state.json holds of a checkpoint: the state apart from tensors, and what these belong to."""
+class Facts(BaseModel):
+    """What state.json holds of a checkpoint: the state apart from tensors, what these belong to, and a digest of all.
+
+    `sha256` is that of state.safetensors followed by the other facts.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     format_version: int
-    images: int
-    phase: int | None
-    skipped: int
+    images: NonNegativeInt
+    phase: NonNegativeInt | None
+    skipped: NonNegativeInt
     networks: Mapping[str, Mapping[str, Any]]
     sha256: str
+
+    def digest(self, content: bytes) -> str:
+        """What `sha256` is with these tensors, in the bytes of state.safetensors."""
+        others = self.model_dump(mode="json", exclude={"sha256"})
+        return hashlib.sha256(content + json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -79,18 +90,30 @@ def optimizers_of(trainer: Trainer) -> list[tuple[str, nn.Module, torch.optim.Ad
 
 def save(folder: Path, trainer: Trainer, keep: int) -> Path:
     """Write a checkpoint under `folder`, then remove all but the newest `keep`. OSError when it cannot be written."""
-    path = folder / f"{trainer.images:012d}"
+    path = folder / name_of(trainer.images)
     content = save_tensors(state_of(trainer))
     networks = {name: asdict(network.config) for name, network in networks_of(trainer).items()}
-    digest = hashlib.sha256(content).hexdigest()
-    facts = Facts(FORMAT_VERSION, trainer.images, trainer.phase, trainer.skipped, networks, digest)
+    facts = Facts(
+        format_version=FORMAT_VERSION,
+        images=trainer.images,
+        phase=trainer.phase,
+        skipped=trainer.skipped,
+        networks=networks,
+        sha256="",
+    )
+    facts = facts.model_copy(update={"sha256": facts.digest(content)})
     with new_folder(path, ".partial") as partial:
         (partial / "state.safetensors").write_bytes(content)
-        (partial / "state.json").write_bytes(json.dumps(asdict(facts), indent=2).encode())
+        (partial / "state.json").write_bytes(facts.model_dump_json(indent=2).encode())
         if path.exists():  # one that was not usable, or this training would not have come here again
             shutil.rmtree(path)
     keep_newest(folder, path.name, keep)
     return path
+
+
+def name_of(images: int) -> str:
+    """What the folder of a checkpoint after so many images is called."""
+    return f"{images:012d}"
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
@@ -101,16 +124,18 @@ def checkpoints_in(folder: Path) -> list[Path]:
 def read(path: Path) -> Checkpoint:
     """The checkpoint in this folder. BadCheckpointError if it is truncated, damaged or of another version."""
     try:
-        facts = Facts(**json.loads((path / "state.json").read_bytes()))
+        facts = read_json(path / "state.json", Facts)
         content = (path / "state.safetensors").read_bytes()
     except OSError as error:
         raise BadCheckpointError(f"{Path(error.filename or path).name} cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError):
+    except ValueError:
         raise BadCheckpointError("state.json is damaged or of another version") from None
     if facts.format_version != FORMAT_VERSION:
         raise BadCheckpointError("state.json is of another version")
-    if hashlib.sha256(content).hexdigest() != facts.sha256:
-        raise BadCheckpointError("state.safetensors is truncated or damaged")
+    if facts.digest(content) != facts.sha256:
+        raise BadCheckpointError("state.safetensors or state.json is truncated or damaged")
+    if path.name != name_of(facts.images):
+        raise BadCheckpointError(f"it is that of {facts.images:,} images, which its folder's name is not")
     try:
         return Checkpoint(path, facts, load_tensors(content))
     except SafetensorError as error:
@@ -134,7 +159,10 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         check_network(network, checkpoint, name)
         start = f"{name}."
         tensors = checkpoint.tensors.items()
-        network.load_state_dict({key.removeprefix(start): value for key, value in tensors if key.startswith(start)})
+        try:
+            network.load_state_dict({key.removeprefix(start): value for key, value in tensors if key.startswith(start)})
+        except RuntimeError:
+            raise RunError(f"{checkpoint.path}: its tensors are not those of this run's {name}") from None
     for name, owner, adam in optimizers_of(trainer):
         adam.state.clear()
         for key, parameter in owner.named_parameters():

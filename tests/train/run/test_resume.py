@@ -215,6 +215,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "description gone": ("state.json", Path.unlink),
     "description empty": ("state.json", lambda path: path.write_text("")),
     "description of something else": ("state.json", lambda path: path.write_text("[]")),
+    "description nested": ("state.json", lambda path: path.write_text("[" * 100_000)),
     "description without images": ("state.json", lambda path: path.write_text('{"format_version": 1}')),
 }
 
@@ -229,6 +230,35 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(train: Train,
     assert f"checkpoint {last} is not usable: {name} " in ended.out
     assert f"from {int(before.name) / 1000:g} kimg" in ended.out
     assert last_state(copy) == last_state(finished)
+
+
+def test_every_flipped_bit_of_a_description_is_seen(copy):
+    path = checkpoints_in(copy / "checkpoints")[0]
+    content = (path / "state.json").read_bytes()
+    for bit in range(0, 8 * len(content), 61):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (path / "state.json").write_bytes(flipped)
+        with pytest.raises(checkpoints.BadCheckpointError):
+            checkpoints.read(path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"images": -1}, {"images": 10**30}, {"images": True}, {"phase": 99}, {"networks": None}]
+)
+def test_changed_facts_of_a_checkpoint_are_seen(copy, change):
+    path = checkpoints_in(copy / "checkpoints")[0]
+    facts = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps(facts | change))
+    with pytest.raises(checkpoints.BadCheckpointError):
+        checkpoints.read(path)
+
+
+def test_a_checkpoint_in_a_folder_of_another_name_is_not_taken(copy):
+    path = checkpoints_in(copy / "checkpoints")[0]
+    checkpoints.read(path)
+    with pytest.raises(checkpoints.BadCheckpointError):
+        checkpoints.read(path.rename(path.with_name("000000000001")))
 
 
 def test_with_one_checkpoint_kept_a_damaged_newer_one_does_not_displace_it(train: Train, copy):
@@ -332,10 +362,11 @@ def test_other_pictures_are_refused(train: Train, copy, pictures, tmp_path):
 def test_a_checkpoint_of_other_networks_is_refused(train: Train, copy):
     train("--fmap-max", 4, "--kimg", 0.016, "--out", "other")
     other = checkpoints_in(only("other") / "checkpoints")[0]
-    shutil.copytree(other, copy / "checkpoints" / "000000009999")
+    shutil.rmtree(copy / "checkpoints")
+    shutil.copytree(other, copy / "checkpoints" / other.name)
     ended = train("--resume", copy, "--kimg", 100)
     assert ended.status == 1
-    assert ended.error.startswith(f"{copy / 'checkpoints' / '000000009999'}: is of another configuration, ")
+    assert ended.error.startswith(f"{copy / 'checkpoints' / other.name}: is of another configuration, ")
     assert "fmap_max is 4 there and 8 in this run" in ended.error
 
 
