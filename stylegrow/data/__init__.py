@@ -30,7 +30,8 @@ def open_dataset(
     """The data set of a source, prepared first where it is not yet.
 
     `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, `count` of
-    them; "fashion-mnist" is found on this machine or downloaded to the cache. `resolution` defaults to 64 for the
+    them; "fashion-mnist", "mnist" and "cifar-10" are found on this machine, the first is also downloaded to the cache;
+    a .npy or .npz file is an array of images. `resolution` defaults to 64 for the
     faces, else to what most images reach, at most 256; `channels` to grey where all images are grey; `cache` to
     $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU. Images are cropped to their centre, padded
     to squares (by `pad_color`, by default that of each image's border) or stretched; `background` shows through where

@@ -66,8 +66,8 @@ def open_image(file: BinaryIO) -> Image.Image:
         raise UnusableError("above 100 megapixels")
     if min(image.size) < MIN_SIDE:
         raise UnusableError(f"smaller than {MIN_SIDE} px ({image.width}x{image.height})")
-    # Phones store a photograph and its gain map as the two frames of an MPO file: the first is the photograph.
-    if frames > 1 and image.format != "MPO":
+    # Phones store a photograph and its gain map as two frames of an MPO or HEIC file: the first is the photograph.
+    if frames > 1 and image.format not in ("MPO", "HEIF"):
         raise UnusableError("more than one page" if image.format == "TIFF" else "animated")
     return image
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+from collections.abc import Iterable
 from functools import cache
 from typing import BinaryIO
 
@@ -9,7 +12,8 @@ from stylegrow.common.standins import stand_in
 from stylegrow.common.text import counted
 
 # Formats that hold one still image and need no outside program (EPS would start Ghostscript).
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "TGA")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "TGA", "HEIF")
+HEIF_PLUGIN = "pillow_heif"
 READ = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 1024
@@ -48,16 +52,25 @@ NOT_READ = {
     b"7z\xbc\xaf\x27\x1c": "a 7z file",
     b"Rar!": "a RAR file",
 }
+HEIC = "HEIC"
 CONVERT = "is not read: convert it to PNG or JPEG"
 
 
 @cache
 def readable() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow can open."""
+    """Those of FORMATS that this Pillow can open, with the plugin for HEIC where that is installed."""
     from PIL import Image
 
     Image.init()
+    with contextlib.suppress(ImportError):
+        importlib.import_module(HEIF_PLUGIN).register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def plugins_for(names: Iterable[str]) -> list[str]:
+    """The plugins that decide whether files of these names can be read."""
+    is_heif = any(name.lower().endswith((".heic", ".heif", ".hif")) for name in names)
+    return [HEIF_PLUGIN] if is_heif and "HEIF" in readable() else []
 
 
 def is_tiff(head: bytes) -> bool:
@@ -85,6 +98,8 @@ def why_not_read(head: bytes) -> str | None:
         kind = "DICOM"
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"<svg" in head.lower():
         kind = "SVG"
+    if kind == HEIC:
+        return f"{HEIC} is not read: install pillow-heif, or convert it to PNG or JPEG"
     return kind and f"{kind} {CONVERT}"
 
 
@@ -93,7 +108,7 @@ def _media_kind(brand: bytes, others: bytes) -> str | None:
     if brand in (b"avif", b"avis") or (brand in (b"mif1", b"msf1") and b"avif" in others):
         return None if "AVIF" in readable() else "AVIF"
     if brand in (b"mif1", b"msf1") or brand[:3] in (b"hei", b"hev"):
-        return "HEIC"
+        return None if "HEIF" in readable() else HEIC
     return "camera raw (CR3)" if brand == b"crx " else "a video"
 
 

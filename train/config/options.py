@@ -30,7 +30,7 @@ class Options(StepConfig):
 
     data: str | None = option(
         None,
-        "folder, zip or prepared data set of images, or fashion-mnist; without it the embedded faces",
+        "folder, zip, .npz or prepared data set of images, or fashion-mnist, mnist, cifar-10 (default: embedded faces)",
         keep=data_path,
     )
     cache: str | None = option(

@@ -15,7 +15,8 @@ from stylegrow.data.formats import HEAD_BYTES, is_read
 if TYPE_CHECKING:
     from stylegrow.data.sources.base import Source
 
-TOONHEAD, FASHION_MNIST = NAMES = ("toonhead", "fashion-mnist")  # data sets that are found by name
+# Data sets that are found by name.
+TOONHEAD, FASHION_MNIST, MNIST, CIFAR_10 = NAMES = ("toonhead", "fashion-mnist", "mnist", "cifar-10")
 
 
 def find_source(
@@ -23,21 +24,29 @@ def find_source(
 ) -> Source:
     """The images that a user's `source` stands for; None and "toonhead" are `count` embedded faces.
 
-    "fashion-mnist" is that data set, wherever it is; it may be downloaded to `downloads`, if given. Raises DataError.
+    The other NAMES are those data sets, wherever they are; "fashion-mnist" may be downloaded to `downloads`, if given.
+    Raises DataError.
     """
-    from stylegrow.data.sources import archive, fashion_mnist, folder, idx, toonhead
+    from stylegrow.data.sources import archive, arrays, cifar, fashion_mnist, folder, idx, tfrecords, toonhead
 
     if source is None or os.fspath(source) == TOONHEAD:
         return toonhead.find(count)
     if count is not None:
         raise DataError(f"--count {count}: only the embedded faces take a count; leave it out for {printable(source)}")
-    shown, what = printable(source), "give a folder or a zip file of images"
+    shown, what = printable(source), "give a folder or a zip file of images, or a .npz file"
     try:
         if os.fspath(source) == FASHION_MNIST:
             source = fashion_mnist.find(downloads)
+        elif os.fspath(source) in NAMES:
+            source = fashion_mnist.find_local(os.fspath(source))
         path = Path(source).expanduser().resolve(strict=True)
         if path.is_dir():
-            return idx.find(fashion_mnist.of_torchvision(path) or path) or folder.find(path)
+            arranged = idx.find(fashion_mnist.of_torchvision(path) or path) or cifar.find(path) or tfrecords.find(path)
+            return arranged or folder.find(path)
+        if path.is_file() and path.suffix in arrays.SUFFIXES:
+            return arrays.find(path)
+        if path.is_file() and path.suffix in tfrecords.SUFFIXES:
+            return tfrecords.find_file(path)
         if path.is_file() and zipfile.is_zipfile(path):
             return archive.find(path)
         with path.open("rb") as file:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import one_line, printable
+from stylegrow.data.formats import plugins_for
 from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.folder import may_be_image
 from stylegrow.data.sources.labels import Table, read_table
@@ -63,7 +64,7 @@ def find(path: Path) -> Archive:
         path=str(path),
         name=safe_name(path.stem),
         names=tuple(name for name, _ in files),
-        stamp=stamp_of([str(path), size_and_time(path)]),
+        stamp=stamp_of([str(path), size_and_time(path), plugins_for(name for name, _ in files)]),
         table=table,
         members=tuple(i for _, i in files),
     )

@@ -1,4 +1,4 @@
-"""Where the files of Fashion-MNIST (Xiao et al. 2017) are on this machine, else a download of them by torchvision."""
+"""Where torchvision's small data sets are on this machine; Fashion-MNIST (Xiao et al. 2017) may be downloaded."""
 
 import http.client
 import socket
@@ -9,11 +9,12 @@ from pathlib import Path
 from stylegrow.common.errors import DataError
 from stylegrow.common.files import new_folder
 from stylegrow.common.text import one_line, printable
-from stylegrow.data.sources import FASHION_MNIST
+from stylegrow.data.sources import CIFAR_10, FASHION_MNIST, MNIST, cifar
 
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 ADVICE = "install Debian's package dataset-fashion-mnist, or give a folder with its files"
+LOCAL = {MNIST: "MNIST/raw", CIFAR_10: cifar.FOLDER}  # where they are in torchvision's root
 SECONDS = 30.0  # without an answer
 
 
@@ -36,6 +37,15 @@ def of_torchvision(root: Path) -> Path | None:
     """The folder in which torchvision, given this root, keeps the files; None where it has none."""
     folder = root / "FashionMNIST" / "raw"
     return folder if _holds(folder, FILES[0]) else None
+
+
+def find_local(name: str) -> Path:
+    """The folder in which torchvision has put one of the data sets of LOCAL. DataError where there is none."""
+    for folder in (root / LOCAL[name] for root in usual_roots()):
+        if folder.is_dir():
+            return folder
+    advice = f"download it with torchvision.datasets.{name.upper().replace('-', '')}, or give the folder with its files"
+    raise DataError(f"--data {name}: is not on this machine (as data/{LOCAL[name]}, for example): {advice}")
 
 
 def usual_roots() -> Iterator[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stylegrow.common.text import printable
+from stylegrow.data.formats import plugins_for
 from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.labels import Table, read_table
 from stylegrow.data.unusable import UnusableError
@@ -45,7 +46,7 @@ def find(path: Path) -> Folder:
         path=str(path),
         name=safe_name(path.name),
         names=tuple(name for name, _ in files),
-        stamp=stamp_of([str(path), extra, files]),
+        stamp=stamp_of([str(path), extra, files, plugins_for(name for name, _ in files)]),
         table=table,
     )
 

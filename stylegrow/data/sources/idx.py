@@ -7,7 +7,7 @@ import gzip
 import math
 import re
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,11 +15,9 @@ import numpy as np
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
-from stylegrow.data.decoding import MIN_SIDE, SquareImage, square
-from stylegrow.data.request import Shape
 from stylegrow.data.sources import FASHION_MNIST
-from stylegrow.data.sources.base import Source, default_resolution, safe_name, size_and_time, stamp_of
-from stylegrow.data.sources.labels import Labels, classes_of
+from stylegrow.data.sources.arrays import MIN_SIDE, ArrayLabels, Arrays
+from stylegrow.data.sources.base import default_resolution, safe_name, size_and_time, stamp_of
 
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -31,24 +29,14 @@ LABELS = re.compile(r"train-labels[.-]idx1-ubyte(\.gz)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Idx(Source):
+class Idx(Arrays):
     """The training images of an MNIST-style folder, with their labels where they are there."""
 
     file: Path
-    label: np.ndarray | None = field(repr=False)
-    class_names: tuple[str, ...] = ()
 
     @cached_property
-    def _pixels(self) -> np.ndarray:
+    def pixels(self) -> np.ndarray:
         return read_idx(self.file, 3)
-
-    def image(self, index: int, shape: Shape) -> SquareImage:
-        from PIL import Image
-
-        return square(Image.fromarray(self._pixels[index]), shape, black_frame=True)
-
-    def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
-        return {} if self.label is None else {"class": classes_of(self.label[used], self.class_names)}
 
 
 def find(path: Path) -> Idx | None:
@@ -62,23 +50,23 @@ def find(path: Path) -> Idx | None:
         raise DataError(f"{printable(images)} holds {count} images of {width}x{height} px: there is nothing to use")
     label = None if labels is None else read_idx(labels, 1)
     class_names: tuple[str, ...] = ()
+    folder = path.parent.name if path.name == "raw" else path.name  # torchvision's FashionMNIST/raw
     if label is not None:
         if len(label) != count:
             reason = f"holds {len(label)} labels for {count} images: take files that belong together"
             raise DataError(f"{printable(labels)} {reason}")
-        folder = path.parent.name if path.name == "raw" else path.name  # torchvision's FashionMNIST/raw
         fashion = "fashion" in folder.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
         last = max(int(label.max()), 9)
         class_names = FASHION_CLASSES if fashion and last == 9 else tuple(map(str, range(last + 1)))
     return Idx(
         path=str(path),
-        name=FASHION_MNIST if class_names == FASHION_CLASSES else safe_name(path.name),
+        name=FASHION_MNIST if class_names == FASHION_CLASSES else safe_name(folder),
         names=[f"train-{i:05d}" for i in range(count)],
         stamp=stamp_of([str(path), [(file.name, size_and_time(file)) for file in (images, labels) if file]]),
         known=(default_resolution([min(height, width)]), 1),
         file=images,
-        label=label,
-        class_names=class_names,
+        known_labels=ArrayLabels(label, class_names),
+        black_frame=True,
     )
 
 
