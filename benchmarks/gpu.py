@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from benchmarks import ours, scaling, training
+from benchmarks import ours, peer, scaling, training
 from benchmarks.data_reading import painted
 from benchmarks.timing import apart, machine, peak_memory, seconds_in_a_row
 from stylegrow.common.commandline import parse, run_command
@@ -36,6 +36,7 @@ from stylegrow.common.errors import InputError, RunError
 from stylegrow.common.files import write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.tables import markdown_table
+from stylegrow.common.text import one_line
 from stylegrow.sampling.sampler import Sampler
 from train.config.run_config import RunConfig
 from train.distributed.processes import SingleProcess
@@ -334,23 +335,31 @@ def steps(setting: Setting) -> Iterator[Finding]:
     cases = CASES if setting.peer else [case for case in CASES if case.how != "peer"]
     if setting.dry:
         cases = list(dict.fromkeys(replace(case, size="small", resolution=8, batch=4) for case in cases))
+    failed: list[str] = []
     for case in cases:
         if setting.left < SECONDS_A_CASE:
             yield Finding(str(case), "left out, there is no time", {})
             continue
-        figures = apart(measured, case, setting.device, setting.peer, 0.1 if setting.dry else SECONDS_TIMED)
+        try:
+            figures = apart(measured, case, setting.device, setting.peer, 0.1 if setting.dry else SECONDS_TIMED)
+        except RuntimeError as error:  # out of memory, perhaps: the other cases go on
+            failed.append(str(case))
+            yield Finding(str(case), f"failed: {one_line(error)}", {})
+            continue
         words = (
             "{images_a_second:,.0f} images/s, {ms:.1f} ms, {memory_gb:.2f} GB, {kernels:,.0f} kernels, "
             "{idle:.1%} of the time without one, {waits} waits"
         )
         yield Finding(str(case), words.format(**figures), asdict(case) | figures)
+    if failed:
+        raise RunError(f"not measured: {'; '.join(failed)}")
 
 
-def measured(case: Case, device: str, peer: str | None, seconds: float) -> dict[str, Any]:
+def measured(case: Case, device: str, folder: str | None, seconds: float) -> dict[str, Any]:
     """The figures of a case, in this process."""
     preset, options = SIZES[case.size]
     if case.how == "peer":
-        watch = training.Options(peer=peer, device=device)  # type: ignore[arg-type]
+        watch = training.Options(peer=folder, device=device)  # type: ignore[arg-type]
         step = training.iteration(watch, "peer", preset, case.resolution, case.batch)
         for _ in range(3):
             step()
@@ -514,6 +523,8 @@ def main() -> int:
     """The command line; returns the exit status."""
     options = parse(Options, "python -m benchmarks.gpu")
     names, out = parts_of(options.only), Path(options.out)
+    if options.peer:
+        peer.model(options.peer)  # SystemExit now, not after minutes, where it is none
     out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     where = f"{provenance.hardware(torch.device(device), 1)}; {machine(available_cpus(), device)}"
@@ -534,7 +545,7 @@ def main() -> int:
             print(f"{name}: skipped: {reason}", flush=True)
         except Exception as error:  # the other parts go on
             traceback.print_exc()
-            findings.append(Finding("failed", str(error).partition("\n")[0], {}))
+            findings.append(Finding("failed", one_line(error), {}))
             failed = True
         took = time.monotonic() - began
         print(f"{name}: {took:.0f} s", flush=True)
