@@ -21,6 +21,7 @@ COMMANDS = {
     "interpolate": "video.Interpolate",
     "growth": "video.Growth",
     "data prepare": "data.Prepare",
+    "data inspect": "inspection.Inspect",
     "models list": "models.List",
     "models show": "models.Show",
     "models copy": "models.Copy",

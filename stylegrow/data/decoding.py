@@ -31,13 +31,15 @@ REDUCING_GAP = 3
 class SquareImage:
     """An image in its final size: `pixels` is uint8 [C, r, r]; `classes` holds a class index an attribute.
 
-    It is `dark` where its 16-bit samples are those of fewer bits, so that it is nearly black.
+    It is `dark` where its 16-bit samples are those of fewer bits, so that it is nearly black; `size` is its original
+    width and height.
     """
 
     pixels: np.ndarray
     enlarged: bool = False
     profile_ignored: bool = False
     dark: bool = False
+    size: tuple[int, int] = (0, 0)
     classes: tuple[int, ...] = ()
 
 
@@ -99,6 +101,7 @@ def _square(image: Image.Image, shape: Shape, black_frame: bool) -> SquareImage:
     grey_profile_fits = image.mode in GREY_MODES
     with contextlib.suppress(Exception):  # broken metadata around sound pixels
         ImageOps.exif_transpose(image, in_place=True)
+    upright = size if (image.width > image.height) == (size[0] > size[1]) else size[::-1]
     image, dark = eight_bits(image)
     if size == (28, 28):
         image, ignored = _finish(image, profile, grey_profile_fits, shape)
@@ -107,12 +110,12 @@ def _square(image: Image.Image, shape: Shape, black_frame: bool) -> SquareImage:
         image = Image.fromarray(np.pad(pixels, sides, mode="constant" if black_frame else "edge"))
         if resolution != 32:
             image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
-        return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored, dark=dark)
+        return SquareImage(_planes(image), enlarged=resolution > 32, profile_ignored=ignored, dark=dark, size=upright)
     final, ignored = _finish(FITTED[shape.fit](image, resolution), profile, grey_profile_fits, shape)
     if final.size != (resolution, resolution):
         final = _padded(final, shape)
     side = max(size) if shape.fit == "pad" else min(size)
-    return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored, dark=dark)
+    return SquareImage(_planes(final), enlarged=side < resolution, profile_ignored=ignored, dark=dark, size=upright)
 
 
 def _crop(image: Image.Image, resolution: int) -> Image.Image:

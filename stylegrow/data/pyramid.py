@@ -244,7 +244,7 @@ def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
     """The (resolution, channels) that suit the images, from their headers; kept in the cache."""
     headers: list[tuple[int, bool]] = []
     skipped: list[tuple[int, str]] = []
-    for more_headers, more_skipped in _chunks(pool, f"looking at {source.name}", scan_chunk, source, 256):
+    for more_headers, more_skipped in chunks(pool, f"looking at {source.name}", scan_chunk, source, 256):
         headers += more_headers.values()
         skipped += more_skipped
     if not headers:
@@ -256,7 +256,7 @@ def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
     return resolution, channels
 
 
-def _chunks(
+def chunks(
     pool: Workers, what: str, function: Callable[..., Any], source: Source, size: int, *arguments: Any
 ) -> Iterator[Any]:
     """`function(source, start, stop, *arguments)` for runs of images in order.
@@ -306,7 +306,7 @@ def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, poo
         for writer in writers.values():
             stack.callback(writer.close)
         what, size = f"preparing {source.name} at {shape.resolution} px", min(64, 2**20 // shape.resolution**2)
-        for chunk in _chunks(pool, what, prepare_chunk, source, size, shape, arrays):
+        for chunk in chunks(pool, what, prepare_chunk, source, size, shape, arrays):
             places = found.add(chunk)
             for r, images in chunk.levels.items():
                 writers[r].append([images[place] for place in places])
