@@ -67,9 +67,11 @@ class Options(StepConfig):
     stable_kimg: float = option(600, "length of each stage between two fades", FROM_0)
     fade_kimg: float = option(600, "length of each fade", FROM_0)
     batch: int | None = option(
-        None, "images a step over all processes, at every stage (default: the preset's table)", COUNT
+        None, "images a step over all processes, at every stage (default: the preset's table)", COUNT, resumable=True
     )
-    lr: float | None = option(None, "learning rate at every stage (default: the preset's table)", ABOVE_0)
+    lr: float | None = option(
+        None, "learning rate at every stage (default: the preset's table)", ABOVE_0, resumable=True
+    )
     lr_decay_kimg: float = option(
         0.0, "over the last so many kimg of the training the learning rates fall linearly to 0", FROM_0, resumable=True
     )
@@ -92,7 +94,7 @@ class Options(StepConfig):
         "of weights, latents and the order of the images",
         Allowed("a whole number from 0 to below 2^63", lambda x: 0 <= x < 2**63),  # what torch's generators take
     )
-    workers: int | None = option(None, "processes that prepare images (default: one a core)", COUNT)
+    workers: int | None = option(None, "processes that prepare images (default: one a core)", COUNT, resumable=True)
     snapshot_kimg: float | None = option(
         None,
         "a grid of samples and the model are written this often (default: 1/20 of the run, at most every 50)",
@@ -103,7 +105,7 @@ class Options(StepConfig):
         None, "the full state is written this often (default: as snapshots)", ABOVE_0, resumable=True
     )
     keep: int = option(2, "newest checkpoints kept", COUNT, resumable=True)
-    keep_models: int = option(3, "newest snapshots kept as model folders under models/", COUNT_OR_0)
+    keep_models: int = option(3, "newest snapshots kept as model folders under models/", COUNT_OR_0, resumable=True)
     resume: str | None = option(
         None,
         "continue a run: --resume for the newest under --out, or its folder",

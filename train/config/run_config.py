@@ -182,15 +182,20 @@ def make_run_config(
 
 def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:
     """The schedule. The preset's batches are made divisible by the process count, a given one must be."""
-    if options.batch is not None and options.batch % processes:
-        raise InputError(
-            f"--batch {options.batch}: {processes} processes cannot share it; give a multiple of {processes}"
-        )
+    check_batch(options, processes)
     assert options.resolution is not None
     try:
         return chosen.schedule(options.resolution, options).for_processes(processes)
     except ValueError as error:
         raise InputError(f"--start-resolution {options.start_resolution}: {error}; give a lower one") from None
+
+
+def check_batch(options: Options, processes: int) -> None:
+    """InputError where processes cannot share a --batch that is given."""
+    if options.batch is not None and options.batch % processes:
+        raise InputError(
+            f"--batch {options.batch}: {processes} processes cannot share it; give a multiple of {processes}"
+        )
 
 
 def with_decay(schedule: Schedule, options: Options) -> Schedule:

@@ -130,10 +130,10 @@ class Loop:
         """RunError where gradients have not been finite for many steps."""
         if self.trainer.skipped_in_a_row >= PATIENCE_WITH_SKIPS:
             precision = self.config.options.mixed_precision
-            advice = "continue with --resume --mixed-precision no, or " if precision != "no" else ""
+            advice = "" if precision == "no" else "--mixed-precision no or "
             raise RunError(
                 f"gradients were not finite for {PATIENCE_WITH_SKIPS} steps up to {self.trainer.images / 1000:g} kimg; "
-                f"{advice}start a run with a lower --lr"
+                f"continue with --resume and {advice}a lower --lr"
             )
 
     def begin_tick(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from stylegrow.common.errors import InputError
 from train.config.fields import as_given, flag, shown
 from train.config.options import ABOUT, Options
-from train.config.run_config import RunConfig, with_decay, with_metrics
+from train.config.run_config import RunConfig, check_batch, with_decay, with_metrics
 from train.run.folders import find_run
 
 
@@ -35,7 +35,13 @@ def resumed_options(stored: RunConfig, asked: Options) -> Options:
 
 def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunConfig:
     """The stored configuration with what differs. InputError where processes cannot share its batches."""
-    for resolution, batch in stored.schedule.batch.items():
+    schedule = with_decay(stored.schedule, options)
+    if options.batch is not None and options.batch != stored.options.batch:
+        check_batch(options, processes)
+        schedule = replace(schedule, batch=dict.fromkeys(schedule.batch, options.batch))
+    if options.lr is not None and options.lr != stored.options.lr:
+        schedule = replace(schedule, lr=dict.fromkeys(schedule.lr, options.lr))
+    for resolution, batch in schedule.batch.items():
         if batch % processes:
             raise InputError(
                 f"--resume: the run's batch of {batch} at {resolution} px cannot be shared by {processes} processes; "
@@ -44,7 +50,6 @@ def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunCo
     options = with_metrics(
         options.but(out=stored.options.out, resume=None, dry_run=None, processes=None), stored.data["pictures"]
     )
-    schedule = with_decay(stored.schedule, options)
     return replace(stored, options=options, schedule=schedule, processes=processes).checked()
 
 
@@ -54,7 +59,8 @@ def differences(stored: RunConfig, config: RunConfig) -> list[str]:
     for field in fields(Options):
         before, now = getattr(stored.options, field.name), getattr(config.options, field.name)
         if before != now:
-            lines.append(f"{flag(field.name)} is now {shown(now)}; it was {shown(before)}")
+            was = "not given" if before is None else shown(before)
+            lines.append(f"{flag(field.name)} is now {shown(now)}; it was {was}")
     if stored.processes != config.processes:
         lines.append(f"{config.processes} processes; there were {stored.processes}")
     return lines

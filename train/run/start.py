@@ -110,6 +110,10 @@ def decide(
     else:
         config = resumed_config(stored, options.but(mixed_precision=precision), count)
         notes += differences(stored, config)
+        changed = {n: options.given[n] for n in ("batch", "lr") if getattr(options, n) != getattr(stored.options, n)}
+        if changed and config.command:
+            again = provenance.command(architecture, Options(**changed), count)
+            config = replace(config, command=f"{config.command} && {again} --resume")
     machine = provenance.hardware(processes.device, processes.count)
     config = replace(config, hardware=tuple(dict.fromkeys([*config.hardware, machine])))
     check_metrics(config, dataset)

@@ -72,7 +72,10 @@ def test_skipped_steps_are_counted_and_training_goes_on(train: Train, spoil):
 
 @pytest.mark.parametrize(
     ("precision", "advice"),
-    [("no", "; start a run with a lower --lr"), ("bf16", "; continue with --resume --mixed-precision no, or start a")],
+    [
+        ("no", "; continue with --resume and a lower --lr"),
+        ("bf16", " --resume and --mixed-precision no or a lower --lr"),
+    ],
 )
 def test_persistent_ones_end_the_run(train: Train, spoil, precision, advice):
     spoil(range(10, 1000))

@@ -305,7 +305,11 @@ def test_the_newest_run_is_the_one_with_the_largest_number(train: Train, copy):
         ("--checkpoint-kimg 0.05", "--checkpoint-kimg is now 0.05; it was 0.1"),
         ("--keep 1", "--keep is now 1; it was 2"),
         ("--log-with tensorboard", "--log-with is now tensorboard; it was none"),
-        ("--batch-per-device 4", "--batch-per-device is now 4; it was None"),
+        ("--batch-per-device 4", "--batch-per-device is now 4; it was not given"),
+        ("--batch 8", "--batch is now 8; it was 16"),
+        ("--lr 0.002", "--lr is now 0.002; it was not given"),
+        ("--keep-models 1", "--keep-models is now 1; it was 3"),
+        ("--workers 1", "--workers is now 1; it was not given"),
         ("--mixed-precision bf16", "--mixed-precision is now bf16; it was no"),
     ],
 )
@@ -321,6 +325,19 @@ def test_what_may_differ_is_noted(train: Train, copy, words, note):
     assert train("--resume").out.splitlines()[-1].startswith(f"{copy} is finished")
 
 
+def test_another_batch_and_rate_hold_from_there_on(train: Train):
+    """For good: also where the run is resumed again without them."""
+    assert train("--kimg", 0.064).status == 0
+    assert train("--resume", "--kimg", 0.08, "--batch", 8, "--lr", 0.002).status == 0
+    assert train("--resume", "--kimg", 0.088).status == 0
+    run = only("runs")
+    lines = [(line["kimg"], line["batch"], line["lr"]) for line in statistics(run)]
+    assert lines == [(0.064, 16, 0.001), (0.08, 8, 0.002), (0.088, 8, 0.002)]
+    command = json.loads((run / "model" / "config.json").read_text())["training"]["command"]
+    assert command.endswith(" && accelerate launch train/progan.py --batch 8 --lr 0.002 --resume")
+    assert command.count("&&") == 1
+
+
 def test_options_that_say_the_same_as_the_run_are_taken(train: Train, copy, pictures):
     os.chdir(pictures)
     assert train("--resume", copy, *SMALL, "--data", ".", "--loss", "wgan-gp").status == 0
@@ -329,11 +346,9 @@ def test_options_that_say_the_same_as_the_run_are_taken(train: Train, copy, pict
 @pytest.mark.parametrize(
     ("began", "words", "complaint"),
     [
-        ("", "--lr 0.002", "--lr 0.002: the run was started without --lr"),
-        ("", "--batch 8", "--batch 8: the run was started with --batch 16"),
+        ("", "--z-dim 4", "--z-dim 4: the run was started with --z-dim 8"),
         ("", "--mirror", "--mirror: the run was started with --no-mirror"),
         ("", "--desc x", "--desc x: the run was started without --desc"),
-        ("", "--keep-models 9", "--keep-models 9: the run was started with --keep-models 3"),
         # Values that the options have by themselves.
         ("--loss ns-r1 --dry-run", "--loss wgan-gp", "--loss wgan-gp: the run was started with --loss ns-r1"),
         ("--seed 5", "--seed 0", "--seed 0: the run was started with --seed 5"),
