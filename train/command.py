@@ -15,7 +15,7 @@ from train.config.options import ABOUT, KINDS, Options
 from train.config.presets import PRESETS
 from train.step.config import StepConfig
 
-METAVARS = {str: "TEXT", int: "INT", float: "NUMBER", tuple[float, float]: "NUMBER NUMBER"}
+METAVARS = {int | str: "INT|FILE", str: "TEXT", int: "INT", float: "NUMBER", tuple[float, float]: "NUMBER NUMBER"}
 
 
 def main(architecture: str, description: str) -> int:

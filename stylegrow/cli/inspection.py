@@ -23,7 +23,7 @@ COLUMNS = 12  # of the contact sheet
 
 @dataclass(frozen=True)
 class Inspect:
-    """Look at all images of a data set: sizes, channels, classes, what is left out, what is suspicious.
+    """Look at all images: sizes, channels, classes, what is left out and what is suspicious.
 
     Images are suspicious that are nearly black, of one colour, equal to another, or far smaller than most. A contact
     sheet shows images from all over the set. Nothing is prepared, and the source is only read.

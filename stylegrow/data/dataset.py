@@ -15,6 +15,7 @@ import numpy as np
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data.levels import EncodedImages, damage_named, open_level
+from stylegrow.data.sources.labels import match
 
 FORMAT = "stylegrow-pyramid"
 FORMAT_VERSION = 1
@@ -112,16 +113,26 @@ class Dataset:
         one_hot[np.arange(len(values)), values] = 1
         return one_hot
 
-    def split(self, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def split(self, holdout: int | Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(training indices, held-out indices), sorted int64, for `holdout` images kept out of training.
 
         By default 1 %, at least 20, never more than half. Which ones depends on the number of images only, except that
         equal images stay on one side: sets of duplicates may take a few images more or less out than asked for.
+        `holdout` may also be the names of those images. Raises DataError for a number or a name that cannot be.
         """
         path = self.path / "duplicates.npy"
         with damage_named(path):
             same = np.load(path, allow_pickle=False)
-        return split(same, holdout)
+        if holdout is None or isinstance(holdout, int | np.integer):
+            return split(same, holdout)
+        matches = match(dict.fromkeys(holdout, 0), self.names)
+        if unknown := set(holdout).difference(entry for entry in matches if entry is not None):
+            first = printable(next(name for name in holdout if name in unknown))
+            raise DataError(f"--holdout {first}: {printable(self.source)} has no such image that is used: correct it")
+        held = np.isin(same, same[[entry is not None for entry in matches]])
+        if held.all():
+            raise DataError(f"--holdout: names all {len(same)} images: leave some to train on")
+        return np.flatnonzero(~held), np.flatnonzero(held)
 
     def report_lines(self, shown: int = 5) -> list[str]:
         """What a user should know about the images, a line each; at most `shown` skipped files by name."""
@@ -187,6 +198,18 @@ def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.
                 taken += int(sizes[first])
     held = np.isin(same, np.fromiter(out, np.int64, len(out)))
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def read_names(path: str | os.PathLike[str]) -> list[str]:
+    """The names in a file, one a line. Raises DataError for one that cannot be read or has none."""
+    try:
+        names = [line.strip() for line in Path(path).read_text("utf-8-sig").splitlines()]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "is no text in UTF-8"
+        raise DataError(f"--holdout {printable(path)}: {reason}: give a number or a file of names") from error
+    if not any(names):
+        raise DataError(f"--holdout {printable(path)}: is empty: give a file with a name in each line")
+    return [name for name in names if name]
 
 
 def is_prepared(path: str | os.PathLike[str]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
-from stylegrow.data.dataset import is_prepared
+from stylegrow.data.dataset import is_prepared, read_names
 from stylegrow.models import read_config
 from train.config.options import Options
 from train.config.presets import GPU_FACES
@@ -45,9 +45,14 @@ def open_data(options: Options, stored: RunConfig | None, quiet: bool, on_gpu: b
     return dataset
 
 
+def holdout_of(options: Options) -> int | list[str] | None:
+    """How many images are held out, or the names in the file that lists them. InputError."""
+    return read_names(options.holdout) if isinstance(options.holdout, str) else options.holdout
+
+
 def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
     """What a run records of its data. InputError where the data has no such labels as --cond asks for."""
-    training, held_out = dataset.split(options.holdout)
+    training, held_out = dataset.split(holdout_of(options))
     classes: list[str] = []
     label_values = None
     if options.cond is not None:
@@ -88,7 +93,7 @@ def label_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
     arguments |= {"label_dim": len(names), "label_kind": kind}
     if kind == "classes":
         return arguments
-    vectors = dataset.labels(options.cond, dataset.split(options.holdout)[0]).astype(np.float64)
+    vectors = dataset.labels(options.cond, dataset.split(holdout_of(options))[0]).astype(np.float64)
     for name, values in zip(names, vectors.T, strict=True):
         if values.min() == values.max():
             raise InputError(
@@ -100,7 +105,7 @@ def label_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
 
 def check_data(config: RunConfig, dataset: Dataset) -> None:
     """InputError where the pictures of this machine are not those that the run is for."""
-    training, held_out = dataset.split(config.options.holdout)
+    training, held_out = dataset.split(config.holdout)
     there = [dataset.names[int(index)] for index in held_out]
     shape = (dataset.resolution, dataset.channels, len(training), there)
     wanted = (config.generator.resolution, config.generator.image_channels, config.data["pictures"])

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from stylegrow.common.errors import InputError
@@ -22,6 +23,7 @@ class Allowed:
 
 
 COUNT = Allowed("a whole number of at least 1", lambda x: x >= 1)
+COUNT_OR_FILE = Allowed("a whole number of at least 0, or a file", lambda x: isinstance(x, str) or x >= 0)
 COUNT_OR_0 = Allowed("a whole number of at least 0", lambda x: x >= 0)
 ABOVE_0 = Allowed("a number above 0", lambda x: 0 < x < math.inf)
 FROM_0 = Allowed("a number of at least 0", lambda x: 0 <= x < math.inf)
@@ -53,14 +55,21 @@ def check_value(name: str, value: Any, kind: Any, about: About) -> None:
     choices, words = get_args(kind), None
     if get_origin(kind) is Literal:
         words = None if value in choices else f"one of {', '.join(choices)}"
-    elif not isinstance(value, (int, float) if kind is float else get_origin(kind) or kind):
-        words = f"a value of type {kind.__name__}"
+    elif not isinstance(value, types_of(kind)):
+        words = f"a value of type {getattr(kind, '__name__', kind)}"
     elif value == "":
         words = "it a value or leave it out"
     elif about.allowed is not None and not about.allowed.test(value):
         words = about.allowed.words
     if words:
         raise InputError(f"{flag(name)} {shown(value) or repr(value)}: give {words}")
+
+
+def types_of(kind: Any) -> Any:
+    """What isinstance takes for a value of an option of this type."""
+    if kind is float:
+        return int, float
+    return kind if isinstance(kind, UnionType) else get_origin(kind) or kind
 
 
 def flag(name: str) -> str:

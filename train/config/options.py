@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import or_
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -10,6 +12,7 @@ from train.config.fields import (
     ABOVE_0,
     COUNT,
     COUNT_OR_0,
+    COUNT_OR_FILE,
     FROM_0,
     POWER_OF_2,
     About,
@@ -44,7 +47,12 @@ class Options(StepConfig):
         "train with labels: --cond for folder classes or dataset.json, --cond hair for the embedded faces' hair",
         bare="class",
     )
-    holdout: int | None = option(None, "images kept out of training (default: 1 %, at least 20)", COUNT_OR_0)
+    holdout: int | str | None = option(
+        None,
+        "images kept out of training: how many, or a file with their names, one a line (default: 1 %, at least 20)",
+        COUNT_OR_FILE,
+        keep=whole_path,
+    )
     out: str = option("runs", "folder that run folders go into", resumable=True, private=True, keep=whole_path)
     desc: str | None = option(
         None,
@@ -168,7 +176,9 @@ class Options(StepConfig):
 
 def kind_of(hint: Any) -> Any:
     """The type of an option that is given: without None."""
-    return next(kind for kind in get_args(hint) if kind is not NoneType) if get_origin(hint) is UnionType else hint
+    if get_origin(hint) is not UnionType:
+        return hint
+    return reduce(or_, (kind for kind in get_args(hint) if kind is not NoneType))
 
 
 ABOUT: dict[str, About] = {field.name: field.metadata["about"] for field in fields(Options)}

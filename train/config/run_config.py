@@ -62,6 +62,12 @@ class RunConfig:
         generator = architecture.generator.from_config(self.generator)
         return generator, architecture.discriminator.from_config(self.discriminator)
 
+    @property
+    def holdout(self) -> int | list[str] | None:
+        """How many images are held out, or their names where these were listed when the run began."""
+        listed: list[str] = self.data["held_out"]
+        return listed if isinstance(self.options.holdout, str) else self.options.holdout
+
     def share(self, resolution: int) -> int:
         """How many images of a batch a process takes at this resolution."""
         return max(self.schedule.batch[resolution] // self.processes, 1)

@@ -37,7 +37,7 @@ def check_metrics(config: RunConfig, dataset: Dataset) -> None:
         return
     from stylegrow.metrics.reals import check_data, choose_reals
 
-    _, held_out = dataset.split(config.options.holdout)
+    _, held_out = dataset.split(config.holdout)
     check_styles(names, ARCHITECTURES[config.architecture].has_styles)
     try:
         check_data(names, dataset, dataset.resolution)
@@ -103,7 +103,7 @@ class Evaluation:
             self.names,
             options.metrics_samples,
             mirror=options.mirror,
-            held_out=self.dataset.split(options.holdout)[1],
+            held_out=self.dataset.split(self.config.holdout)[1],
             cond=options.cond,
             cache=options.cache,
             device=trainer.processes.device,

@@ -16,12 +16,16 @@ from train.config.options import ABOUT, Options
 def command(architecture: str, options: Options, processes: int) -> str:
     """The shell command that starts such a run: its launcher, the program, and the options given.
 
-    Of the data's and the model's folders only the names remain, as in `--data faces`; private ones are left out.
+    Of paths that matter only the names remain, as in `--data faces`; private ones are left out.
     """
     each = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     machines = f"--nnodes {processes // each} " if processes > each else ""
     launcher = "accelerate launch" if processes == 1 else f"torchrun {machines}--nproc-per-node {each}"
-    names = {"data": lambda path: Path(path).name or path, "init_from": lambda path: name_of(path, Path(path))}
+    names = {
+        "data": lambda path: Path(path).name or path,
+        "holdout": lambda given: Path(given).name if isinstance(given, str) else given,
+        "init_from": lambda path: name_of(path, Path(path)),
+    }
     words = [f"{launcher} train/{architecture}.py"]
     for name, value in options.given.items():
         if name in names:

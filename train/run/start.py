@@ -157,7 +157,7 @@ def train(
         if checkpoint is not None and checkpoint.facts.images >= config.images:
             reporter.say(f"{folder} is finished at {checkpoint.facts.images / 1000:g} kimg; a larger --kimg goes on")
             return 0
-    training, _ = dataset.split(config.options.holdout)
+    training, _ = dataset.split(config.holdout)
     trainer = build(config, dataset, training, processes, fresh=checkpoint is None)
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylegrow.common.errors import DataError
 from stylegrow.data import Dataset, levels, open_dataset
-from stylegrow.data.dataset import split
+from stylegrow.data.dataset import read_names, split
 from stylegrow.data.pyramid import levels_of
 from tests.stylegrow.data.image_files import folder_of, noise, save
 
@@ -237,3 +237,29 @@ def test_split_of_a_data_set_keeps_duplicates_together(tmp_path, cache):
     training, held = dataset.split(10)
     assert len(held) == 10
     assert not set(training // 2) & set(held // 2)
+
+
+def test_split_by_names(tmp_path, cache):
+    source = folder_of(tmp_path / "images" / "part", 6)
+    save(source / "twin.png", noise((8, 8), 2))
+    dataset = open_dataset(tmp_path / "images", quiet=True)
+    for names in (["part/0002.png", "part/0004.png"], ["0004.jpg", "./part/0002.png", "twin"]):
+        training, held = dataset.split(names)
+        assert [dataset.names[i] for i in held] == ["part/0002.png", "part/0004.png", "part/twin.png"]
+        assert [dataset.names[i] for i in training] == [f"part/000{i}.png" for i in (0, 1, 3, 5)]
+    with pytest.raises(DataError, match=r"^--holdout 0009\.png: "):
+        dataset.split(["0001.png", "0009.png"])
+    with pytest.raises(DataError, match="all 7 images"):
+        dataset.split(dataset.names)
+
+
+def test_names_in_a_file(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("\ufeffa.png\r\n\nb ö.png  \n", "utf-8")
+    assert read_names(path) == ["a.png", "b ö.png"]
+    for content in (b"", b"\n \n", b"\xff\xfea"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"--holdout .*names\.txt"):
+            read_names(path)
+    with pytest.raises(DataError, match="No such file"):
+        read_names(tmp_path / "none.txt")

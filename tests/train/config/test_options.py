@@ -83,6 +83,11 @@ def test_paths_are_made_absolute(tmp_path, monkeypatch):
     assert paths == tuple(str(tmp_path / name) for name in ("pictures", "home/c", "o", "model"))
 
 
+def test_holdout_is_a_number_or_a_file():
+    assert read("--holdout 12").holdout == 12
+    assert read("--holdout names.txt").holdout == str(Path("names.txt").absolute())
+
+
 def test_a_name_that_is_no_path_stays_a_name():
     assert read("--init-from progan-toonhead64").init_from == "progan-toonhead64"
     assert read("--data fashion-mnist").data == "fashion-mnist"

@@ -322,6 +322,16 @@ class TestBadInput:
         assert len(config["training"]["held_out"]) == HOLDOUT
         assert train("--resume", "--kimg", 0.032, "--out", out).status == 0
 
+    def test_held_out_images_are_listed_in_a_file_that_only_the_start_reads(self, train: Train, pictures, tmp_path):
+        listed = Path("listed.txt")
+        listed.write_text("a/00.png\nb/07.png\na/02.png\n")
+        assert train("--holdout", listed, "--kimg", 0.016).status == 0
+        training = read_config(only("runs"))["training"]
+        assert training["held_out"] == ["a/00.png", "a/02.png", "b/07.png"]
+        assert "--holdout listed.txt" in training["command"]
+        listed.unlink()
+        assert train("--resume", "--kimg", 0.032).status == 0
+
     def test_duplicates_are_reported_and_kept(self, train: Train, pictures, tmp_path):
         folder = Path(shutil.copytree(pictures, tmp_path / "twice"))
         shutil.copy(folder / "a" / "00.png", folder / "a" / "again.png")
@@ -374,6 +384,7 @@ class TestBadInput:
             ("--resolution 48", "--resolution 48: "),
             ("--loss lsgan", "--loss 'lsgan': "),
             ("--holdout 25", "--holdout 25: give a number from 0 to 24"),
+            ("--holdout nowhere", "/nowhere: No such file or directory: give a number or a file of names"),
             ("--start-resolution 16", "--start-resolution 16: start_resolution 16 is above resolution 8"),
             ("--fmap-base 3", "--fmap-base 3: leaves no feature map at 8 px; give at least 4"),
             ("--out file", "/file: "),
