@@ -43,7 +43,7 @@ def test_a_video_from_one_label_to_another(run, vectors, tmp_path):
     assert (facts["class"], facts["to_class"], facts["space"]) == ("angle:0,energy:0", "1,1000", "z")
     for frame, label in zip(frames, ("0,0", "0.5,500", "1,1000"), strict=True):
         expected = next(sampler.images([3], sampler.setting(label=label))).repeat(2, 0).repeat(2, 1)
-        assert np.abs(frame - expected).mean() < 10  # what a WebP loses
+        assert np.abs(frame.mean(axis=2) - expected.mean(axis=2)).mean() < 10  # what a WebP loses
 
 
 def test_growth_takes_a_label(run, models, tmp_path):
