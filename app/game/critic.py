@@ -37,11 +37,16 @@ class Critic:
 
 
 def find_critic(sampler: Sampler) -> Critic | None:
-    """The critic of a model; None if it was saved without one, or with one for other images."""
+    """The critic of a model; None if it was saved without one, with one for other images, or with one of label vectors.
+
+    Those of real images are not known, and it scores none without.
+    """
     try:
         network = load_discriminator(sampler.folder)
     except ModelError:
         return None
     own, other = sampler.generator.config, network.config
-    shared = ("resolution", "image_channels", "label_dim")
+    shared = ("resolution", "image_channels", "label_dim", "label_kind")
+    if other.label_kind == "vector":
+        return None
     return Critic(sampler, network) if all(getattr(own, name) == getattr(other, name) for name in shared) else None

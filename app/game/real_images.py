@@ -114,7 +114,7 @@ def _of_run(sampler: Sampler, held_out: Sequence[str], attribute: object) -> Rea
             places = {printable(name): place for place, name in enumerate(dataset.names)}
             indices = [places[name] for name in held_out]
             labels = None
-            if attribute in dataset.attributes:
+            if attribute in dataset.attributes and dataset.label_kind(str(attribute)) == "classes":
                 labels = dataset.labels(str(attribute), np.array(indices)).argmax(axis=1).tolist()
             return RealImages(len(indices), _read_prepared(sampler, dataset, indices), labels=labels)
         except (OSError, ValueError, KeyError, TypeError):

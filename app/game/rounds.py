@@ -143,7 +143,7 @@ class GameModel:
     def _choose(self, psi: float | None, rng: random.Random) -> GeneratedImage:
         """An image to generate, of a class that is as frequent as among the real ones, where that is known."""
         classes, label = self.sampler.generator.label_dim, None
-        if classes:
+        if classes and self.sampler.labels.kind == "classes":
             label = rng.choice(self.reals.labels) if self.reals.labels else rng.randrange(classes)
         return GeneratedImage(rng.randrange(LARGEST_SEED + 1), psi, label)
 

@@ -136,9 +136,9 @@ def layers(value: Any) -> str:
 
 
 def label(value: Any) -> str | None:
-    """The name or number of a class; empty for a model without classes."""
+    """The name or number of a class, or another label as `read_label` reads it; empty where none is wanted."""
     if value is None or value == "":
         return None
-    if not isinstance(value, str | int) or len(str(value)) > 200:
+    if not isinstance(value, str | int) or len(str(value)) > LONGEST_TEXT:
         raise InputError("A class is given by its name or its number.")
     return str(value)

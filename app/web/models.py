@@ -115,7 +115,7 @@ class Models:
             raise InputError(
                 f'"{card.name}" cannot be loaded: {str(error).replace(str(card.folder), card.name)}'
             ) from None
-        setting = sampler.setting(label="0" if card.labels else None)
+        setting = sampler.setting(label=card.first_label)
         list(sampler.images([0], setting))  # the first image also pays for what is set up once
         seconds: list[float] = []
         while len(seconds) < TRIES and sum(seconds) < LONGEST_TRYING:  # the best of some, since others may be at work

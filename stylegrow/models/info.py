@@ -73,10 +73,17 @@ class ModelInfo:
 
     @property
     def labels(self) -> list[tuple[str, str]]:
-        """The classes to choose from, as (what to show, what to ask the sampler for)."""
+        """The labels to choose from, as (what to show, what to ask the sampler for); of vectors none in particular."""
+        if self.label_space.kind == "vector":
+            return [("as in the data, another for each seed", "")]
         count = int(self.generator.get("label_dim") or 0)
         names = self.classes or tuple(f"class {number}" for number in range(count))
         return [(name, str(number)) for number, name in enumerate(names)]
+
+    @property
+    def first_label(self) -> str | None:
+        """The first of them; None where there is nothing to ask for."""
+        return self.labels[0][1] or None if self.labels else None
 
     @property
     def bundled(self) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +30,8 @@ class App:
 
 
 @contextmanager
-def serving(models: Path, folder: Path) -> Iterator[App]:
-    """Serve the small models, the StyleGAN first, for as long as the context lasts."""
+def serving(models: Path, folder: Path, names: Sequence[str] = MODELS) -> Iterator[App]:
+    """Serve the small models, the StyleGAN first, or others, for as long as the context lasts."""
     from app.web.models import Models
     from app.web.options import Serve
     from app.web.server import build_app, launch
@@ -40,7 +40,7 @@ def serving(models: Path, folder: Path) -> Iterator[App]:
     write_run(given.runs / RUN)
     write_pictures(given.reals)
     options = Serve(
-        model=tuple(str(models / name) for name in MODELS),
+        model=tuple(str(models / name) for name in names),
         device="cpu",
         runs=str(given.runs),
         real_images=str(given.reals),

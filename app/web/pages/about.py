@@ -10,6 +10,7 @@ from app.web.context import Context, run_script
 from app.web.models import COMMANDS
 from app.web.pages import controls
 from stylegrow.models.info import ModelInfo
+from stylegrow.models.labels import LabelSpace
 
 ID = "about"
 KEYS = (
@@ -19,6 +20,7 @@ KEYS = (
     ("A to D, R, G, N, Space", "in the game, whose tab lists them"),
     ("?", "this list"),
 )
+MOST_NAMED = 50  # classes
 USE = """### Data, and what not to use this for
 The pictures are invented, and some may come close to pictures that the model was trained with. Of a model of people,
 do not pass pictures off as photographs of somebody. A model repeats what its data favours, so do not take what it
@@ -86,10 +88,17 @@ def _about(card: ModelInfo | None) -> str:
         ("Images shown to the critic", _thousands(card.training.get("kimg"))),
         ("Objective", card.training.get("objective")),
         ("FID", card.training.get("fid")),
-        ("Classes", ", ".join(card.classes[:50])),
+        _labels(card.label_space),
     ]
     rows = [(name, str(value)) for name, value in facts if value]
     return f"<h2>{escape(card.name)}</h2>{controls.table(rows)}"
+
+
+def _labels(labels: LabelSpace) -> tuple[str, str]:
+    if labels.kind != "vector":
+        return "Classes", ", ".join(labels.names[:MOST_NAMED] if labels.named else ())
+    ranges = zip(labels.names, labels.least, labels.most, strict=True)
+    return "Labels", ", ".join(f"{name} from {least:g} to {most:g}" for name, least, most in list(ranges)[:MOST_NAMED])
 
 
 def _thousands(kimg: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ import numpy as np
 from PIL import Image
 
 from app.web import checks
-from app.web.context import Context
+from app.web.context import Context, run_script
 from app.web.files import new_folder, save_image
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import counted
 from stylegrow.models.info import ModelInfo
+from stylegrow.models.labels import LabelSpace
 from stylegrow.sampling.generation import Setting
 from stylegrow.sampling.sampler import Sampler
 
 NOISE_MODES = ("const", "random", "none")
 MOST_STAGES = 9  # 4 to 1024 px
+MOST_SLIDERS = 16  # for the components of a label; longer ones are written as text
+MOST_SLIDER_STEPS = 200
 
 
 def row() -> gr.Row:
@@ -110,16 +114,52 @@ def psi(context: Context) -> gr.Slider:
     return context.checked(found, checks.psi)
 
 
-def label(context: Context) -> gr.Dropdown:
-    """The class menu of labelled models; hidden for others."""
+def label(context: Context) -> tuple[gr.Dropdown, list[gr.Slider]]:
+    """The label of labelled models, hidden for others: a menu, and a slider for each component of a vector.
+
+    The menu's value is the label as text. The sliders write it; there are as many as any of the models needs.
+    """
 
     def choices(card: ModelInfo | None) -> dict[str, Any]:
         labels = card.labels if card else []
-        return {"choices": labels, "value": labels[0][1] if labels else None, "visible": bool(labels)}
+        name = "Label" if card and card.label_space.kind == "vector" else "Class"
+        return {"choices": labels, "value": labels[0][1] if labels else None, "visible": bool(labels), "label": name}
 
-    menu = gr.Dropdown(label="Class", allow_custom_value=True, interactive=True, **choices(context.first))
-    context.follow([menu], lambda card: [gr.update(**choices(card))])
-    return context.checked(menu, checks.label)
+    def ranges(card: ModelInfo | None) -> list[dict[str, Any]]:
+        found = slider_ranges(card.label_space) if card else []
+        return found + [{"visible": False}] * (most - len(found))
+
+    most = max((len(slider_ranges(card.label_space)) for card in context.models.cards.values()), default=0)
+    menu = gr.Dropdown(allow_custom_value=True, interactive=True, **choices(context.first))
+    sliders = [gr.Slider(interactive=True, **one) for one in ranges(context.first)]
+    context.follow(
+        [menu, *sliders], lambda card: [gr.update(**choices(card)), *(gr.update(**one) for one in ranges(card))]
+    )
+    if sliders:
+        count = gr.Number(_components(context.first), label="Sliders there are", visible="hidden")
+        context.follow([count], lambda card: [_components(card)])
+        for one in sliders:
+            run_script(one.input, "(count, ...values) => values.slice(0, count).join()", [count, *sliders], [menu])
+    return context.checked(menu, checks.label), sliders
+
+
+def _components(card: ModelInfo | None) -> int:
+    return len(slider_ranges(card.label_space)) if card else 0
+
+
+def slider_ranges(labels: LabelSpace) -> list[dict[str, Any]]:
+    """The arguments of a slider for each component of label vectors, from the data's least to its most."""
+    if labels.kind != "vector" or len(labels.names) > MOST_SLIDERS:
+        return []
+    found = []
+    values = zip(labels.names, labels.least, labels.most, labels.mean, zip(*labels.examples, strict=True), strict=True)
+    for name, least, most, mean, examples in values:
+        whole = all(value.is_integer() for value in (least, most, *examples))
+        few = whole and most - least <= MOST_SLIDER_STEPS
+        step = 1.0 if few else 10.0 ** (math.floor(math.log10(most - least)) - 2)
+        value = least + step * round((mean - least) / step)
+        found.append({"minimum": least, "maximum": most, "value": value, "step": step, "label": name, "visible": True})
+    return found
 
 
 def stage(context: Context, card: ModelInfo | None) -> gr.Slider:
@@ -267,5 +307,5 @@ def setting(sampler: Sampler, card: ModelInfo, **wanted: Any) -> Setting:
     if not card.labels:
         wanted["label"] = None
     elif wanted.get("label") is None:
-        wanted["label"] = card.labels[0][1]
+        wanted["label"] = card.first_label
     return sampler.setting(**wanted)

@@ -16,6 +16,7 @@ from app.web.pages import controls
 from stylegrow.common.errors import InputError
 from stylegrow.models.info import ModelInfo
 from stylegrow.rendering.grids import resized
+from stylegrow.sampling.inputs import label_text, read_label
 
 ID = "generate"
 OWN_SIZE = "own"
@@ -168,7 +169,7 @@ def build(context: Context) -> Callable[[], None]:
 
 def _look(context: Context) -> dict[str, Any]:
     """The controls of how images are drawn, under the names that links give them."""
-    found = {"psi": controls.psi(context), "class": controls.label(context)}
+    found = {"psi": controls.psi(context), "class": controls.label(context)[0]}
     with gr.Column(visible=context.first is not None and not context.first.styled) as growing:
         info = f"how far from 0 the latent's values may be; {MOST_Z:g} = untruncated"
         found["z"] = controls.slider(
@@ -272,7 +273,10 @@ class Look:
             lines.append(f"Latent within {self.z_limit:g} of 0")
         if stage := self.stage_text(card):
             lines.append(stage.capitalize())
-        if card.labels and self.label is not None:
+        if card.label_space.kind == "vector":
+            label = read_label(self.label, card.label_space) if self.label else card.label_space.drawn(seed)
+            lines.append(f"Label {escape(str(label_text(label, card.label_space)))}")
+        elif card.labels and self.label is not None:
             names = {value: name for name, value in card.labels}
             lines.append(f"Class {escape(names.get(self.label, self.label))}")
         return "\n\n".join(lines)

@@ -27,7 +27,7 @@ def build(context: Context) -> None:
                 stage = controls.stage(context, context.first)
                 alpha = controls.alpha(context, 0.5)
                 psi = controls.psi(context)
-                label = controls.label(context)
+                label, _ = controls.label(context)
             with controls.column(5):
                 faded = controls.gallery("Fading in", "faded", 3, "pixels three")
                 drawn = controls.drawn(ID)

@@ -11,10 +11,12 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from app.web import checks
 from app.web.context import Context
 from app.web.files import save_image
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
+from stylegrow.models.info import ModelInfo
 from stylegrow.rendering import figures
 from stylegrow.rendering.grids import resized
 from stylegrow.rendering.video import has_h264, write_video
@@ -44,7 +46,11 @@ def build(context: Context) -> None:
                 loop = controls.flag(context, "Back to the first", True, min_width=120)
                 ping_pong = controls.flag(context, "There and back", min_width=120)
             psi = controls.psi(context)
-            label = controls.label(context)
+            label, _ = controls.label(context)
+            info = "empty: as at the first; between them in equal steps"
+            to_label = context.checked(
+                gr.Textbox(label="Label at the last seed", info=info, visible=_labelled(context.first)), checks.label
+            )
             with gr.Accordion("Advanced", open=False):
                 info = "w is where a StyleGAN's styles come from"
                 space = controls.choice(context, "Space", SPACES, info=info)
@@ -62,6 +68,7 @@ def build(context: Context) -> None:
             other = gr.File(label="The other file", visible=False, interactive=False)
             drawn = controls.drawn(ID)
     context.follow([space], lambda card: [gr.update(visible=card is None or card.styled)])
+    context.follow([to_label], lambda card: [gr.update(value="", visible=_labelled(card))])
     context.fields |= {"keys": keys, "frames": frames, "fps": fps}
 
     def estimated(keys: list[int], frames: int, fps: int, loop: bool, ping_pong: bool, model: str) -> str:
@@ -80,14 +87,24 @@ def build(context: Context) -> None:
         psi: float,
         label: str | None,
         model: str,
+        to_label: str | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  (how Gradio is asked for it)
     ) -> Iterator[Any]:
-        """A video (H.264) of the path through the seeds, and on demand a WebP, a GIF or all frames besides."""
+        """A video (H.264) of the path through the seeds, and on demand a WebP, a GIF or all frames besides.
+
+        With `to_label` the label goes from `label` at the first seed to that at the last.
+        """
         total = _frames(context, len(keys), frames, loop, ping_pong)
         drawing = controls.start_drawing(context, model, total, psi=psi, label=label)
         sampler, setting = drawing.sampler, drawing.setting
-        path: Any = (space if drawing.card.styled else "z", setting, easing, ping_pong)
-        text = drawing.text(seeds=keys, frames=frames, fps=fps, space=path[0], pace=easing, loop=loop)
+        to, facts = None, {}
+        if to_label is not None and drawing.card.labels:
+            if setting.label is None:
+                raise InputError("Choose the label at the first seed too.")
+            to, facts = controls.setting(sampler, drawing.card, psi=psi, label=to_label), {"to_class": to_label}
+            space = "z"  # where every frame has the label of its time
+        path: Any = (space if drawing.card.styled else "z", setting, easing, ping_pong, to)
+        text = drawing.text(seeds=keys, frames=frames, fps=fps, space=path[0], pace=easing, loop=loop, **facts)
         size = figures.cell_size(sampler, setting, max(setting.resolution or 0, SMALLEST), 1)
         kept: list[np.ndarray] = []
 
@@ -124,8 +141,15 @@ def build(context: Context) -> None:
     )
     inputs, outputs = [*timing, space, easing, also, psi, label, context.model], [video, image, other, drawn]
     shows: dict[str, Any] = {"show_progress": "full", "show_progress_on": [video]}
-    made = context.bind(make.click, interpolate, inputs, outputs, name="interpolate", then=controls.say(ID), **shows)
+    with gr.Row(visible=False):
+        asked = gr.Button("Interpolate")  # by programs, whose lists of values stay as they are
+    context.bind(asked.click, interpolate, inputs, outputs, name="interpolate")
+    made = context.bind(make.click, interpolate, [*inputs, to_label], outputs, then=controls.say(ID), **shows)
     stop.click(None, cancels=[made], js="() => window.stylegrow.say('Stopped.')", api_visibility="private")
+
+
+def _labelled(card: ModelInfo | None) -> bool:
+    return card is not None and bool(card.labels)
 
 
 def _in_background(work: Callable[[Callable[[], None]], Any]) -> Iterator[Any]:

@@ -35,7 +35,7 @@ def build(context: Context) -> None:
                     boxes = gr.CheckboxGroup(_boxes(first), value=FIRST_LAYERS, label="Layers copied")
                     crossover = gr.Slider(0, _count(first), 4, step=1, label="Copy this layer and all after it")
                 psi = controls.psi(context)
-                label = controls.label(context)
+                label, sliders = controls.label(context)
             with controls.column(2):
                 result = controls.figure("The mix", "mixed", "pixels large", show_label=None)
                 with gr.Row():
@@ -147,7 +147,8 @@ def build(context: Context) -> None:
         mix(context.bind(gallery.select, pick, [seeds], [chosen], **quiet).success)
     mix(context.bind(cells.select, pick_mix, [pairs], [a, b], **quiet).success)
     everything, shown = [rows, cols, a, b, *look], [row_faces, col_faces, a, b, result, drawn]
-    context.bind([rows.submit, cols.submit, psi.release, label.input], show, everything, shown, then=then)
+    changes = [rows.submit, cols.submit, psi.release, label.input, *(one.release for one in sliders)]
+    context.bind(changes, show, everything, shown, then=then)
     for button, seeds in ((shuffle_rows, rows), (shuffle_cols, cols)):
         shuffled = context.bind(button.click, _random, [seeds], [seeds], draws=False)
         context.bind(shuffled.success, show, everything, shown, then=then)

@@ -28,7 +28,7 @@ def build(context: Context) -> None:
                 psis = context.checked(
                     gr.Textbox(PSIS, label="Truncations", info="0 is the average face", max_lines=1), checks.psis
                 )
-                label = controls.label(context)
+                label, _ = controls.label(context)
                 strip = gr.Button("Draw the strip", variant="primary")
             with controls.column(5):
                 truncated = controls.figure("Truncation strip", "truncated")

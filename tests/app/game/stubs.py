@@ -31,6 +31,7 @@ class StubEngine:
         self.styled, self.resolution, self.alpha, self.name, self.weights = styled, resolution, 1.0, name, f"w-{name}"
         self.classes, self.credit = list(classes), ""
         self.generator = SimpleNamespace(label_dim=len(classes))
+        self.labels = SimpleNamespace(kind="classes" if classes else "none")
         self.asked: list[tuple[int, dict]] = []
 
     def setting(self, **given):
