@@ -67,6 +67,7 @@ def build(context: Context) -> None:
             image = gr.Image(type="filepath", visible=not has_h264(), **shown)
             other = gr.File(label="The other file", visible=False, interactive=False)
             drawn = controls.drawn(ID)
+            asked = gr.Button("Interpolate", visible=False)  # by programs, whose lists of values stay as they are
     context.follow([space], lambda card: [gr.update(visible=card is None or card.styled)])
     context.follow([to_label], lambda card: [gr.update(value="", visible=_labelled(card))])
     context.fields |= {"keys": keys, "frames": frames, "fps": fps}
@@ -141,8 +142,6 @@ def build(context: Context) -> None:
     )
     inputs, outputs = [*timing, space, easing, also, psi, label, context.model], [video, image, other, drawn]
     shows: dict[str, Any] = {"show_progress": "full", "show_progress_on": [video]}
-    with gr.Row(visible=False):
-        asked = gr.Button("Interpolate")  # by programs, whose lists of values stay as they are
     context.bind(asked.click, interpolate, inputs, outputs, name="interpolate")
     made = context.bind(make.click, interpolate, [*inputs, to_label], outputs, then=controls.say(ID), **shows)
     stop.click(None, cancels=[made], js="() => window.stylegrow.say('Stopped.')", api_visibility="private")
