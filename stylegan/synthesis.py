@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 from progan.config import BlurFilter, check_choice, stages
 from progan.generator import faded_images, stages_up_to
-from progan.layers import Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, activation, pixel_norm
+from progan.layers import SLOPES, Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, pixel_norm
 from stylegan.config import GeneratorConfig, layer_sizes
+from stylegan.operations import adaptive_instance_norm, add_and_rectify, instance_norm
 
 Noise = str | Sequence[Tensor]
+Added = tuple[Tensor, Tensor]  # patterns and amounts, see add_and_rectify
 
 
 class Synthesis(nn.Module):
@@ -56,20 +58,22 @@ class Synthesis(nn.Module):
         trunk = self.compute_dtype or ws.dtype
         if ws.dim() != 3 or ws.shape[1] < min(2 * len(sizes), self.num_layers) or ws.shape[2] != config.w_dim:
             raise ValueError(f"ws are [N, {self.num_layers}, {config.w_dim}], not {list(ws.shape)}")
-        maps = self.noise_maps(noise, ws, sizes)
+        blocks = [self.blocks[f"{r}x{r}"] for r in sizes]
+        added = added_patterns(blocks, self.noise_maps(noise, ws, sizes[-1]), ws, trunk)
+        w = ws.unbind(1) if config.use_styles else ws.unbind(1)[:1] * (2 * len(sizes))
         x_previous = x = ws
-        for r in sizes:
-            layer = 2 * sizes.index(r) if config.use_styles else 0
-            x_previous, x = x, self.blocks[f"{r}x{r}"](x, ws[:, layer : layer + 2], maps[r], trunk)
+        for place, block in enumerate(blocks):
+            layers = slice(2 * place, 2 * place + 2)
+            x_previous, x = x, block(x, w[layers], added[layers], trunk)
         return faded_images(self.to_image, x_previous, x, alpha, ws.dtype)
 
-    def noise_maps(self, noise: Noise, ws: Tensor, sizes: list[int]) -> dict[int, tuple[Tensor | None, Tensor | None]]:
-        """Both maps of every stage, None for none."""
+    def noise_maps(self, noise: Noise, ws: Tensor, resolution: int) -> list[Tensor]:
+        """The maps of all layers of a stage, none for none."""
         if isinstance(noise, str):
             check_choice("noise", noise, ("random", "const", "none"))
         if not self.config.use_noise or noise == "none":
-            return dict.fromkeys(sizes, (None, None))
-        own = layer_sizes(sizes[-1])
+            return []
+        own = layer_sizes(resolution)
         count = len(own)
         if noise == "const":
             maps = [getattr(self, f"noise{index}") for index in range(count)]
@@ -84,7 +88,7 @@ class Synthesis(nn.Module):
                 )
         if len(maps) < count:
             raise ValueError(f"noise takes one map for each of {count} layers, not {len(maps)}")
-        return {r: (maps[2 * place], maps[2 * place + 1]) for place, r in enumerate(sizes)}
+        return maps
 
 
 class Block(nn.Module):
@@ -94,9 +98,9 @@ class Block(nn.Module):
         super().__init__()
         self.first, self.second = first, second
 
-    def forward(self, x: Tensor, ws: Tensor, noise: tuple[Tensor | None, Tensor | None], dtype: torch.dtype) -> Tensor:
-        x = self.first(x, ws[:, 0], noise[0], dtype)
-        return self.second(x, ws[:, -1], noise[1], dtype)
+    def forward(self, x: Tensor, ws: Sequence[Tensor], added: Sequence[Added], dtype: torch.dtype) -> Tensor:
+        x = self.first(x, ws[0], added[0], dtype)
+        return self.second(x, ws[1], added[1], dtype)
 
 
 class Layer(nn.Module):
@@ -111,20 +115,18 @@ class Layer(nn.Module):
             Linear(config.w_dim, 2 * maps, gain=1.0, equalized=config.equalized_lr) if config.use_styles else None
         )
 
-    def finish(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        """Maps [N, C, h, w] with the style of w [N, w_dim] and the noise map [N or 1, 1, h, w]."""
-        x = x + self.bias.to(x.dtype).reshape(1, -1, 1, 1)
-        if self.noise_strength is not None and noise is not None:
-            x.addcmul_(noise.to(x.dtype), self.noise_strength.to(x.dtype).reshape(1, -1, 1, 1))
-        x = activation(x, self.config.nonlinearity)
+    def finish(self, x: Tensor, w: Tensor, added: Added) -> Tensor:
+        """Maps [N, C, h, w] with the style of w [N, w_dim] and what is `added` to them."""
+        x = add_and_rectify(x, *added, SLOPES[self.config.nonlinearity])
         if self.config.pixelnorm:
             x = pixel_norm(x)
         if self.style is None:
-            return instance_norm(x).to(x.dtype) if self.config.instance_norm else x
-        scale, shift = self.style(w).reshape(len(w), 2, -1, 1, 1).unbind(1)
+            return instance_norm(x) if self.config.instance_norm else x
+        style = self.style(w).reshape(len(w), 2, -1, 1, 1)
         if self.config.instance_norm:
-            return adaptive_instance_norm(x, scale + 1, shift)
-        return torch.addcmul(shift.to(x.dtype), x, (scale + 1).to(x.dtype))
+            return adaptive_instance_norm(x, style)
+        scale, shift = style.to(x.dtype).unbind(1)
+        return torch.addcmul(shift, x, scale + 1)
 
 
 class InputLayer(Layer):
@@ -135,9 +137,9 @@ class InputLayer(Layer):
         self.const = nn.Parameter(torch.ones(1, maps, 4, 4)) if config.const_input else None
         self.dense = None if config.const_input else LatentTo4x4(config.w_dim, maps, config.equalized_lr, bias=False)
 
-    def forward(self, ws: Tensor, w: Tensor, noise: Tensor | None, dtype: torch.dtype) -> Tensor:
+    def forward(self, ws: Tensor, w: Tensor, added: Added, dtype: torch.dtype) -> Tensor:
         x = self.dense(w) if self.dense is not None else self.const.expand(len(w), -1, -1, -1)  # type: ignore[union-attr]
-        return self.finish(x.to(dtype, memory_format=torch.channels_last), w, noise)
+        return self.finish(x.to(dtype, memory_format=torch.channels_last), w, added)
 
 
 class ConvLayer(Layer):
@@ -148,27 +150,20 @@ class ConvLayer(Layer):
         self.conv = conv
         self.blur = nn.Identity() if blur_filter is None else Blur(blur_filter)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, dtype: torch.dtype) -> Tensor:
-        return self.finish(self.blur(self.conv(x)), w, noise)
+    def forward(self, x: Tensor, w: Tensor, added: Added, dtype: torch.dtype) -> Tensor:
+        return self.finish(self.blur(self.conv(x)), w, added)
 
 
-def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Maps [N, C, H, W] with mean 0 and variance 1 each (biased), in float32 at least."""
-    x, scale = centred(x, eps)
-    return x * scale
-
-
-def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-8) -> Tensor:
-    """scale * (x - mean) / std + shift (Karras 2019, equation 1): x [N, C, H, W], scale and shift [N, C, 1, 1]."""
-    dtype = x.dtype
-    x, own_scale = centred(x, eps)
-    return torch.addcmul(shift, x, scale * own_scale).to(dtype)
-
-
-def centred(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Maps less their mean, [N, C, H, W], and 1 / their standard deviation, [N, C, 1, 1], in float32 at least."""
-    # As sums: the gradients of mean() and var() leave the channels-last layout, which makes them three times as slow.
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    share = 1 / (x.shape[2] * x.shape[3])
-    x = x - x.sum(dim=(2, 3), keepdim=True) * share
-    return x, torch.rsqrt((x * x).sum(dim=(2, 3), keepdim=True) * share + eps)
+def added_patterns(blocks: Sequence[Block], noise: Sequence[Tensor], ws: Tensor, dtype: torch.dtype) -> list[Added]:
+    """What is added in each layer of these blocks: the bias everywhere, and the layer's noise map by its strengths."""
+    layers = [layer for block in blocks for layer in (block.first, block.second)]
+    sizes = [len(ws) * r * r for r in layer_sizes(2 ** (len(blocks) + 1))]
+    ones = ws.new_ones(sizes[-1])
+    maps = [one.expand(len(ws), -1, -1, -1).flatten() for one in noise]
+    rows = [row for place, size in enumerate(sizes) for row in (*maps[place : place + 1], ones[:size])]
+    kinds = len(rows) // len(layers)
+    biases = [layer.bias for layer in layers]
+    amounts = torch.cat([*(layer.noise_strength for layer in layers), *biases] if noise else biases)
+    patterns = torch.cat(rows).to(dtype).split([kinds * size for size in sizes])
+    of_layers = amounts.reshape(kinds, -1).to(dtype).split([len(bias) for bias in biases], dim=1)
+    return [(pattern.reshape(kinds, -1), amount) for pattern, amount in zip(patterns, of_layers, strict=True)]

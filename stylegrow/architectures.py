@@ -67,11 +67,14 @@ def generate_with_styles(
     """Images with the styles of two latents (style mixing, Karras 2019, section 3.1), not truncated."""
     import torch
 
-    w = generator.mapping(inputs.z, inputs.labels)
-    ws = w.unsqueeze(1).expand(-1, generator.layers_at(resolution), -1)
-    if inputs.mixing is not None:
+    if inputs.mixing is None:
+        w = generator.mapping(inputs.z, inputs.labels)
+        ws = w.unsqueeze(1).expand(-1, generator.layers_at(resolution), -1)
+    else:
         other_z, first = inputs.mixing
-        ws = torch.where(first, ws, generator.mapping(other_z, inputs.labels).unsqueeze(1))
+        labels = None if inputs.labels is None else inputs.labels.repeat(2, 1)
+        w, other = generator.mapping(torch.cat([inputs.z, other_z]), labels).chunk(2)
+        ws = torch.where(first, w.unsqueeze(1), other.unsqueeze(1))
     return Generated(generator.synthesis(ws, resolution, alpha, inputs.noise), w.detach().mean(dim=0))
 
 

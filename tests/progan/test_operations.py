@@ -95,7 +95,9 @@ def test_a_rectifier_has_pytorchs_values_and_derivatives(slope):
 
 
 def test_tensors_are_scaled_and_cast_together_with_the_gradients_of_each():
-    values = [normal(seed, *shape).detach().float().requires_grad_() for seed, shape in enumerate([(3, 2), (4,), (1, 2, 2)])]
+    values = [
+        normal(seed, *shape).detach().float().requires_grad_() for seed, shape in enumerate([(3, 2), (4,), (1, 2, 2)])
+    ]
     factors, dtypes = [0.5, 1.0, -3.0], [torch.bfloat16, torch.float32, torch.float64]
     found = cast_all(scale_all(values, factors), dtypes)
     for value, factor, dtype, result in zip(values, factors, dtypes, found, strict=True):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from progan.layers import upscale2x
 from stylegan import Generator
-from stylegan.synthesis import adaptive_instance_norm, instance_norm
+from stylegan.operations import adaptive_instance_norm, add_and_rectify, instance_norm
 from tests import oracle
 
 FILES = "stylegan_g_32", "stylegan_g_16_cond"
@@ -189,9 +189,26 @@ def test_normalisation_against_pytorchs_own():
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     wanted = F.instance_norm(x, eps=1e-8)
     torch.testing.assert_close(instance_norm(x), wanted)
-    scale, shift = torch.randn(2, 2, 3, 1, 1, dtype=torch.float64).requires_grad_().unbind(0)
-    torch.testing.assert_close(adaptive_instance_norm(x, scale, shift), wanted * scale + shift)
-    assert torch.autograd.gradcheck(adaptive_instance_norm, (x, scale, shift))
+    style = torch.randn(2, 2, 3, 1, 1, dtype=torch.float64).requires_grad_()
+    torch.testing.assert_close(adaptive_instance_norm(x, style), wanted * (1 + style[:, 0]) + style[:, 1])
+    assert torch.autograd.gradcheck(adaptive_instance_norm, (x, style))
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.0])
+def test_noise_and_bias_are_added_before_the_nonlinearity(slope):
+    random = torch.Generator().manual_seed(0)
+    x, noise, strength, bias = (
+        torch.randn(*shape, dtype=torch.float64, generator=random).requires_grad_()
+        for shape in ((2, 3, 4, 4), (2, 1, 4, 4), (3,), (3,))
+    )
+
+    def ours(x, noise, strength, bias):
+        rows = torch.stack([noise.flatten(), torch.ones_like(noise.flatten())])
+        return add_and_rectify(x, rows, torch.stack([strength, bias]), slope)
+
+    wanted = F.leaky_relu(x + noise * strength.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1), slope)
+    torch.testing.assert_close(ours(x, noise, strength, bias), wanted)
+    assert torch.autograd.gradcheck(ours, (x, noise, strength, bias))
 
 
 def test_initial_values():

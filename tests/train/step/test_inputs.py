@@ -18,11 +18,17 @@ LAYERS = {0: 2, 32: 4, 48: 4, 72: 6, 96: 6}  # of the stages, by the images seen
 
 @pytest.fixture
 def mapped():
-    """A function that notes all that a trainer's mapping network is given and returns."""
+    """A function that notes all that a trainer's mapping network is given and returns, 16 latents at a time."""
 
     def note(trainer):
         seen = []
-        trainer.generator.mapping.register_forward_hook(lambda _, inputs, w: seen.append((*inputs, w.detach())))
+
+        def keep(_, inputs, w):
+            z, labels = inputs
+            parts = z.split(16), [None] * len(z) if labels is None else labels.split(16), w.detach().split(16)
+            seen.extend(zip(*parts, strict=False))
+
+        trainer.generator.mapping.register_forward_hook(keep)
         return seen
 
     return note

@@ -1,0 +1,91 @@
+"""What a layer of the synthesis network does after its convolution, in few passes over its maps."""
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from progan.operations import at_least_float32
+
+
+def add_and_rectify(x: Tensor, patterns: Tensor, amounts: Tensor, slope: float) -> Tensor:
+    """Leaky ReLU of maps x [N, C, h, w] to which patterns [k, N * h * w] are added by amounts [k, C]."""
+    return cast(Tensor, AddAndRectify.apply(x, patterns, amounts, slope))
+
+
+def adaptive_instance_norm(x: Tensor, style: Tensor, eps: float = 1e-8) -> Tensor:
+    """(1 + scale) * (x - mean) / std + shift (Karras 2019, equation 1), with mean and variance (biased) of each map.
+
+    x [N, C, H, W], scale and shift are style[:, 0] and style[:, 1] of style [N, 2, C, 1, 1]. Computed in float32 at
+    least. It can be derived once.
+    """
+    return cast(Tensor, AdaptiveInstanceNorm.apply(x, style, eps))
+
+
+def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Maps [N, C, H, W] with mean 0 and variance 1 each, as adaptive_instance_norm makes them."""
+    return adaptive_instance_norm(x, x.new_zeros(len(x), 2, x.shape[1], 1, 1), eps)
+
+
+def as_rows(x: Tensor) -> Tensor:
+    """Maps [N, C, h, w] as a matrix [N * h * w, C], without a copy where they are channels-last."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def as_maps(rows: Tensor, shape: torch.Size) -> Tensor:
+    """The opposite of as_rows, for maps of this shape."""
+    n, c, h, w = shape
+    return rows.reshape(n, h, w, c).permute(0, 3, 1, 2)
+
+
+class AddAndRectify(torch.autograd.Function):
+    """See add_and_rectify. Noise and bias are one product of matrices, and so are their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, patterns: Tensor, amounts: Tensor, slope: float) -> Tensor:
+        rows = torch.addmm(as_rows(x), patterns.T, amounts)
+        result = as_maps(F.leaky_relu_(rows, slope), x.shape)
+        ctx.save_for_backward(result, patterns, amounts)
+        ctx.slope = slope
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
+        result, patterns, amounts = ctx.saved_tensors
+        of_x = torch.ops.aten.leaky_relu_backward(gradients[0], result, ctx.slope, True)
+        rows = as_rows(of_x)
+        of_patterns = amounts @ rows.T if ctx.needs_input_grad[1] else None
+        of_amounts = patterns @ rows if ctx.needs_input_grad[2] else None
+        return of_x, of_patterns, of_amounts, None
+
+
+class AdaptiveInstanceNorm(torch.autograd.Function):
+    """See adaptive_instance_norm. Its gradient takes half of the passes over the maps that PyTorch would make of it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, style: Tensor, eps: float) -> Tensor:
+        precise = x.to(at_least_float32(x.dtype))
+        centred = precise - precise.mean(dim=(2, 3), keepdim=True)
+        deviation = (centred * centred).mean(dim=(2, 3), keepdim=True)
+        inverse = deviation.add_(eps).rsqrt_()
+        scale = torch.addcmul(inverse, style[:, 0], inverse)
+        ctx.save_for_backward(centred, inverse, scale)
+        return torch.addcmul(style[:, 1], centred, scale).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        # With n = centred * inverse and means over a map: scale * (gradient - mean(gradient) - n * mean(gradient * n)).
+        centred, inverse, scale = ctx.saved_tensors
+        n, c, h, w = centred.shape
+        gradient = gradients[0].to(centred.dtype)
+        of_style = gradient.new_empty(n, 2, c, 1, 1)
+        torch.sum(gradient * centred, dim=(2, 3), keepdim=True, out=of_style[:, 0])
+        torch.sum(gradient, dim=(2, 3), keepdim=True, out=of_style[:, 1])
+        of_style[:, 0].mul_(inverse)
+        shares = of_style * (scale * (-1 / (h * w))).unsqueeze(1)
+        of_x = torch.addcmul(shares[:, 1], gradient, scale).addcmul_(centred, shares[:, 0] * inverse)
+        return of_x.to(gradients[0].dtype), of_style, None
