@@ -1,6 +1,9 @@
 """The synthesis network from intermediate latents w to images (Karras et al. 2019, figure 1b)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +36,7 @@ class Synthesis(nn.Module):
         for r in stages(config.resolution):
             maps = config.feature_maps(r)
             if r == 4:
-                first: nn.Module = InputLayer(maps, config)
+                first: Layer = InputLayer(maps, config)
             else:
                 up = UpConv2d(inputs, maps, config.is_fused(r), equalized, bias=False)
                 first = ConvLayer(up, config.blur_filter, maps, config)
@@ -58,7 +61,7 @@ class Synthesis(nn.Module):
         trunk = self.compute_dtype or ws.dtype
         if ws.dim() != 3 or ws.shape[1] < min(2 * len(sizes), self.num_layers) or ws.shape[2] != config.w_dim:
             raise ValueError(f"ws are [N, {self.num_layers}, {config.w_dim}], not {list(ws.shape)}")
-        blocks = [self.blocks[f"{r}x{r}"] for r in sizes]
+        blocks = [cast(Block, self.blocks[f"{r}x{r}"]) for r in sizes]
         added = added_patterns(blocks, self.noise_maps(noise, ws, sizes[-1]), ws, trunk)
         w = ws.unbind(1) if config.use_styles else ws.unbind(1)[:1] * (2 * len(sizes))
         x_previous = x = ws
@@ -94,7 +97,7 @@ class Synthesis(nn.Module):
 class Block(nn.Module):
     """The two layers of one resolution: [N, in, r/2, r/2] -> [N, out, r, r], with a w for each."""
 
-    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+    def __init__(self, first: Layer, second: Layer) -> None:
         super().__init__()
         self.first, self.second = first, second
 
@@ -163,7 +166,8 @@ def added_patterns(blocks: Sequence[Block], noise: Sequence[Tensor], ws: Tensor,
     rows = [row for place, size in enumerate(sizes) for row in (*maps[place : place + 1], ones[:size])]
     kinds = len(rows) // len(layers)
     biases = [layer.bias for layer in layers]
-    amounts = torch.cat([*(layer.noise_strength for layer in layers), *biases] if noise else biases)
+    strengths = [layer.noise_strength for layer in layers if layer.noise_strength is not None] if noise else []
+    amounts = torch.cat([*strengths, *biases])
     patterns = torch.cat(rows).to(dtype).split([kinds * size for size in sizes])
     of_layers = amounts.reshape(kinds, -1).to(dtype).split([len(bias) for bias in biases], dim=1)
     return [(pattern.reshape(kinds, -1), amount) for pattern, amount in zip(patterns, of_layers, strict=True)]
