@@ -1,9 +1,11 @@
-"""Image files in a zip file, read in place."""
+"""Image files in a zip file, read in place.
+
+zipfile and the decompressors raise whatever a damaged file leads them to, so that all exceptions are caught here.
+"""
 
 import io
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,6 @@ from stylegrow.data.sources.labels import Table, read_table
 from stylegrow.data.unusable import UnusableError, explain
 
 MAX_FILE_BYTES = 1 << 30
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)  # what zipfile raises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Archive(ImageFiles):
             return io.BytesIO(self._zip.read(member))
         except NotImplementedError as error:
             raise UnusableError("packed by a method that Python cannot read") from error
-        except (*DAMAGED, ValueError) as error:
+        except Exception as error:
             raise UnusableError(explain(error)) from error
 
 
@@ -57,9 +58,11 @@ def find(path: Path) -> Archive:
             names = [_checked_name(member.orig_filename, shown) for member in members]
             tables = sorted((n.count("/"), i) for i, n in enumerate(names) if f"/{n}".endswith("/dataset.json"))
             table = _table(archive, members[tables[0][1]], names[tables[0][1]]) if tables else None
-    except DAMAGED as error:
-        raise DataError(f"{shown} cannot be read ({error}): make the zip file again") from error
-    files = sorted((name, i) for i, name in enumerate(names) if not members[i].is_dir() and may_be_image(name))
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{shown} cannot be read ({printable(one_line(error))}): make the zip file again") from error
+    files = sorted((name, i) for i, name in enumerate(names) if name and not name.endswith("/") and may_be_image(name))
     return Archive(
         path=str(path),
         name=safe_name(path.stem),
@@ -74,7 +77,7 @@ def _table(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Tabl
     place = f"{printable(name)} in {printable(archive.filename)}"
     try:
         content = archive.read(member)
-    except (*DAMAGED, ValueError) as error:
+    except Exception as error:
         return Table(place, problem=f"cannot be read ({one_line(error)})")
     return read_table(content, place, name.removesuffix("dataset.json"))
 

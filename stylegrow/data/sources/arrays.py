@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylegrow.common.errors import DataError
-from stylegrow.common.text import counted, printable
+from stylegrow.common.text import counted, one_line, printable
 from stylegrow.data.request import Shape
 from stylegrow.data.sources.base import Source, default_resolution, safe_name, size_and_time, stamp_of
 from stylegrow.data.sources.labels import Labels, classes_of
@@ -137,10 +135,17 @@ def find(path: Path) -> NumpyFile:
         names=[f"{key}-{i:05d}" for i in range(count)],
         stamp=stamp_of([str(path), size_and_time(path)]),
         known=(default_resolution([min(sides)]), 1 if images.shape[3:] in ((), (1,)) else 3),
-        known_labels=labels_of_array(arrays[labels](), count, f"{labels} in {shown}") if labels else ArrayLabels(),
+        known_labels=_labels(arrays[labels], count, f"{labels} in {shown}") if labels else ArrayLabels(),
         key=key,
         scale=_scale(images, f"{shown}: {key}"),
     )
+
+
+def _labels(read: Callable[[], np.ndarray], count: int, place: str) -> ArrayLabels:
+    try:
+        return labels_of_array(read(), count, place)
+    except DataError as error:
+        return ArrayLabels(problem=f"{place}: {error}")
 
 
 CHANNELS = ((), (1,), (3,), (4,))
@@ -161,17 +166,20 @@ def _arrays(path: Path) -> dict[str, Callable[[], np.ndarray]]:
             if key is None:
                 return np.load(path, mmap_mode="r", allow_pickle=False)
             with np.load(path, allow_pickle=False) as file:
-                return file[key]
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
-            raise DataError(f"{printable(path)} cannot be read ({printable(error)}): {WANTED}") from error
+                if isinstance(values := file[key], np.ndarray):
+                    return values
+                raise ValueError(f"{key} is no array")
+        except Exception as error:  # numpy and zipfile raise whatever a broken header leads them to
+            raise DataError(f"{printable(path)} cannot be read ({printable(one_line(error))}): {WANTED}") from error
 
     if path.suffix == ".npy":
         return {"images": lambda: read(None)}
     try:
         with np.load(path, allow_pickle=False) as file:
             names = list(file.files)
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{printable(path)} cannot be read ({printable(error)}): make the file again") from error
+    except Exception as error:  # as above
+        problem = f"cannot be read ({printable(one_line(error))}): make the file again"
+        raise DataError(f"{printable(path)} {problem}") from error
     return {name: lambda name=name: read(name) for name in names}  # type: ignore[misc]
 
 

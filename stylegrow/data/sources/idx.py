@@ -76,16 +76,25 @@ def read_shape(path: Path, dimensions: int) -> tuple[int, ...]:
     sizes = np.frombuffer(head[4:], ">i4") if len(head) == 4 + 4 * dimensions else np.array([-1])
     if head[:4] != bytes((0, 0, 8, dimensions)) or sizes.min() < 0:
         raise DataError(f"{printable(path)} is no idx file of bytes in {dimensions} dimensions: fetch the file again")
-    return tuple(sizes.tolist())
+    shape = tuple(sizes.tolist())
+    if _unpacked_size(path) != (len(head) + math.prod(shape)) % 2**32:
+        raise DataError(f"{printable(path)} does not hold the {shape} values it announces: fetch the file again")
+    return shape
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
     """The uint8 array of an idx file. Raises DataError for a damaged one."""
     shape, content = read_shape(path, dimensions), _content(path)
-    start = 4 + 4 * dimensions
-    if len(content) - start != math.prod(shape):
-        raise DataError(f"{printable(path)} does not hold the {shape} values it announces: fetch the file again")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return np.frombuffer(content, np.uint8, math.prod(shape), offset=4 + 4 * dimensions).reshape(shape)
+
+
+def _unpacked_size(path: Path) -> int:
+    """The size of a file in bytes, modulo 2^32, as the end of a gzip file tells it."""
+    if path.suffix != ".gz":
+        return path.stat().st_size % 2**32
+    with path.open("rb") as file:
+        file.seek(-4, 2)
+        return int.from_bytes(file.read(), "little")
 
 
 def _content(path: Path, size: int = -1) -> bytes:

@@ -98,7 +98,7 @@ def _offsets(file: Path) -> np.ndarray:
 def _labels(file: Path, count: int) -> ArrayLabels:
     try:
         values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises whatever a broken header leads it to
         return ArrayLabels(problem=f"{printable(file)} cannot be read ({printable(one_line(error))}): copy it again")
     return labels_of_array(values, count, printable(file))
 

@@ -1,6 +1,7 @@
 """Files that the tests of `data` read: profiles, broken and unusual images."""
 
 import io
+import pickle
 import struct
 import zlib
 from pathlib import Path
@@ -139,3 +140,43 @@ def _directory(start: int, numbers: dict[int, tuple[int, ...]], order: str) -> b
         table += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack(f"{order}I", end + len(more))
         more += packed if len(packed) > 4 else b""
     return table + bytes(4) + more
+
+
+def cifar_batches(folder: Path, count=3) -> np.ndarray:
+    """CIFAR-10's files with a few images each; all images [N, 32, 32, 3]."""
+    folder.mkdir(parents=True)
+    pixels = np.stack([noise((32, 32), seed) for seed in range(5 * count)])
+    for number in range(5):
+        rows = pixels[number * count : (number + 1) * count].transpose(0, 3, 1, 2).reshape(count, -1)
+        content = {b"data": rows, b"labels": [(number + i) % 10 for i in range(count)], b"batch_label": b"x"}
+        (folder / f"data_batch_{number + 1}").write_bytes(pickle.dumps(content, 2))
+    return pixels
+
+
+def varint(value: int) -> bytes:
+    content = b""
+    while value > 127:
+        content, value = content + bytes([value & 127 | 128]), value >> 7
+    return content + bytes([value])
+
+
+def delimited(number: int, content: bytes) -> bytes:
+    """A field of bytes in a protocol buffer message."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def example(image: np.ndarray, packed: bool) -> bytes:
+    """A tf.train.Example of an image [C, H, W], its integers packed or one by one."""
+    sizes = [varint(size) for size in image.shape]
+    numbers = delimited(1, b"".join(sizes)) if packed else b"".join(b"\x08" + size for size in sizes)
+    features = {b"shape": delimited(3, numbers), b"data": delimited(1, delimited(1, image.tobytes()))}
+    entries = [delimited(1, delimited(1, key) + delimited(2, value)) for key, value in features.items()]
+    return delimited(1, b"".join(entries))
+
+
+def records(path: Path, images: np.ndarray, packed=True) -> Path:
+    """A file of TFRecords of images [N, C, H, W]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = [example(image, packed) for image in images]
+    path.write_bytes(b"".join(struct.pack("<QI", len(part), 0) + part + bytes(4) for part in parts))
+    return path

@@ -12,7 +12,7 @@ from stylegrow.data import open_dataset
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import cifar, find_source
 from stylegrow.data.unusable import UnusableError
-from tests.stylegrow.data.image_files import idx, noise
+from tests.stylegrow.data.image_files import cifar_batches, idx, noise, records
 
 COUNT = 6
 RGB = np.stack([noise((8, 8), seed) for seed in range(COUNT)])
@@ -129,17 +129,6 @@ def test_damaged_numpy_files_are_named(tmp_path, name):
         assert "\n" not in str(caught.value)
 
 
-def batch(folder: Path, count=3) -> np.ndarray:
-    """CIFAR-10's files with a few images each; all images [N, 32, 32, 3]."""
-    folder.mkdir(parents=True)
-    pixels = np.stack([noise((32, 32), seed) for seed in range(5 * count)])
-    for number in range(5):
-        rows = pixels[number * count : (number + 1) * count].transpose(0, 3, 1, 2).reshape(count, -1)
-        content = {b"data": rows, b"labels": [(number + i) % 10 for i in range(count)], b"batch_label": b"x"}
-        (folder / f"data_batch_{number + 1}").write_bytes(pickle.dumps(content, 2))
-    return pixels
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home that is not the machine's, and the working folder in it."""
@@ -152,7 +141,7 @@ def home(tmp_path, monkeypatch):
 def test_cifar_10(home):
     with pytest.raises(DataError, match=r"^--data cifar-10: is not on this machine .*CIFAR10"):
         find_source("cifar-10")
-    pixels = batch(home / "work/data" / cifar.FOLDER)
+    pixels = cifar_batches(home / "work/data" / cifar.FOLDER)
     for given in ("cifar-10", home / "work/data" / cifar.FOLDER):
         source = find_source(given)
         assert (source.name, source.known) == ("cifar-10", (32, 3))
@@ -173,7 +162,7 @@ class Harmful:
     "content", [b"", b"?", pickle.dumps(Harmful()), pickle.dumps({b"data": [1], b"labels": [1]}), pickle.dumps(3)]
 )
 def test_damaged_batches_are_named(home, content):
-    batch(home / "data" / cifar.FOLDER)
+    cifar_batches(home / "data" / cifar.FOLDER)
     (home / "data" / cifar.FOLDER / "data_batch_3").write_bytes(content)
     with pytest.raises(DataError, match=r"data_batch_3 .*download it again"):
         find_source("cifar-10")
@@ -191,35 +180,6 @@ def test_mnist_by_its_name(home):
     assert (source.name, source.known) == ("MNIST", (32, 1))
     assert np.array_equal(images_of(source, 32)[:, 2:30, 2:30], pixels)
     assert labels_of(source)["class"][0] == tuple("0123456789")
-
-
-def varint(value: int) -> bytes:
-    content = b""
-    while value > 127:
-        content, value = content + bytes([value & 127 | 128]), value >> 7
-    return content + bytes([value])
-
-
-def delimited(number: int, content: bytes) -> bytes:
-    """A field of bytes in a protocol buffer message."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def example(image: np.ndarray, packed: bool) -> bytes:
-    """A tf.train.Example of an image [C, H, W], its integers packed or one by one."""
-    sizes = [varint(size) for size in image.shape]
-    numbers = delimited(1, b"".join(sizes)) if packed else b"".join(b"\x08" + size for size in sizes)
-    features = {b"shape": delimited(3, numbers), b"data": delimited(1, delimited(1, image.tobytes()))}
-    entries = [delimited(1, delimited(1, key) + delimited(2, value)) for key, value in features.items()]
-    return delimited(1, b"".join(entries))
-
-
-def records(path: Path, images: np.ndarray, packed=True) -> Path:
-    """A file of TFRecords of images [N, C, H, W]."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parts = [example(image, packed) for image in images]
-    path.write_bytes(b"".join(struct.pack("<QI", len(part), 0) + part + bytes(4) for part in parts))
-    return path
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -1,18 +1,24 @@
 """Damaged image files: each is read or is named with a reason, whatever is wrong with it."""
 
+import gzip
 import io
+import json
 import struct
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks.mutations import image_files, mutated, with_checksums
+from stylegrow.common.errors import DataError
 from stylegrow.data import open_dataset
 from stylegrow.data.decoding import is_grey, open_image, square
 from stylegrow.data.request import Shape
+from stylegrow.data.sources import find_source
 from stylegrow.data.unusable import UnusableError, explained
-from tests.stylegrow.data.image_files import encoded, noise
+from tests.stylegrow.data.image_files import cifar_batches, encoded, idx, noise, records
 
 FILES = image_files()
 PALETTE = Image.fromarray(noise((24, 20))).quantize(16)
@@ -94,3 +100,64 @@ def test_one_bad_palette_stops_nothing(tmp_path):
     dataset = open_dataset(tmp_path / "images", cache=tmp_path / "cache", quiet=True)
     assert list(dataset.names) == ["a.png", "b.bmp"]
     assert [name for name, _ in dataset.report["skipped"]] == ["c.png"]
+
+
+RGB = np.stack([noise((8, 8), seed) for seed in range(6)])
+PNGS = {f"a/{i}.png": encoded(RGB[i]) for i in range(3)}
+TABLE = json.dumps({"labels": [[name, i] for i, name in enumerate(PNGS)]}).encode()
+
+
+def sources(folder: Path) -> dict[Path, Path]:
+    """For each file that is damaged, written here with all others, what is given as --data."""
+    with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (PNGS | {"dataset.json": TABLE}).items():
+            archive.writestr(name, content)
+            (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "images" / name).write_bytes(content)
+    np.save(folder / "a.npy", RGB / 255)
+    np.savez_compressed(folder / "a.npz", images=RGB, labels=np.arange(6))
+    records(folder / "tf/a-r03.tfrecords", RGB.transpose(0, 3, 1, 2))
+    with (folder / "tf/a-rxx.labels").open("wb") as labels:
+        np.save(labels, np.eye(6, dtype=np.float32))
+    cifar_batches(folder / "cifar", 1)
+    for name, packed in (("idx", False), ("idxgz", True)):
+        (folder / name).mkdir()
+        content = idx(RGB[..., 0])
+        path = folder / name / f"train-images-idx3-ubyte{'.gz' if packed else ''}"
+        path.write_bytes(gzip.compress(content) if packed else content)
+    files = ["a.zip", "a.npy", "a.npz", "images/dataset.json", "tf/a-r03.tfrecords", "tf/a-rxx.labels"]
+    files += ["cifar/data_batch_2", "idx/train-images-idx3-ubyte", "idxgz/train-images-idx3-ubyte.gz"]
+    return {folder / file: folder / file.split("/")[0] for file in files}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_sources_are_read_or_have_a_reason(tmp_path):
+    for seed, (file, given) in enumerate(sources(tmp_path).items()):
+        whole = file.read_bytes()
+        for content in mutated(whole, 25, seed):
+            file.write_bytes(content)
+            assert said_of(given).isprintable()
+        file.write_bytes(whole)
+        assert said_of(given) == "read"
+
+
+def said_of(given: Path) -> str:
+    """What is said of a source, its images and its labels."""
+    try:
+        return look_at(given)
+    except DataError as error:
+        return str(error)
+
+
+def look_at(given: Path) -> str:
+    source = find_source(given)
+    used, reasons = [], []
+    for index in range(len(source.names)):
+        try:
+            source.image(index, Shape(8, 3))
+            used.append(index)
+        except UnusableError as error:
+            reasons.append(str(error))
+    labels = source.labels(np.array(used), np.zeros((len(used), 0), np.int64)) if used else {}
+    assert all(len(values) == len(used) for _, values in labels.values())
+    return " ".join([*reasons, *source.label_notes(np.array(used, np.int64))] if used else reasons) or "read"
