@@ -105,7 +105,7 @@ def why_not_read(head: bytes) -> str | None:
 
 def _media_kind(brand: bytes, others: bytes) -> str | None:
     """What a file of ISO's base media format is, where it is not read."""
-    if brand in (b"avif", b"avis") or (brand in (b"mif1", b"msf1") and b"avif" in others):
+    if brand in (b"avif", b"avis") or b"avif" in others:
         return None if "AVIF" in readable() else "AVIF"
     if brand in (b"mif1", b"msf1") or brand[:3] in (b"hei", b"hev"):
         return None if "HEIF" in readable() else HEIC

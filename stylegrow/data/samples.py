@@ -15,25 +15,30 @@ from stylegrow.data.unusable import UnusableError
 WHITE = 65535
 # An image of 16 bits without a sample from here on holds 8 to 12 bits, and is nearly black.
 DARK = 4096
+COLOURS = ("RGB", "RGBA", "LA")
 GREY_SCALES = {"L;2": 85, "L;4": 17}  # Pillow's raw modes of PNG, and what they multiply samples by
 
 
 def note_samples(image: Image.Image, file: BinaryIO, tags: Tags | None) -> None:
-    """Note in an opened image's `info` what Pillow forgets: which sample is white, whether the image is a negative.
+    """Note in an opened image's `info` what Pillow forgets: which sample is white, whether the image is a negative,
+    and whether colours of 16 bits are cut to 8.
 
     A palette that Pillow would misread is put right. Raises UnusableError for an image of which it makes other pixels.
     """
     white = None
+    tiles = getattr(image, "tile", None)
+    raw = tiles[0][3] if tiles else ""
+    raw = str(raw[0] if isinstance(raw, tuple) and raw else raw)
+    image.info["cut"] = ";16" in raw and image.mode in COLOURS
     if tags is not None:
         white, image.info["negative"] = tags.white, tags.is_inverted
         if image.mode in ("P", "PA") and (palette := tags.palette):
             image.palette = ImagePalette.raw("RGB;L", palette)
     elif image.format == "PNG":
-        raw = getattr(image, "tile", [("", (), 0, "")])[0][3]
         if "transparency" in image.info and raw == "RGB;16B":
             raise UnusableError(f"16-bit RGB with a transparent colour {CONVERT}")
-        if raw in GREY_SCALES:
-            image.info["transparency"] = image.info.get("transparency", WHITE) * GREY_SCALES[raw]
+        if "transparency" in image.info and raw in GREY_SCALES:
+            image.info["transparency"] *= GREY_SCALES[raw]
         if image.mode.startswith("I"):
             white = _significant_white(file)
     elif image.format == "JPEG2000":
@@ -91,11 +96,18 @@ def eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
         return _scaled(image)
     if image.mode == "F":
         raise UnusableError("floating-point samples are not read: convert it to PNG or JPEG")
+    dark = image.info.get("cut", False) and _most(image) < DARK / 256
     if image.has_transparency_data:
-        return image.convert("RGBA"), False
+        return image.convert("RGBA"), dark
     if image.mode in ("L", "RGB", "CMYK"):
-        return image, False
-    return image.convert("L" if image.mode == "1" else "RGB"), False
+        return image, dark
+    return image.convert("L" if image.mode == "1" else "RGB"), dark
+
+
+def _most(image: Image.Image) -> int:
+    """The largest sample but for those of alpha."""
+    colours = np.asarray(image) if image.mode == "RGB" else np.asarray(image)[..., :-1]
+    return int(colours.max())
 
 
 def _scaled(image: Image.Image) -> tuple[Image.Image, bool]:

@@ -48,26 +48,31 @@ def find(path: Path) -> Idx | None:
     count, height, width = read_shape(images, 3)
     if count < 1 or min(height, width) < MIN_SIDE:
         raise DataError(f"{printable(images)} holds {count} images of {width}x{height} px: there is nothing to use")
-    label = None if labels is None else read_idx(labels, 1)
-    class_names: tuple[str, ...] = ()
     folder = path.parent.name if path.name == "raw" else path.name  # torchvision's FashionMNIST/raw
-    if label is not None:
-        if len(label) != count:
-            reason = f"holds {len(label)} labels for {count} images: take files that belong together"
-            raise DataError(f"{printable(labels)} {reason}")
-        fashion = "fashion" in folder.lower() or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
-        last = max(int(label.max()), 9)
-        class_names = FASHION_CLASSES if fashion and last == 9 else tuple(map(str, range(last + 1)))
+    known_labels = _labels(labels, count, "fashion" in folder.lower()) if labels else ArrayLabels()
     return Idx(
         path=str(path),
-        name=FASHION_MNIST if class_names == FASHION_CLASSES else safe_name(folder),
+        name=FASHION_MNIST if known_labels.names == FASHION_CLASSES else safe_name(folder),
         names=[f"train-{i:05d}" for i in range(count)],
         stamp=stamp_of([str(path), [(file.name, size_and_time(file)) for file in (images, labels) if file]]),
         known=(default_resolution([min(height, width)]), 1),
         file=images,
-        known_labels=ArrayLabels(label, class_names),
+        known_labels=known_labels,
         black_frame=True,
     )
+
+
+def _labels(file: Path, count: int, is_fashion: bool) -> ArrayLabels:
+    try:
+        label = read_idx(file, 1)
+    except DataError as error:
+        return ArrayLabels(problem=str(error))
+    if len(label) != count:
+        reason = f"holds {len(label)} labels for {count} images: take files that belong together"
+        return ArrayLabels(problem=f"{printable(file)} {reason}")
+    is_fashion = is_fashion or zlib.crc32(label.tobytes()) == FASHION_LABELS_CRC
+    last = max(int(label.max()), 9)
+    return ArrayLabels(label, FASHION_CLASSES if is_fashion and last == 9 else tuple(map(str, range(last + 1))))
 
 
 def read_shape(path: Path, dimensions: int) -> tuple[int, ...]:

@@ -162,6 +162,19 @@ def test_fewer_bits_in_more_are_counted_and_scaled_where_the_file_says_so():
             assert np.abs(read(content, 1) - values / most * 255).max() <= 0.51
 
 
+def test_colours_of_fewer_bits_in_more_are_counted():
+    for colour, channels in ((2, 3), (6, 4), (4, 2)):
+        values = np.rint(shares(channels) * 4095).astype(np.uint16)
+        assert dark(png(values, 16, colour))
+        assert not dark(png(values * 16, 16, colour))
+        assert not dark(png(values // 4096, 8, colour))
+    values = np.rint(shares(3) * 4095).astype(np.uint16)
+    for compression, factor in ((None, 1), ("zlib", 1), (None, 16), ("zlib", 16)):
+        file = io.BytesIO()
+        tifffile.imwrite(file, values * factor, photometric="rgb", compression=compression, metadata=None)
+        assert dark(file.getvalue()) == (factor == 1)
+
+
 def test_ranges_that_do_not_hold_change_nothing():
     values = np.rint(shares(1)[..., 0] * 65535).astype(np.uint16)
     contents = (

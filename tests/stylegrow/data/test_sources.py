@@ -389,11 +389,11 @@ def test_damaged_idx_files_are_named(tmp_path):
     pixels = mnist(tmp_path, "")
     images, kinds = tmp_path / "train-images-idx3-ubyte", tmp_path / "train-labels-idx1-ubyte"
     kinds.write_bytes(kinds.read_bytes()[:-1])
-    with pytest.raises(DataError, match="train-labels-idx1-ubyte does not hold"):
-        find_source(tmp_path)
+    assert labels(find_source(tmp_path)) == {}
+    assert "train-labels-idx1-ubyte does not hold" in notes(find_source(tmp_path))
     kinds.write_bytes(idx(np.zeros(11, np.uint8)))
-    with pytest.raises(DataError, match="11 labels for 12 images"):
-        find_source(tmp_path)
+    assert labels(find_source(tmp_path)) == {}
+    assert "11 labels for 12 images" in notes(find_source(tmp_path))
     kinds.unlink()
     images.write_bytes(images.read_bytes()[:-1])
     with pytest.raises(DataError, match="train-images-idx3-ubyte does not hold"):
