@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from progan.layers import cache_weights
 from stylegrow.common.errors import ModelError
 from stylegrow.models import load_discriminator
 from stylegrow.sampling.sampler import Sampler
@@ -18,7 +19,7 @@ class Critic:
     def __init__(self, sampler: Sampler, network: Any) -> None:
         self._network, self._alpha = network, sampler.alpha
         self._device = next(sampler.generator.parameters()).device
-        self._network.to(self._device)
+        cache_weights(self._network.to(self._device))
         self._takes_labels = sampler.architecture.scores_by_class and network.label_dim > 0
 
     @torch.inference_mode()

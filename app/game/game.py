@@ -21,7 +21,21 @@ import numpy as np
 from app.game import anti_cheat, wording
 from app.game.leaderboard import Entry, Leaderboard
 from app.game.rounds import GameModel, RoundImages
-from app.game.rules import EXPIRES, LENGTHS, MODES, QUICKEST_RANKED, Mode, Result, Round, Series, Standing, Truth
+from app.game.rules import (
+    DIFFICULTIES,
+    EXPIRES,
+    FOLLOW,
+    LENGTHS,
+    MODES,
+    QUICKEST_RANKED,
+    Level,
+    Mode,
+    Result,
+    Round,
+    Series,
+    Standing,
+    Truth,
+)
 from app.game.statistics import CONFIDENCES, Outcome, Summary, Tally, summarise, to_csv
 from app.game.visitors import LiveRound, Visitor, Visitors
 from stylegrow.common.errors import InputError
@@ -71,16 +85,19 @@ class Game:
     ) -> Round:
         """Draw a round, for which the networks run. The visitor's last round is over, abandoned if it had no answer.
 
-        `length` is 10, 20 or None (no end; a blitz has none). `thumbnails` are harder to tell apart, and not ranked.
+        The difficulty "follow" is that of the visitor's level. `length` is 10, 20 or None (no end; a blitz has none).
+        `thumbnails` are harder to tell apart, and not ranked.
         InputError for what cannot be played or is out of range, and when the server is full.
         """
-        kind, psi = _checked(model, mode, length), model.psi(difficulty)
+        kind = _checked(model, mode, length)
+        model.check(difficulty)
         length = None if kind.seconds or length is None else int(length)
         visitor = self.visitors.find_or_add(session)
         with visitor.lock:
             self._leave(visitor)
             seen = visitor.seen.setdefault(model.key, set())
-            pixels, images = model.draw_round(kind.images, difficulty, seen, self._rng)
+            level = visitor.level.difficulty if difficulty == FOLLOW else difficulty
+            pixels, images = model.draw_round(kind.images, level, seen, self._rng)
             if images.real is not None:
                 seen.add(images.real)
             if thumbnails:
@@ -88,11 +105,13 @@ class Game:
             paths = self._publish(pixels, anti_cheat.shown_size(model.sampler.resolution))
             key = (model.key, mode, difficulty, length, thumbnails)
             if visitor.series is None or visitor.series.finished or visitor.series.key != key:
-                visitor.series = Series(key, mode, difficulty, length, thumbnails, 0 if model.critic else None)
+                critic_right = 0 if model.critic else None
+                visitor.series = Series(key, mode, difficulty, level, length, thumbnails, critic_right)
             series = visitor.series
+            series.level = level
             series.number += 1
             series.open = True
-            visitor.live = live = self._live_round(visitor, model, images, series, psi)
+            visitor.live = live = self._live_round(visitor, model, images, series)
             visitor.rounds += 1
             self._rank(live, rounds=1)
             question, alternatives = wording.question(kind, live.noun), wording.alternatives(kind)
@@ -134,6 +153,13 @@ class Game:
                 self._leave(visitor)
             return visitor.series.standing() if visitor.series else None
 
+    def level(self, session: str, difficulty: str) -> str:
+        """The difficulty of the visitor's next round, of one that follows the visitor or not."""
+        if difficulty != FOLLOW:
+            return difficulty
+        visitor = self.visitors.find(session)
+        return (visitor.level if visitor else Level()).difficulty
+
     def statistics(self, session: str, mode: str | None = None) -> Summary:
         """The visitor's last 500 rounds, of one mode or of all."""
         return summarise(one for one in self._outcomes(session) if mode is None or one.mode == mode)
@@ -149,7 +175,7 @@ class Game:
         with visitor.lock:
             self._leave(visitor)
             visitor.outcomes.clear()
-            visitor.series = visitor.live = None
+            visitor.series, visitor.live, visitor.level = None, None, Level()
 
     def join(self, session: str, nickname: str) -> str:
         """Put the visitor's rounds from now on on the leaderboard; the token with which the player can come back."""
@@ -235,9 +261,7 @@ class Game:
         options = len(MODES[series.mode].choices)
         visitor.outcomes.append(Outcome(series.mode, series.hardness, live.psi, options, ranked=True))
 
-    def _live_round(
-        self, visitor: Visitor, model: GameModel, images: RoundImages, series: Series, psi: float | None
-    ) -> LiveRound:
+    def _live_round(self, visitor: Visitor, model: GameModel, images: RoundImages, series: Series) -> LiveRound:
         """A round that is shown from now on, with all that its result will say."""
         noun, truth = model.reals.noun, images.truth(MODES[series.mode])
         tallied: dict[str, tuple[object, ...]] = {"This model": (model.key, series.mode, series.hardness)}
@@ -251,31 +275,35 @@ class Game:
             images.critique(truth),
             wording.tip(visitor.rounds, noun, model.sampler.styled),
         )
-        player = None if series.thumbnails else visitor.player
-        board = board_name(model, series.mode, series.difficulty)
-        return LiveRound(known, series, psi, noun, tallied, board, player, self._clock())
+        player = None if series.thumbnails or images.early else visitor.player
+        board, psi = board_name(model, series.mode, series.level), model.psi(series.level)
+        return LiveRound(known, series, psi, noun, tallied, board, player, images.early, self._clock())
 
     def _settle(self, visitor: Visitor, live: LiveRound, choice: str, confidence: str | None) -> Result:
         """Close a round with an answer, and count it everywhere."""
         series, known, seconds = live.series, live.truth, self._elapsed(live)
         kind, right, critic = MODES[series.mode], choice == known.truth, known.critic
         late = series.seconds_left is not None and seconds > series.seconds_left
-        ranked = not late and seconds >= QUICKEST_RANKED
+        quick = seconds < QUICKEST_RANKED
+        ranked = not (late or quick or live.early)
         series.close(seconds)
         if not late:
             series.count(right, critic)
+            if series.difficulty == FOLLOW:
+                visitor.level.answered(right)
             answer = (right, choice, known.truth, seconds, confidence, ranked, critic.right if critic else None)
             visitor.outcomes.append(Outcome(series.mode, series.hardness, live.psi, len(kind.choices), *answer))
         if not ranked:
             self._rank(live, rounds=-1)
         elif right:
             self._rank(live, correct=1)
+        unranked = wording.TOO_QUICK if quick else wording.TOO_EARLY
         opening = "Time is up" if late else "Correct" if right else "Not this time"
         return Result(
             **vars(known),
             right=right,
             text=wording.banner(opening, kind, known.truth, live.noun),
-            note=wording.TOO_LATE if late else "" if ranked or self.leaderboard is None else wording.TOO_QUICK,
+            note=wording.TOO_LATE if late else unranked if self.leaderboard and not ranked else "",
             seconds=seconds,
             ranked=ranked,
             fooled=self._fooled(live, not right),
@@ -302,8 +330,11 @@ class Game:
 
 
 def board_name(model: GameModel, mode: str, difficulty: str) -> str:
-    """The name of the board on which rounds are ranked: they are compared only with rounds as hard."""
-    return f"{model.key} {mode} {difficulty}"
+    """The name of the board on which rounds are ranked: they are compared only with rounds as hard.
+
+    Rounds of a difficulty that follows the player are as hard as others of the level that they are on.
+    """
+    return f"{model.key} {mode} {difficulty}, best of {DIFFICULTIES[difficulty].of}"
 
 
 def _checked(model: GameModel, mode: str, length: int | None) -> Mode:

@@ -11,7 +11,7 @@ from app.game import scores_page, wording
 from app.game.game import Game, board_name
 from app.game.leaderboard import LEAST_ROUNDS, Leaderboard
 from app.game.rounds import RoundSource
-from app.game.rules import DIFFICULTIES, LETTERS, MODES
+from app.game.rules import DIFFICULTIES, FOLLOW, LETTERS, MODES
 from app.game.statistics import CONFIDENCES
 from app.web import checks
 from app.web.context import Context, run_script
@@ -94,17 +94,18 @@ def build(context: Context) -> None:
                 ranking = _leaderboard(context, game, source, [mode, difficulty, context.model], boards, returned)
             gr.HTML(_KEYS)
     context.fields |= {"mode": mode, "difficulty": difficulty}
-    context.follow([difficulty], lambda card: [gr.update(visible=card is None or card.styled, value="normal")])
 
     def arrive(model: str, mode: str) -> list[Any]:
         """What the model's data and critic allow."""
         try:
             played = source.of(context.models.sampler(model))
         except InputError as error:
-            return [_unplayable(str(error)), gr.skip(), {"ready": False}]
+            return [_unplayable(str(error)), gr.skip(), gr.skip(), {"ready": False}]
+        played.prepare()
         modes = [name for name, kind in MODES.items() if played.critic or not kind.needs_critic]
         chosen = mode if mode in modes else "pair"
-        return [_title(played.reals.noun), gr.update(choices=_modes(modes), value=chosen), {"ready": True}]
+        level = gr.update(visible=True) if played.graded else gr.update(visible=False, value="normal")
+        return [_title(played.reals.noun), gr.update(choices=_modes(modes), value=chosen), level, {"ready": True}]
 
     def game_new(
         mode: str, difficulty: str, rounds: int | None, thumbnails: bool, model: str, request: gr.Request
@@ -112,7 +113,8 @@ def build(context: Context) -> None:
         """A new round: up to four pictures (those not used are null), the round's id, and what is asked.
 
         The mode is pair, single, odd, blitz or critic. Rounds belong to the session that asked for them; the last one
-        of the session is over. An open blitz runs for 60 seconds of thinking. Thumbnails are not ranked.
+        of the session is over. The difficulty is easy, normal, hard or follow: harder after three right answers in a
+        row, easier after a wrong one. An open blitz runs for 60 seconds of thinking. Thumbnails are not ranked.
         """
         sampler = context.models.sampler(model)  # which lives as long as its round is drawn
         shown = game.new_round(_session(request), source.of(sampler), mode, difficulty, rounds, thumbnails)
@@ -159,7 +161,7 @@ def build(context: Context) -> None:
     run_script(settings.click, _SETTINGS)
     run_script(magnify.click, _MAGNIFY)
     ranking(answered.success)
-    context.show(ID, arrive, [context.model, mode], [title, mode, arrived], _ARRIVED)
+    context.show(ID, arrive, [context.model, mode], [title, mode, difficulty, arrived], _ARRIVED)
 
 
 def _session(request: gr.Request) -> str:
@@ -171,9 +173,8 @@ def _settings(context: Context) -> tuple[gr.Radio, gr.Radio, gr.Radio, gr.Checkb
     with gr.Column(elem_id="game-settings"):
         mode = controls.choice(context, "What to play", _modes(MODES), "Mode", elem_id="game-mode")
         with gr.Row():
-            hard = "hard: generated ones closer to the average, with fewer mistakes"
-            difficulties = [(name.capitalize(), name) for name in DIFFICULTIES]
-            difficulty = controls.choice(context, "Difficulty", difficulties, value="normal", info=hard, min_width=260)
+            difficulties = [("Follows you", FOLLOW), *((name.capitalize(), name) for name in DIFFICULTIES)]
+            difficulty = controls.choice(context, "Difficulty", difficulties, info=_ABOUT_DIFFICULTY, min_width=260)
             lengths, endless = (
                 [(name.capitalize(), name) for name in ROUNDS],
                 "a blitz has as many as fit into its time",
@@ -263,7 +264,8 @@ def _leaderboard(
     table = gr.HTML(elem_id="game-board")
     gr.HTML(
         f'<p class="hint">Ranked by the lower end of the 95 % interval, from {LEAST_ROUNDS} rounds on. Rounds count '
-        "from when they are shown, if you have joined: a nickname and counts are kept, nothing else of you. "
+        "from when they are shown, if you have joined, each among those as hard: a nickname and counts are kept, "
+        "nothing else of you. "
         f"{escape(wording.KNOWN_LIMIT)}</p>"
     )
     shape: dict[str, Any] = {"max_lines": 1, "min_width": 160, "scale": 2}
@@ -280,7 +282,8 @@ def _leaderboard(
         ask, entries, said = gr.Button("Board"), gr.JSON(label="Board"), gr.Textbox(label="Said")
 
     def entries_of(mode: str, difficulty: str, model: str, session: str) -> tuple[list[Any], Any]:
-        name = board_name(source.of(context.models.sampler(model)), mode, difficulty)
+        level = game.level(session, difficulty)
+        name = board_name(source.of(context.models.sampler(model)), mode, level)
         return game.board().top(name), game.entry(session, name)
 
     def show(mode: str, difficulty: str, model: str, request: gr.Request) -> str:
@@ -290,10 +293,14 @@ def _leaderboard(
             top, own = entries_of(mode, difficulty, model, _session(request))
         except InputError as error:
             return controls.note(str(error))
-        return scores_page.board(top, own, f"{MODES[mode].title}, {difficulty}, {context.models.card(model).name}")
+        level = game.level(_session(request), difficulty)
+        return scores_page.board(top, own, f"{MODES[mode].title}, {level}, {context.models.card(model).name}")
 
     def leaderboard(mode: str, difficulty: str, model: str, request: gr.Request) -> dict[str, Any]:
-        """The best 20 of a way to play, and this session's own line, if it has joined."""
+        """The best 20 of a way to play, and this session's own line, if it has joined.
+
+        The difficulty "follow" is the one that this session's next round has.
+        """
         top, own = entries_of(mode, difficulty, model, _session(request))
         return {"top": [scores_page.line(entry) for entry in top], "own": own and scores_page.line(own)}
 
@@ -374,6 +381,11 @@ def _text(longest: int, name: str) -> checks.Check:
     return check
 
 
+_ABOUT_DIFFICULTY = (
+    "Follows you: three right answers in a row make it harder, a wrong one makes it easier. Easy shows any generated "
+    f"picture, normal the best of {DIFFICULTIES['normal'].of}, hard the best of {DIFFICULTIES['hard'].of}, by the "
+    "opinion of the model's own critic and of a detector of mistakes."
+)
 _KEYS = (
     '<details id="game-keys"><summary>Keys</summary>'
     f"{controls.table(KEYS, ('Key', 'What it does'))}"

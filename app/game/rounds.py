@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -15,8 +16,10 @@ import numpy as np
 
 from app.game import wording
 from app.game.critic import Critic, find_critic
+from app.game.pool import Filling, Marks, Pool
+from app.game.quality import Quality
 from app.game.real_images import RealImages, find_real_images
-from app.game.rules import DIFFICULTIES, GENERATED, LETTERS, REAL, Critique, GeneratedImage, Mode
+from app.game.rules import DIFFICULTIES, FOLLOW, GENERATED, LETTERS, REAL, Critique, GeneratedImage, Mode
 from stylegrow.common.errors import InputError
 from stylegrow.sampling.inputs import LARGEST_SEED, shown
 from stylegrow.sampling.sampler import Sampler
@@ -33,12 +36,14 @@ class RoundImages:
         real: the number of the real image, if there is one.
         scores: the critic's, if the model has one.
         threshold: from where on the critic takes a single image for real.
+        early: whether there were not enough generated images yet to choose the best of.
     """
 
     generated: tuple[GeneratedImage | None, ...]
     real: int | None
     scores: tuple[float, ...] | None
     threshold: float | None
+    early: bool
 
     def truth(self, mode: Mode) -> str:
         """The right one of the mode's choices."""
@@ -79,11 +84,23 @@ class RoundSource:
 
 
 class GameModel:
-    """Draws rounds of one model. It keeps nothing of them; `draw_round` runs the networks, as Sampler.images does."""
+    """Draws rounds of one model. It keeps nothing of them; `draw_round` runs the networks, as Sampler.images does.
 
-    def __init__(self, sampler: Sampler, reals: RealImages) -> None:
+    Generated images are the best of several, as many as the difficulty says, which are chosen in the background from
+    when the model is first looked at. `rng` and `start` are as for `Filling`.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        reals: RealImages,
+        rng: random.Random | None = None,
+        start: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
         self.sampler, self.reals = sampler, reals
         self._thresholds: dict[float | None, float] = {}
+        self._pools = {name: Pool(kind.of) for name, kind in DIFFICULTIES.items() if kind.of > 1}
+        self._filling = Filling(self._pools, self._candidate, rng, start)
 
     @cached_property
     def key(self) -> str:
@@ -95,15 +112,33 @@ class GameModel:
         """None where the model was saved without one."""
         return find_critic(self.sampler)
 
+    @cached_property
+    def quality(self) -> Quality:
+        """What generated images are ranked by."""
+        return Quality(self.critic, self.sampler.resolution, self.reals.noun == "face")
+
+    @property
+    def graded(self) -> bool:
+        """Whether there are difficulties: by truncation, by rank, or both."""
+        return self.sampler.styled or bool(self.quality)
+
+    def check(self, difficulty: str) -> None:
+        """InputError for what is no difficulty of this model, which may have only "normal"."""
+        known = (FOLLOW, *DIFFICULTIES)
+        if not isinstance(difficulty, str) or difficulty not in known:
+            raise InputError(f"Difficulty {shown(str(difficulty)[:99])}: choose {', '.join(known)}.")
+        if difficulty != "normal" and not self.graded:
+            name = self.sampler.name
+            raise InputError(f'Difficulty {difficulty} needs a StyleGAN model or a critic; "{name}" has neither.')
+
     def psi(self, difficulty: str) -> float | None:
-        """The truncation of a difficulty; a model without truncation has only "normal", and None. InputError."""
-        if not isinstance(difficulty, str) or difficulty not in DIFFICULTIES:
-            raise InputError(f"Difficulty {shown(str(difficulty)[:99])}: choose {', '.join(DIFFICULTIES)}.")
-        if self.sampler.styled:
-            return DIFFICULTIES[difficulty]
-        if difficulty != "normal":
-            raise InputError(f'Difficulty {difficulty} needs a StyleGAN model; "{self.sampler.name}" is a ProGAN.')
-        return None
+        """The truncation of a difficulty; None for a model without truncation."""
+        return DIFFICULTIES[difficulty].psi if self.sampler.styled else None
+
+    def prepare(self) -> None:
+        """Have good images ready when they are needed; returns at once."""
+        if self.quality:
+            self._filling.begin()
 
     def draw_round(
         self, count: int, difficulty: str, seen: set[int], rng: random.Random
@@ -115,7 +150,8 @@ class GameModel:
         psi = self.psi(difficulty)
         # With one image, both are made all the same: the time that it takes must not tell which is shown.
         real, real_pixels = self.reals.draw(seen, rng)
-        generated: list[GeneratedImage | None] = [self._choose(psi, rng) for _ in range(max(count - 1, 1))]
+        taken = [self._take(difficulty, rng) for _ in range(max(count - 1, 1))]
+        generated: list[GeneratedImage | None] = [image for image, _ in taken]
         pixels = [self._generate(one) for one in generated if one is not None]
         place = rng.randrange(max(count, 2))
         if count > 1:
@@ -127,7 +163,9 @@ class GameModel:
         if self.critic:
             scores = tuple(self._score(*one, real) for one in zip(pixels, generated, strict=True))
             threshold = self._threshold(psi) if count == 1 else None
-        return pixels, RoundImages(tuple(generated), real if None in generated else None, scores, threshold)
+        self.prepare()
+        early, shown_real = not all(ready for _, ready in taken), real if None in generated else None
+        return pixels, RoundImages(tuple(generated), shown_real, scores, threshold, early)
 
     def caption(self, image: GeneratedImage | None) -> str:
         """What an image was, None for a real one."""
@@ -139,6 +177,18 @@ class GameModel:
         if label is None:
             return None
         return self.sampler.classes[label] if self.sampler.classes else f"{unnamed}{label}"
+
+    def _take(self, difficulty: str, rng: random.Random) -> tuple[GeneratedImage, bool]:
+        """(an image of a difficulty that nobody else gets, whether it was chosen from as many as it should be)."""
+        if not self.quality or difficulty not in self._pools:
+            return self._choose(self.psi(difficulty), rng), True
+        image, ready = self._pools[difficulty].take()
+        return image or self._choose(self.psi(difficulty), rng), ready
+
+    def _candidate(self, difficulty: str, rng: random.Random) -> tuple[GeneratedImage, Marks]:
+        """One more image for the pool of a difficulty."""
+        image = self._choose(self.psi(difficulty), rng)
+        return image, self.quality.marks(self._generate(image), image.label if self.reals.labels else None)
 
     def _choose(self, psi: float | None, rng: random.Random) -> GeneratedImage:
         """An image to generate, of a class that is as frequent as among the real ones, where that is known."""

@@ -11,8 +11,19 @@ QUICKEST_RANKED = 0.15  # seconds
 LENGTHS = (10, 20, None)
 LETTERS = ("A", "B", "C", "D")
 REAL, GENERATED = "real", "generated"
-# Truncation: the closer to the average, the fewer mistakes.
-DIFFICULTIES = {"easy": 1.2, "normal": 1.0, "hard": 0.7}
+FOLLOW = "follow"  # a difficulty that follows the player
+IN_A_ROW = 3  # right answers, after which it gets harder
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """What is generated: with which truncation (the nearer to the average, the fewer mistakes), best of how many."""
+
+    psi: float
+    of: int
+
+
+DIFFICULTIES = {"easy": Difficulty(1.2, 1), "normal": Difficulty(1.0, 4), "hard": Difficulty(0.7, 32)}
 
 
 @dataclass(frozen=True)
@@ -48,16 +59,34 @@ class GeneratedImage:
     label: int | None
 
 
+@dataclass
+class Level:
+    """The difficulty of a player whom it follows: three right in a row make it harder, a wrong answer easier."""
+
+    difficulty: str = "normal"
+    in_a_row: int = 0
+
+    def answered(self, right: bool) -> None:
+        """Count an answer to a round of this difficulty."""
+        self.in_a_row = self.in_a_row + 1 if right else 0
+        if self.in_a_row in (0, IN_A_ROW):
+            levels = list(DIFFICULTIES)
+            place = levels.index(self.difficulty) + (1 if right else -1)
+            self.difficulty, self.in_a_row = levels[min(max(place, 0), len(levels) - 1)], 0
+
+
 @dataclass(frozen=True)
 class Standing:
     """How a series of rounds goes: one of 10 or 20 rounds, a blitz of 60 seconds, or one without end (length None).
 
-    `number` is that of the newest round. `seconds_left` is a blitz's: its time runs only while a round waits for its
+    `number` is that of the newest round, and `level` its difficulty: the series' own, unless that follows the player.
+    `seconds_left` is a blitz's: its time runs only while a round waits for its
     answer. `critic_right` is None where there is no critic. `text` says it all in a line.
     """
 
     mode: str
     difficulty: str
+    level: str
     length: int | None
     number: int
     answered: int
@@ -141,6 +170,7 @@ class Series:
     key: tuple[object, ...]
     mode: str
     difficulty: str
+    level: str
     length: int | None
     thumbnails: bool
     critic_right: int | None
@@ -167,8 +197,8 @@ class Series:
 
     @property
     def hardness(self) -> str:
-        """How hard it is, in words."""
-        return f"{self.difficulty}, thumbnails" if self.thumbnails else self.difficulty
+        """How hard the newest round is, in words."""
+        return f"{self.level}, thumbnails" if self.thumbnails else self.level
 
     @property
     def seconds_left(self) -> float | None:
@@ -186,6 +216,7 @@ class Series:
             start = "Time is up" if self.seconds_left == 0 else "Finished"
         else:
             start = f"Round {self.number}" + (f" of {self.length}" if self.length else "")
+            start += f", {self.level}" if self.difficulty == FOLLOW else ""
         if not (self.answered or self.abandoned):
             return f"{start}."
         score = f"{self.right} of {self.answered} right"

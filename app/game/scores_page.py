@@ -19,8 +19,8 @@ def statistics(summary: Summary) -> str:
         return f'<p class="hint">No answers yet{played}. What you play in this tab is counted here.</p>'
     rows = [("All", _bar(summary.all, summary.chance))]
     rows += [(CONFIDENCE_TEXTS[name], _bar(share, summary.chance)) for name, share in summary.by_confidence.items()]
-    if len(summary.by_psi) > 1:
-        rows += [(f"psi {psi:g}", _bar(share, summary.chance)) for psi, share in summary.by_psi.items()]
+    if len(summary.by_difficulty) > 1:
+        rows += [(f"when {name}", _bar(share, summary.chance)) for name, share in summary.by_difficulty.items()]
     bars = "".join(f"<tr><th scope='row'>{escape(name)}</th>{cells}</tr>" for name, cells in rows)
     return (
         f"<p class='game-words'><strong>{escape(summary.words)}</strong></p>"
@@ -34,8 +34,8 @@ def facts(summary: Summary) -> dict[str, Any]:
     """The same for programs."""
     known = {name: value for name, value in vars(summary).items() if name != "all"}
     by_confidence = {name: _share(share) for name, share in summary.by_confidence.items()}
-    by_psi = [{"psi": psi, **_share(share)} for psi, share in summary.by_psi.items()]
-    return known | _share(summary.all) | {"by_confidence": by_confidence, "by_psi": by_psi}
+    by_difficulty = {name: _share(share) for name, share in summary.by_difficulty.items()}
+    return known | _share(summary.all) | {"by_confidence": by_confidence, "by_difficulty": by_difficulty}
 
 
 def board(top: Sequence[Entry], own: Entry | None, title: str) -> str:

@@ -13,6 +13,8 @@ from threading import Lock
 
 import numpy as np
 
+from app.game.rules import DIFFICULTIES
+
 Z95 = NormalDist().inv_cdf(0.975)
 CONFIDENCES = ("sure", "think", "guess")
 PUBLISHED = (
@@ -69,7 +71,7 @@ class Summary:
         chance: the accuracy of guessing.
         p: how probable so many right answers, or more, are by guessing; `words` says it in a sentence.
         dprime, bias: of the rounds with one image, see `signal_detection`.
-        by_confidence, by_psi: shares of the rounds, only those that are there; psi from high to low.
+        by_confidence, by_difficulty: shares of the rounds, only those that are there; from easy to hard.
     """
 
     all: Share
@@ -83,7 +85,7 @@ class Summary:
     dprime: float | None
     bias: float | None
     by_confidence: dict[str, Share]
-    by_psi: dict[float, Share]
+    by_difficulty: dict[str, Share]
 
 
 def summarise(outcomes: Iterable[Outcome]) -> Summary:
@@ -95,7 +97,10 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
     p = luck(right, options) if answered else None
     streak, best = _streaks(rounds)
     dprime, bias = _single(answered)
-    psis = sorted({one.psi for one in answered if one.psi is not None}, reverse=True)
+    known = list(DIFFICULTIES)
+    difficulties = sorted(
+        {one.difficulty for one in answered}, key=lambda name: (known.index(name.split(",")[0]), name)
+    )
     confidences = {name: _share([one for one in answered if one.confidence == name]) for name in CONFIDENCES}
     return Summary(
         all=Share(len(answered), right),
@@ -109,7 +114,7 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
         dprime=dprime,
         bias=bias,
         by_confidence={name: share for name, share in confidences.items() if share.n},
-        by_psi={psi: _share([one for one in answered if one.psi == psi]) for psi in psis},
+        by_difficulty={name: _share([one for one in answered if one.difficulty == name]) for name in difficulties},
     )
 
 

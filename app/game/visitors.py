@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock
 
-from app.game.rules import EXPIRES, Result, Series, Truth
+from app.game.rules import EXPIRES, Level, Result, Series, Truth
 from app.game.statistics import Outcome
 from stylegrow.common.errors import InputError
 
@@ -20,7 +20,8 @@ NO_SESSION = "This page has lost its session; please load it again."
 class LiveRound:
     """The newest round of a visitor, open or answered; without its images and the model, which take memory.
 
-    `tallied` are the keys of what is counted over all visitors; `player` is the token of who is ranked on `board`.
+    `tallied` are the keys of what is counted over all visitors; `player` is the token of who is ranked on `board`;
+    `early` is whether its images were drawn before there were enough to choose from.
     """
 
     truth: Truth
@@ -30,6 +31,7 @@ class LiveRound:
     tallied: dict[str, tuple[object, ...]]
     board: str
     player: str | None
+    early: bool
     shown_at: float
     result: Result | None = None
     choice: str | None = None
@@ -46,6 +48,7 @@ class Visitor:
     outcomes: deque[Outcome] = field(default_factory=lambda: deque(maxlen=MOST_OUTCOMES))
     series: Series | None = None
     live: LiveRound | None = None
+    level: Level = field(default_factory=Level)
     rounds: int = 0
     player: str | None = None
 

@@ -8,6 +8,7 @@ from app.game.rules import LETTERS, REAL, Mode
 
 ROUND_OVER = "That round is over; press Next."
 TOO_QUICK = "Answered in less than 0.15 seconds: not ranked."
+TOO_EARLY = "Drawn while the app was still choosing pictures of this difficulty: not ranked."
 TOO_LATE = "The time was over: not counted."
 KNOWN_LIMIT = (
     "The ranking is for fun: nothing keeps a player from running a detector or searching the web for the pictures."

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NoiseMode = Literal["const", "random", "none"]
 LARGEST_BATCH, PIXELS_ON_CPU, PIXELS_ON_GPU = 32, 1 << 20, 4 << 20
+
+_gpu_flags = Lock()
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,12 @@ def generate(
     """Images [N, C, r, r] of `network_inputs` as one batch, float32, on the CPU.
 
     ws are truncated here. The seeds are those of the noise; labels [N, label_dim] go before the setting's. Not in
-    TF32, which would let the batch change the images.
+    TF32, which would let the batch change the images. Threads take turns on a GPU, whose flags they share.
     """
     device = next(generator.parameters()).device
     inputs, stage = inputs.to(device), {"resolution": setting.resolution, "alpha": setting.alpha}
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    turn = nullcontext() if device.type == "cpu" else _gpu_flags
+    with turn, torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         if has_styles(generator):
             noise = noise_maps(generator, seeds, setting) if setting.noise == "random" else setting.noise
             ws = generator.truncate(inputs, setting.psi, setting.cutoff)

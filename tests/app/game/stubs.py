@@ -50,11 +50,14 @@ class StubCritic:
         return -float(picture.mean())
 
 
-def a_model(count=30, critic=True, noun="picture", labels=None, **facts):
+def a_model(count=30, critic=True, noun="picture", labels=None, start=lambda work: work(), **facts):
+    """A model whose pools are filled at once, unless `start` does something else."""
     sampler = StubEngine(**facts)
     picture = np.full((sampler.resolution, sampler.resolution, 3), REAL, np.uint8)
-    model = GameModel(sampler, RealImages(count, lambda index: picture, noun, labels=labels))
+    reals = RealImages(count, lambda index: picture, noun, labels=labels)
+    model = GameModel(sampler, reals, chance(), start)
     model.critic = StubCritic() if critic else None
+    model.prepare()
     return model
 
 

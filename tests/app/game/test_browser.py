@@ -60,7 +60,9 @@ def test_every_answer_has_a_key(play, mode, keys):
         assert places.count() == rules.MODES[mode].images
         for place in places.all():
             assert place.get_attribute("data-was") in ("real", "generated")
-            expect(place.locator(".game-was")).to_have_text(re.compile("real picture|generated, seed [0-9]+, psi 1$"))
+            expect(place.locator(".game-was")).to_have_text(
+                re.compile(r"real picture|generated, seed [0-9]+, psi [0-9.]+$")
+            )
         page.keyboard.press("Enter")
         expect(page.locator(SHOWN)).to_be_visible()
     page.keyboard.press("n")  # skips
@@ -126,7 +128,7 @@ def test_keys_are_listed_can_be_switched_off_and_do_not_disturb_typing(play):
     for key in ("1", "n", "?"):
         page.keyboard.press(key)
     expect(page.locator(SHOWN)).to_be_visible()
-    expect(page.locator("#game-score")).to_have_text("Round 1 of 10.")
+    expect(page.locator("#game-score")).to_have_text("Round 1 of 10, normal.")
     page.locator("#game-keys-on").check()
     opened(page, "#game-leaderboard")
     name = page.locator("#game-nickname").get_by_role("textbox")
@@ -152,7 +154,7 @@ def test_a_double_click_is_one_answer(play):
     page = play()
     page.locator("#pick-A").dblclick()
     expect(page.locator(OVER)).to_be_visible()
-    expect(page.locator("#game-score")).to_have_text(re.compile("Round 1 of 10: [01] of 1 right"))
+    expect(page.locator("#game-score")).to_have_text(re.compile("Round 1 of 10, normal: [01] of 1 right"))
     assert page.locator(".toast-body").count() == 0
 
 

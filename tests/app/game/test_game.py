@@ -8,6 +8,7 @@ import pytest
 from app.game import wording
 from app.game.game import Game, board_name
 from app.game.leaderboard import Leaderboard
+from app.game.rules import DIFFICULTIES
 from stylegrow.common.errors import InputError
 from tests.app.game.stubs import a_model, chance, truth_of, wrong_of
 
@@ -89,11 +90,37 @@ def test_difficulty_is_truncation(game):
 
 def test_a_progan_has_no_truncation(game):
     model = a_model(styled=False)
-    result = play(game, model)
+    result = play(game, model, difficulty="hard")
     assert [caption for caption in result.captions if "psi" in caption] == []
     assert model.sampler.asked[0][1]["psi"] is None
-    with pytest.raises(InputError, match=r'Difficulty hard needs a StyleGAN model; "stub" is a ProGAN\.'):
-        game.new_round("me", model, difficulty="hard")
+
+
+@pytest.mark.parametrize("difficulty", ["easy", "hard", "follow"])
+def test_a_progan_without_critic_has_no_difficulties(game, difficulty):
+    model = a_model(styled=False, critic=False)
+    assert play(game, model).ranked
+    with pytest.raises(InputError, match=f'Difficulty {difficulty} needs a StyleGAN model or a critic; "stub" has'):
+        game.new_round("me", model, difficulty=difficulty)
+
+
+def test_the_difficulty_follows_the_player(game):
+    """Three right answers in a row make it harder, a wrong one easier; a skipped round changes nothing."""
+    model, levels = a_model(), []
+    for right in (True, True, True, False, True, True, None, True, True, False, False, False, True, True, True, True):
+        shown = game.new_round("me", model, difficulty="follow")
+        levels.append(shown.standing.level)
+        game._clock.wait(1)
+        if right is not None:
+            result = game.answer("me", shown.id, truth_of(shown) if right else wrong_of(shown))
+            assert {drawn.psi for drawn in result.generated if drawn} == {DIFFICULTIES[levels[-1]].psi}
+            assert result.standing.text.startswith(f"Round {len(levels)}, {levels[-1]}: ")
+    normal, hard, easy = (["normal"], ["hard"], ["easy"])
+    assert levels == normal * 3 + hard + normal * 4 + hard + hard + normal + easy * 4 + normal
+    assert list(game.statistics("me").by_difficulty) == ["easy", "normal", "hard"]
+    assert game.level("me", "follow") == "normal"
+    assert game.level("nobody", "hard") == "hard"
+    game.reset("me")
+    assert game.level("me", "follow") == "normal"
 
 
 def test_fakes_of_classes_are_as_frequent_as_among_the_reals(game):
@@ -110,7 +137,7 @@ def test_fakes_of_classes_are_as_frequent_as_among_the_reals(game):
         ({"mode": None}, "Mode 'None': choose"),
         ({"mode": ["pair"]}, "Mode "),
         ({"mode": "x" * 10_000}, "Mode "),
-        ({"difficulty": "impossible"}, "Difficulty 'impossible': choose easy, normal, hard."),
+        ({"difficulty": "impossible"}, "Difficulty 'impossible': choose follow, easy, normal, hard."),
         ({"difficulty": None}, "Difficulty 'None'"),
         ({"difficulty": float("nan")}, "Difficulty 'nan'"),
         ({"length": 11}, "Rounds '11': choose 10, 20 or none."),
@@ -261,7 +288,9 @@ def test_statistics_are_of_what_was_played(game):
     summary = game.statistics("me")
     assert (summary.all.n, summary.all.right, summary.best_streak, summary.median_seconds) == (4, 3, 2, 2)
     assert set(summary.by_confidence) == {"sure", "guess"}
-    assert list(summary.by_psi) == [1.0, 0.7]
+    assert {name: (share.n, share.right) for name, share in summary.by_difficulty.items()} == {
+        **{"normal": (1, 1), "hard": (3, 2)}
+    }
     assert game.statistics("me", "odd").chance == 0.25
     assert len(game.csv("me").splitlines()) == 5
     game.reset("me")
@@ -355,6 +384,29 @@ class TestWithLeaderboard:
         play(game, model, seconds=61, mode="blitz")
         assert game.entry("me", board_name(model, "pair", "normal")).rounds == 1
         assert game.entry("me", board_name(model, "blitz", "normal")).rounds == 0
+
+    def test_rounds_count_on_the_board_of_their_own_difficulty(self, game):
+        model = a_model()
+        game.join("me", "Zoë")
+        for right in (True, True, True, False):
+            play(game, model, right, difficulty="follow")
+        play(game, model, difficulty="hard")
+        entries = {level: game.entry("me", board_name(model, "pair", level)) for level in DIFFICULTIES}
+        assert {level: (entry.rounds, entry.correct) for level, entry in entries.items()} == {
+            **{"easy": (0, 0), "normal": (3, 3), "hard": (2, 1)}
+        }
+
+    def test_what_was_drawn_before_there_was_a_choice_is_not_ranked(self, game):
+        works = []
+        model = a_model(start=works.append)
+        game.join("me", "Zoë")
+        early = play(game, model)
+        assert (early.right, early.ranked) == (True, False)
+        assert early.note == wording.TOO_EARLY
+        assert play(game, model, difficulty="easy").ranked  # of which nothing is chosen
+        works.pop()()
+        assert play(game, model).ranked
+        assert game.entry("me", board_name(model, "pair", "normal")).rounds == 1
 
     def test_a_repeated_answer_counts_once(self, game):
         model = a_model()

@@ -113,13 +113,15 @@ def test_the_critic_is_told_classes_of_all_pictures_or_of_none(tmp_path, photos)
             return super().score(picture, label)
 
     for labels in (None, [1] * 20):
-        played = GameModel(model, find_real_images(model, photos))
+        played = GameModel(model, find_real_images(model, photos), chance(), start=[].append)
         played.reals = RealImages(20, played.reals.read, labels=labels)
         played.critic = Listening(model, critic_of("stylegan", labels=3).eval())
         told.clear()
         for count in (1, 2, 4):
             played.draw_round(count, "normal", set(), chance())
         assert len(told) == 1 + 2 + 4 + 2 * 12
+        played._candidate("hard", chance())
+        assert len(told) == 1 + 2 + 4 + 2 * 12 + 1
         assert set(told) == ({None} if labels is None else {1})
 
 
@@ -152,7 +154,7 @@ def test_source_are_made_once_and_go_with_their_engine(tmp_path, photos, sampler
 
 def test_the_bundled_model_is_ready_to_play(tmp_path):
     model = Sampler("progan-toonhead64", "cpu")
-    game, played = Game(tmp_path, rng=chance()), GameModel(model, find_real_images(model))
+    game, played = Game(tmp_path, rng=chance()), GameModel(model, find_real_images(model), start=[].append)
     assert (played.reals.noun, played.reals.count) == ("face", 100)
     shown = game.new_round("me", played, "critic")
     result = game.answer("me", shown.id, "A")

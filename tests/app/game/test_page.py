@@ -222,7 +222,7 @@ class TestRules:
             text, (*pictures, round_id, status) = new_of(app, secrets.token_hex(5))
             assert set(status) == {"model", "question", "alternatives", "choices", "buttons", "standing"}
             assert set(status["standing"]) == {
-                *("mode", "difficulty", "length", "number", "answered", "right", "abandoned", "streak"),
+                *("mode", "difficulty", "level", "length", "number", "answered", "right", "abandoned", "streak"),
                 *("critic_right", "seconds_left", "finished", "text"),
             }
             assert re.fullmatch("[0-9a-f]{32}", round_id)
@@ -388,7 +388,7 @@ def test_statistics_are_of_what_was_played(player):
         pytest.approx((0.5 * 2 + 0.25) / 3),
     )
     assert stats["by_confidence"]["sure"]["accuracy"] == 1
-    assert stats["by_psi"] == [{"psi": 1.0, **{name: stats[name] for name in ("n", "right", "accuracy", "interval")}}]
+    assert stats["by_difficulty"] == {"normal": {name: stats[name] for name in ("n", "right", "accuracy", "interval")}}
     assert client.predict("odd", api_name="/game_stats")["n"] == 1
     names, *lines = client.predict(api_name="/game_csv").splitlines()
     assert names.startswith("round,mode,difficulty,psi")
@@ -411,7 +411,7 @@ def test_rounds_without_a_session_are_over(app):
     [
         ("game_new", [None, "normal", "10", False, "judged"], "Mode must be one of: pair, single, odd, blitz, critic."),
         ("game_new", ["poker", "normal", "10", False, "judged"], "poker"),
-        ("game_new", ["pair", None, "10", False, "judged"], "Difficulty must be one of: easy, normal, hard."),
+        ("game_new", ["pair", None, "10", False, "judged"], "Difficulty must be one of: follow, easy, normal, hard."),
         ("game_new", ["pair", "normal", None, False, "judged"], "Rounds must be one of: 10, 20, endless."),
         ("game_new", ["pair", "normal", float("nan"), False, "judged"], "list of choices"),
         ("game_new", ["pair", "normal", -10, False, "judged"], "list of choices"),
@@ -420,7 +420,7 @@ def test_rounds_without_a_session_are_over(app):
         (
             "game_new",
             ["pair", "hard", "10", False, "run"],
-            'Difficulty hard needs a StyleGAN model; "run" is a ProGAN.',
+            'Difficulty hard needs a StyleGAN model or a critic; "run" has neither.',
         ),
         ("game_new", ["critic", "normal", "10", False, "run"], "Beat the critic needs the model's own critic"),
         ("game_answer", [None, "A", None], OVER),

@@ -32,14 +32,14 @@ def test_accuracy_comes_with_its_interval_chance_and_luck():
     assert "left:50.0%" in html
 
 
-def test_bars_by_confidence_and_by_psi():
-    rounds = [*outcomes(3, 0, confidence="sure"), *outcomes(1, 2, confidence="guess", psi=0.7)]
+def test_bars_by_confidence_and_by_difficulty():
+    rounds = [*outcomes(3, 0, confidence="sure"), *outcomes(1, 2, confidence="guess", difficulty="hard")]
     text = text_of(scores_page.statistics(summarise(rounds)))
     assert "when sure 100 % 3 of 3" in text
     assert "when guessing 33 % 1 of 3" in text
-    assert "psi 1 100 % 3 of 3" in text
-    assert "psi 0.7 33 % 1 of 3" in text
-    assert "psi" not in text_of(scores_page.statistics(summarise(outcomes(2, 2))))
+    assert "when normal 100 % 3 of 3" in text
+    assert "when hard 33 % 1 of 3" in text
+    assert "when" not in text_of(scores_page.statistics(summarise(outcomes(2, 2))))
 
 
 def test_single_pictures_tell_which_way_somebody_leans():

@@ -14,7 +14,7 @@ from app.game.statistics import Outcome, Tally, in_words, luck, signal_detection
 
 
 def outcome(right=True, mode="pair", options=2, **facts):
-    return Outcome(mode, "normal", facts.pop("psi", 1.0), options, right, **facts)
+    return Outcome(mode, facts.pop("difficulty", "normal"), facts.pop("psi", 1.0), options, right, **facts)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_summary():
         outcome(True, seconds=2.0, confidence="sure"),
         outcome(None),
         outcome(True, seconds=3.0, confidence="guess"),
-        outcome(False, seconds=10.0),
-        outcome(True, seconds=4.0, options=4),
+        outcome(False, seconds=10.0, difficulty="hard, thumbnails"),
+        outcome(True, seconds=4.0, options=4, difficulty="easy"),
     ]
     summary = summarise(rounds)
     assert (summary.all.n, summary.all.right, summary.abandoned) == (5, 4, 1)
@@ -114,7 +114,9 @@ def test_summary():
         "sure": (2, 2),
         "guess": (1, 1),
     }
-    assert [(psi, share.n, share.right) for psi, share in summary.by_psi.items()] == [(1.0, 4, 3), (0.7, 1, 1)]
+    assert [(name, share.n, share.right) for name, share in summary.by_difficulty.items()] == [
+        *(("easy", 1, 1), ("normal", 3, 3), ("hard, thumbnails", 1, 0))
+    ]
     assert summary.dprime is None
     assert summary.bias is None
 
@@ -123,7 +125,7 @@ def test_summary_of_nothing():
     summary = summarise([outcome(None, psi=None)])
     assert (summary.all.n, summary.abandoned, summary.chance, summary.p) == (0, 1, None, None)
     assert summary.words == "No answers yet."
-    assert summary.by_psi == {}
+    assert summary.by_difficulty == {}
 
 
 def test_single_pictures_give_sensitivity_and_bias():
