@@ -141,7 +141,7 @@ class Computation:
     def update(self, adam: torch.optim.Adam, inputs: CriticInputs | GeneratorInputs, means: Means) -> dict[str, Tensor]:
         """One step of an optimizer, and of the mean w. A gradient that is not finite skips the step and is counted."""
         norm = torch.nn.utils.get_total_norm(means.gradients)
-        skipped = ~norm.isfinite()
+        skipped = ~(norm < torch.inf)
         self.skipped.count(skipped)
         adam.found_inf = skipped.float()  # type: ignore[attr-defined]
         for group in adam.param_groups:
@@ -158,7 +158,14 @@ class Computation:
         now, copied = (
             [constraints.effective(self.generator, name) for name in names] for names in (parameters, buffers)
         )
-        torch._foreach_lerp_(list(parameters.values()), now, [weight] * len(now))
+        averages = list(parameters.values())
+        if self.config.ema_kimg:
+            # No _foreach_lerp_: by a tensor it is a kernel a parameter.
+            steps = torch._foreach_sub(now, averages)
+            torch._foreach_mul_(steps, weight)
+            torch._foreach_add_(averages, steps)
+        else:
+            torch._foreach_copy_(averages, now)
         if buffers:
             torch._foreach_copy_(list(buffers.values()), copied)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from train.distributed.processes import SingleProcess
 
@@ -93,9 +93,11 @@ class Graphs:
 
 
 def copy_into(static: Any, inputs: Any) -> None:
-    """Copy a tree of tensors into another one of the same form."""
-    if isinstance(static, Tensor):
-        static.copy_(inputs, non_blocking=True)
-    elif isinstance(static, tuple):
-        for one, other in zip(static, inputs, strict=True):
-            copy_into(one, other)
+    """Copy a tree of tensors into another one of the same form; those that are on its device already all at once."""
+    pairs = [pair for pair in zip(tree_leaves(static), tree_leaves(inputs), strict=True) if isinstance(pair[0], Tensor)]
+    near = [(one, other) for one, other in pairs if one.device == other.device]
+    if near:
+        torch._foreach_copy_([one for one, _ in near], [other for _, other in near])
+    for one, other in pairs:
+        if one.device != other.device:
+            one.copy_(other, non_blocking=True)
