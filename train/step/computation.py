@@ -158,7 +158,7 @@ class Computation:
         now, copied = (
             [constraints.effective(self.generator, name) for name in names] for names in (parameters, buffers)
         )
-        averages = list(parameters.values())
+        averages: list[Tensor] = list(parameters.values())
         if self.config.ema_kimg:
             # No _foreach_lerp_: by a tensor it is a kernel a parameter.
             steps = torch._foreach_sub(now, averages)
