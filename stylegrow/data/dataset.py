@@ -18,7 +18,7 @@ from stylegrow.data.levels import EncodedImages, damage_named, open_level
 from stylegrow.data.sources.labels import match
 
 FORMAT = "stylegrow-pyramid"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HOLDOUT_SHARE, HOLDOUT_LEAST = 0.01, 20
 
 
@@ -29,22 +29,25 @@ class Dataset:
     threads at once and sent to other processes, which open it anew. Raises DataError for a folder that holds none.
 
     `levels` are the resolutions that can be read, `attributes` the names of what images are labelled with, `credit`
-    whom to name where images are shown, `settings` how they were prepared, `source` the path they came from.
+    whom to name where images are shown, `settings` how they were prepared, `source` the path they came from: that
+    given, since equal images of several places are prepared once, else the one that they were prepared from.
     """
 
-    def __init__(self, path: str | os.PathLike[str], resolution: int | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], resolution: int | None = None, source: str | None = None) -> None:
         self.path = Path(path)
         facts, shown = _find_facts(self.path), printable(path)
         if facts is None:
             raise DataError(f"{shown} is no prepared data set: make one with `stylegrow data prepare`")
         if facts["format_version"] > FORMAT_VERSION:
             raise DataError(f"{shown} was prepared by a newer version: update this program or prepare the data again")
+        if facts["format_version"] < FORMAT_VERSION:
+            raise DataError(f"{shown} was prepared by an earlier version: prepare the original images again")
         own = facts["resolution"]
         if resolution is not None and resolution > own:
             reason = f"was prepared at {own} px: leave --resolution out or prepare the original images again"
             raise DataError(f"--resolution {resolution}: {shown} {reason}")
         self.name: str = facts["name"]
-        self.source: str = facts["source"]
+        self.source: str = source or facts["source"]
         self.settings: dict[str, Any] = facts["settings"]
         self.channels: int = facts["channels"]
         self.credit: str | None = facts["credit"]
@@ -57,8 +60,8 @@ class Dataset:
         self._opened: dict[int, np.ndarray | EncodedImages] = {}
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Dataset], tuple[Path, int]]:
-        return Dataset, (self.path, self.resolution)
+    def __reduce__(self) -> tuple[type[Dataset], tuple[Path, int, str]]:
+        return Dataset, (self.path, self.resolution, self.source)
 
     def __len__(self) -> int:
         return self._count
@@ -77,6 +80,14 @@ class Dataset:
         "skipped" and of file and the first equal one in "duplicates"; in "dark" the files of 16 or more bits that use
         few of them and say nothing of it; lines about the labels in "labels"."""
         return _read_json(self.path / "report.json")
+
+    @cached_property
+    def digests(self) -> tuple[np.ndarray, np.ndarray]:
+        """What tells images apart, uint8 [N, 16] each: digests of the bytes that they were decoded from, and of the
+        pixels that these gave at the resolution that they were prepared at."""
+        path = self.path / "digests.npz"
+        with damage_named(path), np.load(path, allow_pickle=False) as file:
+            return file["contents"], file["pixels"]
 
     def read(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         """Images `indices` [n] at one of `levels` as uint8 [n, C, resolution, resolution]."""

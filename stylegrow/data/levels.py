@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -151,7 +152,7 @@ def damage_named(path: Path) -> Iterator[None]:
     """Raises DataError, which names `path`, where a file of a prepared data set turns out to be unusable."""
     try:
         yield
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         what = f"delete the folder {printable(path.parent)} and prepare the data again"
         raise DataError(f"{printable(path)} is damaged ({error}): {what}") from error
 

@@ -3,6 +3,7 @@
     pyramid.json     what it is: resolution, channels, how each level is stored, classes, settings
     level-*          see levels.py
     names.json       file names
+    digests.npz      "contents" and "pixels", uint8 [N, 16]: of what each image was decoded from, and into, at full size
     labels.npz       for each attribute class indices int64 [N] or vectors float32 [N, classes]
     duplicates.npy   int64 [N]: the first image that equals this one (itself, where there is no other)
     report.json      what was skipped, enlarged, found twice; what to know about the labels
@@ -13,7 +14,6 @@ The folder is built under another name and renamed when it is whole: one that is
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -31,17 +31,18 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
+from stylegrow.data.identity import digest, stamp_of, stamp_of_source
 from stylegrow.data.levels import LevelWriter, array_bytes, encode, is_array
 from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, WHITE, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
-from stylegrow.data.sources.base import Source, default_resolution, stamp_of
+from stylegrow.data.sources.base import Source, default_resolution
 from stylegrow.data.unusable import UnusableError
 from stylegrow.data.workers import Workers
 
 T = TypeVar("T")
 
 # Raise it when the same source and settings give other files.
-PREPARATION = 2
+PREPARATION = 3
 
 # Fewer images than this are not worth the start of other processes.
 WORTH_WORKERS = 64
@@ -65,18 +66,19 @@ def open_or_prepare(
         return _open_prepared(Path(source).expanduser().resolve(), request, count), False
     folder = cache_folder(cache)
     images = find_source(source, count, downloads=folder / "downloads")
-    if path := _find(images, request, folder):
-        return Dataset(path), False
     if not images.names:
         raise DataError(f"{printable(images.path)} holds no images: {IMAGE_FILES}")
     if Path(images.path) in (folder, *folder.parents):
         reason = "lies in the folder of images, where nothing is written: choose another"
         raise DataError(f"--cache {printable(folder)} {reason}")
+    stamp = stamp_of_source(images, folder)
+    if path := _find(images, stamp, request, folder):
+        return Dataset(path, source=images.path), False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{images.name}-{images.stamp}.lock", quiet):
-            path = _find(images, request, folder)  # by the process that had the lock
-            return Dataset(path or _prepare(images, request, folder, workers)), True
+        with _locked(folder / f"{images.name}-{stamp}.lock", quiet):
+            path = _find(images, stamp, request, folder)  # by the process that had the lock
+            return Dataset(path or _prepare(images, stamp, request, folder, workers), source=images.path), True
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         what = "make room or give another with --cache or STYLEGROW_CACHE"
@@ -112,10 +114,11 @@ def levels_of(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 @dataclass(frozen=True)
 class Used:
-    """What is known about a usable image of a source besides its pixels, whose hash is `digest`."""
+    """A usable image of a source: digests of what it was decoded from and of its pixels, and what else is known."""
 
     index: int
-    digest: bytes
+    content: bytes
+    pixels: bytes
     classes: tuple[int, ...]
     enlarged: bool
     profile_ignored: bool
@@ -139,14 +142,14 @@ class Found:
     used: list[Used] = field(default_factory=list)
     skipped: list[tuple[int, str]] = field(default_factory=list)
     duplicates: list[tuple[int, int]] = field(default_factory=list)  # (index, index of the first equal image)
-    firsts: dict[bytes, int] = field(default_factory=dict)  # the place in `used` of the first image with a digest
+    firsts: dict[bytes, int] = field(default_factory=dict)  # the place in `used` of the first image with these pixels
 
     def add(self, chunk: Chunk) -> list[int]:
         """The places in a chunk of the images to be stored."""
         self.skipped += chunk.skipped
         places = []
         for place, image in enumerate(chunk.used):
-            first = self.firsts.setdefault(image.digest, len(self.used))
+            first = self.firsts.setdefault(image.pixels, len(self.used))
             if first < len(self.used):
                 self.duplicates.append((image.index, self.used[first].index))
                 if self.drop_duplicates:
@@ -186,13 +189,13 @@ def scan_chunk(source: Source, start: int, stop: int) -> tuple[dict[int, tuple[i
 
 def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: tuple[int, ...]) -> Chunk:
     """Images `start` to `stop` of a source at all resolutions; those not in `arrays` are encoded."""
-    images, skipped = usable(lambda index: source.image(index, shape), range(start, stop))
+    found, skipped = usable(lambda i: (source.image(i, shape), digest(source.content(i))), range(start, stop))
     used = []
-    for index, image in images.items():
-        digest = hashlib.blake2b(image.pixels.tobytes(), digest_size=16).digest()
-        used.append(Used(index, digest, image.classes, image.enlarged, image.profile_ignored, image.dark))
+    for index, (image, content) in found.items():
+        pixels = digest(image.pixels.tobytes())
+        used.append(Used(index, content, pixels, image.classes, image.enlarged, image.profile_ignored, image.dark))
     levels = {}
-    for resolution, averages in levels_of(np.stack([image.pixels for image in images.values()])) if images else ():
+    for resolution, averages in levels_of(np.stack([image.pixels for image, _ in found.values()])) if found else ():
         packed = np.ndarray.tobytes if resolution in arrays else encode
         levels[resolution] = [packed(pixels) for pixels in averages]
     return Chunk(used, skipped, levels)
@@ -216,32 +219,32 @@ def _open_prepared(path: Path, request: Request, count: int | None) -> Dataset:
     return dataset
 
 
-def _find(source: Source, request: Request, folder: Path) -> Path | None:
+def _find(source: Source, stamp: str, request: Request, folder: Path) -> Path | None:
     """The prepared folder of a source, where it is there."""
-    shape = request.shape(source.known or _read_scan(source, folder))
-    path = _path(source, shape, request.drop_duplicates, folder) if shape else None
+    shape = request.shape(source.known or _read_scan(_scan_file(source, stamp, folder)))
+    path = _path(source, stamp, shape, request.drop_duplicates, folder) if shape else None
     return path if path and is_prepared(path) else None
 
 
-def _path(source: Source, shape: Shape, drop_duplicates: bool, folder: Path) -> Path:
+def _path(source: Source, stamp: str, shape: Shape, drop_duplicates: bool, folder: Path) -> Path:
     settings = {"shape": asdict(shape), "drop_duplicates": drop_duplicates}
-    return folder / f"{source.name}-{stamp_of([PREPARATION, source.stamp, settings])}"
+    return folder / f"{source.name}-{stamp_of([PREPARATION, stamp, settings])}"
 
 
-def _scan_file(source: Source, folder: Path) -> Path:
-    return folder / f"{source.name}-{source.stamp}.scan.json"
+def _scan_file(source: Source, stamp: str, folder: Path) -> Path:
+    return folder / f"{source.name}-{stamp}.scan.json"
 
 
-def _read_scan(source: Source, folder: Path) -> tuple[int, int] | None:
+def _read_scan(file: Path) -> tuple[int, int] | None:
     try:
-        scan = json.loads(_scan_file(source, folder).read_bytes())
+        scan = json.loads(file.read_bytes())
         return scan["resolution"], scan["channels"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
-    """The (resolution, channels) that suit the images, from their headers; kept in the cache."""
+def _scan(source: Source, file: Path, pool: Workers) -> tuple[int, int]:
+    """The (resolution, channels) that suit the images, from their headers; kept in a file of the cache."""
     headers: list[tuple[int, bool]] = []
     skipped: list[tuple[int, str]] = []
     for more_headers, more_skipped in chunks(pool, f"looking at {source.name}", scan_chunk, source, 256):
@@ -252,7 +255,7 @@ def _scan(source: Source, folder: Path, pool: Workers) -> tuple[int, int]:
     sides, grey = zip(*headers, strict=True)
     resolution, channels = default_resolution(sides), 1 if all(grey) else 3
     content = json.dumps({"resolution": resolution, "channels": channels})
-    write_whole(_scan_file(source, folder), content.encode("ascii"))
+    write_whole(file, content.encode("ascii"))
     return resolution, channels
 
 
@@ -281,13 +284,13 @@ def chunks(
                 print(f"{what}: {stop:,} of {count:,}", file=sys.stderr, flush=True)
 
 
-def _prepare(source: Source, request: Request, cache: Path, workers: int | None) -> Path:
+def _prepare(source: Source, stamp: str, request: Request, cache: Path, workers: int | None) -> Path:
     """Prepare a source in its folder of the cache, which appears when it is complete."""
     enough = len(source.names) >= WORTH_WORKERS
     with Workers((workers or available_cpus()) if enough else 1, source) as pool:
-        shape = request.shape(source.known) or request.shape(_scan(source, cache, pool))
+        shape = request.shape(source.known) or request.shape(_scan(source, _scan_file(source, stamp, cache), pool))
         assert shape is not None
-        path = _path(source, shape, request.drop_duplicates, cache)
+        path = _path(source, stamp, shape, request.drop_duplicates, cache)
         if not is_prepared(path):
             shutil.rmtree(path, ignore_errors=True)  # someone took files from it
             with new_folder(path) as partial:
@@ -331,8 +334,14 @@ def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, poo
     names = [source.names[i] for i in indices]
     for file, content in (("names", names), ("report", report), ("pyramid", facts)):
         (folder / f"{file}.json").write_text(json.dumps(content), "ascii")
-    np.save(folder / "duplicates.npy", np.array([found.firsts[image.digest] for image in found.used], np.int64))
+    np.save(folder / "duplicates.npy", np.array([found.firsts[image.pixels] for image in found.used], np.int64))
+    contents, pixels = zip(*((image.content, image.pixels) for image in found.used), strict=True)
+    np.savez(folder / "digests.npz", allow_pickle=False, contents=_stacked(contents), pixels=_stacked(pixels))
     np.savez(folder / "labels.npz", allow_pickle=False, **{name: values for name, (_, values) in labels.items()})
+
+
+def _stacked(digests: Sequence[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), -1)
 
 
 def _nothing_usable(source: Source, skipped: list[tuple[int, str]]) -> DataError:

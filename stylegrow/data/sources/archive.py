@@ -6,6 +6,7 @@ zipfile and the decompressors raise whatever a damaged file leads them to, so th
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import BinaryIO
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import one_line, printable
 from stylegrow.data.formats import plugins_for
-from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.base import ImageFiles, safe_name
 from stylegrow.data.sources.folder import may_be_image
 from stylegrow.data.sources.labels import Table, read_table
 from stylegrow.data.unusable import UnusableError, explain
@@ -34,6 +35,9 @@ class Archive(ImageFiles):
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in self.__dict__.items() if key != "_zip"}
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        yield "", Path(self.path)
 
     def open(self, index: int) -> BinaryIO:
         member = self._zip.infolist()[self.members[index]]
@@ -67,7 +71,7 @@ def find(path: Path) -> Archive:
         path=str(path),
         name=safe_name(path.stem),
         names=tuple(name for name, _ in files),
-        stamp=stamp_of([str(path), size_and_time(path), plugins_for(name for name, _ in files)]),
+        readers=plugins_for(name for name, _ in files),
         table=table,
         members=tuple(i for _, i in files),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import counted, one_line, printable
 from stylegrow.data.request import Shape
-from stylegrow.data.sources.base import Source, default_resolution, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.base import Source, default_resolution, safe_name
 from stylegrow.data.sources.labels import Labels, classes_of
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class Arrays(Source):
 
         return square(Image.fromarray(np.ascontiguousarray(self.pixels_of(index))), shape, self.black_frame)
 
+    def content(self, index: int) -> bytes:
+        return self.pixels_of(index).tobytes()
+
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
         values, names = self.known_labels.values, self.known_labels.names
         if values is None:
@@ -104,6 +107,9 @@ class NumpyFile(Arrays):
     scale: tuple[float, float]
     """what samples are multiplied by, and what is added then, to lie in 0 to 255"""
 
+    def files(self) -> Iterator[tuple[str, Path]]:
+        yield "", Path(self.path)
+
     @cached_property
     def pixels(self) -> np.ndarray:
         return _channels_last(_arrays(Path(self.path))[self.key]())
@@ -133,7 +139,6 @@ def find(path: Path) -> NumpyFile:
         path=str(path),
         name=safe_name(path.stem),
         names=[f"{key}-{i:05d}" for i in range(count)],
-        stamp=stamp_of([str(path), size_and_time(path)]),
         known=(default_resolution([min(sides)]), 1 if images.shape[3:] in ((), (1,)) else 3),
         known_labels=_labels(arrays[labels], count, f"{labels} in {shown}") if labels else ArrayLabels(),
         key=key,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -30,16 +28,24 @@ class Source(ABC):
     """a short name, safe as a part of a file name"""
     names: Sequence[str]
     """of the images, in their order"""
-    stamp: str
-    """differs when the images may differ: a hash of the path and of the files' names, sizes and times"""
+    readers: Sequence[str] = ()
+    """what decides on the images beside the files: versions of what reads or draws them"""
     credit: str | None = None
     """whom to name wherever the images are shown"""
     known: tuple[int, int] | None = None
     """(default resolution, channels) where no headers have to be read to find them"""
 
     @abstractmethod
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """(name, path) of each file that images and labels are read from; names are the same wherever they lie."""
+
+    @abstractmethod
     def image(self, index: int, shape: Shape) -> SquareImage:
         """One image in its final form. Raises UnusableError."""
+
+    @abstractmethod
+    def content(self, index: int) -> bytes:
+        """What one image is decoded from. Raises UnusableError."""
 
     @abstractmethod
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
@@ -69,6 +75,10 @@ class ImageFiles(Source):
 
         with self.open(index) as file:
             return square(open_image(file), shape)
+
+    def content(self, index: int) -> bytes:
+        with self.open(index) as file:
+            return file.read()
 
     def header(self, index: int) -> tuple[int, bool]:
         from stylegrow.data.decoding import is_grey, open_image
@@ -104,17 +114,3 @@ def default_resolution(sides: Sequence[int]) -> int:
 def safe_name(text: str) -> str:
     """`text` as a part of a file name on any system."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:40] or "data"
-
-
-def size_and_time(path: Path) -> tuple[int, int]:
-    """(bytes, modification time in ns) of a file; (-1, -1) where it cannot be read."""
-    try:
-        info = path.stat()
-    except OSError:  # a link to nowhere: reported when it cannot be opened
-        return -1, -1
-    return info.st_size, info.st_mtime_ns
-
-
-def stamp_of(content: object) -> str:
-    """A hash of lists, texts and numbers."""
-    return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import one_line, printable
 from stylegrow.data.sources.arrays import ArrayLabels, Arrays
-from stylegrow.data.sources.base import size_and_time, stamp_of
 
 FOLDER = "cifar-10-batches-py"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -27,6 +27,9 @@ ALLOWED = {
 @dataclass(frozen=True, kw_only=True)
 class Cifar(Arrays):
     """The training images in a folder of CIFAR-10."""
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        return ((name, Path(self.path, name)) for name in BATCHES)
 
     @cached_property
     def pixels(self) -> np.ndarray:
@@ -42,7 +45,6 @@ def find(path: Path) -> Cifar | None:
         path=str(path),
         name="cifar-10",
         names=[f"train-{i:05d}" for i in range(len(labels))],
-        stamp=stamp_of([str(path), [size_and_time(path / name) for name in BATCHES]]),
         known=(32, 3),
         known_labels=ArrayLabels(labels, CLASSES),
     )

@@ -7,10 +7,11 @@ from typing import BinaryIO
 
 from stylegrow.common.text import printable
 from stylegrow.data.formats import plugins_for
-from stylegrow.data.sources.base import ImageFiles, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.base import ImageFiles, safe_name
 from stylegrow.data.sources.labels import Table, read_table
 from stylegrow.data.unusable import UnusableError
 
+LABELS = "dataset.json"
 # Files that come along with images and are no failed images: neither used nor reported.
 HIDDEN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")
 SIDECARS = {
@@ -21,6 +22,10 @@ SIDECARS = {
 
 class Folder(ImageFiles):
     """The image files of a folder, opened one by one."""
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        for name in (*self.names, *([LABELS] if self.table else [])):
+            yield name, Path(self.path, name)
 
     def open(self, index: int) -> BinaryIO:
         path = Path(self.path, self.names[index])
@@ -34,10 +39,9 @@ class Folder(ImageFiles):
 
 def find(path: Path) -> Folder:
     """The images of a folder."""
-    files = sorted((name, info) for name, info in _walk(path) if may_be_image(name))
-    file, table, extra = path / "dataset.json", None, []
+    names = sorted(filter(may_be_image, _walk(path)))
+    file, table = path / LABELS, None
     if file.is_file():
-        extra = [size_and_time(file)]
         try:
             table = read_table(file.read_bytes(), printable(file))
         except OSError as error:
@@ -45,8 +49,8 @@ def find(path: Path) -> Folder:
     return Folder(
         path=str(path),
         name=safe_name(path.name),
-        names=tuple(name for name, _ in files),
-        stamp=stamp_of([str(path), extra, files, plugins_for(name for name, _ in files)]),
+        names=tuple(names),
+        readers=plugins_for(names),
         table=table,
     )
 
@@ -58,8 +62,8 @@ def may_be_image(name: str) -> bool:
     return not hidden and Path(parts[-1]).suffix.lower() not in SIDECARS
 
 
-def _walk(top: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(path below `top` with forward slashes, (size, time)) of every file; links are followed, circles are not."""
+def _walk(top: Path) -> Iterator[str]:
+    """The path below `top` with forward slashes of every file; links are followed, circles are not."""
     seen: set[Path] = set()
     unlisted: list[str] = []
     for folder, folders, files in os.walk(top, followlinks=True, onerror=lambda e: unlisted.append(e.filename)):
@@ -71,6 +75,6 @@ def _walk(top: Path) -> Iterator[tuple[str, tuple[int, int]]]:
         folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
         below = "" if place == top else place.relative_to(top).as_posix() + "/"
         for name in files:
-            yield below + name, size_and_time(place / name)
+            yield below + name
     for folder in unlisted:  # reported as a file that cannot be read
-        yield Path(folder).relative_to(top).as_posix(), (-1, -1)
+        yield Path(folder).relative_to(top).as_posix()

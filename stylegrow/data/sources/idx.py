@@ -7,6 +7,7 @@ import gzip
 import math
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data.sources import FASHION_MNIST
 from stylegrow.data.sources.arrays import MIN_SIDE, ArrayLabels, Arrays
-from stylegrow.data.sources.base import default_resolution, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.base import default_resolution, safe_name
 
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -33,6 +34,10 @@ class Idx(Arrays):
     """The training images of an MNIST-style folder, with their labels where they are there."""
 
     file: Path
+    label_file: Path | None
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        return ((file.name, file) for file in (self.file, self.label_file) if file)
 
     @cached_property
     def pixels(self) -> np.ndarray:
@@ -54,9 +59,9 @@ def find(path: Path) -> Idx | None:
         path=str(path),
         name=FASHION_MNIST if known_labels.names == FASHION_CLASSES else safe_name(folder),
         names=[f"train-{i:05d}" for i in range(count)],
-        stamp=stamp_of([str(path), [(file.name, size_and_time(file)) for file in (images, labels) if file]]),
         known=(default_resolution([min(height, width)]), 1),
         file=images,
+        label_file=labels,
         known_labels=known_labels,
         black_frame=True,
     )

@@ -20,7 +20,7 @@ import numpy as np
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import one_line, printable
 from stylegrow.data.sources.arrays import ArrayLabels, Arrays, labels_of_array
-from stylegrow.data.sources.base import default_resolution, safe_name, size_and_time, stamp_of
+from stylegrow.data.sources.base import default_resolution, safe_name
 from stylegrow.data.unusable import UnusableError, explained
 
 LEVEL = re.compile(r"(.*)-r(\d\d)\.tfrecords")
@@ -33,7 +33,11 @@ class Records(Arrays):
     """The images of a TFRecords file, read one by one."""
 
     file: Path
+    label_file: Path | None
     offsets: np.ndarray = field(repr=False)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        return ((name, file) for name, file in (("images", self.file), ("labels", self.label_file)) if file)
 
     @cached_property
     def pixels(self) -> np.ndarray:
@@ -64,14 +68,16 @@ def find_file(file: Path) -> Records:
     offsets = _offsets(file)
     count = len(offsets) - 1
     found = LEVEL.fullmatch(file.name)
-    labels = file.with_name(f"{found[1]}-rxx.labels") if found else None
+    label_file = file.with_name(f"{found[1]}-rxx.labels") if found else None
+    if label_file and not label_file.is_file():
+        label_file = None
     source = Records(
         path=str(file),
         name=safe_name(found[1] if found else file.stem),
         names=[f"{i:08d}" for i in range(count)],
-        stamp=stamp_of([str(file), [size_and_time(each) for each in (file, labels) if each]]),
-        known_labels=_labels(labels, count) if labels and labels.is_file() else ArrayLabels(),
+        known_labels=_labels(label_file, count) if label_file else ArrayLabels(),
         file=file,
+        label_file=label_file,
         offsets=offsets,
     )
     try:

@@ -10,9 +10,11 @@ import io
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import metadata, resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,7 @@ import numpy as np
 from stylegrow.common.errors import DataError
 from stylegrow.data.request import MAX_RESOLUTION, MIN_RESOLUTION
 from stylegrow.data.sources import TOONHEAD
-from stylegrow.data.sources.base import Source, stamp_of
+from stylegrow.data.sources.base import Source
 from stylegrow.data.sources.labels import Labels
 
 if TYPE_CHECKING:
@@ -176,6 +178,12 @@ def _checked_resolution(resolution: int) -> int:
 class Faces(Source):
     """The embedded faces, drawn at the resolution of the data set."""
 
+    def files(self) -> Iterator[tuple[str, Path]]:
+        return iter(())
+
+    def content(self, index: int) -> bytes:
+        return _compose(index)[0].encode()
+
     def image(self, index: int, shape: Shape) -> SquareImage:
         from PIL import Image
 
@@ -198,7 +206,7 @@ def find(count: int | None) -> Faces:
         path=TOONHEAD,
         name=TOONHEAD,
         names=[f"{TOONHEAD}-{i:05d}" for i in range(count)],
-        stamp=stamp_of([TOONHEAD, VERSION, count]),
+        readers=(VERSION, str(count)),
         credit=CREDIT,
         known=(64, 3),
     )

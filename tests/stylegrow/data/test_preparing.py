@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,9 +50,19 @@ def test_prepared_once_and_found_again(tmp_path, cache):
         again, fresh = prepare(source, cache, *same)
         assert (again.path, fresh) == (first.path, False)
     os.utime(source / "0003.png", ns=(1, 1))
+    shutil.copytree(source, tmp_path / "elsewhere" / "images")
+    (tmp_path / "link").symlink_to(source)
+    for same_images in (source, tmp_path / "elsewhere" / "images", tmp_path / "link"):
+        again, fresh = prepare(same_images, cache)
+        assert (again.path, again.source, fresh) == (first.path, str(same_images.resolve()), False)
+    save(source / "0003.png", noise((8, 8), 99))
     changed, fresh = prepare(source, cache)
     assert fresh
     assert changed.path != first.path
+    ours, theirs = (dataset.digests for dataset in (first, changed))
+    assert [(a != b).any(axis=1).tolist() for a, b in zip(ours, theirs, strict=True)] == 2 * [
+        [*3 * [False], True, False]
+    ]
 
 
 def test_settings_have_their_own_folders(tmp_path, cache):

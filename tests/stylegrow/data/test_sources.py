@@ -406,63 +406,12 @@ def test_damaged_idx_files_are_named(tmp_path):
         find_source(tmp_path)
 
 
-def stamp_after(tmp_path, change) -> bool:
-    """Whether a change to a folder of three images changes the stamp."""
-    path = folder_of(tmp_path / "images", 3)
-    (path / "dataset.json").write_text('{"labels": null}')
-    before = find_source(path).stamp
-    assert find_source(path).stamp == before
-    change(path)
-    return find_source(path).stamp != before
-
-
-def grow(path):
-    info = path.stat()
-    path.write_bytes(path.read_bytes() + b"\0")
-    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda folder: os.utime(folder / "0001.png", ns=(1, 1)),
-        lambda folder: grow(folder / "0001.png"),
-        lambda folder: (folder / "0001.png").rename(folder / "1.png"),
-        lambda folder: (folder / "0001.png").unlink(),
-        lambda folder: os.utime(folder / "dataset.json", ns=(1, 1)),
-        lambda folder: (folder / "dataset.json").unlink(),
-    ],
-    ids=["time", "size", "name", "gone", "labels", "no labels"],
-)
-def test_stamp_follows_the_files(tmp_path, change):
-    assert stamp_after(tmp_path, change)
-
-
-def test_stamp_does_not_follow_notes(tmp_path):
-    assert not stamp_after(tmp_path, lambda folder: (folder / "notes.txt").write_text("hello"))
-
-
-def test_stamp_follows_zip_and_idx_and_place(tmp_path):
-    archive = zip_of(tmp_path / "a.zip", {"1.png": png(1)})
-    stamps = {find_source(archive).stamp}
-    os.utime(archive, ns=(1, 1))
-    stamps.add(find_source(archive).stamp)
-    mnist(tmp_path / "one", "")
-    stamps.add(find_source(tmp_path / "one").stamp)
-    os.utime(tmp_path / "one" / "train-labels-idx1-ubyte", ns=(1, 1))
-    stamps.add(find_source(tmp_path / "one").stamp)
-    (tmp_path / "one").rename(tmp_path / "two")
-    stamps.add(find_source(tmp_path / "two").stamp)
-    assert len(stamps) == 5
-
-
 def test_embedded_faces():
     source = find_source(None, count=5)
     assert (source.path, source.name, source.known) == ("toonhead", "toonhead", (64, 3))
     assert len(source.names) == 5
     assert "Johan Melin" in (source.credit or "")
     assert len(find_source("toonhead").names) >= 10_000
-    assert len({find_source("toonhead", count).stamp for count in (5, 6, 5)}) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
+from stylegrow.data.identity import stamp_of_source
 from stylegrow.data.sources import find_source
 from tests.train.forks import FORKS
 from tests.train.runs import HOLDOUT, ROOT
@@ -231,7 +232,7 @@ def preparing(pictures, folder):
     """Within, another training prepares the data in the cache folder that it gives."""
     source, cache = find_source(str(pictures), None), folder / "cache"
     cache.mkdir()
-    with FileLock(cache / f"{source.name}-{source.stamp}.lock"):
+    with FileLock(cache / f"{source.name}-{stamp_of_source(source, cache)}.lock"):
         yield cache
 
 
