@@ -81,11 +81,16 @@ class Tags:
         """Whether the image is said to be a reduced one, or a larger one lies below it."""
         if self.one(NEW_KIND, 0) & 1 or self.one(OLD_KIND, 1) == 2:
             return True
-        below = (Tags(self._file, offset) for offset in self.all(SUB_IMAGES)[:MOST_SUB_IMAGES])
-        return any(image._area() > self._area() for image in below)
+        return any(self._area_below(offset) > self._area() for offset in self.all(SUB_IMAGES)[:MOST_SUB_IMAGES])
 
     def _area(self) -> int:
         return self.one(WIDTH, 0) * self.one(HEIGHT, 0)
+
+    def _area_below(self, offset: int) -> int:
+        try:
+            return Tags(self._file, offset)._area()
+        except Exception:  # a damaged sub-image is no reason to leave the image out
+            return 0
 
     @property
     def is_inverted(self) -> bool:

@@ -134,14 +134,14 @@ def match(entries: Mapping[str, Label], names: Sequence[str]) -> list[str | None
             for end in shorter:
                 by_end[end].append(entry)
     found: dict[str, str] = {}
-    for name in names:
+    for name in names if by_path else ():
         if name not in exact:
             ends = list(_ends(name))
-            candidates = [entry for end in ends for entry in by_path[end]] + by_end[ends[0]]
+            candidates = [entry for end in ends for entry in by_path.get(end, ())] + by_end.get(ends[0], [])
             if len(candidates) == 1:
                 found[name] = candidates[0]
-    times = Counter(found.values())
-    return [name if name in exact else found[name] if times[found.get(name, "")] == 1 else None for name in names]
+    times: Counter[str | None] = Counter(found.values())
+    return [name if name in exact else found[name] if times[found.get(name)] == 1 else None for name in names]
 
 
 def _ends(name: str) -> Iterator[str]:

@@ -227,8 +227,14 @@ def test_camera_raw_files_are_no_thumbnails(content):
         open_image(io.BytesIO(content))
 
 
-def test_smaller_sub_images_are_no_reason():
-    content = tiff(SMALL, (SIDE, SIDE), below={256: (8,), 257: (8,)})
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff(SMALL, (SIDE, SIDE), below={256: (8,), 257: (8,)}),
+        tiff(SMALL, (SIDE, SIDE), t330=(100_000,)),
+    ],
+)
+def test_smaller_and_damaged_sub_images_are_no_reason(content):
     assert np.array_equal(read(content, 1), noise((SIDE, SIDE), channels=1))
 
 
