@@ -234,6 +234,7 @@ def test_camera_raw_files_are_no_thumbnails(content):
         tiff(SMALL, (SIDE, SIDE), t330=(100_000,)),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_smaller_and_damaged_sub_images_are_no_reason(content):
     assert np.array_equal(read(content, 1), noise((SIDE, SIDE), channels=1))
 
