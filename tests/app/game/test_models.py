@@ -96,6 +96,27 @@ def test_the_critic_is_the_models_own(tmp_path, architecture, labels):
     assert critic.score(picture, None) == pytest.approx(max(expected))
 
 
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_a_model_of_label_vectors_is_played_with_the_data_s_labels_and_without_critic(tmp_path, photos, architecture):
+    small, values = (
+        {"label_dim": 2, "label_kind": "vector"},
+        {"min": [0, 1], "max": [2, 3], "examples": [[0, 3], [2, 1]]},
+    )
+    generator = style(16, **small)
+    if architecture == "progan":
+        generator = progan.Generator(16, z_dim=8, fmap_base=64, fmap_max=8, **small)
+    network = {"progan": progan, "stylegan": stylegan}[architecture].Discriminator
+    critic = network(16, fmap_base=64, fmap_max=8, **small)
+    save_model(tmp_path / "model", generator, critic, classes=["a", "b"], label_values=values)
+    model = Sampler(str(tmp_path / "model"), "cpu")
+    assert find_critic(model) is None
+    pictures, images = GameModel(model, find_real_images(model, photos)).draw_round(4, "hard", set(), chance())
+    for picture, drawn in zip(pictures, images.generated, strict=True):
+        if drawn is not None:
+            (expected,) = model.images([drawn.seed], model.setting(psi=drawn.psi))
+            np.testing.assert_array_equal(picture, expected)
+
+
 def test_a_critic_for_other_pictures_is_none(tmp_path):
     assert find_critic(saved(tmp_path / "larger", "progan", critic=critic_of("progan", 32))) is None
     model = saved(tmp_path / "damaged", "progan")
