@@ -15,7 +15,7 @@ import numpy as np
 from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data.levels import EncodedImages, damage_named, open_level
-from stylegrow.data.sources.labels import match
+from stylegrow.data.sources.labels import is_one_hot, match
 
 FORMAT = "stylegrow-pyramid"
 FORMAT_VERSION = 2
@@ -111,7 +111,8 @@ class Dataset:
     def label_kind(self, attribute: str) -> Literal["classes", "vector"]:
         """Whether an attribute is classes, or vectors of numbers whose components `classes` names. DataError."""
         self.classes(attribute)
-        return "vector" if self._labels[attribute].ndim == 2 else "classes"
+        values = self._labels[attribute]
+        return "classes" if values.ndim == 1 or is_one_hot(values) else "vector"
 
     def labels(self, attribute: str, indices: np.ndarray | None = None) -> np.ndarray:
         """Labels of all images, or of `indices`, as float32 [n, classes]: one-hot, or vectors in the data's units."""

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, model_validator
 
-from progan.config import stages
+from progan.config import LabelKind, stages
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
 from stylegrow.common.schema import read_json
 
 FORMAT_VERSION = 1
+Finite = Annotated[float, AllowInfNan(False)]
 
 
 def _known(architecture: str) -> str:
@@ -42,16 +43,19 @@ class Arguments(BaseModel):
     image_channels: int
     z_dim: int
     label_dim: int
+    label_kind: LabelKind | None = None
+    label_mean: Sequence[Finite] | None = None
+    label_deviation: Sequence[Annotated[Finite, Field(gt=0)]] | None = None
 
 
 class LabelValues(BaseModel):
     """What label vectors of the data are like: the range of each component, and some whole vectors."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True)
 
-    min: Sequence[float]
-    max: Sequence[float]
-    examples: Annotated[Sequence[Sequence[float]], Field(min_length=1)]
+    min: Sequence[Finite]
+    max: Sequence[Finite]
+    examples: Annotated[Sequence[Sequence[Finite]], Field(min_length=1)]
 
 
 class ModelConfig(Version):
@@ -70,10 +74,13 @@ class ModelConfig(Version):
     def _names_of_labels(self) -> "ModelConfig":
         if self.classes and len(self.classes) != self.generator.label_dim:
             raise ValueError(f"'classes' is not the names of the generator's {self.generator.label_dim} labels")
-        values = self.label_values
+        values, generator = self.label_values, self.generator
         rows = (values.min, values.max, *values.examples) if values else ()
-        if any(len(row) != self.generator.label_dim for row in rows):
-            raise ValueError(f"'label_values' are not vectors of {self.generator.label_dim} numbers")
+        for row in (*rows, generator.label_mean, generator.label_deviation):
+            if row is not None and len(row) != generator.label_dim:
+                raise ValueError(f"a label is a vector of {generator.label_dim} numbers, not of {len(row)}")
+        if values and any(least >= most for least, most in zip(values.min, values.max, strict=True)):
+            raise ValueError("'label_values' has a 'min' that is not below its 'max'")
         return self
 
 

@@ -39,9 +39,9 @@ class LabelSpace:
         count = generator["label_dim"]
         named = bool(config["classes"])
         names = tuple(config["classes"]) or tuple(map(str, range(count)))
-        if generator["label_kind"] != "vector":
+        if generator["label_kind"] != "vector" or not count:
             one_hot = tuple(tuple(float(i == k) for i in range(count)) for k in range(count))
-            return cls(generator["label_kind"], names, named, (), (), (), (), one_hot)
+            return cls("classes" if count else "none", names, named, (), (), (), (), one_hot)
         mean = tuple(generator["label_mean"] or [0.0] * count)
         deviation = tuple(generator["label_deviation"] or [1.0] * count)
         least, most = (

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from stylegrow.common.errors import RunError
 from stylegrow.common.files import new_folder
 from stylegrow.common.schema import read_json
+from stylegrow.models.config import all_arguments
 from train.run.folders import keep_newest, numbered
 from train.step.trainer import Trainer
 
@@ -185,7 +186,7 @@ def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dic
 
 def check_network(network: Generator | Discriminator, checkpoint: Checkpoint, name: str) -> None:
     """RunError that names the first argument in which the checkpoint's network is another."""
-    saved = checkpoint.facts.networks[name]
+    saved = all_arguments(checkpoint.facts.networks[name])
     for key, value in asdict(network.config).items():
         if saved.get(key) != value:
             raise RunError(

@@ -59,7 +59,7 @@ class Table:
                 shown = f"{printable(name)} {json.dumps(value)} and {printable(names[0])} {json.dumps(values[0])}"
                 return {}, [f"{self.place} gives {shown}, which are not labels of one kind: correct it"]
         numbers = np.array(values, np.int64 if widths[0] is None else np.float32)
-        one_hot = numbers.ndim == 2 and bool(np.isin(numbers, (0, 1)).all() and (numbers.sum(axis=1) == 1).all())
+        one_hot = is_one_hot(numbers)
         count = int(numbers.max()) + 1 if numbers.ndim == 1 else numbers.shape[1]
         if self.names and (len(self.names) < count or (len(self.names) > count and numbers.ndim == 2)):
             return {}, [f"{self.place} has {len(self.names)} label_names for labels of {count}: correct them"]
@@ -117,6 +117,11 @@ def classes_of(numbers: np.ndarray, names: Sequence[str] = ()) -> tuple[tuple[st
     """
     used, indices = np.unique(numbers, return_inverse=True)
     return tuple(names[number] if len(names) else str(number) for number in used), indices.reshape(-1).astype(np.int64)
+
+
+def is_one_hot(labels: np.ndarray) -> bool:
+    """Whether labels are vectors [n, classes] that all stand for classes."""
+    return labels.ndim == 2 and bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def match(entries: Mapping[str, Label], names: Sequence[str]) -> list[str | None]:

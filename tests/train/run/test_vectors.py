@@ -59,6 +59,19 @@ def test_from_end_to_end(train: Train, images, architecture):
     assert train("--resume", "--kimg", 0.216, architecture=architecture).status == 0
 
 
+def test_a_run_of_a_version_without_label_kinds_goes_on(train: Train, copy):
+    for path in (copy / "options.json", *copy.glob("checkpoints/*/state.json"), *copy.glob("model*/**/config.json")):
+        content = json.loads(path.read_text())
+        networks = content.get("networks", content)
+        for role in ("generator", "discriminator", "average"):
+            for name in ("label_kind", "label_mean", "label_deviation"):
+                networks.get(role, {}).pop(name, None)
+        path.write_text(json.dumps(content))
+    ended = train("--resume", "--kimg", 0.416)
+    assert ended.status == 0, ended.err
+    assert read_config(copy)["generator"]["label_kind"] == "none"
+
+
 def test_a_component_that_never_varies_is_named(train: Train, images):
     table = json.loads((images / "dataset.json").read_text())
     table["labels"] = [[name, [energy, 5]] for name, (energy, _) in table["labels"]]
