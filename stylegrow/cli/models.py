@@ -62,18 +62,20 @@ class Show:
     model: Model
 
     def run(self) -> None:
-        """Print it. The weights are read, so that what is shown is known to load."""
+        """Print it. Of the weights their files' heads are read, so that it takes no time."""
         from stylegrow.models.config import FORMAT_VERSION
-        from stylegrow.models.folders import files_of, load_networks
+        from stylegrow.models.folders import files_of
         from stylegrow.models.info import printable_fact, read_info
+        from stylegrow.models.weights import WEIGHTS, count_parameters
 
         info = read_info(self.model)
         size, alpha = map(printable_fact, info.reached)
         print(f"{info.architecture}, format version {FORMAT_VERSION}: {printable(info.folder)}")
         print(f"stage reached: {size} px of {info.resolution}, alpha {alpha}")
-        for role, network in load_networks(info.folder).items():
-            count = sum(parameter.numel() for parameter in network.parameters())
-            print_facts(f"{role}: {count:,} trainable parameters", getattr(info, role))
+        for role in WEIGHTS:
+            if getattr(info, role):
+                count = count_parameters(info.folder, role)
+                print_facts(f"{role}: {count:,} trainable parameters", getattr(info, role))
         if (labels := info.label_space).kind == "vector":
             values = zip(labels.least, labels.most, labels.mean, labels.deviation, strict=True)
             shown = ["{:g} to {:g}, mean {:g}, deviation {:g}".format(*numbers) for numbers in values]

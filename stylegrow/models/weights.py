@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 import reprlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,8 @@ Storage = Literal["float32", "float16"]
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
 GROWTH = "growth.safetensors"  # how a generator's smaller stages show the colours of the whole
 STAGE_BIAS = re.compile(r"\bto_image\.(\d+)x\1\.bias$")
+UNTRAINED = re.compile(r"w_avg|synthesis\.noise\d+")
+SMALL = 5 * 10**7  # weights of a network that is built whether its file fits or not, which tells what is wrong with it
 LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a network would only fail slowly
 CHECKED = ("label_kind", "label_mean", "label_deviation")  # arguments of which a configuration knows what they may be
 
@@ -46,19 +50,13 @@ def encode(network: nn.Module, dtype: Storage) -> bytes:
 
 def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:
     """The generator or discriminator (`role`) of a model folder, as load_generator gives it. ModelError otherwise."""
-    import torch
-
     if not config.get(role):
         raise ModelError(f"{folder / 'config.json'}: the model has no {role}; it was saved without one")
     path = folder / WEIGHTS[role]
     tensors = _read(path)
-    with torch.random.fork_rng(devices=[]):  # drawing initial weights must not change what the caller draws
-        # First without memory, so that absurd sizes in a config cost none.
-        with torch.device("meta"):
-            wanted = _build(folder / "config.json", config, role).float().state_dict()
-        _check_fit(path, wanted, tensors)
-        with torch.device("cpu"):
-            network = _build(folder / "config.json", config, role).float()
+    most = max(SMALL, 4 * sum(tensor.numel() for tensor in tensors.values()))
+    network = _build(folder / "config.json", config, role, most)
+    _check_fit(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return network.eval()
 
@@ -69,15 +67,11 @@ def first_stage(folder: Path) -> int:
     The layer that makes images at a stage begins with a bias of 0 and, once it is trained, never comes back to it. 4
     where no stage is trained. ModelError for weights that cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    path = folder / WEIGHTS["generator"]
-    try:
-        with safe_open(path, "numpy") as file:
-            biases = {int(m[1]): name for name in file.keys() if (m := STAGE_BIAS.search(name))}  # noqa: SIM118
-            return next((stage for stage in sorted(biases) if file.get_tensor(biases[stage]).any()), 4)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+    with _readable(folder / WEIGHTS["generator"]) as path, safe_open(path, "numpy") as file:
+        biases = {int(m[1]): name for name in file.keys() if (m := STAGE_BIAS.search(name))}  # noqa: SIM118
+        return next((stage for stage in sorted(biases) if file.get_tensor(biases[stage]).any()), 4)
 
 
 def difference(wanted: Set[str], found: Set[str], kind: str) -> str:
@@ -89,7 +83,27 @@ def difference(wanted: Set[str], found: Set[str], kind: str) -> str:
     return ""
 
 
-def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
+def _build(path: Path, config: Mapping[str, Any], role: str, most: int) -> nn.Module:
+    """The network, with whatever memory holds for weights. ModelError also for one of more than `most` numbers."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        """Draws no initial weights, which are replaced, and makes none of absurd sizes.
+
+        The device "meta" would do that too, but imports PyTorch's compiler: seconds, and 200 MB.
+        """
+
+        left = most
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func in (torch.randn, torch.zeros, torch.ones):
+                self.left -= math.prod(args[0] if isinstance(args[0], Sequence) else args)
+                if self.left < 0:
+                    raise ValueError("they ask for far more weights than are there")
+                func = torch.empty if func is torch.randn else func
+            return func(*args, **(kwargs or {}))
+
     architecture, arguments = ARCHITECTURES[config["architecture"]], config[role]
     known = {field.name: field.default for field in fields(getattr(architecture, f"{role}_config"))}
     if problem := difference(known.keys(), arguments.keys(), "argument "):
@@ -99,7 +113,8 @@ def _build(path: Path, config: Mapping[str, Any], role: str) -> nn.Module:
             problem = f"{name} cannot be {reprlib.repr(value)}"
             raise ModelError(f"{path}: the arguments of {role} make no network ({problem})")
     try:
-        return getattr(architecture, role).from_config(arguments)
+        with torch.device("cpu"), Undrawn():
+            return getattr(architecture, role).from_config(arguments).float()
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ModelError(f"{path}: the arguments of {role} make no network ({one_line(error)})") from error
 
@@ -114,14 +129,31 @@ def _plausible(value: Any, default: Any) -> bool:
     return not isinstance(value, str | list | dict) or len(value) <= LONGEST_VALUE
 
 
+def count_parameters(folder: Path, role: str) -> int:
+    """How many numbers of a network are trained, by the head of its file alone. ModelError where that is damaged."""
+    from safetensors import safe_open
+
+    with _readable(folder / WEIGHTS[role]) as path, safe_open(path, "numpy") as file:
+        names = [name for name in file.keys() if not UNTRAINED.fullmatch(name)]  # noqa: SIM118  (it is no mapping)
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+
+
 def _read(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    with _readable(path):
+        return load_file(path)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[Path]:
+    """What reading a safetensors file raises becomes a ModelError."""
+    from safetensors import SafetensorError
 
     if path.exists() and not path.is_file():
         raise ModelError(f"{path}: is no file")  # reading a pipe would never end
     try:
-        return load_file(path)
+        yield path
     except FileNotFoundError as error:
         raise ModelError(f"{path}: is missing") from error
     except (OSError, SafetensorError) as error:

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -309,8 +311,8 @@ def test_another_format_is_named_whatever_it_holds(folder):
         (
             networks,
             {"fmap_max": 10**6, "fmap_base": 10**7},
-            "model.safetensors",
-            ["of shape", "16000000"],
+            "config.json",
+            ["arguments of generator", "more weights"],
         ),  # some 100 TB
         (style_networks, {"blur_filter": "smooth"}, "config.json", ["blur_filter"]),
         (style_networks, {"blur_filter": []}, "config.json", ["blur_filter"]),
@@ -516,3 +518,10 @@ def test_the_cards_example_runs(tmp_path, make, labels, stage, size):
 def test_a_card_of_ones_own(tmp_path):
     save_model(tmp_path / "m", networks()[0], card="# Mine\n")
     assert (tmp_path / "m" / "README.md").read_text() == "# Mine\n"
+
+
+def test_a_network_is_loaded_without_pytorchs_compiler(tmp_path):
+    save_model(tmp_path / "m", style_networks()[0])
+    code = f"import sys, stylegrow; stylegrow.load_generator({str(tmp_path / 'm')!r}); "
+    code += "sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
