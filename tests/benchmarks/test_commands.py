@@ -4,10 +4,12 @@ import json
 import re
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks import data_reading, generating, gpu, growing, ours, starting, timing, training
+from benchmarks import data_reading, game, generating, gpu, growing, ours, starting, timing, training
 from stylegrow.common.errors import InputError
 from train.distributed.processes import SingleProcess
 
@@ -78,6 +80,22 @@ def test_growth_is_added_up_along_the_schedule():
     found = {(8, False): 1.0, (16, True): 10.0, (16, False): 100.0}
     # 10 kimg at 8 px, 10 fading, the rest at 16 px.
     assert growing.seconds(schedule, 100, found) == pytest.approx(10 * 1 + 10 * 10 + 80 * 100)
+
+
+def test_a_rule_plays_the_game_the_same_way_every_time(run):
+    words = ["--models", "progan-toonhead64", "--difficulties", "easy", "--rounds", "4"]
+    first, again = run(game, *words), run(game, *words)
+    assert first == again
+    assert table(first)["progan-toonhead64"][:2] == ["easy", "4"]
+
+
+def test_the_rule_takes_the_flatter_picture_for_real(tmp_path):
+    flat, mottled = np.full((2, 64, 64, 3), 128, np.uint8)
+    mottled[::2] += 6
+    for name, pixels in (("flat", flat), ("mottled", mottled)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    assert game.unevenness(tmp_path / "flat.png") == 0
+    assert game.unevenness(tmp_path / "mottled.png") == 3
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
