@@ -125,7 +125,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Colours:
-    """Fit the layers that make images at a model's smaller stages to its final images: growth.safetensors.
+    """Fit the layers to images of a model's smaller stages to its final images: growth.safetensors.
 
     Growth is then shown in true colours without fitting them each time. The final image does not change.
     """
