@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL")]
 Seeds = Annotated[str, tyro.conf.arg(metavar="SEEDS", help="such as 1,5-9")]
-Psi = Annotated[Number, tyro.conf.arg(help="truncation psi (default: 0.7; a ProGAN has none)")]
+Psi = Annotated[Number, tyro.conf.arg(help="truncation psi (default: 0.7, with label vectors 1; a ProGAN has none)")]
 NoiseMode = Annotated[
     Literal["const", "random", "none"] | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")
 ]

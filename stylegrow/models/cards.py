@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.models.evaluation import Evaluation, evaluation_text
-from stylegrow.models.labels import LabelSpace
+from stylegrow.models.labels import LabelSpace, default_psi
 from stylegrow.models.markdown import fact_text, inline, shell, table
 
 
@@ -88,7 +88,8 @@ def _example(config: Mapping[str, Any]) -> str:
     if generator["label_dim"]:
         arguments.append("labels")
     if ARCHITECTURES[config["architecture"]].has_styles:
-        arguments.append("psi=0.7")  # the usual trade of variety for quality; the default, 1, does not truncate
+        # The usual trade of variety for quality; the network's own default, 1, does not truncate.
+        arguments.append(f"psi={default_psi(space.kind):g}")
     # A model saved while it was growing is good only up to the stage that it had reached.
     if size != generator["resolution"] or alpha != 1:
         arguments += [f"resolution={size}", f"alpha={alpha}"]

@@ -10,6 +10,14 @@ from typing import Any
 from progan.config import LabelKind
 
 
+def default_psi(kind: LabelKind | None) -> float:
+    """The truncation of a generator with styles and labels of this kind where nobody asks for another.
+
+    Truncation pulls w towards the average, and with it the values of label vectors, which would not be as asked for.
+    """
+    return 1.0 if kind == "vector" else 0.7
+
+
 @dataclass(frozen=True)
 class LabelSpace:
     """The labels of a model.

@@ -25,7 +25,7 @@ from stylegrow.common.text import printable
 from stylegrow.models import find_model, load_generator, read_config
 from stylegrow.models.config import stage_reached
 from stylegrow.models.folders import name_of
-from stylegrow.models.labels import LabelSpace
+from stylegrow.models.labels import LabelSpace, default_psi
 from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
 from stylegrow.sampling import generation, true_colours
 from stylegrow.sampling.generation import NoiseMode, Setting, latents, network_inputs, noise_maps
@@ -35,7 +35,7 @@ from stylegrow.sampling.paths import Easing, Space, path_length, path_points
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
 
-DEFAULT_PSI, LARGEST_PSI = 0.7, 10.0
+LARGEST_PSI = 10.0
 REFIT = "write it anew with stylegrow models colours"
 
 
@@ -51,7 +51,7 @@ def sample(
 
     `model` is what load_generator takes, or a generator, which is used where and as it is. `label` is the number of a
     class or all values of a label; of a model by name also a text (see `read_label`). `device` is that for a model by
-    name (default: the GPU if there is one). `setting` are further fields of Setting, `psi` by default 0.7 with styles;
+    name (default: the GPU if there is one). `setting` are further fields of Setting, `psi` by default `default_psi`;
     `resolution` and `alpha` are the stage that the model has reached, or a generator's own. InputError for what the
     model does not have, for a class that is missing and for numbers out of range; ValueError and TypeError where a
     generator does not take them.
@@ -61,7 +61,8 @@ def sample(
         sampler = Sampler(os.fspath(model), device)
         chosen = sampler.setting(label=str(values) if isinstance(values, int) else values, **setting)
         return np.stack(list(sampler.images(seeds, chosen)))
-    chosen = Setting(label=int(values) if isinstance(values, str) else values, **{"psi": DEFAULT_PSI} | setting)
+    usual = {"psi": default_psi(model.config.label_kind), "label": int(values) if isinstance(values, str) else values}
+    chosen = Setting(**usual | setting)
     return np.concatenate([to_uint8(images) for images in generation.images(model, seeds, chosen)])
 
 
@@ -154,7 +155,7 @@ class Sampler:
         alpha: float | None = None,
         z_limit: float | None = None,
     ) -> Setting:
-        """The setting of these values; None stands for psi 0.7, all layers, the model's own noise, the stage reached.
+        """The setting of these values; None: the usual psi, all layers, the model's own noise, the stage reached.
 
         `label` is a text as for `read_label`, or all values; without one, a model of label vectors draws an example of
         the training's for each seed. InputError for what the model does not have, a class that is missing, and numbers
@@ -173,7 +174,7 @@ class Sampler:
         if z_limit is not None:
             title = self.architecture.title
             raise InputError(f'a limit of z needs a ProGAN model; "{self.name}" is a {title}, which has psi')
-        psi = DEFAULT_PSI if psi is None else psi
+        psi = default_psi(self.labels.kind) if psi is None else psi
         if not (math.isfinite(psi) and abs(psi) <= LARGEST_PSI):
             raise InputError(f"truncation {psi:g}: give a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}")
         layers = self.generator.num_layers

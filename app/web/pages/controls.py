@@ -22,7 +22,7 @@ from app.web.files import new_folder, save_image
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import counted
 from stylegrow.models.info import ModelInfo
-from stylegrow.models.labels import LabelSpace
+from stylegrow.models.labels import LabelSpace, default_psi
 from stylegrow.sampling.generation import Setting
 from stylegrow.sampling.sampler import Sampler
 
@@ -105,12 +105,17 @@ def psi(context: Context) -> gr.Slider:
     found = gr.Slider(
         checks.LEAST_PSI,
         checks.MOST_PSI,
-        0.7,
+        default_psi(context.first.label_space.kind if context.first else None),
         step=0.05,
         label="Truncation (psi)",
         info="0 = average face, 1 = untruncated",
     )
-    context.follow([found], lambda card: [gr.update(visible=card is None or card.styled)])
+
+    def update(card: ModelInfo | None) -> list[Any]:
+        moved: dict[str, Any] = {"value": default_psi("vector")} if card and card.label_space.kind == "vector" else {}
+        return [gr.update(visible=card is None or card.styled, **moved)]
+
+    context.follow([found], update)
     return context.checked(found, checks.psi)
 
 

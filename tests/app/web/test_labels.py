@@ -20,7 +20,7 @@ from tests.small_models import close, style
 VECTOR = {"label_dim": 3, "label_kind": "vector", "label_mean": [0.254, 500, 0.5], "label_deviation": [0.5, 300, 0.5]}
 VALUES = {"min": [-0.5, 0.0, 0.0], "max": [1.0, 1000.0, 1.0], "examples": [[-0.5, 1000.0, 0.0], [1.0, 0.0, 1.0]]}
 GENERATE = {
-    "seeds": "3", "psi": 0.7, "cutoff": 18, "noise_mode": "const", "noise_seed": 0, "label": None, "z_limit": 4,
+    "seeds": "3", "psi": 1, "cutoff": 18, "noise_mode": "const", "noise_seed": 0, "label": None, "z_limit": 4,
     "stage": 9, "alpha": 1, "size": "own", "format": "png", "model": "showers",
 }  # fmt: skip
 

@@ -93,9 +93,9 @@ def test_values_are_in_the_data_s_units(model):
     generator, labels = sampler.generator, torch.tensor([[-0.5, 200.0]])
     arguments = {"psi": 1.0, "noise": "const"} if sampler.styled else {}
     expected = to_uint8(generator(latents([4], 8), labels, **arguments).detach())
-    psi = {"psi": 1.0} if sampler.styled else {}
-    assert close(list(sampler.images([4], sampler.setting(label="-0.5,200", **psi))), expected)
-    assert close(stylegrow.sample(model, [4], label=(-0.5, 200), device="cpu", **psi), expected)
+    assert close(list(sampler.images([4], sampler.setting(label="-0.5,200"))), expected)  # not truncated, then
+    assert close(stylegrow.sample(model, [4], label=(-0.5, 200), device="cpu"), expected)
+    assert close(stylegrow.sample(generator, [4], label=(-0.5, 200)), expected)
     assert '"class": "angle:-0.5,energy:200"' in sampler.text(sampler.setting(label="-0.5,200"))["parameters"]
     with pytest.raises(InputError, match="2 finite numbers"):
         sampler.setting(label=(1.0, math.nan))
