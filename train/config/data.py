@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared, read_names
 from stylegrow.models import read_config
+from train.config.images import Images
 from train.config.options import Options
 from train.config.presets import GPU_FACES
 
@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES = 100  # of label vectors, which a model keeps to draw from
 
 
-def open_data(options: Options, stored: RunConfig | None, quiet: bool, on_gpu: bool = False) -> Dataset:
-    """The data set of these options; that of a resumed run as it was prepared, where it is still there.
-
-    The embedded faces have 64 px where no resolution is given, and more `on_gpu`.
-    """
-    if stored is not None and is_prepared(Path(stored.data["prepared"])):
-        return open_dataset(stored.data["prepared"], resolution=options.resolution, quiet=quiet)
+def open_data(options: Options, quiet: bool, on_gpu: bool = False) -> Dataset:
+    """The data set of these options. The embedded faces have 64 px where no resolution is given, and more `on_gpu`."""
     resolution = options.resolution
     if options.init_from and resolution is None:
         resolution = read_config(options.init_from)["generator"]["resolution"]
@@ -38,11 +33,27 @@ def open_data(options: Options, stored: RunConfig | None, quiet: bool, on_gpu: b
     dataset = open_dataset(options.data, resolution=size, cache=options.cache, workers=options.workers, quiet=quiet)
     if planned:
         dataset.resolution = planned  # for which no face need be drawn
-    if stored is not None and dataset.path.name != Path(stored.data["prepared"]).name:
-        raise InputError(
-            f"--resume: the pictures in {dataset.source} have changed since the run began; start a new run"
-        )
     return dataset
+
+
+def open_again(options: Options, stored: RunConfig, images: Images | None, quiet: bool) -> Dataset:
+    """The data set of a resumed run as it was prepared, where it is still there and is not to lie elsewhere now.
+
+    Else it is prepared as before; `images` tells how.
+    """
+    prepared, moved = (
+        stored.data["prepared"],
+        [options.data, options.cache] != [stored.options.data, stored.options.cache],
+    )
+    if options.data is not None and is_prepared(options.data):
+        prepared, moved = options.data, False
+    if not moved and is_prepared(prepared):
+        return open_dataset(prepared, resolution=options.resolution, quiet=quiet)
+    settings: Any = images.settings if images else {"resolution": options.resolution}
+    channels: Any = {1: "grey", 3: "rgb"}[stored.generator.image_channels]
+    settings = {**settings, "channels": channels, "cache": options.cache, "workers": options.workers}
+    dataset = open_dataset(options.data, **settings, quiet=quiet)
+    return Dataset(dataset.path, options.resolution, dataset.source)
 
 
 def holdout_of(options: Options) -> int | list[str] | None:

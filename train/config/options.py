@@ -35,12 +35,14 @@ class Options(StepConfig):
         None,
         "folder, zip, .npz or prepared data set of images, or fashion-mnist, mnist, cifar-10 (default: embedded faces)",
         keep=data_path,
+        resumable=True,
     )
     cache: str | None = option(
         None,
         "where prepared images are kept (default: $STYLEGROW_CACHE, else ~/.cache/stylegrow)",
         keep=whole_path,
         private=True,
+        resumable=True,
     )
     cond: str | None = option(
         None,

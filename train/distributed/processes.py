@@ -155,6 +155,14 @@ class Processes(SingleProcess):
             error = error or next((one for one in errors if one is not None), None)
         return self._result(result, error)
 
+    def gather(self, function: Callable[[], T]) -> list[T]:
+        """Every process's result of `function`, in the order of their ranks; otherwise as `together`."""
+        results = [self.together(function)] * self.count
+        if self.count > 1:
+            with self._connection():
+                dist.all_gather_object(results, results[0], group=self._patient)
+        return results
+
     def on_main(self, function: Callable[[], T]) -> T:
         """The result of `function`, which the main process alone calls; its error is everyone's."""
         result, error = attempt(function) if self.is_main else (None, None)

@@ -4,21 +4,24 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from stylegrow.common.errors import InputError
+from stylegrow.common.text import printable
+from stylegrow.data import Dataset
 from train.config.fields import as_given, flag, shown
+from train.config.images import Images
 from train.config.options import ABOUT, Options
 from train.config.run_config import RunConfig, check_batch, with_decay, with_metrics
 from train.run.folders import find_run
 
 
-def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig]:
-    """The run folder that --resume means, and the configuration in it."""
+def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig, Images | None]:
+    """The run folder that --resume means, the configuration in it, and its images where it tells of them."""
     assert options.resume is not None
     folder = find_run(options.resume, options.out)
     stored = RunConfig.read(folder)
     if stored.architecture != architecture:
         program = f"train/{stored.architecture}.py, which make train runs with NETWORK={stored.architecture}"
         raise InputError(f"--resume {folder}: is a run of {program}; continue it with that")
-    return folder, stored
+    return folder, stored, Images.read(folder)
 
 
 def resumed_options(stored: RunConfig, asked: Options) -> Options:
@@ -33,7 +36,7 @@ def resumed_options(stored: RunConfig, asked: Options) -> Options:
     return stored.options.but(**asked.given)
 
 
-def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunConfig:
+def resumed_config(stored: RunConfig, options: Options, dataset: Dataset, processes: int) -> RunConfig:
     """The stored configuration with what differs. InputError where processes cannot share its batches."""
     schedule = with_decay(stored.schedule, options)
     if options.batch is not None and options.batch != stored.options.batch:
@@ -50,7 +53,8 @@ def resumed_config(stored: RunConfig, options: Options, processes: int) -> RunCo
     options = with_metrics(
         options.but(out=stored.options.out, resume=None, dry_run=None, processes=None), stored.data["pictures"]
     )
-    return replace(stored, options=options, schedule=schedule, processes=processes).checked()
+    data = {**stored.data, "source": dataset.source, "prepared": str(dataset.path)}
+    return replace(stored, options=options, schedule=schedule, data=data, processes=processes).checked()
 
 
 def differences(stored: RunConfig, config: RunConfig) -> list[str]:
@@ -58,9 +62,12 @@ def differences(stored: RunConfig, config: RunConfig) -> list[str]:
     lines = []
     for field in fields(Options):
         before, now = getattr(stored.options, field.name), getattr(config.options, field.name)
-        if before != now:
+        if before != now and field.name != "data":
             was = "not given" if before is None else shown(before)
             lines.append(f"{flag(field.name)} is now {shown(now)}; it was {was}")
+    for name, what in (("source", "the images are"), ("prepared", "prepared images are")):
+        if (before := stored.data[name]) != (now := config.data[name]):
+            lines.append(f"{what} now in {printable(now)}; they were in {printable(before)}")
     if stored.processes != config.processes:
         lines.append(f"{config.processes} processes; there were {stored.processes}")
     return lines

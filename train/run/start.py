@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.data import Dataset
-from train.config.data import check_data, open_data
+from train.config.data import check_data, open_again, open_data
+from train.config.images import Images
 from train.config.init_from import model_for, options_of
 from train.config.options import Options
 from train.config.presets import choose_preset, preset
@@ -46,20 +48,28 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
     with Processes() as processes:
         command = provenance.command(architecture, options, processes.count)
         asked = options.given.get("mixed_precision") or launched_precision(processes.launcher)
-        options, folder, stored = options.but(mixed_precision=asked), None, None
+        options, folder, stored, images = options.but(mixed_precision=asked), None, None, None
         if options.resume is not None:
-            folder, stored = processes.on_main(lambda: find_stored(architecture, options))
+            folder, stored, images = processes.on_main(lambda: find_stored(architecture, options))
             options = resumed_options(stored, options)
         else:
             processes.on_main(lambda: folders.check_writable(options.out))
         check_tracker(options.log_with)
         count, gpu = planned(options, processes)
         dataset = processes.machine_by_machine(
-            lambda: open_data(options, stored, quiet=not processes.is_main, on_gpu=gpu is not None)
+            lambda: (
+                open_again(options, stored, images, quiet=not processes.is_main)
+                if stored
+                else open_data(options, quiet=not processes.is_main, on_gpu=gpu is not None)
+            )
         )
+        there = processes.together(lambda: Images.of(dataset, options.cond))
+        images = processes.on_main(lambda: images or there)
+        notes = processes.gather(lambda: images.check(there, dataset.source))
         config, said = processes.on_main(
             lambda: decide(architecture, options, stored, dataset, processes, command, count, gpu)
         )
+        said += [f"note: {note}" for note in dict.fromkeys(chain(*notes))]
         processes.together(lambda: check_data(config, dataset))
         if options.dry_run:
             processes.on_main(lambda: show_plan(config, said, gpu))
@@ -71,7 +81,7 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
             reporter = held.enter_context(closing(Reporter(folder if processes.is_main else None)))
             for line in said:
                 reporter.say(line)
-            return folder, train(config, folder, dataset, processes, reporter, resumed=stored is not None)
+            return folder, train(config, folder, dataset, there, processes, reporter, resumed=stored is not None)
 
 
 def planned(options: Options, processes: Processes) -> tuple[int, float | None]:
@@ -108,7 +118,7 @@ def decide(
             )
         notes += notes_on_model(config)
     else:
-        config = resumed_config(stored, options.but(mixed_precision=precision), count)
+        config = resumed_config(stored, options.but(mixed_precision=precision), dataset, count)
         notes += differences(stored, config)
         changed = {n: options.given[n] for n in ("batch", "lr") if getattr(options, n) != getattr(stored.options, n)}
         if changed and config.command:
@@ -148,7 +158,13 @@ def create_run(config: RunConfig) -> Path:
 
 
 def train(
-    config: RunConfig, folder: Path, dataset: Dataset, processes: Processes, reporter: Reporter, resumed: bool
+    config: RunConfig,
+    folder: Path,
+    dataset: Dataset,
+    images: Images,
+    processes: Processes,
+    reporter: Reporter,
+    resumed: bool,
 ) -> int:
     """From the last good checkpoint, or from the start, to the end or to a request to stop."""
     checkpoint = None
@@ -168,6 +184,7 @@ def train(
     if processes.is_main:
         if resumed:
             forget_after(folder, -1 if checkpoint is None else trainer.images)
+        images.write(folder)
         config.write(folder)
         if trainer.images == 0:
             snapshots.write_reals(dataset, training)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -216,6 +217,22 @@ def test_two_machines_meet_and_two_processes_go_on_bit_for_bit(begin, pair, tmp_
     (resumed, images), (straight, _) = state(run), state(the_run("straight"))
     assert images == 400
     torch.testing.assert_close(resumed, straight, rtol=0, atol=0)
+
+
+def test_two_machines_with_other_images_of_the_same_names_do_not_begin(begin, pictures, tmp_path):
+    other = Path(shutil.copytree(pictures, tmp_path / "other" / pictures.name))
+    shutil.copy(other / "a" / "06.png", other / "a" / "04.png")
+    variables = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    machines = [
+        begin(
+            None, "--data", data, *ENDLESS, RANK=rank, LOCAL_RANK=0, STYLEGROW_CACHE=tmp_path / str(rank), **variables
+        )
+        for rank, data in enumerate((pictures, other))
+    ]
+    assert [machine.end() for machine in machines] == [2, 2]
+    (error,) = machines[0].errors
+    assert error.startswith(f"error: --data {other}: a/04.png is another image than that of the run; ")
+    assert not list(Path("runs").glob("*-progan-*"))
 
 
 def test_one_process_goes_on_with_what_two_began(begin, pair):

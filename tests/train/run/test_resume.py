@@ -369,11 +369,6 @@ def test_what_may_not_differ_is_refused_with_both_values(train: Train, copy, beg
     assert ended.error == f"{complaint}; leave the option out, or start a new run"
 
 
-def test_other_pictures_are_refused(train: Train, copy, pictures, tmp_path):
-    ended = train("--resume", "--data", tmp_path)
-    assert ended.error.startswith(f"--data {tmp_path}: the run was started with --data {pictures}; ")
-
-
 def test_a_checkpoint_of_other_networks_is_refused(train: Train, copy):
     train("--fmap-max", 4, "--kimg", 0.016, "--out", "other")
     other = checkpoints_in(only("other") / "checkpoints")[0]
@@ -418,13 +413,6 @@ class TestPlaces:
         shutil.rmtree(run.parents[1] / "noise")
         assert train("--resume", run, "--kimg", 0.4).status == 0
         assert last_state(run) == last_state(finished)
-
-    def test_changed_pictures_are_refused_when_the_cache_has_gone(self, train: Train, run):
-        shutil.rmtree(run.parents[1] / "cache")
-        (run.parents[1] / "noise" / "a" / "00.png").unlink()
-        ended = train("--resume", run, "--kimg", 0.4)
-        assert ended.status == 2
-        assert "have changed since the run began" in ended.err.splitlines()[-1]
 
     def test_neither_cache_nor_pictures(self, train: Train, run):
         for name in ("cache", "noise"):
