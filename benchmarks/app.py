@@ -1,14 +1,17 @@
 """How quick the browser app is, and whether it stays up: `python -m benchmarks.app`.
 
 It serves a model and asks as browsers do: one visitor's clicks, many visitors at once, many requests one after the
-other. It prints a table; on a quiet machine the figures are those that the README names.
+other, and at last, for some minutes, several at once among whom one call in ten is hostile. It prints a table; on a
+quiet machine the figures are those that the README names.
 """
 
 import os
+import random
 import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ from stylegrow.common.tables import markdown_table
 
 Ask = Callable[[str, Sequence[Any]], str]
 VISITORS, SEVERAL = 32, 10
+CROWD, HOSTILE = 16, 0.1  # visitors at once for minutes; the share of their calls that are hostile
+SETTLED = 120.0  # seconds after which memory is to be flat, or half of the time
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Options:
     """Where; without it, the GPU, if there is one."""
     requests: int = 2000
     """Requests whose memory is watched."""
+    minutes: float = 1.0
+    """Minutes of 16 visitors at once, some of them hostile, whose memory is watched; 10 show whether it is flat."""
 
 
 def main() -> int:
@@ -57,6 +64,7 @@ def main() -> int:
         url = launch(demo, Serve())
         try:
             rows = measure(url.rstrip("/"), name, models.cards[name].mixable, options.requests)
+            rows += load(url.rstrip("/"), name, 60 * options.minutes)
         finally:
             demo.close(verbose=False)
     print(markdown_table([name, ""], rows))
@@ -127,8 +135,79 @@ def memory(ask: Ask, data: Sequence[Any], requests: int) -> tuple[float, float]:
     for count in (SESSIONS, requests):
         for _ in range(count):
             ask("generate", data)
-        found.append(psutil.Process().memory_info().rss / 1e6)
+        found.append(megabytes())
     return found[0], found[1]
+
+
+def load(url: str, name: str, seconds: float) -> list[list[str]]:
+    """Rows on CROWD visitors for so long: their calls, and MB in use once settled and at the end."""
+    counts: Counter[str] = Counter()
+    start = time.monotonic()
+
+    def visit(number: int) -> None:
+        chance = random.Random(number)
+        with httpx.Client(timeout=60) as client:
+            while time.monotonic() - start < seconds:
+                hostile = chance.random() < HOSTILE
+                try:
+                    said = chance.choice(HOSTILITIES)(client, url) if hostile else friendly(client, url, name, chance)
+                except httpx.HTTPError as error:
+                    said = type(error).__name__
+                counts[f"{'hostile' if hostile else 'friendly'}: {said}"] += 1
+
+    with ThreadPoolExecutor(CROWD) as pool:
+        visits = [pool.submit(visit, number) for number in range(CROWD)]
+        settled = min(SETTLED, seconds / 2)
+        time.sleep(settled)
+        before = megabytes()
+        for ended in visits:
+            ended.result()
+    after = megabytes()
+    calls = ", ".join(f"{count:,} {said}" for said, count in sorted(counts.items()))
+    return [
+        [f"{CROWD} visitors for {seconds / 60:g} min, {HOSTILE:.0%} of the calls hostile", calls],
+        ["memory meanwhile", f"{before:.0f} MB after {settled:.0f} s, {after:.0f} MB at the end"],
+    ]
+
+
+def friendly(client: httpx.Client, url: str, name: str, chance: random.Random) -> str:
+    """What a visitor does: images of some seed; and whether they came."""
+    seed = chance.randrange(2**32)
+    data = [str(seed), 0.7, 18, "const", 0, None, 4, 9, 1, "own", "png", name]
+    answer = client.post(f"{url}/gradio_api/call/generate", json={"data": data})
+    if answer.status_code != 200:
+        return "busy" if answer.status_code == 503 else f"status {answer.status_code}"
+    with client.stream("GET", f"{url}/gradio_api/call/generate/{answer.json()['event_id']}") as stream:
+        text = "".join(stream.iter_text())
+    return "served" if "event: complete" in text else "failed"
+
+
+def _post(path: str, body: bytes, **headers: str) -> Callable[[httpx.Client, str], str]:
+    """A hostile call; what it gives is the status."""
+    headers = {"content-type": "application/json"} | headers
+
+    def call(client: httpx.Client, url: str) -> str:
+        return f"status {client.post(url + path, content=body, headers=headers).status_code}"
+
+    return call
+
+
+HOSTILITIES = (
+    _post("/gradio_api/call/generate", b" " * 13_000_000),
+    _post("/gradio_api/call/generate", b'{"data": ["' + b"1," * 500_000 + b'"]}'),
+    _post("/gradio_api/call/generate", b"[" * 100_000),
+    _post("/gradio_api/call/generate", b'{"data": []}'),
+    _post("/gradio_api/call/generate", b'{"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}'),
+    _post("/gradio_api/cancel", b'{"session_hash": "x", "fn_index": 0, "event_id": "y"}'),
+    _post("/gradio_api/queue/join", b'{"fn_index": 1000000, "data": [], "session_hash": "x"}'),
+    _post("/gradio_api/call/generate", b"{}", host="elsewhere.example"),
+    _post("/gradio_api/upload", b"--x\r\nnonsense", **{"content-type": "multipart/form-data; boundary=x"}),
+)
+
+
+def megabytes() -> float:
+    """In use by this process, which is server and visitors."""
+    return float(psutil.Process().memory_info().rss / 1e6)
 
 
 def milliseconds(ask: Ask, name: str, data: Sequence[Any]) -> str:
