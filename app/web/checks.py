@@ -11,7 +11,7 @@ from typing import Any
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
-from stylegrow.sampling.inputs import LARGEST_SEED, read_layers, read_numbers, read_seeds
+from stylegrow.sampling.inputs import LARGEST_SEED, TooManyError, read_layers, read_numbers, read_seeds
 
 MOST_SEEDS = 64
 LEAST_PSI, MOST_PSI = -1.0, 2.0
@@ -47,7 +47,9 @@ def seeds(value: Any, most: int = MOST_SEEDS, least: int = 1) -> list[int]:
         found = [seed(text)]
     else:
         try:
-            found = read_seeds(text if len(text) <= LONGEST_TEXT else "", most=most)
+            found = read_seeds(text if len(text) <= LONGEST_TEXT else "", "Seeds", most)
+        except TooManyError as error:
+            raise InputError(f"{error}.") from None
         except InputError:
             raise InputError(f"Could not read {quoted(text)}: write seeds like 1,4,10-15 (at most {most}).") from None
     if len(found) < least:

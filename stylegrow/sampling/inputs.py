@@ -15,6 +15,10 @@ BANDS = {"coarse": (0, 4), "middle": (4, 8), "fine": (8, None)}
 MOST_NAMED = 50  # classes or components, in a message
 
 
+class TooManyError(InputError):
+    """What was given can be read, and is more than there may be."""
+
+
 def read_seeds(text: str, name: str = "seeds", most: int = MOST_SEEDS) -> list[int]:
     """The seeds that "1,5-9" names, in its order. InputError that calls the input `name`."""
     ranges = list(_ranges(text, name, "seeds like 1,4,10-15"))
@@ -22,7 +26,7 @@ def read_seeds(text: str, name: str = "seeds", most: int = MOST_SEEDS) -> list[i
         if last > LARGEST_SEED:
             raise InputError(f"{name} {shown(text)}: a seed is a whole number from 0 to {LARGEST_SEED}")
     if (count := sum(last - first + 1 for first, last in ranges)) > most:
-        raise InputError(f"{name} {shown(text)}: these are {count:,} seeds; give at most {most:,}")
+        raise TooManyError(f"{name} {shown(text)}: these are {count:,} seeds; give at most {most:,}")
     return [seed for first, last in ranges for seed in range(first, last + 1)]
 
 

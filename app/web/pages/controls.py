@@ -136,6 +136,8 @@ def label(context: Context) -> tuple[gr.Dropdown, list[gr.Slider]]:
 
     most = max((len(slider_ranges(card.label_space)) for card in context.models.cards.values()), default=0)
     menu = gr.Dropdown(allow_custom_value=True, interactive=True, **choices(context.first))
+    # Which labels there are depends on the model asked for; the menu's own would be told as the only ones, or as none.
+    menu.api_info = lambda: {"type": "string"}  # type: ignore[method-assign]
     sliders = [gr.Slider(interactive=True, **one) for one in ranges(context.first)]
     context.follow(
         [menu, *sliders], lambda card: [gr.update(**choices(card)), *(gr.update(**one) for one in ranges(card))]
@@ -302,7 +304,7 @@ def start_drawing(
 
 
 def setting(sampler: Sampler, card: ModelInfo, **wanted: Any) -> Setting:
-    """The sampler's setting, leaving out what a ProGAN does not have and the class of a model that has none."""
+    """The sampler's setting, leaving out what a ProGAN does not have. InputError for a class where there is none."""
     if not card.styled:
         wanted = {key: value for key, value in wanted.items() if key in ("label", "resolution", "alpha", "z_limit")}
     else:
@@ -310,7 +312,8 @@ def setting(sampler: Sampler, card: ModelInfo, **wanted: Any) -> Setting:
     if (cutoff := wanted.get("cutoff")) is not None and cutoff >= sampler.generator.num_layers:
         wanted["cutoff"] = None
     if not card.labels:
-        wanted["label"] = None
+        if wanted.get("label") is not None:
+            raise InputError(f'"{card.name}" has no classes; leave the class empty.')
     elif wanted.get("label") is None:
         wanted["label"] = card.first_label
     return sampler.setting(**wanted)

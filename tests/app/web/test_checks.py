@@ -46,7 +46,7 @@ ANYTHING = st.recursive(
         ("seeds", "1.5", f'{SEED} You gave "1.5".'),
         ("seeds", "-1", f'{SEED} You gave "-1".'),
         ("seeds", "5-", 'Could not read "5-": write seeds like 1,4,10-15 (at most 64).'),
-        ("seeds", "0-64", 'Could not read "0-64": write seeds like 1,4,10-15 (at most 64).'),
+        ("seeds", "0-64", "Seeds '0-64': these are 65 seeds; give at most 64."),
         ("seeds", "1,4294967296", 'Could not read "1,4294967296": write seeds like 1,4,10-15 (at most 64).'),
         ("seeds", "<b>,1", 'Could not read "‹b›,1": write seeds like 1,4,10-15 (at most 64).'),
         ("several", "7", "Give at least 2 seeds, like 1,4,10-15."),
