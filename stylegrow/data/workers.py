@@ -18,6 +18,7 @@ from typing import Any
 
 from stylegrow.common.errors import DataError
 
+SECONDS_BETWEEN_LOOKS = 1.0  # at whether all workers live
 _shared: Any = None  # in a worker: what `Workers` was given
 
 
@@ -57,13 +58,31 @@ class Workers:
                 with _bare_main():
                     waiting.append(self._pool.submit(_run, function, task))
                 if len(waiting) >= 3 * self.count:
-                    yield waiting.popleft().result()
+                    yield self._result(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield self._result(waiting.popleft())
         except BrokenProcessPool as error:
             raise DataError("a worker process died (out of memory?): use fewer --workers") from error
         except OSError as error:
             raise DataError(f"worker processes failed ({error}): use fewer --workers") from error
+
+    def _result(self, task: Future[Any]) -> Any:
+        """What a task gives. BrokenProcessPool when a worker has died.
+
+        The pool notices that itself, unless one is killed within its result, whose rest it then waits for, for ever:
+        any worker could still write it, and this process too.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return task.result(SECONDS_BETWEEN_LOOKS)
+            if task.done():
+                return task.result()
+            pool: Any = self._pool
+            workers = list((pool._processes or {}).values())
+            if any(worker.exitcode is not None for worker in workers):
+                for worker in workers:
+                    worker.kill()
+                pool._result_queue._writer.close()
 
 
 def _start(shared: Any) -> None:
