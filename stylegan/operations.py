@@ -1,13 +1,13 @@
 """What a layer of the synthesis network does after its convolution, in few passes over its maps."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from progan.operations import at_least_float32
+from progan.operations import RectifierGradient, at_least_float32
 
 
 def add_and_rectify(x: Tensor, patterns: Tensor, amounts: Tensor, slope: float) -> Tensor:
@@ -19,7 +19,7 @@ def adaptive_instance_norm(x: Tensor, style: Tensor, eps: float = 1e-8) -> Tenso
     """(1 + scale) * (x - mean) / std + shift (Karras 2019, equation 1), with mean and variance (biased) of each map.
 
     x [N, C, H, W], scale and shift are style[:, 0] and style[:, 1] of style [N, 2, C, 1, 1]. Computed in float32 at
-    least. It can be derived once.
+    least.
     """
     return cast(Tensor, AdaptiveInstanceNorm.apply(x, style, eps))
 
@@ -52,34 +52,44 @@ class AddAndRectify(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
         result, patterns, amounts = ctx.saved_tensors
-        of_x = torch.ops.aten.leaky_relu_backward(gradients[0], result, ctx.slope, True)
+        of_x = RectifierGradient.apply(gradients[0], result, ctx.slope)
         rows = as_rows(of_x)
         of_patterns = amounts @ rows.T if ctx.needs_input_grad[1] else None
         of_amounts = patterns @ rows if ctx.needs_input_grad[2] else None
         return of_x, of_patterns, of_amounts, None
 
 
+def normalised(x: Tensor, style: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The result of adaptive_instance_norm, x less its means, 1 / its deviations, and what the one is multiplied by."""
+    precise = x.to(at_least_float32(x.dtype))
+    centred = precise - precise.mean(dim=(2, 3), keepdim=True)
+    inverse = (centred * centred).mean(dim=(2, 3), keepdim=True).add_(eps).rsqrt_()
+    scale = torch.addcmul(inverse, style[:, 0], inverse)
+    return torch.addcmul(style[:, 1], centred, scale).to(x.dtype), centred, inverse, scale
+
+
 class AdaptiveInstanceNorm(torch.autograd.Function):
-    """See adaptive_instance_norm. Its gradient takes half of the passes over the maps that PyTorch would make of it."""
+    """See adaptive_instance_norm. Its gradient takes half of the passes over the maps that PyTorch would make of it.
+
+    Where that is to be derived again, PyTorch's own is.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, style: Tensor, eps: float) -> Tensor:
-        precise = x.to(at_least_float32(x.dtype))
-        centred = precise - precise.mean(dim=(2, 3), keepdim=True)
-        deviation = (centred * centred).mean(dim=(2, 3), keepdim=True)
-        inverse = deviation.add_(eps).rsqrt_()
-        scale = torch.addcmul(inverse, style[:, 0], inverse)
-        ctx.save_for_backward(centred, inverse, scale)
-        return torch.addcmul(style[:, 1], centred, scale).to(x.dtype)
+        result, *parts = normalised(x, style, eps)
+        ctx.save_for_backward(x, style, *parts)
+        ctx.eps = eps
+        return result
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, style, centred, inverse, scale = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            again = gradients_of(lambda x, style: normalised(x, style, ctx.eps)[0], (x, style), gradients[0])
+            return again[0], again[1], None
         # With n = centred * inverse and means over a map: scale * (gradient - mean(gradient) - n * mean(gradient * n)).
-        centred, inverse, scale = ctx.saved_tensors
         n, c, h, w = centred.shape
         gradient = gradients[0].to(centred.dtype)
         of_style = gradient.new_empty(n, 2, c, 1, 1)
@@ -89,3 +99,12 @@ class AdaptiveInstanceNorm(torch.autograd.Function):
         shares = of_style * (scale * (-1 / (h * w))).unsqueeze(1)
         of_x = torch.addcmul(shares[:, 1], gradient, scale).addcmul_(centred, shares[:, 0] * inverse)
         return of_x.to(gradients[0].dtype), of_style, None
+
+
+def gradients_of(
+    function: Callable[..., Tensor], inputs: tuple[Tensor, ...], gradient: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The gradients of a function's inputs, which can be derived again; None for those that need none."""
+    wanted = [one for one in inputs if one.requires_grad]
+    found = iter(torch.autograd.grad(function(*inputs), wanted, gradient, create_graph=True))
+    return tuple(next(found) if one.requires_grad else None for one in inputs)

@@ -192,6 +192,8 @@ def test_normalisation_against_pytorchs_own():
     style = torch.randn(2, 2, 3, 1, 1, dtype=torch.float64).requires_grad_()
     torch.testing.assert_close(adaptive_instance_norm(x, style), wanted * (1 + style[:, 0]) + style[:, 1])
     assert torch.autograd.gradcheck(adaptive_instance_norm, (x, style))
+    assert torch.autograd.gradgradcheck(adaptive_instance_norm, (x, style))
+    assert torch.autograd.gradgradcheck(lambda x: adaptive_instance_norm(x, style.detach()), (x,))
 
 
 @pytest.mark.parametrize("slope", [0.2, 0.0])
@@ -209,6 +211,7 @@ def test_noise_and_bias_are_added_before_the_nonlinearity(slope):
     wanted = F.leaky_relu(x + noise * strength.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1), slope)
     torch.testing.assert_close(ours(x, noise, strength, bias), wanted)
     assert torch.autograd.gradcheck(ours, (x, noise, strength, bias))
+    assert torch.autograd.gradgradcheck(ours, (x, noise, strength, bias))
 
 
 def test_initial_values():
