@@ -67,6 +67,7 @@ class Processes(SingleProcess):
             torch.set_num_threads(number)
         self.stop = StopRequest(self.launcher)
         self._asked = torch.zeros(1)
+        self._fetched = Fetched(self._asked)
         self._known: Exception | None = None  # the error that all processes have raised
         if self.count > 1:
             # For what takes as long as it takes, such as preparing images; a death among the processes still ends
@@ -112,7 +113,8 @@ class Processes(SingleProcess):
         """
         if self.count == 1:
             return
-        self._asked = torch.tensor([float(self.stop.status is not None)], device=self.device)
+        # Filled, and not copied, which would wait for a GPU.
+        self._asked = torch.full((1,), float(self.stop.status is not None), device=self.device)
         with self._message([*tensors, self._asked]) as content:
             dist.all_reduce(content)
             content /= self.count
@@ -139,10 +141,16 @@ class Processes(SingleProcess):
                 part.copy_(view)
 
     def stop_status(self) -> int | None:
-        """The exit status with which all processes are to end after this step, or None to go on."""
+        """The exit status with which all processes are to end after this step, or None to go on.
+
+        To be asked for once a step. Of several processes with GPUs it is that of the step before, so that none waits
+        for its GPU to finish this one.
+        """
         if self.count == 1:
             return self.stop.status
-        return (self.stop.status or 128 + signal.SIGTERM) if self._asked.item() > 0 else None
+        before, self._fetched = self._fetched, Fetched(self._asked)
+        asked = before if self.device.type == "cuda" else self._fetched
+        return (self.stop.status or 128 + signal.SIGTERM) if asked.value() > 0 else None
 
     def together(self, function: Callable[[], T]) -> T:
         """This process's result of `function`, which all call, however long it takes; the first error is everyone's."""
@@ -197,6 +205,22 @@ class Processes(SingleProcess):
                 if self._board.check([FAILURE]):
                     cause = self._board.get(FAILURE).decode()
             raise LostError(cause) from error
+
+
+class Fetched:
+    """A number [1] on its way from a device, which goes on meanwhile."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._copy = tensor.to("cpu", non_blocking=True)
+        self._arrived = torch.cuda.Event() if tensor.is_cuda else None
+        if self._arrived is not None:
+            self._arrived.record()
+
+    def value(self) -> float:
+        """The number, once it is here."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return float(self._copy)
 
 
 class LostError(RunError):
