@@ -23,8 +23,8 @@ from stylegrow.common.tables import markdown_table
 from train.distributed.processes import SingleProcess
 from train.run import estimates
 
-RowName = Literal["peer", "baseline", "float32", "bf16"]
-ROWS: tuple[RowName, ...] = ("peer", "baseline", "float32", "bf16")
+RowName = Literal["peer", "baseline", "float32", "tf32", "bf16"]
+ROWS: tuple[RowName, ...] = ("peer", "baseline", "float32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def iteration(options: Options, row: str, preset: str, resolution: int, batch: i
         baseline = reference.Training(*reference.networks(*config.build()), ema_kimg=config.step.ema_kimg)
         images = torch.randint(0, 256, (batch, 3, resolution, resolution), dtype=torch.uint8)
         return lambda: baseline.step(images)
-    precision = "no" if row == "float32" else "bf16"
+    precision = "no" if row == "float32" else row
     process = SingleProcess(options.device)
     own = ours.Training(options.network, preset, resolution, batch, process, mixed_precision=precision)
     if options.device != "cpu":
@@ -145,6 +145,7 @@ def rows_of(options: Options, preset: str) -> list[str]:
     there = {
         "peer": options.peer is not None and options.network == peer.NETWORK and preset == "official",
         "baseline": options.device == "cpu",
+        "tf32": options.device != "cpu",
     }
     return [row for row in options.rows or ROWS if there.get(row, True)]
 

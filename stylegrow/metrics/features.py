@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stylegrow.common.arithmetic import exact_float32
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
 from stylegrow.common.text import one_line, printable
@@ -56,7 +57,7 @@ class Features:
         device = next(self.network.parameters()).device
         size = BATCH_CPU if device.type == "cpu" else BATCH_GPU
         found = []
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with exact_float32(device):
             for span in generation.parts(len(images), size):
                 part = torch.tensor(images[span]).to(device).float()
                 found.append(self.network(part.expand(-1, 3, -1, -1)).cpu().numpy())

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylegrow.architectures import has_styles
+from stylegrow.common.arithmetic import exact_float32
 from stylegrow.sampling import generation
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def perceptual_distance(network: EmbeddedNetwork, first: Tensor, second: Tensor)
     """
     device = next(network.parameters()).device
     total = torch.zeros(len(first), device=device)
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    with exact_float32(device):
         maps = [network.stages((images.to(device) * 127.5 + 127.5).expand(-1, 3, -1, -1)) for images in (first, second)]
     for a, b in zip(*maps, strict=True):
         a, b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)

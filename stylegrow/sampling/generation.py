@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from stylegan.config import layer_sizes
 from stylegrow.architectures import has_styles
+from stylegrow.common.arithmetic import exact_float32
 
 if TYPE_CHECKING:
     import stylegan
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 NoiseMode = Literal["const", "random", "none"]
 LARGEST_BATCH, PIXELS_ON_CPU, PIXELS_ON_GPU = 32, 1 << 20, 4 << 20
-
-_gpu_flags = Lock()
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,8 @@ def network_inputs(generator: Generator, z: Tensor, setting: Setting, labels: Te
         return z if setting.z_limit is None else truncated_normal(z, setting.z_limit)
     device = generator.w_avg.device
     labels = labels_of(generator, setting, len(z)) if labels is None else labels
-    w = generator.mapping(z.to(device), None if labels is None else labels.to(device))
-    return generator.truncate(w)
+    with exact_float32(device):
+        return generator.truncate(generator.mapping(z.to(device), None if labels is None else labels.to(device)))
 
 
 @torch.inference_mode()
@@ -111,13 +108,11 @@ def generate(
 ) -> Tensor:
     """Images [N, C, r, r] of `network_inputs` as one batch, float32, on the CPU.
 
-    ws are truncated here. The seeds are those of the noise; labels [N, label_dim] go before the setting's. Not in
-    TF32, which would let the batch change the images. Threads take turns on a GPU, whose flags they share.
+    ws are truncated here. The seeds are those of the noise; labels [N, label_dim] go before the setting's.
     """
     device = next(generator.parameters()).device
     inputs, stage = inputs.to(device), {"resolution": setting.resolution, "alpha": setting.alpha}
-    turn = nullcontext() if device.type == "cpu" else _gpu_flags
-    with turn, torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    with exact_float32(device):
         if has_styles(generator):
             noise = noise_maps(generator, seeds, setting) if setting.noise == "random" else setting.noise
             ws = generator.truncate(inputs, setting.psi, setting.cutoff)

@@ -138,6 +138,8 @@ def choose_precision(
     asked = options.given.get("mixed_precision")
     if device.type == "mps" and options.processes is None:
         return "no", ["Apple's GPU trains in float32"] if asked == "bf16" else []
+    if asked == "tf32" and device.type != "cuda" and options.processes is None:
+        return "no", ["tf32 is a precision of NVIDIA's GPUs; this trains in float32"]
     if asked is None and fast:
         # No preset that is chosen where none is named has a precision of its own.
         asked = preset(architecture, options.preset or "small").options.given.get("mixed_precision", "bf16")

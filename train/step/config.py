@@ -7,7 +7,7 @@ from train.config.fields import ABOVE_0, COUNT, FROM_0, PROBABILITY, Allowed, op
 
 LossName = Literal["gan", "ns", "wgan-clip", "wgan-gp", "hinge", "ns-r1"]
 Normalised = Literal["no", "critic", "both"]
-PrecisionName = Literal["no", "bf16"]
+PrecisionName = Literal["no", "tf32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,10 @@ class StepConfig:
     )
     mixed_precision: PrecisionName = option(
         "no",
-        "of the convolutions (default: as accelerate was launched, else bf16 where the machine is fast at it)",
+        "of the convolutions: no is float32, tf32 float32 with products that a GPU rounds (default: as accelerate was "
+        "launched, else bf16 where the machine is fast at it)",
         resumable=True,
+    )
+    deterministic: bool = option(
+        False, "the same bits each time on a GPU too, which is slower; on a CPU it is always so", resumable=True
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
+from stylegrow.common.arithmetic import set_arithmetic
 from train.config.schedule import Schedule, Stage
 from train.distributed.processes import SingleProcess
 from train.step import constraints
@@ -41,6 +42,7 @@ class Trainer:
         processes: SingleProcess,
         labels: Labels | None = None,
     ) -> None:
+        set_arithmetic(processes.device, config.mixed_precision == "tf32", config.deterministic)
         self.generator = generator.to(processes.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.discriminator = discriminator.to(processes.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if config.spectral_norm in ("critic", "both"):

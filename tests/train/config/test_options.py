@@ -24,7 +24,7 @@ NAMES = """
     --batch --batch-per-device --lr --lr-decay-kimg --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --loss
     --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-lrmul --noise-lr-ratio
     --mixing --seed
-    --cuda-graphs --mixed-precision --workers --snapshot-kimg --checkpoint-kimg --keep
+    --cuda-graphs --mixed-precision --deterministic --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with
     --dry-run --processes
 """
