@@ -1,8 +1,10 @@
 """Files and folders that are there whole or not at all, whenever the program is killed."""
 
 import contextlib
+import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         partial.replace(path)
+        _sync_folder(path.parent)
     except BaseException as error:
         _set_name(error, path, partial)
         with contextlib.suppress(OSError):
@@ -43,12 +46,15 @@ def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        for path in partial.rglob("*"):
-            if path.is_file():
+        for path in (partial, *partial.rglob("*")):
+            if path.is_dir():
+                _sync_folder(path)
+            elif path.is_file():
                 _sync(path)
         if folder.is_dir():
             folder.rmdir()  # OSError unless it is empty
         partial.rename(folder)
+        _sync_folder(folder.parent)
     except BaseException as error:
         _set_name(error, folder, partial)
         shutil.rmtree(partial, ignore_errors=True)
@@ -73,6 +79,20 @@ def _set_name(error: BaseException, path: Path, partial: Path | None = None) -> 
     """Have an OSError name `path`: that of a full disk names no file, others name the partial one."""
     if isinstance(error, OSError) and error.filename in (None, str(partial)):
         error.filename = str(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the names in a folder reach the disk, where the system and the file system can be told to."""
+    if sys.platform == "win32":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)
 
 
 def _sync(path: Path) -> None:

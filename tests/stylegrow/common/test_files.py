@@ -69,3 +69,22 @@ def test_a_line_that_cannot_be_added_names_the_file():
     with pytest.raises(OSError, match="No space left") as caught:
         append_line(Path("/dev/full"), "x")
     assert caught.value.filename == "/dev/full"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells what a descriptor is of by Linux's /proc")
+def test_names_reach_the_disk_after_what_they_name(tmp_path, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(tmp_path / "a", b"x")
+    assert synced == [".a.tmp", tmp_path.name]
+    synced.clear()
+    with new_folder(tmp_path / "b") as partial:
+        (partial / "c").mkdir()
+        (partial / "c" / "d").touch()
+    assert sorted(synced[:3]) == [".b.tmp", "c", "d"]
+    assert synced[3:] == [tmp_path.name]
