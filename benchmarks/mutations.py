@@ -1,6 +1,7 @@
 """Damaged files: mutations of sound ones, the same for the same seed, for tests and for longer searches."""
 
 import io
+import json
 import random
 import struct
 import zlib
@@ -10,6 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+NESTED = json.loads("[" * 500 + "]" * 500)
+VALUES: tuple[Any, ...] = (
+    *(None, True, -1, 0, 1, 5, 1e308, -0.5, 10**30, 10**401, float("nan"), "", "x", "8", [], {}, [[]], [1], NESTED),
+)
 EXTREME = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -22,6 +27,21 @@ def mutated(content: bytes, count: int, seed: int) -> Iterator[bytes]:
         for _ in range(source.randint(1, 3)):
             source.choice(CHANGES)(changed, source)
         yield with_checksums(bytes(changed)) if source.random() < 0.5 else bytes(changed)
+
+
+def mutated_json(content: bytes, count: int, seed: int) -> Iterator[bytes]:
+    """`count` mutations of a JSON file: by turns damaged as any file is, and with another value somewhere."""
+    source = random.Random(seed)
+    damaged = mutated(content, count, seed)
+    for number in range(count):
+        if number % 2:
+            found = {"": json.loads(content)}
+            place: Any = source.choice([*_containers(found)])
+            keys = list(place) if isinstance(place, dict) else range(len(place))
+            place[source.choice(keys)] = source.choice(VALUES)
+            yield json.dumps(found[""]).encode()
+        else:
+            yield next(damaged)
 
 
 def with_checksums(content: bytes) -> bytes:
@@ -84,6 +104,14 @@ def image_files(size: tuple[int, int] = (24, 20)) -> dict[str, bytes]:
             image.save(file, kind, **options)
             files[name] = file.getvalue()
     return files
+
+
+def _containers(value: Any) -> Iterator[Any]:
+    """The lists and objects in a JSON value that hold something."""
+    if isinstance(value, dict | list) and value:
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _containers(inner)
 
 
 def _cut(content: bytearray, source: random.Random) -> None:

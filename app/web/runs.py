@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import re
 import time
@@ -18,12 +17,13 @@ from typing import Any
 from PIL import Image
 
 from stylegrow.common.errors import InputError
+from stylegrow.common.schema import LARGEST, load_json
 from stylegrow.rendering.grids import save_png
 
 MOST_RUNS = 200
 POINTS = 400  # of a curve; a plot has about as many pixels
 LONGEST_LINE = 1 << 14
-LARGEST_STATS, LARGEST_OPTIONS, LARGEST_IMAGE = 1 << 26, 1 << 24, 1 << 27  # bytes; of stats.jsonl those at its end
+LARGEST_STATS, LARGEST_OPTIONS, LARGEST_IMAGE = 1 << 26, LARGEST, 1 << 27  # bytes; of stats.jsonl those at its end
 WIDEST, MOST_PIXELS = 2048, 1 << 26  # px across that are shown, and pixels of a snapshot that is read at all
 SILENT = 300.0  # seconds without a line after which a run hardly runs; writing a snapshot takes less
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
@@ -219,8 +219,8 @@ def _read_end(path: Path, most: int) -> bytes:
 def _object(text: bytes) -> dict[str, Any]:
     """A JSON object; empty for anything else."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = load_json(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

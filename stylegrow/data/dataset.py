@@ -2,24 +2,83 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator, with_config
+from typing_extensions import TypedDict
 
 from stylegrow.common.errors import DataError
+from stylegrow.common.schema import LARGEST, LARGEST_LIST, T, Text, read_json
 from stylegrow.common.text import printable
-from stylegrow.data.levels import EncodedImages, damage_named, open_level
+from stylegrow.data.levels import ArrayImages, EncodedImages, damage_named, open_level, read_integers
+from stylegrow.data.request import MAX_RESOLUTION, MIN_RESOLUTION
 from stylegrow.data.sources.labels import is_one_hot, match
 
 FORMAT = "stylegrow-pyramid"
 FORMAT_VERSION = 2
 HOLDOUT_SHARE, HOLDOUT_LEAST = 0.01, 20
+
+
+class Format(BaseModel):
+    """What tells a prepared data set of any version, in its pyramid.json."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    format: Literal["stylegrow-pyramid"]
+    format_version: int
+
+
+@with_config(ConfigDict(strict=True, extra="allow"))
+class Settings(TypedDict):
+    """How a data set was prepared: `Shape` and what else there is."""
+
+    channels: Literal[1, 3]
+    fit: str
+    drop_duplicates: bool
+
+
+class Facts(Format):
+    """What pyramid.json holds."""
+
+    name: str
+    source: str
+    credit: str | None
+    count: int = Field(ge=1, le=1 << 40)
+    resolution: int = Field(ge=MIN_RESOLUTION, le=MAX_RESOLUTION)
+    channels: Literal[1, 3]
+    levels: Mapping[str, Literal["array", "encoded"]]
+    classes: Mapping[str, Sequence[str]]
+    settings: Settings
+
+    @model_validator(mode="after")
+    def _all_levels(self) -> Facts:
+        wanted = [str(1 << exponent) for exponent in range(2, self.resolution.bit_length())]
+        if list(self.levels) != wanted or int(wanted[-1]) != self.resolution:
+            raise ValueError(f"levels {', '.join(self.levels)} are not those of {self.resolution} px")
+        return self
+
+
+Pair = Annotated[Sequence[str], Field(min_length=2, max_length=2)]
+
+
+@with_config(ConfigDict(strict=True))
+class Report(TypedDict):
+    """What report.json holds: numbers of files; pairs of a file and the reason, or the first file equal to it."""
+
+    found: int
+    used: int
+    skipped: Sequence[Pair]
+    duplicates: Sequence[Pair]
+    enlarged: int
+    profiles_ignored: int
+    dark: NotRequired[Sequence[str]]
+    labels: NotRequired[Sequence[str]]
 
 
 class Dataset:
@@ -35,29 +94,30 @@ class Dataset:
 
     def __init__(self, path: str | os.PathLike[str], resolution: int | None = None, source: str | None = None) -> None:
         self.path = Path(path)
-        facts, shown = _find_facts(self.path), printable(path)
-        if facts is None:
+        found, shown = _find_format(self.path), printable(path)
+        if found is None:
             raise DataError(f"{shown} is no prepared data set: make one with `stylegrow data prepare`")
-        if facts["format_version"] > FORMAT_VERSION:
+        if found.format_version > FORMAT_VERSION:
             raise DataError(f"{shown} was prepared by a newer version: update this program or prepare the data again")
-        if facts["format_version"] < FORMAT_VERSION:
+        if found.format_version < FORMAT_VERSION:
             raise DataError(f"{shown} was prepared by an earlier version: prepare the original images again")
-        own = facts["resolution"]
+        facts = _read_json(self.path / "pyramid.json", Facts)
+        own = facts.resolution
         if resolution is not None and resolution > own:
             reason = f"was prepared at {own} px: leave --resolution out or prepare the original images again"
             raise DataError(f"--resolution {resolution}: {shown} {reason}")
-        self.name: str = facts["name"]
-        self.source: str = source or facts["source"]
-        self.settings: dict[str, Any] = facts["settings"]
-        self.channels: int = facts["channels"]
-        self.credit: str | None = facts["credit"]
-        self.resolution: int = resolution or own
-        self.levels: tuple[int, ...] = tuple(int(r) for r in facts["levels"] if int(r) <= self.resolution)
-        self.attributes: tuple[str, ...] = tuple(facts["classes"])
-        self._kinds: dict[str, str] = facts["levels"]
-        self._classes: dict[str, list[str]] = facts["classes"]
-        self._count: int = facts["count"]
-        self._opened: dict[int, np.ndarray | EncodedImages] = {}
+        self.name = facts.name
+        self.source = source or facts.source
+        self.settings: dict[str, Any] = dict(facts.settings)
+        self.channels: int = facts.channels
+        self.credit = facts.credit
+        self.resolution = resolution or own
+        self.levels = tuple(int(r) for r in facts.levels if int(r) <= self.resolution)
+        self.attributes = tuple(facts.classes)
+        self._kinds = facts.levels
+        self._classes = facts.classes
+        self._count = facts.count
+        self._opened: dict[int, ArrayImages | EncodedImages] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[Path, int, str]]:
@@ -72,14 +132,18 @@ class Dataset:
     @cached_property
     def names(self) -> Sequence[str]:
         """The file name of each image."""
-        return _read_json(self.path / "names.json")
+        names = _read_json(self.path / "names.json", list[Text], LARGEST_LIST)
+        with damage_named(self.path / "names.json"):
+            if len(names) != len(self):
+                raise ValueError(f"has {len(names)} names of {len(self)} images")
+        return names
 
     @cached_property
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """What was found: the numbers "found", "used", "enlarged" and "profiles_ignored", pairs of file and reason in
         "skipped" and of file and the first equal one in "duplicates"; in "dark" the files of 16 or more bits that use
         few of them and say nothing of it; lines about the labels in "labels"."""
-        return _read_json(self.path / "report.json")
+        return _read_json(self.path / "report.json", Report, LARGEST_LIST)
 
     @cached_property
     def digests(self) -> tuple[np.ndarray, np.ndarray]:
@@ -133,8 +197,10 @@ class Dataset:
         `holdout` may also be the names of those images. Raises DataError for a number or a name that cannot be.
         """
         path = self.path / "duplicates.npy"
+        same = read_integers(path, len(self))
         with damage_named(path):
-            same = np.load(path, allow_pickle=False)
+            if (same < 0).any() or (same > np.arange(len(self))).any():
+                raise ValueError("it names images that there are not")
         if holdout is None or isinstance(holdout, int | np.integer):
             return split(same, holdout)
         matches = match(dict.fromkeys(holdout, 0), self.names)
@@ -178,9 +244,14 @@ class Dataset:
     def _labels(self) -> dict[str, np.ndarray]:
         path = self.path / "labels.npz"
         with damage_named(path), np.load(path, allow_pickle=False) as file:
-            return dict(file)
+            labels = {attribute: file[attribute] for attribute in self.attributes if attribute in file}
+            for attribute, names in self._classes.items():
+                values = labels.get(attribute)
+                if values is None or not _are_labels(values, len(self), len(names)):
+                    raise ValueError(f"it has no labels of the kind {printable(attribute)!r} for {len(self)} images")
+            return labels
 
-    def _level(self, resolution: int) -> np.ndarray | EncodedImages:
+    def _level(self, resolution: int) -> ArrayImages | EncodedImages:
         if resolution not in self.levels:
             raise ValueError(f"{self!r} has no level {resolution}; its levels are {self.levels}")
         with self._lock:
@@ -188,6 +259,13 @@ class Dataset:
                 encoded = self._kinds[str(resolution)] == "encoded"
                 self._opened[resolution] = open_level(self.path, resolution, self.channels, len(self), encoded)
             return self._opened[resolution]
+
+
+def _are_labels(values: np.ndarray, count: int, width: int) -> bool:
+    """Whether an array holds `count` indices of `width` classes, or vectors of so many numbers."""
+    if values.ndim == 1:
+        return values.dtype == np.int64 and len(values) == count and bool(((values >= 0) & (values < width)).all())
+    return values.shape == (count, width) and values.dtype.kind == "f" and bool(np.isfinite(values).all())
 
 
 def split(same: np.ndarray, holdout: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -227,20 +305,19 @@ def read_names(path: str | os.PathLike[str]) -> list[str]:
 def is_prepared(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a prepared data set."""
     try:
-        return _find_facts(Path(path).expanduser()) is not None
+        return _find_format(Path(path).expanduser()) is not None
     except RuntimeError:  # the home of a user who does not exist
         return False
 
 
-def _find_facts(path: Path) -> dict[str, Any] | None:
-    """The content of a folder's pyramid.json; None where it has none of ours."""
+def _find_format(path: Path) -> Format | None:
+    """The format that a folder's pyramid.json names; None where it has none of ours."""
     try:
-        facts = json.loads((path / "pyramid.json").read_bytes())
+        return read_json(path / "pyramid.json", Format)
     except (OSError, ValueError):
         return None
-    return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else None
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, schema: type[T], largest: int = LARGEST) -> T:
     with damage_named(path):
-        return json.loads(path.read_bytes())
+        return read_json(path, schema, largest)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.files import write_whole
+from stylegrow.common.schema import LARGEST_LIST, read_json
 from stylegrow.common.system import available_cpus
 
 if TYPE_CHECKING:
@@ -57,11 +58,10 @@ def _digests(source: Source, kept: Path) -> dict[str, str]:
 
 def _read(kept: Path) -> dict[str, list[Any]]:
     try:
-        content = json.loads(kept.read_bytes())
+        content = read_json(kept, dict[str, list[Any]], LARGEST_LIST)
     except (OSError, ValueError):
         return {}
-    entries = content.items() if isinstance(content, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, list) and entry}
+    return {name: entry for name, entry in content.items() if entry}
 
 
 def _facts(path: Path) -> list[int]:

@@ -22,18 +22,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.files import new_folder, write_whole
+from stylegrow.common.schema import read_json
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
 from stylegrow.data.dataset import FORMAT, FORMAT_VERSION, Dataset, is_prepared
 from stylegrow.data.identity import digest, stamp_of, stamp_of_source
 from stylegrow.data.levels import LevelWriter, array_bytes, encode, is_array
-from stylegrow.data.request import CHANNELS, MIN_RESOLUTION, WHITE, Request, Shape
+from stylegrow.data.request import CHANNELS, MAX_RESOLUTION, MIN_RESOLUTION, WHITE, Request, Shape
 from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution
 from stylegrow.data.unusable import UnusableError
@@ -235,11 +238,19 @@ def _scan_file(source: Source, stamp: str, folder: Path) -> Path:
     return folder / f"{source.name}-{stamp}.scan.json"
 
 
+@with_config(ConfigDict(strict=True))
+class Scan(TypedDict):
+    """What the headers of a source's images call for, in its .scan.json."""
+
+    resolution: Annotated[int, Field(ge=MIN_RESOLUTION, le=MAX_RESOLUTION)]
+    channels: Literal[1, 3]
+
+
 def _read_scan(file: Path) -> tuple[int, int] | None:
     try:
-        scan = json.loads(file.read_bytes())
+        scan = read_json(file, Scan)
         return scan["resolution"], scan["channels"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
+from stylegrow.common.schema import read_json
 from stylegrow.models import hub
 from stylegrow.models.cards import CardImage, model_card
 from stylegrow.models.config import FORMAT_VERSION, all_arguments, read_config_of
@@ -116,12 +117,12 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
     if not folder.is_dir():
         raise ModelError(f"{folder}: is a file; give a folder to save the model in")
     try:
-        before = json.loads((folder / "config.json").read_bytes())
+        before = read_json(folder / "config.json", dict[str, Any])
     except (FileNotFoundError, ValueError):
-        before = None  # not a model that can be loaded, so there is nothing to keep
+        before = {}  # not a model that can be loaded, so there is nothing to keep
     after = json.loads(files["config.json"])
     for key in ("architecture", "format_version", "generator", "discriminator"):
-        if not isinstance(before, dict) or key not in before or key not in after:
+        if key not in before or key not in after:
             continue
         earlier = all_arguments(before[key]) if isinstance(before[key], dict) else before[key]
         if earlier != after[key]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired
 
 import numpy as np
+from pydantic import ConfigDict, PositiveInt, with_config
+from typing_extensions import TypedDict
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
@@ -61,7 +63,21 @@ def holdout_of(options: Options) -> int | list[str] | None:
     return read_names(options.holdout) if isinstance(options.holdout, str) else options.holdout
 
 
-def facts_of(dataset: Dataset, options: Options) -> dict[str, Any]:
+@with_config(ConfigDict(strict=True, extra="forbid"))
+class Facts(TypedDict):
+    """What a run records of its data, in options.json."""
+
+    name: str
+    source: str
+    prepared: str
+    pictures: PositiveInt
+    credit: str | None
+    classes: list[str]
+    label_values: NotRequired[dict[str, list[Any]] | None]
+    held_out: list[str]
+
+
+def facts_of(dataset: Dataset, options: Options) -> Facts:
     """What a run records of its data. InputError where the data has no such labels as --cond asks for."""
     training, held_out = dataset.split(holdout_of(options))
     classes: list[str] = []

@@ -8,17 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
+from stylegrow.common.schema import LARGEST_LIST, read_json
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset
 
 FILE = "images.json"  # of a run folder
 SAME = "every machine needs the images that the run began with: give them with --data"
+
+
+@with_config(ConfigDict(strict=True))
+class Stored(TypedDict):
+    """What images.json holds: of each image its name and its digests in hexadecimal digits."""
+
+    settings: dict[str, Any]
+    labels: str | None
+    images: list[Annotated[list[str], Field(min_length=3, max_length=3)]]
 
 
 @dataclass(frozen=True)
@@ -52,12 +64,12 @@ class Images:
     def read(cls, run: Path) -> Images | None:
         """Those of a run folder; None for a run of an earlier version. InputError for a damaged file."""
         try:
-            content = json.loads((run / FILE).read_bytes())
+            content = read_json(run / FILE, Stored, LARGEST_LIST)
             names, contents, pixels = map(list, zip(*content["images"], strict=True))
             return cls(content["settings"], names, _digests(contents), _digests(pixels), content["labels"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise InputError(f"--resume: {run / FILE} cannot be read ({error}); put back the run's own") from None
 
     def check(self, there: Images, source: str) -> list[str]:

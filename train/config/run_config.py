@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
+from stylegrow.common.schema import LARGEST_LIST, check, check_fields, load_json, read_bounded
 from stylegrow.data import Dataset
 from train.config.checks import checked
-from train.config.data import facts_of, label_arguments
+from train.config.data import Facts, facts_of, label_arguments
 from train.config.init_from import model_for, options_of, stage_of
 from train.config.memory import room
 from train.config.options import ABOUT, Options
@@ -29,6 +32,22 @@ FORMAT_VERSION = 1
 METRICS_SAMPLES = 1000
 
 
+class Stored(BaseModel):
+    """What options.json holds beside its version, of which most is checked later, as what it is."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    architecture: str
+    options: dict[str, Any]
+    schedule: dict[str, Any]
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+    data: Facts
+    processes: PositiveInt
+    command: str | None = None
+    hardware: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A run, decided: options without gaps, the schedule, both networks' configurations, and facts of the data.
@@ -41,7 +60,7 @@ class RunConfig:
     schedule: Schedule
     generator: GeneratorConfig
     discriminator: DiscriminatorConfig
-    data: Mapping[str, Any]
+    data: Facts
     processes: int
     command: str | None = None
     hardware: tuple[str, ...] = ()
@@ -124,7 +143,7 @@ class RunConfig:
         """The configuration of a run folder. InputError when there is none that this version can read."""
         path = run / "options.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = load_json(read_bounded(path, LARGEST_LIST), LARGEST_LIST)
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"--resume {run}: is not a run folder, options.json is missing") from None
         except (OSError, ValueError) as error:
@@ -132,17 +151,18 @@ class RunConfig:
         if not isinstance(content, dict) or content.pop("format_version", None) != FORMAT_VERSION:
             raise InputError(f"--resume: {path} was written by another version of this program; continue it with that")
         try:
+            stored = dict(check(content, Stored))
+            record = ARCHITECTURES[stored["architecture"]]
+            options, schedule = stored["options"], stored["schedule"]
             for name in ("batch", "lr"):
-                content["schedule"][name] = {int(r): value for r, value in content["schedule"][name].items()}
-            content["options"]["betas"] = tuple(content["options"]["betas"])
-            content["hardware"] = tuple(content.get("hardware", ()))
-            record = ARCHITECTURES[content["architecture"]]
-            content["options"] = checked(Options(**content["options"]), record.name)
-            content["schedule"] = Schedule(**content["schedule"])
-            content["generator"] = record.generator_config(**content["generator"])
-            content["discriminator"] = record.discriminator_config(**content["discriminator"])
-            return cls(**content)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+                schedule[name] = {int(r): value for r, value in schedule[name].items()}
+            options["betas"] = tuple(options["betas"])
+            stored["options"] = checked(Options(**options), record.name)
+            stored["schedule"] = check_fields(schedule, Schedule)
+            stored["generator"] = check_fields(stored["generator"], record.generator_config)
+            stored["discriminator"] = check_fields(stored["discriminator"], record.discriminator_config)
+            return cls(**stored | {"hardware": tuple(stored["hardware"])})
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise InputError(f"--resume: {path} is damaged ({error}); put back the run's own") from None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset
+from train.config.data import Facts
 from train.config.fields import as_given, flag, shown
 from train.config.images import Images
 from train.config.options import ABOUT, Options
@@ -53,7 +54,7 @@ def resumed_config(stored: RunConfig, options: Options, dataset: Dataset, proces
     options = with_metrics(
         options.but(out=stored.options.out, resume=None, dry_run=None, processes=None), stored.data["pictures"]
     )
-    data = {**stored.data, "source": dataset.source, "prepared": str(dataset.path)}
+    data: Facts = {**stored.data, "source": dataset.source, "prepared": str(dataset.path)}
     return replace(stored, options=options, schedule=schedule, data=data, processes=processes).checked()
 
 
@@ -65,8 +66,11 @@ def differences(stored: RunConfig, config: RunConfig) -> list[str]:
         if before != now and field.name != "data":
             was = "not given" if before is None else shown(before)
             lines.append(f"{flag(field.name)} is now {shown(now)}; it was {was}")
-    for name, what in (("source", "the images are"), ("prepared", "prepared images are")):
-        if (before := stored.data[name]) != (now := config.data[name]):
+    for before, now, what in (
+        (stored.data["source"], config.data["source"], "the images are"),
+        (stored.data["prepared"], config.data["prepared"], "prepared images are"),
+    ):
+        if before != now:
             lines.append(f"{what} now in {printable(now)}; they were in {printable(before)}")
     if stored.processes != config.processes:
         lines.append(f"{config.processes} processes; there were {stored.processes}")

@@ -1,7 +1,6 @@
 """The numbers of a run's progress, as lines of stats.jsonl: means over steps, speed, memory and time."""
 
 import contextlib
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +8,22 @@ from typing import Any
 
 import psutil
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from stylegrow.common.schema import Number, check, load_json
 from train.config.schedule import Stage
+
+LONGEST_LINE = 1 << 20  # bytes; a metric's may tell of many images
+
+
+class Line(BaseModel):
+    """What is read again of the lines of a run's .jsonl files, which hold more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kimg: Number = Field(ge=0)
+    elapsed_sec: Number = Field(0.0, ge=0)
 
 
 class Meter:
@@ -55,12 +67,14 @@ class Clock:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects in a .jsonl file of a run, without lines that a kill has cut short; none where there is no file."""
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return [entry for entry in found if isinstance(entry, dict) and "kimg" in entry]
+    """The lines of a .jsonl file of a run, but for damaged ones; none where there is none."""
+    found: list[dict[str, Any]] = []
+    with path.open("rb") if path.is_file() else contextlib.nullcontext() as file:
+        while file and (line := file.readline(LONGEST_LINE)):
+            with contextlib.suppress(ValueError):
+                check(entry := load_json(line), Line)
+                found.append(entry)
+    return found
 
 
 def elapsed_at(stats: Path, images: int) -> float:

@@ -17,7 +17,7 @@ from stylegrow.common.text import one_line, printable
 from stylegrow.data.formats import plugins_for
 from stylegrow.data.sources.base import ImageFiles, safe_name
 from stylegrow.data.sources.folder import may_be_image
-from stylegrow.data.sources.labels import Table, read_table
+from stylegrow.data.sources.labels import LARGEST_TABLE, Table, read_table
 from stylegrow.data.unusable import UnusableError, explain
 
 MAX_FILE_BYTES = 1 << 30
@@ -80,7 +80,8 @@ def find(path: Path) -> Archive:
 def _table(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Table:
     place = f"{printable(name)} in {printable(archive.filename)}"
     try:
-        content = archive.read(member)
+        with archive.open(member) as file:
+            content = file.read(LARGEST_TABLE + 1)
     except Exception as error:
         return Table(place, problem=f"cannot be read ({one_line(error)})")
     return read_table(content, place, name.removesuffix("dataset.json"))

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from stylegrow.common.schema import read_bounded
 from stylegrow.common.text import printable
 from stylegrow.data.formats import plugins_for
 from stylegrow.data.sources.base import ImageFiles, safe_name
-from stylegrow.data.sources.labels import Table, read_table
+from stylegrow.data.sources.labels import LARGEST_TABLE, Table, read_table
 from stylegrow.data.unusable import UnusableError
 
 LABELS = "dataset.json"
@@ -43,7 +44,7 @@ def find(path: Path) -> Folder:
     file, table = path / LABELS, None
     if file.is_file():
         try:
-            table = read_table(file.read_bytes(), printable(file))
+            table = read_table(read_bounded(file, LARGEST_TABLE), printable(file))
         except OSError as error:
             table = Table(printable(file), problem=f"cannot be read ({error.strerror})")
     return Folder(

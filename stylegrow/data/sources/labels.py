@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stylegrow.common.schema import load_json
 from stylegrow.common.text import counted, printable
 
 MAX_LABEL = 65_535
@@ -17,6 +18,7 @@ PART = re.compile(
     r"ima?ges?|imgs?|photos?|pictures?|pics?|data|part|fold|split|batch|subset)[-_ ]?(\d+|set|[ab])?",
     re.IGNORECASE,
 )
+LARGEST_TABLE = 1 << 28  # bytes of a dataset.json; those of a million images have less than half of it
 LARGEST_VALUE = 1e30  # of a vector's component, so that its deviation is a number too
 SEPARATORS = ",:"  # between components where people write vectors
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # ".png", but not the ".0001" of a number
@@ -74,9 +76,9 @@ class Table:
 def read_table(content: bytes, place: str, folder: str = "") -> Table:
     """The table of a dataset.json called `place`, its file names below `folder`. A damaged one has a problem."""
     try:
-        table = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        return Table(place, problem=f"is not valid JSON ({error}): repair or remove it")
+        table = load_json(content, LARGEST_TABLE)
+    except ValueError as error:
+        return Table(place, problem=f"{error}: repair or remove it")
     if not isinstance(table, dict) or "labels" not in table:
         reason = 'has no "labels", a list of [file, label]: it is not used'
         return Table(place, problem=reason, is_other=True)

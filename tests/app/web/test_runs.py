@@ -20,6 +20,7 @@ from app.web.runs import (
     preview,
 )
 from stylegrow.common.errors import InputError
+from stylegrow.common.schema import load_json
 
 NOW = 1_800_000_000.0
 
@@ -179,8 +180,7 @@ def test_a_huge_file_is_only_sampled(make, monkeypatch):
         while file.tell() < 1 << 22:
             file.write(line(count) + "\n")
             count += 1
-    loads = json.loads
-    monkeypatch.setattr("app.web.runs.json.loads", lambda text: read.append(text) or loads(text))
+    monkeypatch.setattr("app.web.runs.load_json", lambda text: read.append(text) or load_json(text))
     stats = run.stats()
     assert len(read) < 4 * POINTS
     assert len(stats) <= POINTS

@@ -1,9 +1,12 @@
 """Prepared data sets: what is read from them."""
 
+import contextlib
 import copy
 import json
 import multiprocessing
+import os
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.mutations import mutated, mutated_json
 from stylegrow.common.errors import DataError
 from stylegrow.data import Dataset, levels, open_dataset
 from stylegrow.data.dataset import read_names, split
@@ -263,3 +267,74 @@ def test_names_in_a_file(tmp_path):
             read_names(path)
     with pytest.raises(DataError, match="No such file"):
         read_names(tmp_path / "none.txt")
+
+
+def use(path):
+    """All that a training asks of a data set."""
+    dataset = Dataset(path)
+    training, _ = dataset.split(2)
+    for resolution in dataset.levels:
+        dataset.read(training, resolution)
+    return dataset.names[0], dataset.report_lines(), [dataset.labels(name) for name in dataset.attributes]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A prepared data set of two classes, the highest of its levels encoded."""
+    top = tmp_path_factory.mktemp("prepared")
+    for name in ("a", "b"):
+        folder_of(top / "images" / name, 5, (16, 16))
+    (top / "images" / "a" / "broken.png").write_bytes(b"broken")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levels, "ARRAY_RESOLUTION", 8)
+        patch.setattr(levels, "ARRAY_BYTES", 0)
+        patch.setattr(levels, "ARRAY_SHARE", 0)
+        return open_dataset(top / "images", cache=top / "cache", quiet=True).path
+
+
+@pytest.mark.parametrize("name", ["pyramid.json", "names.json", "report.json", "labels.npz", "duplicates.npy"])
+def test_damaged_files_are_read_or_refused_in_one_line(prepared, tmp_path, name):
+    folder = shutil.copytree(prepared, tmp_path / "p")
+    use(folder)
+    content = (prepared / name).read_bytes()
+    refusals = []
+    for damaged in (mutated_json if name.endswith(".json") else mutated)(content, 200, 0):
+        (folder / name).write_bytes(damaged)
+        try:
+            use(folder)
+        except DataError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 60
+    assert not [said for said in refusals if "\n" in said or str(folder) not in said]
+
+
+@pytest.mark.parametrize("name", ["level-0008.npy", "level-0016.npy", "level-0016.bin"])
+def test_damaged_levels_are_read_or_refused_in_one_line(prepared, tmp_path, name):
+    folder = shutil.copytree(prepared, tmp_path / "p")
+    content = (prepared / name).read_bytes()
+    for damaged in [*mutated(content, 100, 0), content[:-1], content + b"0", content[:200], b""]:
+        (folder / name).write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            use(folder)
+    with pytest.raises(DataError, match=f"{folder}/level-00.* is damaged"):
+        use(folder)
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+@pytest.mark.parametrize("resolution", [4, 16])
+@pytest.mark.parametrize("size", [0, 100, None])
+def test_a_file_cut_or_overwritten_while_it_is_read(prepared, tmp_path, monkeypatch, in_memory, resolution, size):
+    """The process lives on, which with a map it would not."""
+    monkeypatch.setattr(levels, "IN_MEMORY", in_memory)
+    folder = shutil.copytree(prepared, tmp_path / "p")
+    dataset = Dataset(folder)
+    before = dataset.read(np.arange(10), resolution)
+    assert np.array_equal(dataset.read(np.arange(10), resolution), before)
+    path = folder / ("level-0016.bin" if resolution == 16 else "level-0004.npy")
+    if size is None:
+        path.write_bytes(path.read_bytes())
+        os.utime(path, ns=(0, 0))  # a clock may be coarser than this test is fast
+    else:
+        os.truncate(path, size)
+    with pytest.raises(DataError, match=f"{path.name} is damaged"):
+        dataset.read(np.arange(10), resolution)

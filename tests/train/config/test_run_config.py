@@ -9,6 +9,7 @@ import pytest
 
 import progan
 import stylegan
+from benchmarks.mutations import mutated_json
 from progan.layers import Blur
 from stylegrow.common.errors import InputError
 from train.config.memory import room
@@ -340,3 +341,46 @@ def test_the_step_s_configuration_is_part_of_the_options():
     step = config_for(loss="ns-r1", gamma=2.0, n_critic=3, mirror=True, batch_per_device=4, precision="bf16").step
     assert (step.loss, step.gamma, step.n_critic, step.mirror) == ("ns-r1", 2.0, 3, True)
     assert (step.batch_per_device, step.mixed_precision, step.mixing) == (4, "bf16", 0.9)
+
+
+def test_damaged_options_are_read_or_refused_in_one_line(tmp_path):
+    config_for(Images(32, classes=("a", "b")), architecture="stylegan", cond="class", loss="ns-r1").write(tmp_path)
+    path = tmp_path / "options.json"
+    content, refusals = path.read_bytes(), []
+    for damaged in mutated_json(content, 400, 0):
+        path.write_bytes(damaged)
+        try:
+            RunConfig.read(tmp_path)
+        except InputError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 200
+    assert not [said for said in refusals if "\n" in said or str(path) not in said]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("data", "held_out"), [1]),
+        (("data", "pictures"), "many"),
+        (("data", "prepared"), None),
+        (("generator", "fmap_max"), "many"),
+        (("generator", "fused_scale"), None),
+        (("discriminator", "colour"), 1),
+        (("schedule", "batch"), {"4": "many"}),
+        (("schedule", "stable_kimg"), None),
+        (("hardware",), [[]]),
+        (("processes",), 0),
+        (("command",), 5),
+        (("options", "betas"), [[[]], 1]),
+    ],
+)
+def test_values_of_other_types_are_refused(tmp_path, place, value):
+    config_for().write(tmp_path)
+    content = json.loads((tmp_path / "options.json").read_text())
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    (tmp_path / "options.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="is damaged"):
+        RunConfig.read(tmp_path)

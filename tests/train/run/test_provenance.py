@@ -76,7 +76,16 @@ def test_the_time_up_to_a_checkpoint_leaves_out_what_was_lost(tmp_path):
     assert elapsed_at(stats, 1000) == 0
     lines = [(1, 10.0), (2, 20.0), (3, 30.0), (1.5, 17.0), (2, 24.0), (2.5, 31.0)]
     text = "".join(json.dumps({"kimg": kimg, "elapsed_sec": seconds}) + "\n" for kimg, seconds in lines)
-    stats.write_text(text + '[]\n{"kimg": 2}\n{"kimg": 2.5, "elap')
+    other = [
+        "[]",
+        '{"kimg": "a"}',
+        '{"kimg": -1}',
+        '{"kimg": NaN}',
+        '{"kimg": 0, "elapsed_sec": []}',
+        "[" * 9999,
+        "9" * 5000,
+    ]
+    stats.write_text(text + "\n".join([*other, '{"kimg": 2}', '{"kimg": 2.5, "elap']))
     assert [elapsed_at(stats, images) for images in (0, 999, 1000, 2000, 2500, 9000)] == [0, 0, 10, 24, 31, 31]
 
 
