@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -220,13 +221,15 @@ class Noise:
 class Grown:
     """A training from 8 to 32 px, or from 4 to 16, all that is random in it fixed."""
 
-    def __init__(self, setting: Setting, network: str, precision: str, cuda_graphs: str = "yes") -> None:
+    def __init__(
+        self, setting: Setting, network: str, precision: str, cuda_graphs: str = "yes", deterministic: bool = False
+    ) -> None:
         dtype, self.tf32, mixed = PRECISIONS[precision]
         resolution, batch = (16, 4) if setting.dry else (32, 8)
         kimg = setting.steps_a_phase * batch / 1000
         options: dict[str, Any] = {
             "start_resolution": resolution // 4, "stable_kimg": kimg, "fade_kimg": kimg, "batch": batch,
-            "cuda_graphs": cuda_graphs, "mixed_precision": mixed,
+            "cuda_graphs": cuda_graphs, "mixed_precision": mixed, "deterministic": deterministic,
         }  # fmt: skip
         config = ours.config_of(network, "toonhead", resolution, **options | (SMALL if setting.dry else {}))
         data: Any = Noise(64, resolution)
@@ -274,13 +277,17 @@ def graphs(setting: Setting) -> Iterator[Finding]:
 
 
 def resume(setting: Setting) -> Iterator[Finding]:
-    """A training that is interrupted in a fade, saved, and continued, beside one that is not; and two that are not."""
+    """A training that is interrupted in a fade, saved, and continued, beside one that is not; and two that are not.
+
+    All are `--deterministic`, so that there should be no difference.
+    """
     steps = PHASES * setting.steps_a_phase
     for network, precision in [("stylegan", "float64"), ("stylegan", "bf16")][: 1 if setting.dry else None]:
-        whole = Grown(setting, network, precision).train(steps)
-        again = Grown(setting, network, precision).train(steps).compared(whole)
-        first = Grown(setting, network, precision).train(4 * setting.steps_a_phase - 1)
-        resumed = Grown(setting, network, precision)
+        grown = partial(Grown, setting, network, precision, deterministic=True)
+        whole = grown().train(steps)
+        again = grown().train(steps).compared(whole)
+        first = grown().train(4 * setting.steps_a_phase - 1)
+        resumed = grown()
         with tempfile.TemporaryDirectory() as folder:
             saved = checkpoints.save(Path(folder) / "checkpoints", first.trainer, 1)
             checkpoints.restore(resumed.trainer, checkpoints.read(saved))

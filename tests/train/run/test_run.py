@@ -53,6 +53,14 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another(train: Train):
     assert states[0] == states[1] != states[2]
 
 
+def test_on_a_cpu_every_run_is_deterministic_and_tf32_is_float32(train: Train):
+    train("--kimg", 0.032, "--out", "a")
+    ended = train("--kimg", 0.032, "--out", "b", "--deterministic", "--mixed-precision", "tf32")
+    assert "note: tf32 is a precision of NVIDIA's GPUs" in ended.out
+    assert options(only("b"))["mixed_precision"] == "no"
+    assert last_state(only("a")) == last_state(only("b"))
+
+
 class TestPython:
     """Training from Python, with the options of the command."""
 
