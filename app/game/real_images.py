@@ -6,11 +6,9 @@ the model's own training images do.
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +20,13 @@ from stylegrow.common.text import printable
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import TOONHEAD
 from stylegrow.data.sources.base import Source
+from stylegrow.data.trained_on import data_of_run, faces_of
 from stylegrow.data.unusable import UnusableError
 from stylegrow.models import read_config
 from stylegrow.sampling.sampler import Sampler
 
 LEAST, MOST = 20, 10_000
 MISSING = f"The game needs real photos: start the app with --real-images DIR (at least {LEAST})."
-FACE = re.compile(rf"{TOONHEAD}-(\d{{5,9}})")
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,9 @@ def find_real_images(sampler: Sampler, folder: str | os.PathLike[str] | None = N
     if not (isinstance(held_out, list) and len(held_out) >= LEAST and all(isinstance(name, str) for name in held_out)):
         raise InputError(MISSING)
     held_out, attribute = held_out[:MOST], training.get("labels")
-    if str(training.get("data", "")).startswith(f"{TOONHEAD}, "):
-        numbers = [int(found[1]) for found in map(FACE.fullmatch, held_out) if found]
-        if len(numbers) == len(held_out):
-            return _faces(sampler, numbers, attribute)
-    return _of_run(sampler, held_out, attribute)
+    if (numbers := faces_of(training)) is not None:
+        return _faces(sampler, numbers[:MOST], attribute)
+    return _of_run(sampler, training, held_out, attribute)
 
 
 def _faces(sampler: Sampler, numbers: Sequence[int], attribute: object) -> RealImages:
@@ -101,25 +97,22 @@ def _faces(sampler: Sampler, numbers: Sequence[int], attribute: object) -> RealI
     return RealImages(len(numbers), _read_source(sampler, find_source(TOONHEAD), numbers), "face", labels)
 
 
-def _of_run(sampler: Sampler, held_out: Sequence[str], attribute: object) -> RealImages:
+def _of_run(sampler: Sampler, training: Mapping[str, Any], held_out: Sequence[str], attribute: object) -> RealImages:
     """Held-out images of the run whose folder the model lies in (model/, models/000100/), from its data set."""
     from stylegrow.data import Dataset
 
-    for folder in list(sampler.folder.resolve().parents)[:2]:
-        try:
-            data = json.loads((folder / "options.json").read_bytes())["data"]
-            if [printable(name) for name in data["held_out"]][:MOST] != list(held_out):  # another run's
-                continue
-            dataset = Dataset(data["prepared"])
-            places = {printable(name): place for place, name in enumerate(dataset.names)}
-            indices = [places[name] for name in held_out]
-            labels = None
-            if attribute in dataset.attributes and dataset.label_kind(str(attribute)) == "classes":
-                labels = dataset.labels(str(attribute), np.array(indices)).argmax(axis=1).tolist()
-            return RealImages(len(indices), _read_prepared(sampler, dataset, indices), labels=labels)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    raise InputError(MISSING)
+    try:
+        dataset = Dataset((data_of_run(sampler.folder, training) or {})["prepared"])
+        places = {printable(name): place for place, name in enumerate(dataset.names)}
+        indices = [places[name] for name in held_out]
+        labels = None
+        if attribute in dataset.attributes and dataset.label_kind(str(attribute)) == "classes":
+            labels = dataset.labels(str(attribute), np.array(indices)).argmax(axis=1).tolist()
+        return RealImages(len(indices), _read_prepared(sampler, dataset, indices), labels=labels)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        named = training.get("data")
+        where = f" The model was trained on {printable(named)}, which is not at hand." if named else ""
+        raise InputError(MISSING + where) from error
 
 
 def _of_folder(sampler: Sampler, path: Path) -> RealImages:

@@ -33,7 +33,7 @@ class Options:
     model: Annotated[str, tyro.conf.arg(metavar="MODEL")]
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     data: Text = None
-    """folder, zip or prepared data set of images; without it the embedded faces"""
+    """folder, zip or prepared data set of images, or toonhead: the embedded faces (default: what it was trained on)"""
     metrics: Annotated[str, tyro.conf.arg(help=f"any of {described()}, separated by commas")] = ",".join(DEFAULT)
     samples: Integer = None
     """images of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
@@ -85,6 +85,7 @@ def evaluate_models(options: Options) -> None:
     import torch
 
     from stylegrow.data import open_dataset
+    from stylegrow.data.trained_on import open_training_data
     from stylegrow.metrics.evaluation import Evaluator
     from stylegrow.models import find_model, read_config
     from stylegrow.models.folders import name_of
@@ -95,7 +96,11 @@ def evaluate_models(options: Options) -> None:
     others = {name: open_model(name, options, device) for name in names_in(options.beside or "")}
     for name, (other, _) in others.items():
         check_alike(name, other, generator)
-    dataset = open_dataset(options.data, resolution=generator.resolution, cache=options.cache, workers=options.workers)
+    where: dict[str, Any] = {"cache": options.cache, "workers": options.workers}
+    if options.data is None:
+        dataset = open_training_data(find_model(options.model), facts, generator.resolution, **where)
+    else:
+        dataset = open_dataset(options.data, resolution=generator.resolution, **where)
     start = time.monotonic()
     evaluator = Evaluator(
         dataset, names_in(options.metrics), options.samples, resolution=generator.resolution,

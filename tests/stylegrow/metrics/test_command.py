@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pytest
 from PIL import Image
@@ -7,8 +8,11 @@ from PIL import Image
 from stylegrow.cli.main import main
 from stylegrow.cli.metrics import Options, held_out_of, open_model
 from stylegrow.common.text import with_deviation
+from stylegrow.data import open_dataset
+from stylegrow.data.trained_on import faces_of
 from stylegrow.metrics.results import Result, attribute_table, table
 from stylegrow.models import save_model
+from tests.stylegrow.data.image_files import folder_of
 from tests.stylegrow.metrics.conftest import a_generator
 
 
@@ -86,6 +90,61 @@ def test_held_out_pictures_of_other_data_are_not_believed(faces):
     assert held_out_of(faces, {"held_out": ["toonhead-00003", "other"]}) is None
     assert held_out_of(faces, {}) is None
     assert held_out_of(faces, {"held_out": ["toonhead-00003", "toonhead-00001"]}).tolist() == [3, 1]
+
+
+def a_run(tmp_path, source):
+    """A model in a run's folder, and the data set of the run."""
+    dataset = open_dataset(source, resolution=64, cache=tmp_path / "cache", workers=1, quiet=True)
+    held_out = [dataset.names[int(index)] for index in dataset.split()[1]]
+    facts = {"data": f"{dataset.name}, 60 pictures", "held_out": held_out}
+    save_model(tmp_path / "run" / "model", a_generator("progan"), training=facts)
+    data = {"prepared": str(dataset.path), "source": str(source), "held_out": held_out}
+    (tmp_path / "run" / "options.json").write_text(json.dumps({"data": data}))
+    return tmp_path / "run", dataset
+
+
+def test_a_run_is_measured_against_its_own_images(quick, tmp_path, capsys):
+    run_folder, dataset = a_run(tmp_path, folder_of(tmp_path / "mine", 80, (64, 64)))
+    words = ("--cache", tmp_path, "--samples", 24, "--metrics", "kid")
+    results = []
+    for more in ((), ("--data", dataset.path)):
+        status, said, problem = run(capsys, "--model", run_folder, *words, *more, "--out", tmp_path / "result.json")
+        assert status == 0, problem
+        assert f"against {dataset.name}, " in said
+        results.append(json.loads((tmp_path / "result.json").read_text())["results"])
+    assert results[0] == results[1]
+
+
+def test_a_model_whose_images_are_not_at_hand_asks_for_them(tmp_path, capsys):
+    source = folder_of(tmp_path / "mine", 80, (64, 64))
+    run_folder, dataset = a_run(tmp_path, source)
+    copied = shutil.copytree(run_folder / "model", tmp_path / "copied")
+    save_model(tmp_path / "bare", a_generator("progan"))
+    shutil.rmtree(dataset.path)
+    capsys.readouterr()
+    for model, words in (
+        (run_folder, ("give --data", str(source))),
+        (copied, ("mine, 60 pictures", "--data")),
+        (tmp_path / "bare", ("does not tell its training data", "--data")),
+    ):
+        status, _, problem = run(capsys, "--model", model, "--cache", tmp_path)
+        assert (status, problem.count("\n")) == (2, 1)
+        assert all(word in problem for word in words)
+
+
+@pytest.mark.parametrize(
+    ("facts", "numbers"),
+    [
+        ({"data": "toonhead, 9 pictures", "held_out": ["toonhead-00003", "toonhead-12345"]}, [3, 12345]),
+        ({"data": "toonhead, 9 pictures"}, []),
+        ({"data": "toonhead, 9 pictures", "held_out": ["toonhead-00003.png"]}, None),
+        ({"data": "toonhead, 9 pictures", "held_out": "all"}, None),
+        ({"data": "toonheads, 9 pictures", "held_out": []}, None),
+        ({}, None),
+    ],
+)
+def test_models_of_the_embedded_faces(facts, numbers):
+    assert faces_of(facts) == numbers
 
 
 def test_the_stage_that_a_model_reached(tmp_path):
