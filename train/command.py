@@ -15,7 +15,14 @@ from train.config.options import ABOUT, KINDS, Options
 from train.config.presets import PRESETS
 from train.step.config import StepConfig
 
-METAVARS = {int | str: "INT|FILE", str: "TEXT", int: "INT", float: "NUMBER", tuple[float, float]: "NUMBER NUMBER"}
+METAVARS = {
+    int | str: "INT|FILE",
+    float | int | str: "NUMBER|ada",
+    str: "TEXT",
+    int: "INT",
+    float: "NUMBER",
+    tuple[float, float]: "NUMBER NUMBER",
+}
 
 
 def main(architecture: str, description: str) -> int:

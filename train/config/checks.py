@@ -7,6 +7,7 @@ from stylegrow.metrics.table import DECIDING, check_names, names_in
 from train.config.fields import as_given, check_value, flag
 from train.config.options import ABOUT, KINDS, Options
 from train.config.presets import preset
+from train.step.config import WITHOUT_SIGN
 
 
 def checked(options: Options, architecture: str) -> Options:
@@ -21,6 +22,7 @@ def checked(options: Options, architecture: str) -> Options:
             raise InputError(f"{flag(name)}: belongs to train/{about.only}.py; leave it out")
         if about.loss not in (None, loss) and knows_loss and value != getattr(Options, name):
             raise InputError(f"{as_given(name, value)}: belongs to --loss {about.loss}, not to {loss}; leave it out")
+    check_augmentation(options, loss)
     if options.processes is not None and not options.dry_run:
         raise InputError(
             f"--processes {options.processes}: is for --dry-run; add that, or start them with "
@@ -29,6 +31,20 @@ def checked(options: Options, architecture: str) -> Options:
     metric_names(options)
     given: dict[str, Any] = {"out": options.out} | options.given
     return options.but(**{name: ABOUT[name].keep(v) if isinstance(v, str) else v for name, v in given.items()})
+
+
+def check_augmentation(options: Options, loss: str) -> None:
+    """InputError for a probability of nothing, or one that is to follow scores whose sign says nothing."""
+    if options.augment_p == Options.augment_p or options.resume is not None:  # only that run knows the others
+        return
+    what = as_given("augment_p", options.augment_p)
+    if options.augment == "no":
+        raise InputError(f"{what}: there is nothing to augment; add --augment, or leave it out")
+    if options.augment_p == "ada" and loss in WITHOUT_SIGN:
+        raise InputError(
+            f"{what}: follows the sign of the critic's scores, which says nothing with --loss {loss}; give a number "
+            "from 0 to 1, or another --loss"
+        )
 
 
 def metric_names(options: Options) -> tuple[str, ...]:

@@ -68,8 +68,8 @@ class Checkpoint:
 def state_of(trainer: Trainer) -> dict[str, Tensor]:
     """All tensors that the next step depends on; random numbers are functions of the images seen."""
     tensors: dict[str, Tensor] = {}
-    for name, network in networks_of(trainer).items():
-        tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
+    for name, module in modules_of(trainer).items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     for name, owner, adam in optimizers_of(trainer):
         for key, parameter in owner.named_parameters():
             tensors |= {f"{name}.{key}.{slot}": value for slot, value in adam.state.get(parameter, {}).items()}
@@ -79,6 +79,11 @@ def state_of(trainer: Trainer) -> dict[str, Tensor]:
 def networks_of(trainer: Trainer) -> dict[str, Generator | Discriminator]:
     """The networks of a training, by the names that their tensors begin with."""
     return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.generator_ema}
+
+
+def modules_of(trainer: Trainer) -> dict[str, nn.Module]:
+    """All modules of a training with state, by the names that their tensors begin with."""
+    return {**networks_of(trainer), "augmentation": trainer.computation.augmentation}
 
 
 def optimizers_of(trainer: Trainer) -> list[tuple[str, nn.Module, torch.optim.Adam]]:
@@ -158,10 +163,11 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Put the trainer into the checkpoint's state. RunError when it is that of other networks."""
     for name, network in networks_of(trainer).items():
         check_network(network, checkpoint, name)
+    for name, module in modules_of(trainer).items():
         start = f"{name}."
         tensors = checkpoint.tensors.items()
         try:
-            network.load_state_dict({key.removeprefix(start): value for key, value in tensors if key.startswith(start)})
+            module.load_state_dict({key.removeprefix(start): value for key, value in tensors if key.startswith(start)})
         except RuntimeError:
             raise RunError(f"{checkpoint.path}: its tensors are not those of this run's {name}") from None
     for name, owner, adam in optimizers_of(trainer):

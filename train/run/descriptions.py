@@ -33,6 +33,8 @@ def description(config: RunConfig) -> str:
     ]
     if options.lr_decay_kimg:
         lines.append(f"learning rates: fall to 0 over the last {options.lr_decay_kimg:g} kimg")
+    if options.augment != "no":
+        lines.append(f"augmentation: {options.augment}, each with probability {shown(options.augment_p)}")
     if options.metrics != "none":
         lines.append(
             f"metrics: {options.metrics} every {options.metrics_kimg:g} kimg on {options.metrics_samples} samples"

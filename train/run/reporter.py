@@ -16,13 +16,13 @@ from train.step.objectives import OBJECTIVES
 LEGEND = (
     "res: resolution; alpha: how far its block is faded in; kimg: thousands of real pictures shown; "
     "lossD, lossG: objectives; W, JS, TV: what the critic's loss estimates, a Wasserstein distance, Jensen-Shannon "
-    "divergence or total variation; gradD, gradG: gradient norms; "
+    "divergence or total variation; p: probability of an augmentation; gradD, gradG: gradient norms; "
     "mem: memory of this process; left: time left"
 )
 TITLES = (
     {"lossD": "D/loss", "lossG": "G/loss"}
     | {objective.estimate.symbol: f"D/{objective.estimate.name}" for objective in OBJECTIVES.values()}
-    | {"gradD": "D/gradient", "gradG": "G/gradient"}
+    | {"p": "D/augment_p", "gradD": "D/gradient", "gradG": "G/gradient"}
 )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from progan.layers import cached_weights
 from stylegrow.architectures import architecture_of, has_styles
 from train.step import constraints
+from train.step.augmentation import Augmentation
 from train.step.batch_loader import to_reals
 from train.step.config import StepConfig
 from train.step.inputs import CriticInputs, GeneratorInputs
@@ -64,7 +65,12 @@ class Computation:
     """Two networks in training, the generator's EMA, and their optimizers, with what a step computes on them."""
 
     def __init__(
-        self, generator: Generator, discriminator: Discriminator, config: StepConfig, device: torch.device
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        config: StepConfig,
+        device: torch.device,
+        processes: int = 1,
     ) -> None:
         self.config, self.generator, self.discriminator = config, generator, discriminator
         self.generator_ema = constraints.effective_copy(generator).eval().requires_grad_(False)
@@ -72,6 +78,7 @@ class Computation:
         noise_ratio = config.g_lr_ratio * config.noise_lr_ratio
         self.g_adam = make_adam(parameter_groups(generator, config.g_lr_ratio, noise_ratio), config, device)
         self.d_adam = make_adam(parameter_groups(discriminator, 1.0, 1.0), config, device)
+        self.augmentation = Augmentation(config, device, processes)
         self.skipped = SkippedSteps(device)
 
     def critic_gradients(self, inputs: CriticInputs) -> Means:
@@ -113,8 +120,10 @@ class Computation:
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
         with torch.no_grad(), cached_weights(self.generator):
             fakes, w = self.generate(self.generator, inputs.fakes, resolution, inputs.alpha)
+            fakes = self.augmentation(fakes, inputs.augment_fakes)
+        augment = partial(self.augmentation, uniforms=inputs.augment_reals)
         with cached_weights(self.discriminator):
-            return critic_loss(self.config, critic, reals, fakes, inputs.mix, labels), w
+            return critic_loss(self.config, critic, reals, fakes, inputs.mix, labels, augment), w
 
     def generator_loss(self, inputs: GeneratorInputs) -> tuple[Loss, Tensor | None]:
         """The generator's loss, and the mean w of its images."""
@@ -122,6 +131,7 @@ class Computation:
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
         with cached_weights(self.generator), cached_weights(self.discriminator):
             images, w = self.generate(self.generator, inputs.fakes, inputs.resolution, inputs.alpha)
+            images = self.augmentation(images, inputs.augment)
             return generator_loss(self.config, critic, images, labels), w
 
     def critic_update(self, inputs: CriticInputs, means: Means) -> dict[str, Tensor]:
@@ -129,6 +139,10 @@ class Computation:
         statistics = self.update(self.d_adam, inputs, means)
         if self.config.loss == "wgan-clip":
             constraints.clip_weights(self.discriminator, self.config.clip)
+        if self.augmentation.adaptive:
+            self.augmentation.adjust(statistics["sign_real"], len(inputs.images))
+        if self.augmentation.enabled:
+            statistics["augment_p"] = self.augmentation.p.clone()
         return statistics
 
     def generator_update(self, inputs: GeneratorInputs, means: Means) -> dict[str, Tensor]:

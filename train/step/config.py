@@ -6,8 +6,16 @@ from typing import Literal
 from train.config.fields import ABOVE_0, COUNT, FROM_0, PROBABILITY, Allowed, option
 
 LossName = Literal["gan", "ns", "wgan-clip", "wgan-gp", "hinge", "ns-r1"]
+WITHOUT_SIGN = ("wgan-clip", "wgan-gp")  # losses that are the same for scores that are all shifted
+AUGMENTATIONS = ("color", "translation", "cutout")
 Normalised = Literal["no", "critic", "both"]
 PrecisionName = Literal["no", "tf32", "bf16"]
+
+
+def is_choice(text: str) -> bool:
+    """Whether this names some of the augmentations, none of them twice."""
+    names = text.split(",")
+    return set(names) <= set(AUGMENTATIONS) and len(names) == len(set(names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +44,19 @@ class StepConfig:
         Allowed("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     )
     mirror: bool = option(False, "show every other image mirrored, by chance")
+    augment: str = option(
+        "no",
+        "show the critic reals and fakes changed by chance, for small sets: color, translation, cutout, or several "
+        "separated by commas (--augment alone is all)",
+        Allowed(f"no, or some of {', '.join(AUGMENTATIONS)}", lambda text: text == "no" or is_choice(text)),
+        bare=",".join(AUGMENTATIONS),
+    )
+    augment_p: float | int | str = option(
+        1.0,
+        "probability of each of these; with ada it follows how well the critic knows the reals, of losses whose "
+        "scores have a sign",
+        Allowed("a number from 0 to 1, or ada", lambda p: p == "ada" or (not isinstance(p, str) and 0 <= p <= 1)),
+    )
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
     ema_kimg: float = option(10, "half-life of the generator's EMA", FROM_0)
     mixing: float = option(  # Karras 2019, appendix C

@@ -17,6 +17,7 @@ from stylegan.config import layer_sizes
 from stylegrow.architectures import TrainingInputs, has_styles
 from train.config.schedule import Stage
 from train.distributed.processes import SingleProcess
+from train.step.augmentation import NUMBERS, TRANSFORMS, transform_names
 from train.step.batch_loader import Batch
 from train.step.config import StepConfig
 from train.step.random_streams import RandomStreams
@@ -47,6 +48,7 @@ class CriticInputs(NamedTuple):
         images: the reals, uint8 [n, C, r, r].
         mirrored: which of them are mirrored, bool [n, 1, 1, 1]; None for none.
         mix: the gradient penalty's coefficients [n, 1, 1, 1].
+        augment_reals, augment_fakes: the numbers of Augmentation for both; None for none.
     """
 
     fakes: TrainingInputs
@@ -55,12 +57,19 @@ class CriticInputs(NamedTuple):
     images: Tensor
     mirrored: Tensor | None
     mix: Tensor
+    augment_reals: Tensor | None
+    augment_fakes: Tensor | None
 
     def part(self, samples: slice) -> CriticInputs:
         """The inputs of some of the samples."""
-        mirrored = None if self.mirrored is None else self.mirrored[samples]
-        images, mix = self.images[samples], self.mix[samples]
-        return self._replace(fakes=self.fakes.part(samples), images=images, mirrored=mirrored, mix=mix)
+        return self._replace(
+            fakes=self.fakes.part(samples),
+            images=self.images[samples],
+            mirrored=None if self.mirrored is None else self.mirrored[samples],
+            mix=self.mix[samples],
+            augment_reals=None if self.augment_reals is None else self.augment_reals[samples],
+            augment_fakes=None if self.augment_fakes is None else self.augment_fakes[samples],
+        )
 
 
 class GeneratorInputs(NamedTuple):
@@ -72,6 +81,7 @@ class GeneratorInputs(NamedTuple):
         lr: the learning rate, [].
         resolution: of the images.
         ema_weight: how far the EMA moves towards the generator, [].
+        augment: the numbers of Augmentation for the images; None for none.
     """
 
     fakes: TrainingInputs
@@ -79,10 +89,12 @@ class GeneratorInputs(NamedTuple):
     lr: Tensor
     resolution: int
     ema_weight: Tensor
+    augment: Tensor | None
 
     def part(self, samples: slice) -> GeneratorInputs:
         """The inputs of some of the samples."""
-        return self._replace(fakes=self.fakes.part(samples))
+        augment = None if self.augment is None else self.augment[samples]
+        return self._replace(fakes=self.fakes.part(samples), augment=augment)
 
 
 class StepInputs:
@@ -110,7 +122,8 @@ class StepInputs:
         labels = None if self.labels is None else self._pinned(self.labels.of(batch.indices).to(self.dtype))
         mix = self._floats(self.streams.uniform("mix", batch.start, stage.batch))
         fakes = self._fakes("critic", batch.start, stage, labels)
-        return CriticInputs(fakes, *self._scheduled(stage), batch.images, mirrored, mix)
+        augment = [self._augment(purpose, batch.start, stage) for purpose in ("reals", "critic")]
+        return CriticInputs(fakes, *self._scheduled(stage), batch.images, mirrored, mix, *augment)
 
     def for_generator(self, images: int, stage: Stage, shown: int) -> GeneratorInputs:
         """The inputs of the generator after so many images, `shown` of them in this step."""
@@ -119,7 +132,8 @@ class StepInputs:
             places = self.streams.choices("labels", images, stage.batch, len(self.labels.training))
             labels = self._floats(self.labels.of(self.labels.training[places]))
         fakes = self._fakes("generator", images, stage, labels)
-        return GeneratorInputs(fakes, *self._scheduled(stage), stage.resolution, self.ema_weight(shown))
+        augment = self._augment("generator", images, stage)
+        return GeneratorInputs(fakes, *self._scheduled(stage), stage.resolution, self.ema_weight(shown), augment)
 
     def ema_weight(self, images: int) -> Tensor:
         """How far the EMA moves in a step that shows so many images, [], by its half-life in images."""
@@ -147,6 +161,13 @@ class StepInputs:
             first = self._pinned(torch.arange(layers).reshape(-1, 1) < crossover)
             mixing = self._latents(f"{purpose} second", images, stage), first
         return TrainingInputs(z, labels, mixing, self._noise(f"{purpose} noise", images, stage))
+
+    def _augment(self, purpose: str, images: int, stage: Stage) -> Tensor | None:
+        """The numbers [n, transforms, NUMBERS] for images of this purpose; they do not depend on which are chosen."""
+        if not transform_names(self.config.augment):
+            return None
+        shape = len(TRANSFORMS), NUMBERS
+        return self._floats(self.streams.uniform(f"augment {purpose}", images, stage.batch, shape))
 
     def _latents(self, purpose: str, images: int, stage: Stage) -> Tensor:
         return self._floats(self.streams.latents(purpose, images, stage.batch, self.generator.z_dim))

@@ -19,6 +19,7 @@ from torch import Tensor
 from progan.operations import gradients_of_inputs
 from train.step.config import StepConfig
 
+Augment = Callable[[Tensor], Tensor]
 DRIFT = 0.001  # Karras 2018, appendix A.1
 
 
@@ -127,15 +128,23 @@ OBJECTIVES = {
 
 
 def critic_loss(
-    config: StepConfig, critic: Critic, reals: Tensor, fakes: Tensor, mix: Tensor, labels: Tensor | None = None
+    config: StepConfig,
+    critic: Critic,
+    reals: Tensor,
+    fakes: Tensor,
+    mix: Tensor,
+    labels: Tensor | None = None,
+    augment: Augment | None = None,
 ) -> Loss:
     """The critic's loss on reals and fakes [N, C, H, W]; `mix` [N, 1, 1, 1] is that of the gradient penalty.
 
-    With labels [N, L], a critic that classifies also learns those of reals and of fakes.
+    With labels [N, L], a critic that classifies also learns those of reals and of fakes. `augment` makes of the reals
+    what the critic sees, as the fakes are already: the gradient penalty is between these, R1 at the reals themselves.
     """
     objective = OBJECTIVES[config.loss]
     reals = reals.detach().requires_grad_(objective.penalty == "r1")
-    real_scores, fake_scores, *logits = scores_of_both(critic, reals, fakes)
+    seen = reals if augment is None else augment(reals)
+    real_scores, fake_scores, *logits = scores_of_both(critic, seen, fakes)
     loss = objective.critic(real_scores, fake_scores)
     statistics = {
         "score_real": real_scores.mean(),
@@ -143,11 +152,13 @@ def critic_loss(
         objective.estimate.name: objective.estimate.of_loss(loss),
     }
     if objective.penalty == "gradient penalty":
-        statistics["penalty"] = gradient_penalty(critic, reals, fakes, mix, config.gp_weight)
+        statistics["penalty"] = gradient_penalty(critic, seen, fakes, mix, config.gp_weight)
         loss = loss + statistics["penalty"] + DRIFT * real_scores.square().mean()
     elif objective.penalty == "r1":
         statistics["penalty"] = r1_penalty(real_scores, reals, config.gamma)
         loss = loss + statistics["penalty"]
+    if config.augment_p == "ada":
+        statistics["sign_real"] = real_scores.sign().mean()
     return with_label_loss(loss, statistics, labels, *logits)
 
 

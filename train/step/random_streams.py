@@ -31,9 +31,9 @@ class RandomStreams:
         """Normal latents [count, z_dim]."""
         return torch.randn(count, z_dim, generator=self.generator(purpose, images))
 
-    def uniform(self, purpose: str, images: int, count: int) -> Tensor:
-        """Uniform numbers in [0, 1), [count, 1, 1, 1]: one a sample."""
-        return torch.rand(count, 1, 1, 1, generator=self.generator(purpose, images))
+    def uniform(self, purpose: str, images: int, count: int, shape: Sequence[int] = (1, 1, 1)) -> Tensor:
+        """Uniform numbers in [0, 1), [count, *shape]: one a sample, or others of each."""
+        return torch.rand(count, *shape, generator=self.generator(purpose, images))
 
     def choices(self, purpose: str, images: int, count: int, among: int) -> np.ndarray:
         """`count` positions below `among`, drawn with replacement."""

@@ -50,7 +50,7 @@ class Trainer:
         if config.spectral_norm == "both":
             constraints.normalise(self.generator)
         processes.broadcast([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
-        self.computation = Computation(self.generator, self.discriminator, config, processes.device)
+        self.computation = Computation(self.generator, self.discriminator, config, processes.device, processes.count)
         self.generator_ema = self.computation.generator_ema
         self.g_adam, self.d_adam = self.computation.g_adam, self.computation.d_adam
         for network in (self.generator, self.discriminator, self.generator_ema):

@@ -23,7 +23,7 @@ NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
     --batch --batch-per-device --lr --lr-decay-kimg --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --loss
     --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-lrmul --noise-lr-ratio
-    --mixing --seed
+    --mixing --seed --augment --augment-p
     --cuda-graphs --mixed-precision --deterministic --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with
     --dry-run --processes
@@ -68,6 +68,12 @@ def test_what_is_given_is_told_from_defaults():
         ("--clip 0.02 --loss wgan-clip", "clip", 0.02),
         ("--clip 0.02 --preset wgan", "clip", 0.02),
         ("--clip 0.02 --resume", "clip", 0.02),
+        ("--augment --mirror", "augment", "color,translation,cutout"),
+        ("--augment cutout,color", "augment", "cutout,color"),
+        ("--augment --augment-p 1", "augment_p", 1),
+        ("--augment --augment-p 0.25 --loss wgan-gp", "augment_p", 0.25),
+        ("--augment color --augment-p ada --loss hinge", "augment_p", "ada"),
+        ("--augment-p ada --resume", "augment_p", "ada"),
     ],
 )
 def test_options_that_may_stand_without_a_value_and_those_of_an_objective(text, name, value):
@@ -103,6 +109,8 @@ BAD = """
     --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --metrics none,,
     --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1, --metrics-samples 9,
     --blur no, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
+    --augment-p 1.5 --augment, --augment-p 0.5, --augment-p ada --augment, --augment-p ada --augment --loss wgan-clip,
+    --augment-p often --augment, --augment noise, --augment yes,
     --clip 0.1, --gp-weight 1 --loss hinge, --gamma 1 --loss ns, --gamma 1 --preset sngan
 """
 

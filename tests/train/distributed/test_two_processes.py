@@ -27,6 +27,8 @@ CASES += [
     {"loss": "ns-r1", "labels": True, "mbstd": 4, "architecture": "stylegan"},
     {"loss": "wgan-clip", "labels": False, "mbstd": 4, "clip": 0.05, "equalized": False},
     {"loss": "hinge", "labels": False, "mbstd": 4, "spectral_norm": "critic", "equalized": False},
+    {"loss": "ns-r1", "labels": False, "mbstd": 4, "augment": "color,translation,cutout", "augment_p": 0.5},
+    {"loss": "hinge", "labels": False, "mbstd": 4, "augment": "cutout", "augment_p": "ada"},
     {"loss": "gan", "labels": True, "mbstd": 4, "spectral_norm": "both", "equalized": False},
     {
         "loss": "hinge",
@@ -54,6 +56,7 @@ TRAININGS = {
         "loss": "hinge", "spectral_norm": "both", "equalized": False, "architecture": "stylegan"
     },
     "progan, clipped": {"loss": "wgan-clip", "clip": 0.05, "equalized": False},
+    "progan, augmented": {"augment": "color,translation,cutout", "augment_p": 0.5},
 }  # fmt: skip
 STEPS = 8  # over all stages
 

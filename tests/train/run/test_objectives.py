@@ -96,3 +96,17 @@ def test_a_model_is_carried_over_the_equalized_learning_rate(train: Train, words
     before, after = load_generator(source), load_generator(run)
     assert before.config.equalized_lr != after.config.equalized_lr
     torch.testing.assert_close(after(latents), before(latents), rtol=1e-4, atol=1e-5)
+
+
+def test_augmentation_is_told_reported_and_gone_on_with(train: Train):
+    asked = "--loss", "ns-r1", "--augment", "--augment-p", "ada"
+    ended = train(*asked, "--kimg", 0.064)
+    assert ended.status == 0
+    assert "augmentation: color,translation,cutout, each with probability ada" in ended.out
+    run = only("runs")
+    p = statistics(run)[-1]["D/augment_p"]
+    assert f"  p {p:<7.3g}" in ended.out
+    assert (options(run)["augment"], options(run)["augment_p"]) == ("color,translation,cutout", "ada")
+    assert train("--resume", run, "--kimg", 0.24).status == 0
+    assert train(*asked, "--kimg", 0.24, "--out", "straight").status == 0
+    assert last_state(run) == last_state(only("straight"))

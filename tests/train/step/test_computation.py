@@ -48,6 +48,8 @@ CASES = [
         (PLACES["fade to 8 px"], {"loss": "wgan-clip", "equalized": False}),
         (PLACES["8 px"], {"loss": "gan", "spectral_norm": "critic"}),
         (PLACES["fade to 8 px"], {"loss": "ns", "mirror": True, "batch_per_device": 8}),
+        (PLACES["fade to 16 px"], {"augment": "color,translation,cutout", "augment_p": 0.5}),
+        (PLACES["8 px"], {"loss": "ns-r1", "augment": "color,translation,cutout", "augment_p": "ada"}),
     )
 ]
 
