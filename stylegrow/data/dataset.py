@@ -153,6 +153,11 @@ class Dataset:
         with damage_named(path), np.load(path, allow_pickle=False) as file:
             return file["contents"], file["pixels"]
 
+    def check_sizes(self) -> None:
+        """DataError unless the files of all levels are of the size that their images need."""
+        for resolution in self.levels:
+            self._level(resolution)
+
     def read(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         """Images `indices` [n] at one of `levels` as uint8 [n, C, resolution, resolution]."""
         wanted = np.asarray(indices, np.int64).reshape(-1)

@@ -74,6 +74,7 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
         if options.dry_run:
             processes.on_main(lambda: show_plan(config, said, gpu))
             return None, 0
+        processes.together(dataset.check_sizes)
         folder = processes.on_main(lambda: folder or create_run(config))
         with ExitStack() as held:
             processes.on_main(lambda: held.enter_context(folders.claim(folder)))

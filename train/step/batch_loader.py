@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from progan.layers import Alpha, downscale2x, fade, is_fading, upscale2x
+from stylegrow.common.errors import DataError, RunError
 from stylegrow.data import Dataset
 from train.config.schedule import Schedule
 from train.step.random_streams import RandomStreams
@@ -66,7 +67,8 @@ class BatchLoader:
     def batches(self, images: int, pin: bool = False) -> Generator[Batch, None, None]:
         """Batches without end from `images` seen on, in page-locked memory if `pin`.
 
-        An error of the reading thread is raised here, in its batch's turn; the thread ends when the iterator is closed.
+        An error of the reading thread is raised here, in its batch's turn, a DataError as a RunError; the thread ends
+        when the iterator is closed.
         """
         reader = ThreadPoolExecutor(1, "loader")
         ahead: deque[Future[Batch]] = deque()
@@ -75,7 +77,11 @@ class BatchLoader:
                 while len(ahead) < AHEAD:
                     ahead.append(reader.submit(self.read, images, pin))
                     images += self._schedule.at(images).batch
-                yield ahead.popleft().result()
+                try:
+                    batch = ahead.popleft().result()
+                except DataError as error:  # what was sound when training began
+                    raise RunError(f"{error}; continue with --resume") from error
+                yield batch
         finally:
             reader.shutdown(cancel_futures=True)
 

@@ -296,6 +296,7 @@ def prepared(tmp_path_factory):
 def test_damaged_files_are_read_or_refused_in_one_line(prepared, tmp_path, name):
     folder = shutil.copytree(prepared, tmp_path / "p")
     use(folder)
+    Dataset(folder).check_sizes()
     content = (prepared / name).read_bytes()
     refusals = []
     for damaged in (mutated_json if name.endswith(".json") else mutated)(content, 200, 0):
@@ -316,8 +317,9 @@ def test_damaged_levels_are_read_or_refused_in_one_line(prepared, tmp_path, name
         (folder / name).write_bytes(damaged)
         with contextlib.suppress(DataError):
             use(folder)
-    with pytest.raises(DataError, match=f"{folder}/level-00.* is damaged"):
-        use(folder)
+    for reading in (use, lambda folder: Dataset(folder).check_sizes()):
+        with pytest.raises(DataError, match=f"{folder}/level-00.* is damaged"):
+            reading(folder)
 
 
 @pytest.mark.parametrize("in_memory", [0, 1 << 20])

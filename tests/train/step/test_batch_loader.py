@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylegrow.common.errors import DataError, RunError
 from tests import oracle
 from tests.train.small import Pictures, a_schedule
 from train.config.schedule import Schedule
@@ -105,6 +106,15 @@ def test_the_thread_reads_ahead_and_ends_when_the_iterator_is_closed():
     batches.close()
     assert readers() == []
     assert len(reads) == 3
+
+
+def test_data_that_is_damaged_in_mid_run_ends_it_in_one_line():
+    class Damaged(Pictures):
+        def read(self, indices, resolution):
+            raise DataError("level-0004.npy is damaged")
+
+    with pytest.raises(RunError, match=r"level-0004\.npy is damaged.*--resume"):
+        next(a_loader(Damaged()).batches(0))
 
 
 def test_an_error_of_the_reading_thread_is_raised_in_its_turn():
