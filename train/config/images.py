@@ -19,16 +19,29 @@ from stylegrow.common.files import write_whole
 from stylegrow.common.schema import LARGEST_LIST, read_json
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset
+from stylegrow.data.request import Fit
 
 FILE = "images.json"  # of a run folder
 SAME = "every machine needs the images that the run began with: give them with --data"
+
+
+@with_config(ConfigDict(strict=True, extra="forbid"))
+class Settings(TypedDict):
+    """How a data set is prepared, as `Dataset.settings` tells it."""
+
+    resolution: int
+    channels: int
+    fit: Fit
+    pad_color: str | None
+    background: str
+    drop_duplicates: bool
 
 
 @with_config(ConfigDict(strict=True))
 class Stored(TypedDict):
     """What images.json holds: of each image its name and its digests in hexadecimal digits."""
 
-    settings: dict[str, Any]
+    settings: Settings
     labels: str | None
     images: list[Annotated[list[str], Field(min_length=3, max_length=3)]]
 

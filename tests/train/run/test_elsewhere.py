@@ -164,16 +164,17 @@ def test_a_run_that_does_not_tell_of_its_images_goes_on(train: Train, finished, 
     assert (only("runs") / "images.json").is_file()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": []}', '{"images": [["a", "0", "0"]], "settings": {}}'])
-def test_a_damaged_list_of_images_is_named(train: Train, place, content):
-    path = only("runs") / "images.json"
-    path.write_text(content)
+@pytest.mark.parametrize("change", [{"images": []}, {"images": [["a", "0", "0"]]}, {"settings": {"x": 1}}, None])
+def test_a_damaged_list_of_images_is_named(train: Train, copy, change):
+    path = copy / "images.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change) if change else "[")
     assert train("--resume").error.startswith(f"--resume: {path} cannot be read (")
 
 
 def test_names_that_no_encoding_can_write_are_kept(tmp_path):
     digests = np.arange(32, dtype=np.uint8).reshape(2, 16)
-    images = Images({"fit": "crop"}, ["a\udcff.png", "b.png"], digests, digests[::-1], None)
+    settings = {"resolution": 8, "channels": 3, "fit": "crop", "pad_color": None, "background": "#ffffff"}
+    images = Images(settings | {"drop_duplicates": False}, ["a\udcff.png", "b.png"], digests, digests[::-1], None)
     images.write(tmp_path)
     again = Images.read(tmp_path)
     assert again is not None

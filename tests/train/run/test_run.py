@@ -16,6 +16,8 @@ from PIL import Image
 from stylegrow.common.errors import InputError
 from stylegrow.data import open_dataset
 from stylegrow.models import load_discriminator, load_generator, read_config
+from stylegrow.models.official.importing import import_official
+from tests import oracle
 from tests.train.runs import COUNT, HOLDOUT, Train, last_checkpoint, last_state, only, options, statistics
 from train import Options
 from train import train as train_in_python
@@ -251,6 +253,24 @@ class TestInitFrom:
         assert torch.equal(*drawn)
         scores = [load_discriminator(one)(images) for one in (model, run)]
         assert torch.equal(*scores)
+
+    @pytest.mark.parametrize("file", ["progan2018_32", "stylegan2019_32"])
+    @pytest.mark.parametrize("resolution", [16, 64])
+    def test_imported_official_weights_train_on_ones_own_images(
+        self, environment, pictures, tmp_path, file, resolution
+    ):
+        """At a smaller and a larger resolution than theirs."""
+        model, architecture = tmp_path / file, file.partition("20")[0]
+        import_official(Path(oracle.__file__).parent / "pickles" / f"{file}.pkl", model)
+        still = Options(batch=4, kimg=0.004, lr=1e-30, stable_kimg=0, mixed_precision="no")
+        run = train_in_python(architecture, still.but(data=str(pictures), init_from=str(model), resolution=resolution))
+        assert run is not None
+        begun, shared = load_generator(model), min(resolution, 32)
+        arguments: dict[str, Any] = {"noise": "const"} if architecture == "stylegan" else {}
+        z, images = torch.randn(4, begun.z_dim), torch.randn(4, 3, shared, shared)
+        drawn = [one(z, resolution=shared, **arguments) for one in (begun, load_generator(run))]
+        assert torch.equal(*drawn)
+        assert torch.equal(*(load_discriminator(one)(images) for one in (model, run)))
 
     def test_a_preset_does_not_set_what_the_model_decides(self, train: Train, copy_stylegan):
         words = ("--preset", "toonhead", "--init-from", copy_stylegan, "--dry-run")
