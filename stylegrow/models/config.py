@@ -12,6 +12,7 @@ from stylegrow.common.errors import ModelError
 from stylegrow.common.schema import read_json
 
 FORMAT_VERSION = 1
+MOST_STAGES = 16  # more than any memory holds
 Finite = Annotated[float, AllowInfNan(False)]
 
 
@@ -22,7 +23,8 @@ def _known(architecture: str) -> str:
 
 
 def _power_of_two(resolution: int) -> int:
-    stages(resolution)
+    if len(stages(resolution)) > MOST_STAGES:
+        raise ValueError("is too large")
     return resolution
 
 

@@ -21,7 +21,7 @@ from stylegrow.common.errors import ModelError
 from stylegrow.common.text import one_line
 from stylegrow.models.folders import check_new_folder, save_model
 from stylegrow.models.official.networks import CONV, CONV_OUT_IN, CRITICS, GENERATORS, Axes, Function
-from stylegrow.models.official.pickles import Array, Network, read_pickle, shown
+from stylegrow.models.official.pickles import Array, Network, is_argument, read_pickle, shown
 from stylegrow.models.weights import difference
 
 if TYPE_CHECKING:
@@ -138,6 +138,9 @@ class Part:
         """The arguments among `static_kwargs` that change a network."""
         kwargs = {key: value for key, value in static_kwargs.items() if key not in self.function.inert}
         kwargs |= {key: value.item() for key, value in kwargs.items() if hasattr(value, "dtype")}
+        for key, value in kwargs.items():
+            if not is_argument(value):
+                raise ModelError(f"has {_text(key)}={shown(value)} in the static_kwargs of {where}, too much of it")
         if unknown := kwargs.keys() - self.function.arguments.model_fields.keys():
             key = min(unknown)
             raise ModelError(f"has the unknown {_text(key)}={shown(kwargs[key])} in the static_kwargs of {where}")

@@ -42,6 +42,8 @@ ALLOWED = {
     ("collections", "OrderedDict"),
 }
 MOST_INSTRUCTIONS = 300_000  # the official files have some ten thousand
+MOST_ITEMS = 64  # of a list among a network's arguments
+MOST_BITS = 1024  # of a whole number: what is computed with longer ones can take any time
 NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")  # the kinds of array that hold numbers
 
 LITERALS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
@@ -155,6 +157,8 @@ class Machine:
     def step(self, name: str, argument: Any) -> None:
         """One instruction."""
         if name in LITERALS:
+            if isinstance(argument, int) and argument.bit_length() > MOST_BITS:
+                raise ModelError(f"holds a whole number of {argument.bit_length():,} bits, so it is no official pickle")
             self.stack.append(argument)
         elif name in CONSTANTS:
             self.stack.append(CONSTANTS[name])
@@ -280,6 +284,13 @@ COUNTS = {"EMPTY_TUPLE": 0, "EMPTY_LIST": 0, "EMPTY_DICT": 0, "TUPLE1": 1, "TUPL
 COUNTS |= {"POP": 1, "APPEND": 1, "SETITEM": 2, "REDUCE": 2, "NEWOBJ": 2}
 COLLECTIONS: dict[str, Callable[[list[Any]], Any]] = {"LIST": list, "EMPTY_LIST": list, "DICT": pairs}
 COLLECTIONS |= {"EMPTY_DICT": pairs} | dict.fromkeys(["TUPLE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"], tuple)
+
+
+def is_argument(value: Any, depth: int = 3) -> bool:
+    """Whether a network's argument can be one that is worth a look: lists of lists share their parts at no cost."""
+    if isinstance(value, tuple | list):
+        return depth > 0 and len(value) <= MOST_ITEMS and all(is_argument(item, depth - 1) for item in value)
+    return not isinstance(value, dict)
 
 
 def same_type(value: Any, wanted: type) -> Any:

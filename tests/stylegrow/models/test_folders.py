@@ -525,3 +525,25 @@ def test_a_network_is_loaded_without_pytorchs_compiler(tmp_path):
     code = f"import sys, stylegrow; stylegrow.load_generator({str(tmp_path / 'm')!r}); "
     code += "sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b" " * (17 << 20), b"[" * 10**6, b'{"a":' * 10**5, b"9" * 5000, b"\xff\xfe", b"null"],
+    ids=lambda content: f"{content[:4]!r}-{len(content)}",
+)
+def test_a_config_of_any_size_or_depth_is_one_line(folder, content):
+    (folder / "config.json").write_bytes(content)
+    refused([str(folder)], load_generator, folder)
+    save_model(folder, *networks())  # it is no model, so there is nothing to keep
+    load_generator(folder)
+
+
+@pytest.mark.parametrize("value", [2**17, 2**1000, -1, 0, True, 1e308, "64", None, [], {"a": 1}], ids=repr)
+@pytest.mark.parametrize("name", ["resolution", "z_dim", "label_dim", "image_channels"])
+def test_arguments_of_any_size_or_type_are_one_line(folder, name, value):
+    config = json.loads((folder / "config.json").read_text())
+    config["generator"][name] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    if (name, value) != ("label_dim", 0):
+        refused([str(folder)], load_generator, folder)

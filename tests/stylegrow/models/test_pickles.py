@@ -161,6 +161,43 @@ def test_instructions_that_make_no_sense_or_mean_harm_are_refused(what, tmp_path
     refusal(saved(tmp_path, MADE[what]))
 
 
+def long_number(size: int) -> bytes:
+    """A whole number of so many bytes."""
+    return b"\x8b" + struct.pack("<i", size) + b"\xff" * (size - 1) + b"\x01"
+
+
+def shared_lists(levels: int) -> bytes:
+    """A list that holds the next one twice, and so on: as a tree of 2 ** levels parts."""
+    return b"](K\1K\1e\x94" + b"".join(b"0](h%ch%ce\x94" % (level, level) for level in range(levels))
+
+
+def with_argument(value: bytes) -> bytes:
+    """Three networks with this value among their arguments."""
+    state = b"}(" + text("version") + b"K\2" + text("static_kwargs") + b"}" + text("resolution") + value + b"s"
+    state += text("variables") + b"]" + text("build_func_name")
+    made = [name("tfutil", "Network") + b")\x81" + state + text(kind) + b"ub" for kind in ("G_paper", "D_paper")]
+    return made[0] + made[1] + made[0] + b"\x87"
+
+
+# Each of these would take minutes, or for ever, where a number or a list of any size is computed with.
+ARGUMENTS = {
+    "a number of 14.7 MB": (long_number(14_700_000), "bits"),
+    "a number of 130 bytes": (long_number(130), "bits"),
+    "lists that share their parts": (shared_lists(100), "too much"),
+    "nested lists": (b"]" * 20_000 + b"a" * 19_999, "too much"),
+    "nested tuples": (b")" + b"\x85" * 20_000, "too much"),
+    "a long list": (b"](" + b"K\1" * 20_000 + b"e", "too much"),
+    "a dict": (b"}", "too much"),
+    "the largest number there can be": (b"\x8a\x08" + b"\xff" * 7 + b"\x7f", "resolution=9223372036854775807"),
+}
+
+
+@pytest.mark.parametrize("what", ARGUMENTS)
+def test_arguments_are_bounded_before_they_are_used(what, tmp_path):
+    value, why = ARGUMENTS[what]
+    assert why in refusal(saved(tmp_path, with_argument(value)))
+
+
 def test_one_text_is_not_encoded_over_and_over(tmp_path):
     encode = name("_codecs", "encode") + b"\x94" + b"X" + struct.pack("<I", 10_000) + b"x" * 10_000 + b"\x94"
     again = b"h\0h\1" + text("latin1") + b"\x86R0"
