@@ -161,19 +161,20 @@ def test_the_embedded_faces_have_a_stylegan_of_their_own():
     assert found.for_objective(Options()).schedule(64) == schedule
     assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.002))
     assert (found.kimg(schedule), options.ema_kimg) == (150, 1)
-    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, "no", 0)
-    assert (options.fmap_base, options.fmap_max, options.z_dim) == (1024, 128, 128)
+    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, "no", 0.5)
+    assert (options.fmap_base, options.fmap_max, options.z_dim) == (2048, 128, 128)
 
 
 @pytest.mark.parametrize(("architecture", "start"), [("progan", 4), ("stylegan", 8)])
 def test_and_on_a_gpu_one_to_256_px(architecture, start):
     found = preset(architecture, "toonhead-gpu")
     options, schedule = found.options, found.schedule(256)
-    assert list(schedule.batch.values()) == [64] * (3 if start == 4 else 2) + [32] * 4
-    assert (schedule.start_resolution, schedule.stable_kimg, schedule.fade_kimg) == (start, 40, 40)
-    assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (900, 5, 4)
+    assert set(schedule.batch.values()) == {16}
+    assert (schedule.start_resolution, schedule.stable_kimg, schedule.fade_kimg) == (start, 60, 20)
+    assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (800, 5, 4)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (4096, 128, 128)
-    assert set(schedule.lr.values()) == set(preset(architecture, "toonhead").schedule(64).lr.values())
+    (lr,) = set(preset(architecture, "toonhead").schedule(64).lr.values())
+    assert [schedule.lr[r] for r in (8, 64, 128, 256)] == pytest.approx([2 * lr, 2 * lr, 1.5 * lr, lr])
     styles = {"blur": "yes", "mixing": 0.5} if architecture == "stylegan" else {}
     assert {name: options.given[name] for name in ("blur", "mixing") if name in options.given} == styles
 
