@@ -299,7 +299,7 @@ def for_gpus(presets: Mapping[str, Preset], **styles: Any) -> Iterator[Preset]:
     The faces' is for a quarter of an hour. At 32 px, after 48 kimg with 128 maps, KID of a StyleGAN was 0.32, 0.22 and
     0.15 with batches of 64, 32 and 16, which take as long a step, at a rate of 0.002; at 0.001, 0.002 and 0.004, in
     batches of 32, 0.29, 0.22 and 0.16; with both, after 37 kimg, 0.13. A generator with steps 2, 4 and 8 times the
-    critic's had 0.28, 0.22 and 0.19 and ever more faces that resemble another; 1 in place of 10 for the penalty's weight
+    critic's had 0.28, 0.22 and 0.19 and ever more faces that resemble another; a penalty's weight of 1 in place of 10
     gave 0.18 and with the higher rate 0.15; letting the rates fall to 0 over the last half was worse.
     """
     faces = Options(kimg=800, stable_kimg=60, fade_kimg=20, fmap_base=4096, ema_kimg=5, **styles)

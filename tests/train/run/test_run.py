@@ -30,7 +30,7 @@ def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
 def test_a_run_folder_holds_what_it_should(finished: Path):
     assert finished.name == "00000-progan-noise8"
     assert sorted(path.name for path in finished.iterdir() if path.name != ".lock") == sorted(
-        ["options.json", "stats.jsonl", "log.txt", "checkpoints", "model", "models", "reals.png"]
+        ["options.json", "images.json", "stats.jsonl", "log.txt", "checkpoints", "model", "models", "reals.png"]
         + [f"fakes{name}.png" for name in ("000000", "000000_208", "000000_400")]
     )
     files = ["config.json", "model.safetensors", "discriminator.safetensors", "README.md"]
