@@ -93,7 +93,7 @@ def build(context: Context) -> None:
             ) as boards:
                 ranking = _leaderboard(context, game, source, [mode, difficulty, context.model], boards, returned)
             gr.HTML(_KEYS)
-    context.fields |= {"mode": mode, "difficulty": difficulty}
+    context.fields[ID] = {"mode": mode, "difficulty": difficulty}
 
     def arrive(model: str, mode: str) -> list[Any]:
         """What the model's data and critic allow."""

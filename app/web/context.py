@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from gradio.blocks import Block
 from gradio.components import Component
 from gradio.events import Dependency
 
+from app.web import checks
 from app.web.checks import Check
+from app.web.live import Live, Placed
 from app.web.models import Models
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import is_out_of_memory
@@ -24,6 +26,7 @@ from stylegrow.models.info import ModelInfo
 DRAWS = {"concurrency_id": "gpu", "concurrency_limit": 1}
 FREE = {"concurrency_limit": None}
 QUICK = 10.0  # seconds
+MOST_MOVES = 10**9
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Endpoint:
 class Context:
     """Made by build_app and given to each page. Nothing of a visitor is ever kept here.
 
-    A page adds its components to `follow` when they depend on the model, to `fields` when links may set them (the key
-    is the link's parameter), and runs its functions through `bind`.
+    A page adds its components to `follow` when they depend on the model, to `fields` of its tab when links may set
+    them (the key is the link's parameter), and runs its functions through `bind`.
     """
 
     models: Models
@@ -57,10 +60,12 @@ class Context:
     runs: Path | None = None
     reals: Path | None = None
     leaderboard: Path | None = None
-    model: gr.Dropdown = None  # type: ignore[assignment]  # these three are set while the page is built
+    live: Live = field(default_factory=Live)
+    model: gr.Dropdown = None  # type: ignore[assignment]  # these four are set while the page is built
+    unseen: gr.Column = None  # type: ignore[assignment]  # what only scripts press
     tabs: gr.Tabs = None  # type: ignore[assignment]
     here: gr.Textbox = None  # type: ignore[assignment]  # the tab that the visitor sees
-    fields: dict[str, Component] = field(default_factory=dict)
+    fields: dict[str, dict[str, Component]] = field(default_factory=dict)
     followers: list[tuple[Sequence[Block], Callable[[ModelInfo | None], Sequence[Any]]]] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
     shows: list[tuple[str, Callable[..., Any], Sequence[Component], Sequence[Block], str]] = field(default_factory=list)
@@ -78,6 +83,8 @@ class Context:
 
     def value_of(self, component: Component, text: str) -> Any:
         """What a link's text sets a component to. InputError when its check does not take it."""
+        if isinstance(component, gr.Checkbox):
+            return checks.flag({"true": True, "false": False}.get(text))
         value = self._check(component)(text)
         return value if isinstance(value, int | float) else text
 
@@ -118,24 +125,64 @@ class Context:
         wait in one line. `then` is a script that gets the last output once all is well. An InputError becomes the
         message that the visitor sees.
         """
-        checks = [self._check(component) for component in inputs]
+        checked = [self._check(component) for component in inputs]
         if name is not None:
             parameters = list(inspect.signature(work).parameters)[: len(inputs)]
             self.endpoints.append(Endpoint(name, tuple(parameters), (inspect.getdoc(work) or "").partition("\n")[0]))
         listen = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
         event = listen(
-            _reading(work, checks),
+            _reading(work, checked),
             list(inputs),
             list(outputs),
             api_name=name,
             api_description=inspect.getdoc(work) if name else False,
             api_visibility="public" if name else "private",
-            validator=_validator(checks) if checks else None,
+            validator=_validator(checked) if checked else None,
             **((DRAWS if draws else FREE) | {"show_progress": "minimal"} | more),
         )
         if then:
             run_script(event.success, then, outputs[-1])
         return event
+
+    def move(
+        self,
+        name: str,
+        triggers: Sequence[Any],
+        work: Callable[..., Iterable[Placed]],
+        inputs: Sequence[Component],
+        rest: Callable[..., Sequence[Any]],
+        rest_inputs: Sequence[Component],
+        outputs: Sequence[Block],
+        then: str,
+    ) -> None:
+        """Have `work` draw at once, and over and over, while controls move; once they rest, `rest` draws for good.
+
+        `triggers` are input events, not those of a release. What `work` draws comes past the line (`Live`) and lies
+        over the images of the page until a newer `rest` is done, as its report, the last output, tells. `then` is
+        as in `bind`. The name starts with the tab's.
+        """
+        checked = [self._check(component) for component in inputs]
+        self.live.works[name] = len(inputs), _reading(work, checked)
+        with self.unseen:
+            button = gr.Button("Draw", elem_id=f"{name}-rest")
+            move = self.checked(gr.Number(0, label="Move"), checks.whole(0, MOST_MOVES, "Move"))
+        for trigger in triggers:
+            run_script(trigger, f"(...values) => window.stylegrow.live.move({name!r}, values)", list(inputs))
+
+        def rested(*values: Any) -> list[Any]:
+            *drawn, report = rest(*values[:-1])
+            return [*drawn, report | {"live": name, "move": values[-1]}]
+
+        self.bind(
+            button.click,
+            rested,
+            [*rest_inputs, move],
+            outputs,
+            then=then,
+            trigger_mode="always_last",
+            show_progress="hidden",
+            js=f"(...values) => window.stylegrow.live.rested({name!r}, values)",
+        )
 
     def _check(self, component: Component) -> Check:
         if isinstance(component, gr.State):

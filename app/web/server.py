@@ -80,6 +80,8 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
         leaderboard=Path(options.leaderboard) if options.leaderboard else None,
     )
     with gr.Blocks(title="Stylegrow", analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
+        with gr.Column(elem_classes="unseen") as context.unseen:
+            pass
         header.build(context)
         context.here = context.checked(
             gr.Textbox(PAGES[0].ID, label="Tab", visible="hidden"), checks.one_of([page.ID for page in PAGES], "Tab")
@@ -90,6 +92,7 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
         for finish in finishes:
             if finish is not None:
                 finish()
+    demo.live_route = context.live.route
     return demo
 
 
@@ -136,6 +139,7 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
                 enable_monitoring=False,
                 max_file_size="10mb",
                 app_kwargs={
+                    "routes": [demo.live_route],  # type: ignore[attr-defined]
                     "exception_handlers": error_handlers.HANDLERS,
                     "middleware": [Middleware(Discretion, files=Path(os.environ["GRADIO_TEMP_DIR"]).absolute())],
                 },

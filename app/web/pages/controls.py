@@ -119,10 +119,11 @@ def psi(context: Context) -> gr.Slider:
     return context.checked(found, checks.psi)
 
 
-def label(context: Context) -> tuple[gr.Dropdown, list[gr.Slider]]:
-    """The label of labelled models, hidden for others: a menu, and a slider for each component of a vector.
+def label(context: Context) -> tuple[gr.Dropdown, list[Any]]:
+    """The label of labelled models, hidden for others, and the events that change it: a menu, and sliders of a vector.
 
-    The menu's value is the label as text. The sliders write it; there are as many as any of the models needs.
+    The menu's value is the label as text. The sliders write it, one for each component; there are as many as any of the
+    models needs.
     """
 
     def choices(card: ModelInfo | None) -> dict[str, Any]:
@@ -142,12 +143,14 @@ def label(context: Context) -> tuple[gr.Dropdown, list[gr.Slider]]:
     context.follow(
         [menu, *sliders], lambda card: [gr.update(**choices(card)), *(gr.update(**one) for one in ranges(card))]
     )
+    moved = [menu.input]
     if sliders:
         count = gr.Number(_components(context.first), label="Sliders there are", visible="hidden")
         context.follow([count], lambda card: [_components(card)])
         for one in sliders:
-            run_script(one.input, "(count, ...values) => values.slice(0, count).join()", [count, *sliders], [menu])
-    return context.checked(menu, checks.label), sliders
+            script = "(count, ...values) => values.slice(0, count).join()"
+            moved.append(run_script(one.input, script, [count, *sliders], [menu]).then)
+    return context.checked(menu, checks.label), moved
 
 
 def _components(card: ModelInfo | None) -> int:

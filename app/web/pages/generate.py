@@ -1,6 +1,6 @@
 """Generate: images of seeds, and one of them in detail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -12,6 +12,7 @@ import numpy as np
 
 from app.web import checks
 from app.web.context import Context, run_script
+from app.web.live import Placed
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
 from stylegrow.models.info import ModelInfo
@@ -25,14 +26,16 @@ FORMATS = (("PNG", "png"), ("JPEG", "jpeg"))
 COUNT_ON_CPU, COUNT_ON_GPU = 4, 9
 MOST_Z = 4.0  # beyond which there is next to nothing to truncate
 MOST_SENT = 6  # faces in a row
+SMOOTH = 0.08  # seconds in which all pictures can be drawn while a slider moves, not only the large one
 GONE = "That picture is not here any more; press Generate."
 
-# The seeds' text is what counts; these write it. In: the first seed and how many, out: the first seed and the text.
-_SEEDS = "(first, count) => window.stylegrow.range(%s, count)"
-_RANDOM, _PREVIOUS, _NEXT, _TYPED = (
-    _SEEDS % place for place in ("Math.random() * 2 ** 32", "first - count", "first + count", "first")
+# The seeds' text is what counts; buttons and the slider change it. In and out: the text and how many there are.
+_RANDOM, _PREVIOUS, _NEXT, _COUNTED = (
+    f"(text, count) => window.stylegrow.seeds.{name}(text, count)" for name in ("random", "previous", "next", "counted")
 )
+_COUNT = "(text, count) => window.stylegrow.seeds.list(text)?.length ?? count"
 _COPY = "(chosen) => window.stylegrow.copy(chosen.link)"
+_PIXELS = '(shown) => { document.body.classList.toggle("show-pixels", shown); }'
 
 
 def build(context: Context) -> Callable[[], None]:
@@ -50,42 +53,45 @@ def build(context: Context) -> Callable[[], None]:
                 ),
                 checks.seeds,
             )
-            first = gr.Number(0, label="First seed", precision=0)
-            count = gr.Slider(1, context.limits.images, first_count, step=1, label="How many")
-            with gr.Row(elem_classes="buttons"):
-                draw = gr.Button("Generate", variant="primary", elem_id="generate", scale=2, min_width=120)
-                random = gr.Button("Random", elem_id="random", scale=2, min_width=120)
-                previous = gr.Button("‹ Previous", elem_id="previous", scale=1, min_width=100)
-                following = gr.Button("Next ›", elem_id="next", scale=1, min_width=100)
-            look = _look(context)
-            psi, z_limit, stage, alpha = (look[name] for name in ("psi", "z", "grown", "fade"))
+            count = gr.Slider(1, context.limits.images, first_count, step=1, label="How many", elem_id="count")
+            draw = gr.Button("Generate", elem_id="generate")
+            look, labelled = _look(context)
             with gr.Accordion("Advanced", open=False):
                 look |= _advanced(context)
                 size = controls.choice(context, "Size of the files", SIZES, "Size", gr.Dropdown)
                 form = controls.choice(context, "Format of the files", FORMATS, "Format")
         with controls.column(5):
-            gallery = controls.gallery("Pictures", "pictures", 4, buttons=["download_all"])
-            drawn, shown_looks = controls.drawn(ID), gr.State([])
-            with gr.Row(visible=False, elem_id="detail", equal_height=False) as detail:
+            with gr.Row(elem_classes="buttons moves"):
+                random = gr.Button("Random", variant="primary", elem_id="random", scale=3, min_width=120)
+                previous = gr.Button("‹ Previous", elem_id="previous", scale=2, min_width=90)
+                following = gr.Button("Next ›", elem_id="next", scale=2, min_width=90)
+            with gr.Row(elem_id="detail", equal_height=False):
                 image = controls.figure(
-                    "Chosen picture", classes="pixels large", buttons=["fullscreen"], show_label=None, scale=3,
-                    min_width=260,
+                    "Chosen picture", classes="pixels large", buttons=["fullscreen"], show_label=None, scale=5,
+                    min_width=270,
                 )  # fmt: skip
-                with gr.Column(scale=2, min_width=240):
+                gallery = controls.gallery("Pictures", "pictures", 1, buttons=["download_all"], scale=1, min_width=110)
+            drawn, shown_looks = controls.drawn(ID), gr.State([])
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=2, min_width=200):
                     facts = gr.Markdown()
+                    pixels = gr.Checkbox(label="Show pixels as squares", elem_id="show-pixels")
                     chosen = context.checked(gr.JSON(label="Chosen", visible="hidden"), _chosen_seed)
-                    save = gr.DownloadButton("Download the picture", elem_id="save", size="md")
-                    save_latent = gr.DownloadButton("Download its latent (.npz)", size="md")
-                    copy = gr.Button("Copy a link to it", size="md")
+                with gr.Column(scale=3, min_width=240):
                     with gr.Row(elem_classes="send"):
                         to_rows, to_columns, to_video = (
                             gr.Button(text, size="md", min_width=100)
                             for text in ("To mixing: face", "To mixing: style", "To the video")
                         )
+                    with gr.Row(elem_classes="send"):
+                        save = gr.DownloadButton("Download", elem_id="save", size="md", min_width=100)
+                        save_latent = gr.DownloadButton("Its latent (.npz)", size="md", min_width=100)
+                        copy = gr.Button("Copy a link to it", size="md", min_width=100)
+            asked = gr.Button("Generate", visible=False)  # by programs
     # The fields of other tabs that an image can be sent to, and the tabs.
     targets = {("rows", "a"): (to_rows, "mix"), ("cols", "b"): (to_columns, "mix"), ("keys",): (to_video, "video")}
     context.follow([to_rows, to_columns], lambda card: [gr.update(visible=bool(card and card.mixable))] * 2)
-    context.fields |= {"seeds": seeds} | look
+    context.fields[ID] = {"seeds": seeds} | look
 
     def generate(
         seeds: list[int],
@@ -100,7 +106,7 @@ def build(context: Context) -> Callable[[], None]:
         size: str,
         format: str,
         model: str,
-    ) -> tuple[list[tuple[str, str]], Any, list[Any], dict[str, Any]]:
+    ) -> tuple[list[tuple[str, str]], dict[str, Any]]:
         """Pictures of seeds, as files that say how they were made, and the same as JSON.
 
         A PNG says it in its text chunks, a JPEG in its description. What the model does not have is ignored: truncation
@@ -114,62 +120,93 @@ def build(context: Context) -> Callable[[], None]:
             shown.append((path, f"seed {seed}"))
         alts = [look.alt(drawing.card, seed) for seed in seeds]
         said = controls.report(f"Generated {drawing.took(len(seeds))}.", "#pictures img", alts)
-        pictures = [vars(look) | {"seed": seed} for seed in seeds]
-        return shown, gr.update(visible=False), [(seed, look) for seed in seeds], said | {"pictures": pictures}
+        return shown, said | {"pictures": [vars(look) | {"seed": seed} for seed in seeds]}
 
-    def choose(looks: list[tuple[int, Look]], event: gr.EventData) -> list[Any]:
-        seed, look = controls.picked(event, looks, GONE)
+    def show(chosen: int | None, seeds: list[int], *rest: Any) -> list[Any]:
+        """The pictures, and large the chosen one, or else the first."""
+        look = Look(rest[-1], *rest[:-1])
+        at = seeds.index(chosen) if chosen in seeds else 0
+        shown, said = generate(seeds, *rest)
+        large = enlarge(seeds[at], look, shown[at][0])
+        said["alts"].append(["#detail .large img", look.alt(context.models.card(look.model), seeds[at])])
+        return [gr.update(value=shown, selected_index=at), [(seed, look) for seed in seeds], *large, said]
+
+    def enlarge(seed: int, look: Look, path: str | None = None) -> list[Any]:
+        """A picture in detail; it is drawn, unless it lies at a path."""
         drawing = look.start(context)
-        path = drawing.save(look.sized(drawing.image(seed)), f"seed{seed:04d}", look.format, seed=seed)
+        if path is None:
+            path = drawing.save(look.sized(drawing.image(seed)), f"seed{seed:04d}", look.format, seed=seed)
         latent = drawing.folder / f"seed{seed:04d}.npz"
         np.savez(latent, allow_pickle=False, **drawing.sampler.latent(seed, drawing.setting))
-        return [
-            gr.update(visible=True),
-            gr.update(value=path, alt_text=look.alt(drawing.card, seed)),
-            look.facts(drawing.card, seed),
-            {"seed": seed, "link": look.link(seed)},
-            path,
-            str(latent),
-        ]
+        image = gr.update(value=path, alt_text=look.alt(drawing.card, seed))
+        return [image, look.facts(drawing.card, seed), {"seed": seed, "link": look.link(seed)}, path, str(latent)]
+
+    def choose(looks: list[tuple[int, Look]], event: gr.EventData) -> list[Any]:
+        return enlarge(*controls.picked(event, looks, GONE))
+
+    def move(chosen: int | None, seeds: list[int], *rest: Any) -> Iterator[Placed]:
+        """The large picture, and where that takes no time the others."""
+        chosen = seeds[0] if chosen is None else chosen
+        look = Look(rest[-1], *rest[:-1])
+        drawing = look.start(context)
+        smooth = (context.models.seconds(look.model) or 1) * len(seeds) < SMOOTH
+        several = seeds if smooth and chosen in seeds else [chosen]
+        for at, (seed, image) in enumerate(zip(several, drawing.sampler.images(several, drawing.setting), strict=True)):
+            if seed == chosen:
+                yield "#detail .large img", 0, image
+            if several is seeds:
+                yield "#pictures img", at, image
 
     def finish() -> None:
+        carried = {"psi": look["psi"], "noise": look["noise"], "noise_seed": look["noise_seed"], "class": look["class"]}
         for (text, *single), (button, tab) in targets.items():
-            fields = [context.fields[text], *(context.fields[one] for one in single)]
+            there = context.fields[tab]
+            names = [name for name in carried if name in there]
+            fields = [there[text], *(there[one] for one in single), *(there[name] for name in names)]
             work = partial(send, tab) if single else partial(send_one, tab)
-            context.bind(button.click, work, [chosen, fields[0]], [context.tabs, *fields], draws=False)
+            inputs = [chosen, there[text], *(carried[name] for name in names)]
+            context.bind(button.click, work, inputs, [context.tabs, *fields], draws=False)
 
-    def send(tab: str, chosen: int, seeds: list[int]) -> list[Any]:
-        """Add the image to a row of faces and choose it there."""
+    def send(tab: str, chosen: int | None, seeds: list[int], *look: Any) -> list[Any]:
+        """Add the image to a row of faces and choose it there; how it is drawn goes with it."""
+        if chosen is None:
+            raise InputError("Choose a picture first.")
         kept = [seed for seed in seeds if seed != chosen][1 - MOST_SENT :]
-        return [gr.update(selected=tab), ",".join(map(str, [*kept, chosen])), chosen]
+        return [gr.update(selected=tab), ",".join(map(str, [*kept, chosen])), chosen, *look]
 
-    def send_one(tab: str, chosen: int, seeds: list[int]) -> list[Any]:
+    def send_one(tab: str, chosen: int | None, seeds: list[int], *look: Any) -> list[Any]:
         """Add the image to a list."""
-        return send(tab, chosen, seeds)[:2]
+        selected, text, _, *carried = send(tab, chosen, seeds, *look)
+        return [selected, text, *carried]
 
-    def greet(*values: Any) -> Any:
+    def greet(chosen: Any, *values: Any) -> Any:
         """Draw at once for whoever opens the page, where that takes no time."""
-        return generate(*values) if context.quick(values[-1], len(values[0])) else [gr.skip()] * len(outputs)
+        return show(chosen, *values) if context.quick(values[-1], len(values[0])) else [gr.skip()] * len(outputs)
 
     order = ("psi", "cutoff", "noise", "noise_seed", "class", "z", "grown", "fade")
-    inputs = [seeds, *(look[name] for name in order), size, form, context.model]
-    outputs, then = [gallery, detail, shown_looks, drawn], controls.say(ID)
-    triggers = [draw.click, seeds.submit, psi.release, z_limit.release, stage.input, alpha.input]
-    context.bind(triggers, generate, inputs, outputs, name="generate", then=then, trigger_mode="always_last")
-    for button, script in ((random, _RANDOM), (previous, _PREVIOUS), (following, _NEXT)):
-        moved = run_script(button.click, script, [first, count], [first, seeds])
-        context.bind(moved.then, generate, inputs, outputs, then=then)
-    for typed in (first.input, count.input):
-        run_script(typed, _TYPED, [first, count], [first, seeds])
-    context.bind(gallery.select, choose, [shown_looks], [detail, image, facts, chosen, save, save_latent])
+    given = [seeds, *(look[name] for name in order), size, form, context.model]
+    inputs, then = [chosen, *given], controls.say(ID)
+    outputs = [gallery, shown_looks, image, facts, chosen, save, save_latent, drawn]
+    context.bind(asked.click, generate, given, [gallery, drawn], name="generate")
+    context.bind([draw.click, seeds.submit, size.input, form.input], show, inputs, outputs, then=then)
+    changed = ((random.click, _RANDOM), (previous.click, _PREVIOUS), (following.click, _NEXT), (count.input, _COUNTED))
+    for event, script in changed:
+        moved = run_script(event, script, [seeds, count], [seeds])
+        context.bind(moved.then, show, inputs, outputs, then=then, trigger_mode="always_last")
+    run_script(seeds.change, _COUNT, [seeds, count], [count])
+    moving = [look[name].input for name in order if name != "class"] + labelled
+    context.move(ID, moving, move, inputs, show, inputs, outputs, then)
+    context.bind(gallery.select, choose, [shown_looks], [image, facts, chosen, save, save_latent])
     run_script(copy.click, _COPY, [chosen])
+    run_script(pixels.input, _PIXELS, [pixels])
     context.show(ID, greet, inputs, outputs, then)
     return finish
 
 
-def _look(context: Context) -> dict[str, Any]:
-    """The controls of how images are drawn, under the names that links give them."""
-    found = {"psi": controls.psi(context), "class": controls.label(context)[0]}
+def _look(context: Context) -> tuple[dict[str, Any], list[Any]]:
+    """The controls of how images are drawn, under the names that links give them, and the events of the label's."""
+    found: dict[str, Any] = {"psi": controls.psi(context)}
+    found["class"], labelled = controls.label(context)
     with gr.Column(visible=context.first is not None and not context.first.styled) as growing:
         info = f"how far from 0 the latent's values may be; {MOST_Z:g} = untruncated"
         found["z"] = controls.slider(
@@ -182,7 +219,7 @@ def _look(context: Context) -> dict[str, Any]:
         return [gr.update(visible=visible), gr.update(**controls.stage_range(card)), 1]
 
     context.follow([growing, found["grown"], found["fade"]], update)
-    return found
+    return found, labelled
 
 
 def _advanced(context: Context) -> dict[str, Any]:
@@ -282,7 +319,5 @@ class Look:
         return "\n\n".join(lines)
 
 
-def _chosen_seed(value: Any) -> int:
-    if not isinstance(value, dict):
-        raise InputError("Choose a picture first.")
-    return checks.seed(value.get("seed"))
+def _chosen_seed(value: Any) -> int | None:
+    return checks.seed(value.get("seed")) if isinstance(value, dict) else None

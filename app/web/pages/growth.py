@@ -1,12 +1,17 @@
 """Growth: how a new block fades in, and one latent as every stage of the network draws it; for both architectures."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from app.web.context import Context
+from app.web.live import Placed
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
+from stylegrow.models.info import ModelInfo
 from stylegrow.rendering import figures
 
 ID = "growth"
@@ -27,7 +32,7 @@ def build(context: Context) -> None:
                 stage = controls.stage(context, context.first)
                 alpha = controls.alpha(context, 0.5)
                 psi = controls.psi(context)
-                label, _ = controls.label(context)
+                label, labelled = controls.label(context)
             with controls.column(5):
                 faded = controls.gallery("Fading in", "faded", 3, "pixels three")
                 drawn = controls.drawn(ID)
@@ -40,7 +45,7 @@ def build(context: Context) -> None:
                 ladder = controls.figure("All stages", "ladder")
                 drawn_ladder = controls.drawn("ladder")
     context.follow([stage, ladder], lambda card: [gr.update(**controls.stage_range(card)), None])
-    context.fields |= {"stage": stage, "alpha": alpha, "seed": seed}
+    context.fields[ID] = {"seed": seed, "stage": stage, "alpha": alpha, "psi": psi, "class": label, "seeds": seeds}
 
     def fade_in(
         seed: int, stage: int, alpha: float, psi: float, label: str | None, model: str
@@ -49,6 +54,18 @@ def build(context: Context) -> None:
 
         The stage that training began with is always shown whole; those before it, which it never drew, are refused.
         """
+        card, resolution = sized(model, stage)
+        shown = []
+        for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
+            drawing = start(card, resolution, share, psi, label)
+            path = drawing.save(drawing.image(seed), f"stage{resolution}-{said[-4:].strip()}", seed=seed)
+            shown.append((path, said))
+        newest = f"the newest block {alpha:.0%} in" if resolution > card.first_stage else "the first that was trained"
+        alts = [f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}" for _, said in shown]
+        return shown, controls.report(f"{resolution} by {resolution} px, {newest}.", "#faded img", alts)
+
+    def sized(model: str, stage: int) -> tuple[ModelInfo, int]:
+        """The model, and the resolution of a stage that was trained. InputError for others."""
         card = context.models.card(model)
         if stage > len(card.stages):
             raise InputError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
@@ -58,16 +75,24 @@ def build(context: Context) -> None:
             raise InputError(
                 f'Training of "{card.name}" began at {first} px, which is stage {least}; choose that or more.'
             )
-        shown = []
-        for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
-            share = share if resolution > first else 1.0
-            look: dict[str, Any] = {"psi": psi, "label": label, "resolution": resolution, "alpha": share}
-            drawing = controls.start_drawing(context, model, growing=True, **look)
-            path = drawing.save(drawing.image(seed), f"stage{resolution}-{said[-4:].strip()}", seed=seed)
-            shown.append((path, said))
-        newest = f"the newest block {alpha:.0%} in" if resolution > first else "the first that was trained"
-        alts = [f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}" for _, said in shown]
-        return shown, controls.report(f"{resolution} by {resolution} px, {newest}.", "#faded img", alts)
+        return card, resolution
+
+    def start(card: ModelInfo, resolution: int, share: float, psi: float, label: str | None) -> controls.Drawing:
+        share = share if resolution > card.first_stage else 1.0
+        look: dict[str, Any] = {"psi": psi, "label": label, "resolution": resolution, "alpha": share}
+        return controls.start_drawing(context, card.name, growing=True, **look)
+
+    @lru_cache(2)  # those without and with all of the new block stay the same while alpha moves
+    def ends(seed: int, model: str, resolution: int, psi: float, label: str | None) -> list[np.ndarray]:
+        card = context.models.card(model)
+        return [start(card, resolution, share, psi, label).image(seed) for share in (0, 1)]
+
+    def move(seed: int, stage: int, alpha: float, psi: float, label: str | None, model: str) -> Iterator[Placed]:
+        """The three of `fade_in`."""
+        card, resolution = sized(model, stage)
+        before, after = ends(seed, model, resolution, psi, label)
+        now = start(card, resolution, alpha, psi, label).image(seed)
+        return (("#faded img", at, image) for at, image in enumerate((before, now, after)))
 
     def stages(seeds: list[int], psi: float, label: str | None, model: str) -> tuple[str, dict[str, Any]]:
         """A figure of the same latents as every trained stage draws them: a row a seed, a column a stage."""
@@ -90,16 +115,10 @@ def build(context: Context) -> None:
         return [shown, stages(seeds, psi, label, model)[0], said]
 
     then, look = controls.say(ID), [psi, label, context.model]
-    context.bind(
-        [stage.input, alpha.input, seed.submit, psi.release],
-        fade_in,
-        [seed, stage, alpha, *look],
-        [faded, drawn],
-        name="fade_in",
-        then=then,
-        trigger_mode="always_last",
-        show_progress="hidden",
-    )
+    given = [seed, stage, alpha, *look]
+    context.bind(seed.submit, fade_in, given, [faded, drawn], name="fade_in", then=then)
+    moving = [seed.input, stage.input, alpha.input, psi.input, *labelled]
+    context.move(ID, moving, move, given, fade_in, given, [faded, drawn], then)
     triggers = [every.click, seeds.submit]
     context.bind(triggers, stages, [seeds, *look], [ladder, drawn_ladder], name="stages", then=then)
     context.show(ID, show, [seed, seeds, stage, alpha, *look], [faded, ladder, drawn], then)

@@ -8,8 +8,6 @@ from app.web.context import Context
 from app.web.models import COMMANDS
 from stylegrow.models.info import ModelInfo
 
-SMALL = 256  # px: images up to here are shown with their pixels repeated, not blurred
-
 
 def build(context: Context) -> None:
     """The header; makes `context.model`."""
@@ -42,9 +40,8 @@ def _badge(context: Context, card: ModelInfo | None) -> str:
     if card is None:
         return f'<span class="badge">{device}</span>'
     seconds = context.models.seconds(card.name)
-    small = " data-small" if card.resolution <= SMALL else ""
     speed = "" if seconds is None else f", about {_rounded(seconds)} per image"
-    return f'<span class="badge"{small}>{device}{speed}</span>'
+    return f'<span class="badge">{device}{speed}</span>'
 
 
 def _rounded(seconds: float) -> str:

@@ -70,7 +70,8 @@ def build(context: Context) -> None:
             asked = gr.Button("Interpolate", visible=False)  # by programs, whose lists of values stay as they are
     context.follow([space], lambda card: [gr.update(visible=card is None or card.styled)])
     context.follow([to_label], lambda card: [gr.update(value="", visible=_labelled(card))])
-    context.fields |= {"keys": keys, "frames": frames, "fps": fps}
+    context.fields[ID] = {"keys": keys, "frames": frames, "fps": fps, "loop": loop, "ping_pong": ping_pong}
+    context.fields[ID] |= {"space": space, "pace": easing, "psi": psi, "class": label, "to_class": to_label}
 
     def estimated(keys: list[int], frames: int, fps: int, loop: bool, ping_pong: bool, model: str) -> str:
         """How long a video would be, and take."""

@@ -12,6 +12,7 @@ from app.web.context import Context, run_script
 from stylegrow.common.errors import InputError
 
 LONGEST = 2000
+FIRST = "generate"  # the tab that links without one are about
 
 
 def connect(context: Context, demo: gr.Blocks) -> None:
@@ -20,7 +21,8 @@ def connect(context: Context, demo: gr.Blocks) -> None:
     followed = context.bind(  # not what a link chose, whose fields would be lost
         context.model.input, lambda model: _followed(context, model), [context.model], followers, draws=False
     )
-    changed = list(dict.fromkeys([*followers, *context.fields.values()]))  # one may be both
+    linked = [field for fields in context.fields.values() for field in fields.values()]
+    changed = list(dict.fromkeys([*followers, *linked]))  # one may be both
 
     def opened(request: gr.Request) -> list[Any]:
         given = read(context, dict(request.query_params))
@@ -31,7 +33,7 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         changes = dict(
             zip(followers, (update for _, updates in context.followers for update in updates(card)), strict=True)
         )
-        for name, field in context.fields.items():
+        for name, field in context.fields.get(given.get("tab", FIRST), {}).items():
             if name in given:  # what a link says counts for more than what the model suggests
                 change = changes.get(field)
                 changes[field] = (change if isinstance(change, dict) else {}) | gr.update(value=given[name])
@@ -50,6 +52,11 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         concurrency_limit=None,
         show_progress="hidden",
     )
+    loaded.success(None, None, None, js="() => window.stylegrow.address.begin()", api_visibility="private")
+    for tab, fields in context.fields.items():
+        named: dict[str, Any] = {"model": context.model} | fields
+        script = f"(...values) => window.stylegrow.address.keep({json.dumps(tab)}, {json.dumps(list(named))}, values)"
+        gr.on([one.change for one in named.values()], None, list(named.values()), js=script, api_visibility="private")
     seen = {tab.id: _seen(context, tab) for tab in context.tabs.children if isinstance(tab, gr.Tab)}
     first = next(iter(seen))
     for tab, work, inputs, outputs, then in context.shows if context.models.cards else []:
@@ -80,18 +87,19 @@ def _followed(context: Context, model: str) -> list[Any]:
 
 
 def read(context: Context, query: Mapping[str, str]) -> dict[str, Any]:
-    """The values that a link gives to the tab, the model and the fields; what is not fine is left out."""
+    """The values that a link gives to the tab, the model and the tab's fields; what is not fine is left out."""
     found: dict[str, Any] = {}
     known: dict[str, list[Any]] = {
         "tab": [getattr(tab, "id", None) for tab in context.tabs.children],
         "model": list(context.models.cards),
     }
+    fields = context.fields.get(query.get("tab", FIRST), {})
     for name, text in query.items():
         if len(text) > LONGEST:
             continue
         if name in known:
             found |= {name: text} if text in known[name] else {}
-        elif name in context.fields:
+        elif name in fields:
             with contextlib.suppress(InputError):
-                found[name] = context.value_of(context.fields[name], text)
+                found[name] = context.value_of(fields[name], text)
     return found

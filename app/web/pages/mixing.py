@@ -1,6 +1,7 @@
 """Style mixing: a face, with the styles of some layers from another (Karras 2019, section 3.1)."""
 
 import secrets
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import gradio as gr
 
 from app.web import checks
 from app.web.context import Context, run_script
+from app.web.live import Placed
 from app.web.pages import controls
 from stylegrow.models.info import ModelInfo
 from stylegrow.rendering import figures
@@ -16,16 +18,17 @@ from stylegrow.sampling.inputs import LARGEST_SEED, read_layers
 ID = "mix"
 MOST_FACES = 6
 FIRST_LAYERS = ["0", "1", "2", "3"]  # the coarse ones
-# What shows the layers, from one of them: the text, the boxes, the preset.
-_PRESET, _BOXES, _CROSSOVER = (
-    f"(chosen, count) => window.stylegrow.layers.{name}(chosen, count)" for name in ("preset", "boxes", "crossover")
+# The layers as text, from what was touched; and what shows them: the boxes and the preset.
+_PRESET, _BOXES, _CROSSOVER, _SHOWN = (
+    f"(chosen, count) => window.stylegrow.layers.{name}(chosen, count)"
+    for name in ("preset", "boxes", "crossover", "shown")
 )
 
 
 def build(context: Context) -> None:
     """The tab."""
     first = context.first
-    with gr.Tab("Style mixing", id=ID), controls.only_for(context, "mixable", "Style mixing needs"):
+    with gr.Tab("Mixing", id=ID), controls.only_for(context, "mixable", "Style mixing needs"):
         with controls.row():
             with controls.column(3):
                 rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", "0-5")
@@ -35,7 +38,7 @@ def build(context: Context) -> None:
                     boxes = gr.CheckboxGroup(_boxes(first), value=FIRST_LAYERS, label="Layers copied")
                     crossover = gr.Slider(0, _count(first), 4, step=1, label="Copy this layer and all after it")
                 psi = controls.psi(context)
-                label, sliders = controls.label(context)
+                label, labelled = controls.label(context)
             with controls.column(2):
                 result = controls.figure("The mix", "mixed", "pixels large", show_label=None)
                 with gr.Row():
@@ -52,7 +55,7 @@ def build(context: Context) -> None:
             layout: dict[str, Any] = {"object_fit": None, "buttons": ["download_all"]}
             cells = controls.gallery("Every mix", "cells", MOST_FACES, "pixels cells", **layout)
             pairs = gr.State([])  # which face and style each of them has
-    context.fields |= {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers}
+    context.fields[ID] = {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers, "psi": psi, "class": label}
     context.follow(
         [bands, boxes, crossover, count, layers, grid, alone],
         lambda card: [
@@ -99,6 +102,11 @@ def build(context: Context) -> None:
         alt = _described(a, b, numbers, psi, drawing.card)
         return path, controls.report(f"{_mix(a, b, numbers)}.", "#mixed img", [alt])
 
+    def move(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> Iterator[Placed]:
+        """The mix."""
+        drawing, numbers = start(model, psi, label, layers)
+        yield "#mixed img", 0, next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
+
     def show(rows: list[int], cols: list[int], a: int, b: int, *rest: Any) -> list[Any]:
         """Both rows of faces, and the mix of those chosen, or else of the first."""
         layers, psi, label, model = rest
@@ -132,23 +140,19 @@ def build(context: Context) -> None:
 
     then, look = controls.say(ID), [layers, psi, label, context.model]
     quiet: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
-    mix = partial(
-        context.bind,
-        work=mix_pair,
-        inputs=[a, b, *look],
-        outputs=[result, drawn],
-        then=then,
-        trigger_mode="always_last",
-    )
+    mix = partial(context.bind, work=mix_pair, inputs=[a, b, *look], outputs=[result, drawn], then=then)
     mix([a.submit, b.submit], name="mix_pair")
+    moving = [a.input, b.input]
     for control, script in ((bands, _PRESET), (boxes, _BOXES), (crossover, _CROSSOVER)):
-        mix(run_script(control.input, script, [control, count], [layers, boxes, bands]).then)
+        moving.append(run_script(control.input, script, [control, count], [layers]).then)
+    run_script(layers.change, _SHOWN, [layers, count], [boxes, bands])
+    context.move(ID, moving, move, [a, b, *look], mix_pair, [a, b, *look], [result, drawn], then)
     for gallery, seeds, chosen in ((row_faces, rows, a), (col_faces, cols, b)):
         mix(context.bind(gallery.select, pick, [seeds], [chosen], **quiet).success)
     mix(context.bind(cells.select, pick_mix, [pairs], [a, b], **quiet).success)
     everything, shown = [rows, cols, a, b, *look], [row_faces, col_faces, a, b, result, drawn]
-    changes = [rows.submit, cols.submit, psi.release, label.input, *(one.release for one in sliders)]
-    context.bind(changes, show, everything, shown, then=then)
+    context.bind([rows.submit, cols.submit], show, everything, shown, then=then)
+    context.move(f"{ID}-look", [psi.input, *labelled], move, [a, b, *look], show, everything, shown, then)
     for button, seeds in ((shuffle_rows, rows), (shuffle_cols, cols)):
         shuffled = context.bind(button.click, _random, [seeds], [seeds], draws=False)
         context.bind(shuffled.success, show, everything, shown, then=then)

@@ -146,7 +146,7 @@ def build(context: Context) -> None:
     context.bind(asked.click, list_runs, [], [listed], name="runs", draws=False)
     context.bind(asked.click, run_stats, [run_name], [stats], name="run_stats", draws=False)
     context.bind(asked.click, run_snapshot, [run_name, run_number], [drawn], name="run_snapshot", draws=False)
-    context.fields |= {"run": menu}
+    context.fields[ID] = {"run": menu}
 
 
 def _name(value: Any) -> str | None:

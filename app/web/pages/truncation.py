@@ -21,7 +21,7 @@ Reported = tuple[str, dict[str, Any]]
 
 def build(context: Context) -> None:
     """The tab."""
-    with gr.Tab("Truncation and noise", id=ID), controls.only_for(context, "styled", "Truncation and noise need"):
+    with gr.Tab("Truncation", id=ID), controls.only_for(context, "styled", "Truncation and noise need"):
         with controls.row():
             with controls.column(2):
                 seeds = controls.seeds(context, "0-3", MOST_SEEDS)
@@ -44,6 +44,7 @@ def build(context: Context) -> None:
             with controls.column(5):
                 changed = controls.figure("Noise", "changed")
                 drawn_noise = controls.drawn("noise")
+    context.fields[ID] = {"seeds": seeds, "psis": psis, "class": label, "noisy": noisy, "psi": psi, "draws": draws}
     context.follow([truncated, changed], lambda card: [None, None])
     start = partial(controls.start_drawing, context)
 

@@ -9,11 +9,11 @@ from tests.app.browsing import drawn, expect, expect_readable, tab
 from tests.app.serving import write_run
 
 TABS = (
-    "Generate", "Style mixing", "Truncation and noise", "Growth", "Interpolate", "Which is real?", "Training", "About",
+    "Generate", "Mixing", "Truncation", "Growth", "Interpolate", "Which is real?", "Training", "About",
 )  # fmt: skip
 # What a tab shows without being asked.
 SHOWN_AT_ONCE = {
-    "Generate": "#pictures img", "Style mixing": "#mixed img", "Truncation and noise": "#truncated img",
+    "Generate": "#pictures img", "Mixing": "#mixed img", "Truncation": "#truncated img",
     "Growth": "#faded img", "Training": "#snapshot img",
 }  # fmt: skip
 
@@ -134,3 +134,95 @@ def test_text_can_be_read_in_light_and_dark(visit, scheme):
     assert bright == (scheme == "light")
     for selector in ("h1", ".badge", "#generate", "#random", "[role=tab][aria-selected=true]", "[role=tab]", "label"):
         expect_readable(page, selector)
+
+
+def slider(page, label):
+    """The range of a slider that is seen."""
+    return page.get_by_role("slider", name=f"range slider for {label}").filter(visible=True).first
+
+
+@pytest.mark.parametrize(
+    ("query", "label", "selector"),
+    [
+        ("?tab=generate&seeds=3-5", "Truncation (psi)", "#detail .large img"),
+        ("?tab=mix", "Copy this layer and all after it", "#mixed img"),
+        ("?tab=growth&alpha=0", "Alpha", "#faded img >> nth=1"),
+    ],
+)
+def test_what_moves_is_drawn_while_it_moves_and_for_good_when_it_rests(visit, query, label, selector):
+    page = visit(query)
+    image = page.locator(selector)
+    drawn(page, selector.partition(" >>")[0])
+    if "tab=mix" in query:
+        page.get_by_role("button", name="Single layers, and a crossover").click()
+    first = image.get_attribute("src")
+    slider(page, label).focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(image).to_have_attribute("srcset", re.compile("^data:image/jpeg"))
+    expect(image).not_to_have_attribute("srcset", re.compile("."))
+    expect(image).not_to_have_attribute("src", first)
+
+
+def test_late_answers_never_overwrite_newer_ones(visit):
+    page = visit("?tab=generate&seeds=3")
+    drawn(page, "#detail .large img")
+    held = []
+    page.route("**/live/generate", lambda route: held.append(route))
+    psi = slider(page, "Truncation (psi)")
+    psi.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#pictures img")).to_have_attribute("alt", re.compile("truncation 0.8,"))
+    page.wait_for_function("!window.stylegrow.live.states.generate.images.size")
+    assert len(held) == 1  # one at a time, however many moves
+    held[0].continue_()
+    page.wait_for_function("!window.stylegrow.live.states.generate.wanted")  # it is back, and the newest are asked for
+    expect(page.locator("#detail .large img")).not_to_have_attribute("srcset", re.compile("."))
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_seeds_are_one_field_and_the_address_names_them(visit):
+    page = visit("?seeds=100-103")
+    seeds, count = page.locator("#seeds").locator("input, textarea"), page.locator("#count input[type=range]")
+    drawn(page, "#pictures img")
+    for button, text in (("next", "104-107"), ("next", "108-111"), ("previous", "104-107")):
+        page.locator(f"#{button}").click()
+        expect(seeds).to_have_value(text)
+    seeds.fill("500-502")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pictures img")).to_have_count(3)
+    expect(count).to_have_value("3")
+    count.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#pictures img")).to_have_count(4)
+    page.wait_for_url(re.compile("tab=generate.*seeds=500-503"))
+
+
+def test_a_link_restores_images_and_controls_alike(visit):
+    page = visit("?tab=mix&layers=middle&psi=0.5&a=2&rows=1-2")
+    alt = re.compile("seed 2 with layers 4-7 of seed 6, truncation 0.5")
+    expect(page.locator("#mixed img")).to_have_attribute("alt", alt)
+    expect(page.get_by_role("radio", name=re.compile("^Middle"))).to_be_checked()
+    page.get_by_role("radio", name=re.compile("^Coarse")).check()
+    page.wait_for_url(re.compile("tab=mix.*layers=coarse"))
+    page.goto(page.url)
+    expect(page.locator("#mixed img")).to_have_attribute("alt", re.compile("seed 2 with layers 0-3 of seed 6"))
+    page = visit("?tab=generate&seeds=7&psi=0.35")
+    drawn(page, "#detail .large img")
+    page.get_by_role("button", name="To mixing: face").click()
+    expect(page.locator("#mixed img")).to_have_attribute(
+        "alt", re.compile("^Generated image, seed 7 .* truncation 0.35")
+    )
+
+
+def test_a_phone_shows_random_and_the_image_first_and_four_tabs(visit):
+    page = visit(width=390, height=844, has_touch=True, is_mobile=True)
+    drawn(page, "#detail .large img")
+    for name in TABS[:4]:
+        expect(page.get_by_role("tab", name=name, exact=True)).to_be_visible()
+    for selector in ("#random", "#detail .large img"):
+        box = page.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= 844
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function("document.querySelector('#detail .large img').getBoundingClientRect().width >= 512")
