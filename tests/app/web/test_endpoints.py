@@ -1,5 +1,8 @@
 """The served app, through gradio_client and plain HTTP: its endpoints, its sentences, and what must not get through."""
 
+import base64
+import functools
+import io
 import json
 import re
 import zipfile
@@ -344,3 +347,19 @@ def test_a_video_can_be_stopped(app):
     job = client.submit(api_name="/interpolate", **(INTERPOLATE | {"keys": "0-1", "frames": 120, "loop": True}))
     job.cancel()
     assert ask(app.url, "mix_pair", list(CALLS["mix_pair"].values()))[0]  # the line is free again
+
+
+def test_what_moves_is_drawn_past_the_line_and_checked_as_all_else(app, sampler):
+    style = sampler("style")
+    ask_live = functools.partial(httpx.post, f"{app.url}/live/mix")
+    answer = ask_live(json=[1, 2, "0-3", 0.5, None, "style"])
+    [[selector, index, url]] = answer.json()
+    expected = io.BytesIO()
+    Image.fromarray(next(style.mixed([1], [2], range(4), style.setting(psi=0.5)))).save(expected, "JPEG", quality=90)
+    given = io.BytesIO(base64.b64decode(url.removeprefix("data:image/jpeg;base64,")))
+    assert (selector, index) == ("#mixed img", 0)
+    assert np.abs(drawn(given).astype(float) - drawn(expected)).mean() < 1
+    for values in ([1, 2, "0-3", 9, None, "style"], [1], {}, "x", [[]] * 6, [1, 2, "0-3", 0.5, None, "run"]):
+        assert ask_live(json=values).status_code == 422
+    assert ask_live(content=b"[" * 5000).status_code == 422
+    assert httpx.post(f"{app.url}/live/nothing", json=[]).status_code == 404
