@@ -36,7 +36,7 @@ def set_arithmetic(device: torch.device, tf32: bool, deterministic: bool) -> Non
     if device.type != "cuda":
         return
     cuda.matmul.allow_tf32 = cudnn.allow_tf32 = tf32
-    cudnn.benchmark = not deterministic
+    cudnn.benchmark, cudnn.deterministic = not deterministic, False  # the latter is asked for below, of all libraries
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -1,6 +1,9 @@
 """Asking a served app over plain HTTP, as programs that are not polite do."""
 
+import asyncio
 import json
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -20,6 +23,12 @@ def ask(url: str, name: str, data: Any) -> tuple[bool, str]:
         said = "".join(stream.iter_text())
     events = [_plain(line.removeprefix("data: ")) for line in said.splitlines()]
     return "event: complete" in said, "\n".join(events)
+
+
+def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives; in a thread of its own, since the browser's tests have a loop in this one."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()
 
 
 def _plain(text: str) -> str:

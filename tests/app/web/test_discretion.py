@@ -1,13 +1,12 @@
 """What the app's answers do not tell of the machine."""
 
-import asyncio
 import json
 
 import httpx
 import pytest
 
 from app.web.discretion import SHOWN, Discretion
-from tests.app.asking import WEB, ask
+from tests.app.asking import WEB, ask, finished
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -31,7 +30,7 @@ def test_texts_name_another_folder_there_and_back(kind, streamed, tmp_path):
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as visitor:
             return await visitor.post(f"/file={SHOWN}/a", json={"path": f"{SHOWN}/a", "other": f"{SHOWN}-b"})
 
-    answer = asyncio.run(visit())
+    answer = finished(visit())
     said = json.loads(answer.text)
     plain = kind == "image/png"
     assert said["path"] == (f"{tmp_path}/a" if plain else f"{SHOWN}/a")

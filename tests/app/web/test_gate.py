@@ -9,6 +9,7 @@ import pytest
 from app.web.gate import LARGEST_BODY, Gate, Rules
 from app.web.hosts import Hosts, hosts_of
 from app.web.login import FIRST_DELAY, FORGIVEN, LONGEST_DELAY, MOST_ADDRESSES, MOST_WAITING, Login
+from tests.app.asking import finished
 
 RIGHT, WRONG = {"username": "me", "password": "secret"}, {"username": "me", "password": "guess"}
 
@@ -35,7 +36,7 @@ def asking(given, client="1.2.3.4", host="here"):
 
 
 def run(coroutine):
-    return asyncio.run(coroutine)
+    return finished(coroutine)
 
 
 def test_bodies_are_bounded_before_anything_reads_them():

@@ -97,7 +97,7 @@ BAD = [
     ("style", ["--numbers", "deep.json"], "deep.json: is not"),
     ("style", ["--numbers", "other.json"], "other.json: is not what stylegrow metrics"),
     ("style", ["--numbers", "empty.json"], "empty.json: is not what stylegrow metrics"),
-    ("style", ["--numbers", "."], ".: cannot be read"),
+    ("style", ["--numbers", "."], ".: is not what stylegrow metrics --out writes"),
     ("style", ["--seeds", "5-"], "--seeds '5-'"),
     ("style", ["--seeds", "0-999"], "give at most 256"),
     ("style", ["--class", "cat"], "class 'cat'"),
