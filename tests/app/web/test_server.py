@@ -307,7 +307,11 @@ def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch
         "tab": "mix", "model": "run", "seeds": "1,5-9", "psi": "-0.5", "noise": "random", "noise_seed": "7", "a": "3",
         "layers": "0-3", "keys": "0-3",
     }  # fmt: skip
-    assert links.read(context, given) == given | {"psi": -0.5, "noise_seed": 7, "a": 3}
+    mixing = {"tab": "mix", "model": "run", "psi": -0.5, "a": 3, "layers": "0-3"}
+    assert links.read(context, given) == mixing  # each tab has fields of its own
+    generated = links.read(context, given | {"tab": "generate"})
+    assert generated.items() >= {"seeds": "1,5-9", "psi": -0.5, "noise": "random", "noise_seed": 7}.items()
+    assert not {"layers", "keys", "a"} & generated.keys()
     wrong = {
         "tab": "nowhere", "model": "../run", "seeds": "<b>", "psi": "9", "noise": "loud", "noise_seed": "-1", "a": "x",
         "layers": "0-99", "keys": "5", "other": "1", "cutoff": "1" * 3000,
