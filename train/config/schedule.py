@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+FIRST_PHASE = -1  # the rest of a fade that training begins in
+
 
 def to_images(kimg: float) -> int:
     """Thousands of images as a whole number of images: all comparisons are made in these, so no boundary can drift."""
@@ -118,7 +120,7 @@ class Schedule:
         since = images - self._first_fade
         grown, within = divmod(since, period) if period else (self._steps, 0)
         if since < 0:
-            stage = self._stage(-1, 1 + since / fade)
+            stage = self._stage(FIRST_PHASE, 1 + since / fade)
         elif grown >= self._steps:
             stage = self._stage(2 * self._steps, 1.0)
         elif within <= stable:
@@ -137,7 +139,7 @@ class Schedule:
         """Each phase of `total` images: number, start and end in images, and the last count of images that is in it."""
         stable, fade, first = to_images(self.stable_kimg), to_images(self.fade_kimg), self._first_fade
         if first:
-            yield -1, 0, first, first - 1
+            yield FIRST_PHASE, 0, first, first - 1
         for k in range(self._steps):
             start = first + k * (stable + fade)
             yield 2 * k, start, start + stable, start + stable if fade else start + stable - 1

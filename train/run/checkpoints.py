@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -21,6 +21,7 @@ from stylegrow.common.errors import RunError
 from stylegrow.common.files import new_folder
 from stylegrow.common.schema import read_json
 from stylegrow.models.config import all_arguments
+from train.config.schedule import FIRST_PHASE
 from train.run.folders import keep_newest, numbered
 from train.step.trainer import Trainer
 
@@ -45,7 +46,7 @@ class Facts(BaseModel):
 
     format_version: int
     images: NonNegativeInt
-    phase: NonNegativeInt | None
+    phase: Annotated[int, Field(ge=FIRST_PHASE)] | None
     skipped: NonNegativeInt
     networks: Mapping[str, Mapping[str, Any]]
     sha256: str

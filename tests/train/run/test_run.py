@@ -289,6 +289,15 @@ class TestInitFrom:
         assert (fading["resolution"], fading["alpha"], fading["kimg"]) == (8, pytest.approx(0.92), 0.048)
         assert grown["alpha"] == 1
 
+    def test_a_run_that_was_stopped_in_its_first_fade_goes_on_in_it(self, train: Train):
+        train("--kimg", 0.16)
+        model = only("runs")
+        words = ("--init-from", model, "--out")
+        assert train(*words, "whole", "--kimg", 0.064).status == 0
+        assert train(*words, "cut", "--kimg", 0.032).status == 0
+        assert train("--resume", only("cut"), "--kimg", 0.064).status == 0
+        assert last_state(only("cut")) == last_state(only("whole"))
+
     def test_labels_and_channels_may_be_others(self, train: Train, copy, pictures, tmp_path):
         grey = Path(shutil.copytree(pictures, tmp_path / "grey"))
         for path in grey.rglob("*.png"):
