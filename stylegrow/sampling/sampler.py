@@ -132,7 +132,7 @@ class Sampler:
     def fit_colours(self) -> true_colours.Colours:
         """What `growing` shows smaller stages with, computed anew."""
         setting = Setting(resolution=self.resolution, alpha=self.alpha)
-        return true_colours.fit(self.generator, setting, self.first_stage)
+        return true_colours.fit(self.generator, setting, self.first_stage, examples=self.labels.examples)
 
     @property
     def styled(self) -> bool:

@@ -7,6 +7,7 @@ is a least-squares fit (Karras et al. 2018, figure 2, for the layers).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,16 @@ def trunk(generator: Generator) -> Any:
 
 
 @torch.inference_mode()
-def fit(generator: Generator, setting: Setting, first: int = 4, images: int = IMAGES) -> Colours:
+def fit(
+    generator: Generator,
+    setting: Setting,
+    first: int = 4,
+    images: int = IMAGES,
+    examples: Sequence[Sequence[float]] = (),
+) -> Colours:
     """Weights [C, maps, 1, 1] and biases [C], as "16x16.weight" and so on, of the stages from `first` to the setting's.
 
-    They are fitted to the images of the seeds from 0, of each class in turn, clamped to [-1, 1].
+    They are fitted to the images of the seeds from 0, of each example of a label in turn, clamped to [-1, 1].
     """
     last = setting.resolution or generator.resolution
     fitted = [r for r in stages(last) if first <= r < last]
@@ -50,7 +57,7 @@ def fit(generator: Generator, setting: Setting, first: int = 4, images: int = IM
         for r in fitted
     ]
     sums: dict[int, tuple[Tensor, Tensor]] = {}
-    labels = torch.eye(generator.label_dim).repeat(images, 1)[:images] if generator.label_dim else None
+    labels = torch.tensor([examples[seed % len(examples)] for seed in range(images)]) if examples else None
     try:
         for final in generation.images(generator, range(images), setting, labels):
             for r in fitted:

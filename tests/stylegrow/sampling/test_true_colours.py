@@ -108,6 +108,29 @@ def test_colours_are_kept_beside_the_weights_that_they_belong_to(generator, tmp_
     assert read(sampler.folder, sampler.weights) is None
 
 
+def test_colours_of_a_model_of_label_vectors_are_those_of_its_labels(tmp_path):
+    torch.manual_seed(5)
+    vectors = {"label_dim": 1, "label_kind": "vector", "label_mean": [500.0], "label_deviation": [100.0]}
+    network = progan.Generator(**SMALL, **vectors).eval()
+    examples = [[300.0], [450.0], [700.0]]
+    values = {"min": [300.0], "max": [700.0], "examples": examples}
+    save_model(tmp_path / "m", network, classes=["energy"], label_values=values)
+    labels = torch.tensor([examples[seed % 3] for seed in range(60)])
+
+    def drawn(generator, **setting):
+        with torch.inference_mode():
+            return torch.cat(list(images(generator, range(60), Setting(**setting), labels))).double()
+
+    target = F.adaptive_avg_pool2d(drawn(network).clamp(-1, 1), 8)
+
+    def distance(colours):
+        return (drawn(with_colours(network, colours), resolution=8) - target).square().mean()
+
+    assert distance(Sampler(str(tmp_path / "m"), "cpu").fit_colours()) < distance(
+        fit(network, Setting(), examples=[[1.0]])
+    )
+
+
 def test_colours_of_another_shape_are_refused(generator, tmp_path, capsys):
     save_model(tmp_path / "m", generator)
     sampler = Sampler(str(tmp_path / "m"), "cpu")
