@@ -43,10 +43,8 @@ def open_again(options: Options, stored: RunConfig, images: Images | None, quiet
 
     Else it is prepared as before; `images` tells how.
     """
-    prepared, moved = (
-        stored.data["prepared"],
-        [options.data, options.cache] != [stored.options.data, stored.options.cache],
-    )
+    prepared = stored.data["prepared"]
+    moved = [options.data, options.cache] != [stored.options.data, stored.options.cache]
     if options.data is not None and is_prepared(options.data):
         prepared, moved = options.data, False
     if not moved and is_prepared(prepared):

@@ -49,13 +49,18 @@ def test_mutated_files_are_read_or_have_a_reason(name):
         assert outcome(content).isprintable()
 
 
-def short_png() -> bytes:
-    """A PNG with a palette of four bytes."""
+def png_with_palette(size: int) -> bytes:
+    """A PNG that keeps so many bytes of its palette."""
     content = encoded(PALETTE)
     start = content.index(b"PLTE") - 4
-    (size,) = struct.unpack_from(">I", content, start)
-    chunk = struct.pack(">I", 4) + content[start + 4 : start + 12] + bytes(4)
-    return with_checksums(content[:start] + chunk + content[start + 12 + size :])
+    (whole,) = struct.unpack_from(">I", content, start)
+    chunk = struct.pack(">I", size) + content[start + 4 : start + 8 + size] + bytes(4)
+    return with_checksums(content[:start] + chunk + content[start + 12 + whole :])
+
+
+def short_png() -> bytes:
+    """A PNG with a palette of four bytes, which are no whole colours."""
+    return png_with_palette(4)
 
 
 def short_tiff() -> bytes:
@@ -68,11 +73,7 @@ def short_tiff() -> bytes:
 
 def few_colours() -> bytes:
     """A PNG whose palette lacks the last colours."""
-    content = encoded(PALETTE)
-    start = content.index(b"PLTE") - 4
-    (size,) = struct.unpack_from(">I", content, start)
-    chunk = struct.pack(">I", 9) + content[start + 4 : start + 17] + bytes(4)
-    return with_checksums(content[:start] + chunk + content[start + 12 + size :])
+    return png_with_palette(9)
 
 
 @pytest.mark.parametrize("made", [short_png, short_tiff, few_colours])
