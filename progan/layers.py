@@ -53,7 +53,7 @@ class Fade(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, old: Tensor, new: Tensor, alpha: Tensor) -> Tensor:
         ctx.save_for_backward(alpha)
-        dtype = torch.promote_types(old.dtype, torch.float32)
+        dtype = at_least_float32(old.dtype)
         return torch.lerp(old.to(dtype), new.to(dtype), alpha.to(dtype)).to(old.dtype)
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stylegrow.common.system import available_cpus
+from stylegrow.data.identity import digest
 from stylegrow.data.pyramid import WORTH_WORKERS, chunks, usable
 from stylegrow.data.request import Shape
 from stylegrow.data.sources.base import Source, default_resolution
@@ -103,7 +103,7 @@ def look_chunk(source: Source, start: int, stop: int, step: int) -> tuple[list[L
                 index,
                 image.size,
                 bool((pixels == pixels[:1]).all()),
-                hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(),
+                digest(pixels.tobytes()),
                 image.classes,
                 tuple(doubts),
                 pixels if index % step == 0 else None,
