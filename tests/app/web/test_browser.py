@@ -206,6 +206,8 @@ def test_a_link_restores_images_and_controls_alike(visit):
     expect(page.get_by_role("radio", name=re.compile("^Middle"))).to_be_checked()
     page.get_by_role("radio", name=re.compile("^Coarse")).check()
     page.wait_for_url(re.compile("tab=mix.*layers=coarse"))
+    # Drawn before the page goes, which would cut the request off.
+    expect(page.locator("#mixed img")).to_have_attribute("alt", re.compile("seed 2 with layers 0-3 of seed 6"))
     page.goto(page.url)
     expect(page.locator("#mixed img")).to_have_attribute("alt", re.compile("seed 2 with layers 0-3 of seed 6"))
     page = visit("?tab=generate&seeds=7&psi=0.35")
