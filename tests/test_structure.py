@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 NETWORKS = {"progan", "stylegan"}
 GROUND = NETWORKS | {"stylegrow.common"}
 LIBRARY = GROUND | {
-    f"stylegrow.{room}" for room in ("architectures", "data", "models", "sampling", "rendering", "metrics")
+    f"stylegrow.{room}" for room in ("architectures", "data", "models", "sampling", "rendering", "metrics", "physics")
 }
 ALLOWED = {
     "progan": set(),
@@ -23,6 +23,7 @@ ALLOWED = {
     "stylegrow.common": set(),
     "stylegrow.architectures": GROUND,
     "stylegrow.data": {"stylegrow.common"},
+    "stylegrow.physics": {"stylegrow.common"},
     "stylegrow.models": GROUND | {"stylegrow.architectures"},
     "stylegrow.sampling": GROUND | {"stylegrow.architectures", "stylegrow.models"},
     "stylegrow.rendering": LIBRARY - {"stylegrow.data", "stylegrow.metrics"},

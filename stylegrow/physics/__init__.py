@@ -1,0 +1,1 @@
+"""Particle showers: simulators from published formulas, and how their signals are stored as images."""
