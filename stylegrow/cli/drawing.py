@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+import numpy as np
 import tyro
 
 from stylegrow.cli.options import (
+    LATENTS,
     MOST_IN_FIGURE,
+    Latents,
     NoiseOptions,
     OutputOptions,
     Psi,
     Seeds,
     check_range,
     progress,
+    read_sources,
+    report,
 )
 from stylegrow.common.commandline import Integer, Text
 from stylegrow.rendering import figures, grids
 from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds
+from stylegrow.sampling.latents import Latent, Source, seed_of, write_latents
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,15 +41,26 @@ class Generate(NoiseOptions):
     """Single images, a file a seed: seed0001.png."""
 
     seeds: Seeds = "0-7"
+    latents: Latents = None
     trunc: Psi = None
+    save_latents: bool = False
+    """write latents.npz too: w [N, num_layers, w_dim] as they are drawn, or a ProGAN's z [N, z_dim]"""
 
     def run(self) -> None:
-        """Write a file a seed, each image at its own size."""
+        """Write a file a seed or latent, each image at its own size."""
         seeds = read_seeds(self.seeds, "--seeds")
         sampler = self.open_sampler()
+        sources = read_sources(sampler, self.latents, seeds)
         setting = self.setting(sampler, self.trunc)
-        for seed, image in zip(seeds, sampler.images(seeds, setting), strict=True):
-            self.save(grids.grid(image[None], 1), f"seed{seed:04d}.png", sampler.text(setting, seed=seed))
+        name = "seed" if self.latents is None else Path(self.latents).stem
+        for source, image in zip(sources, sampler.images(sources, setting), strict=True):
+            text = sampler.text(setting, seed=source)
+            self.save(grids.grid(image[None], 1), f"{name}{seed_of(source):04d}.png", text)
+        if self.save_latents:
+            found = [sampler.latent(source, setting) for source in sources]
+            path = self.make_folder() / "latents.npz"
+            write_latents(path, {kind: np.concatenate([one[kind] for one in found]) for kind in found[0]})
+            report(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +87,7 @@ class Grid(FigureOptions, NoiseOptions):
 
     file = "grid.png"
     seeds: Seeds = "0-31"
+    latents: Latents = None
     columns: int = 8
     """images in a row"""
     trunc: Psi = None
@@ -77,9 +96,10 @@ class Grid(FigureOptions, NoiseOptions):
         """The seeds, row by row."""
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         check_range("--columns", self.columns, 1, MOST_IN_FIGURE)
+        sources = read_sources(sampler, self.latents, seeds)
         setting = self.setting(sampler, self.trunc)
-        figure = figures.sample_grid(sampler, seeds, self.columns, setting, self.size, progress)
-        return figure.image, sampler.text(setting, seeds=seeds)
+        figure = figures.sample_grid(sampler, sources, self.columns, setting, self.size, progress)
+        return figure.image, sampler.text(setting, seeds=sources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +109,7 @@ class Mix(FigureOptions, NoiseOptions):
     file = "mix.png"
     rows: Annotated[Seeds, tyro.conf.arg(help="seeds that give all other styles")] = "0-2"
     cols: Annotated[Seeds, tyro.conf.arg(help="seeds that the styles of these layers are copied from")] = "3-7"
+    latents: Annotated[Latents, tyro.conf.arg(help=f"{LATENTS}, for the rows; w untruncated")] = None
     styles: Text = None
     """layers copied: 0-3, or coarse (4-8 px), middle (16-32 px), fine (from 64 px) (default: all three, below each
     other)"""
@@ -99,13 +120,14 @@ class Mix(FigureOptions, NoiseOptions):
         rows = read_seeds(self.rows, "--rows", MOST_IN_FIGURE)
         columns = read_seeds(self.cols, "--cols", MOST_IN_FIGURE)
         sampler.check_mixing()
+        sources = read_sources(sampler, self.latents, rows)
         setting = self.setting(sampler, self.trunc)
         styles = figures.bands(sampler.layers(setting))
         if self.styles is not None:
             layers = read_layers(self.styles, sampler.layers(setting), "--styles")
             styles = [band for band in styles if band[1] == layers] or [(f"layers {self.styles}", layers)]
-        figure = figures.mixing_grid(sampler, rows, columns, styles, setting, self.size, progress)
-        text = sampler.text(setting, rows=rows, columns=columns, styles=[layers for _, layers in styles])
+        figure = figures.mixing_grid(sampler, sources, columns, styles, setting, self.size, progress)
+        text = sampler.text(setting, rows=sources, columns=columns, styles=[layers for _, layers in styles])
         return figure.image, text
 
 
@@ -115,6 +137,7 @@ class Truncation(FigureOptions, NoiseOptions):
 
     file = "truncation.png"
     seeds: Seeds = "0-3"
+    latents: Annotated[Latents, tyro.conf.arg(help=f"{LATENTS}, drawn instead of seeds")] = None
     trunc: Annotated[str, tyro.conf.arg(metavar="NUMBERS")] = "1,.7,.5,0,-.5,-1"
     """truncation psis, one a column"""
 
@@ -122,9 +145,13 @@ class Truncation(FigureOptions, NoiseOptions):
         """A row a seed and a column a psi."""
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         psis = read_numbers(self.trunc, "--trunc", MOST_IN_FIGURE)
+        sources: list[Source] = [
+            replace(source, truncate=True) if isinstance(source, Latent) else source
+            for source in read_sources(sampler, self.latents, seeds)
+        ]
         setting, *_ = [self.setting(sampler, psi) for psi in psis]
-        figure = figures.truncation_strip(sampler, seeds, psis, setting, self.size, progress)
-        return figure.image, sampler.text(setting, seeds=seeds, psi=psis)
+        figure = figures.truncation_strip(sampler, sources, psis, setting, self.size, progress)
+        return figure.image, sampler.text(setting, seeds=sources, psi=psis)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +160,7 @@ class Noise(FigureOptions):
 
     file = "noise.png"
     seeds: Seeds = "0-1"
+    latents: Latents = None
     draws: int = 100
     """draws of noise"""
     trunc: Psi = None
@@ -142,7 +170,8 @@ class Noise(FigureOptions):
         seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
         check_range("--draws", self.draws, 2, MOST_DRAWS)
         sampler.check_noise()
+        sources = read_sources(sampler, self.latents, seeds)
         setting = self.setting(sampler, self.trunc)
-        figure = figures.noise_detail(sampler, seeds, self.draws, setting, self.size, progress)
-        text = sampler.text(replace(setting, noise="random"), seeds=seeds, draws=self.draws)
+        figure = figures.noise_detail(sampler, sources, self.draws, setting, self.size, progress)
+        text = sampler.text(replace(setting, noise="random"), seeds=sources, draws=self.draws)
         return figure.image, text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from stylegrow.rendering.grids import save_png
 
 if TYPE_CHECKING:
     from stylegrow.sampling.generation import Setting
+    from stylegrow.sampling.latents import Source
     from stylegrow.sampling.sampler import Sampler
 
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL")]
@@ -28,6 +30,8 @@ Psi = Annotated[Number, tyro.conf.arg(help="truncation psi (default: 0.7, with l
 NoiseMode = Annotated[
     Literal["const", "random", "none"] | None, tyro.conf.arg(metavar="{const,random,none}", help_behavior_hint="")
 ]
+LATENTS = "a .npz of stylegrow project or generate --save-latents"
+Latents = Annotated[Text, tyro.conf.arg(metavar="FILE", help=f"{LATENTS}, drawn instead of seeds; w untruncated")]
 MOST_BATCH, MOST_IN_FIGURE = 4096, 4096
 progress = partial(tqdm, disable=None, leave=False, unit="image")  # only where somebody watches
 
@@ -110,6 +114,11 @@ class NoiseOptions(OutputOptions):
     def setting(self, sampler: Sampler, psi: float | None, noise_mode: NoiseMode = None) -> Setting:
         """The sampler's setting of these options. InputError for what the model does not have."""
         return super().setting(sampler, psi, noise_mode or self.noise_mode)
+
+
+def read_sources(sampler: Sampler, file: str | None, seeds: Sequence[int]) -> Sequence[Source]:
+    """What to draw: the latents of --latents, or without a file the seeds. InputError."""
+    return seeds if file is None else sampler.read_latents(file, f"--latents {printable(file)}")
 
 
 def check_range(option: str, value: int, least: int, most: int) -> None:

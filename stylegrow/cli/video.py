@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import tyro
 
-from stylegrow.cli.options import MOST_IN_FIGURE, NoiseOptions, Psi, Seeds, check_range, progress, report
+from stylegrow.cli.options import (
+    LATENTS,
+    MOST_IN_FIGURE,
+    Latents,
+    NoiseOptions,
+    Psi,
+    Seeds,
+    check_range,
+    progress,
+    read_sources,
+    report,
+)
 from stylegrow.common.commandline import Integer, Number, Text
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
@@ -55,6 +66,7 @@ class Interpolate(VideoOptions):
     """A video of the path from seed to seed: interpolate.mp4."""
 
     seeds: Annotated[Seeds, tyro.conf.arg(help="such as 1,5-9; at least two")] = "0-5"
+    latents: Annotated[Latents, tyro.conf.arg(help=f"{LATENTS}: the path leads through them, then to the seeds")] = None
     frames: int = 30
     """frames from one seed to the next"""
     space: Annotated[Literal["z", "w"] | None, tyro.conf.arg(metavar="{z,w}", help_behavior_hint="")] = None
@@ -71,17 +83,18 @@ class Interpolate(VideoOptions):
         from stylegrow.sampling.paths import path_length
 
         seeds = read_seeds(self.seeds, "--seeds", MOST_FRAMES)
-        if len(seeds) < 2:
+        if len(seeds) < 2 and self.latents is None:
             raise InputError(f"--seeds {self.seeds}: a video goes from seed to seed; give at least two")
         check_range("--frames", self.frames, 1, MOST_FRAMES)
         check_range("--fps", self.fps, 1, MOST_FPS)
-        total = path_length(len(seeds), self.frames, self.loop)
+        file_format = self.file_format()
+        sampler = self.open_sampler()
+        keys = [*read_sources(sampler, self.latents, []), *seeds]
+        total = path_length(len(keys), self.frames, self.loop)
         if total > MOST_FRAMES:
             raise InputError(
                 f"--frames {self.frames}: the video would have {total:,} frames, the limit is {MOST_FRAMES:,}"
             )
-        file_format = self.file_format()
-        sampler = self.open_sampler()
         setting, to = self.setting(sampler, self.trunc), None
         if self.to_class is not None:
             if self.class_ is None:
@@ -90,8 +103,8 @@ class Interpolate(VideoOptions):
         space = sampler.space(self.space, moving=to is not None)
         own = setting.resolution or sampler.generator.resolution
         size = figures.cell_size(sampler, setting, self.size or max(own, SMALLEST_VIDEO), 1)
-        path = progress(sampler.path(seeds, self.frames, self.loop, space, setting, to=to), total=total, unit="frame")
-        facts = {"seeds": seeds, "frames": self.frames, "fps": self.fps, "space": space, "loop": self.loop}
+        path = progress(sampler.path(keys, self.frames, self.loop, space, setting, to=to), total=total, unit="frame")
+        facts = {"seeds": keys, "frames": self.frames, "fps": self.fps, "space": space, "loop": self.loop}
         if self.to_class is not None:
             facts["to_class"] = self.to_class
         frames = (grids.resized(frame, size) for frame in path)
@@ -112,6 +125,7 @@ class Growth(VideoOptions):
     stage: Integer = None
     """resolution that the video ends at (default: what the model has reached)"""
     seeds: Seeds = "0-7"
+    latents: Latents = None
     columns: int = 4
     """images in a row"""
     seconds_per_stage: Number = None
@@ -141,18 +155,19 @@ class Growth(VideoOptions):
             raise InputError("--seconds: is for a video of --snapshots; give --seconds-per-stage")
         seconds = _seconds("--seconds-per-stage", self.seconds_per_stage, STAGE_SECONDS, MOST_STAGE_SECONDS)
         sampler = self.open_sampler().growing
+        sources = read_sources(sampler, self.latents, seeds)
         setting = self.setting(sampler, self.trunc)
         last = setting.resolution or sampler.generator.resolution
         first = min(sampler.first_stage, last)
         moments = growth.moments(first, last, setting.alpha, round(seconds * self.fps))
         settings = (replace(setting, resolution=moment.resolution, alpha=moment.alpha) for moment in moments)
-        images = (list(sampler.images(seeds, setting)) for setting in settings)
-        facts = {"seeds": seeds, "first_resolution": first, "seconds_per_stage": seconds, "fps": self.fps}
-        return moments, images, self._cell_size(sampler, setting, seeds), sampler.text(setting, **facts)
+        images = (list(sampler.images(sources, setting)) for setting in settings)
+        facts = {"seeds": sources, "first_resolution": first, "seconds_per_stage": seconds, "fps": self.fps}
+        return moments, images, self._cell_size(sampler, setting, len(sources)), sampler.text(setting, **facts)
 
     def _snapshots(self, seeds: list[int]) -> _Content:
         """What the models that a run has kept generate, of which one at a time is in memory."""
-        for option in ("stage", "alpha", "seconds_per_stage"):
+        for option in ("stage", "alpha", "seconds_per_stage", "latents"):
             if getattr(self, option) is not None:
                 flag = option.replace("_", "-")
                 raise InputError(f"--{flag}: each of the --snapshots has its own; leave it out")
@@ -164,7 +179,7 @@ class Growth(VideoOptions):
         sampler, setting = self._snapshot(*kept[-1])
         facts = {"kimg": [moment.kimg for moment in moments], "seeds": seeds}
         text = sampler.text(setting, model=printable(run), **facts, seconds=seconds, fps=self.fps)
-        size = self._cell_size(sampler, setting, seeds)
+        size = self._cell_size(sampler, setting, len(seeds))
 
         def images(folder: Path, moment: Moment) -> list[np.ndarray]:
             sampler, setting = self._snapshot(folder, moment)
@@ -177,10 +192,10 @@ class Growth(VideoOptions):
         sampler = options.open_sampler()
         return sampler, options.setting(sampler, options.trunc)
 
-    def _cell_size(self, sampler: Sampler, setting: Setting, seeds: list[int]) -> int:
+    def _cell_size(self, sampler: Sampler, setting: Setting, count: int) -> int:
         """The px of an image. InputError for a video that would be too large."""
-        size = figures.cell_size(sampler, setting, self.size, len(seeds))
-        growth.check_sides(len(seeds), self.columns, size)
+        size = figures.cell_size(sampler, setting, self.size, count)
+        growth.check_sides(count, self.columns, size)
         return size
 
 

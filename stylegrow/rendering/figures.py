@@ -13,6 +13,7 @@ from progan.config import stages as resolutions
 from stylegrow.common.errors import InputError
 from stylegrow.rendering.grids import Figure, labelled_grid, resized
 from stylegrow.sampling.inputs import BANDS
+from stylegrow.sampling.latents import Source, named
 
 if TYPE_CHECKING:
     from stylegrow.sampling.generation import Setting
@@ -35,7 +36,7 @@ def silent(images: Iterable[Any], total: int) -> Iterable[Any]:
 
 def sample_grid(
     sampler: Sampler,
-    seeds: Sequence[int],
+    seeds: Sequence[Source],
     columns: int,
     setting: Setting,
     size: int | None = None,
@@ -47,15 +48,15 @@ def sample_grid(
     starts = range(0, len(seeds), columns)
     return labelled_grid(
         [cells[start : start + columns] for start in starts],
-        captions=[[f"seed {seed}" for seed in seeds[start : start + columns]] for start in starts],
+        captions=[[named(seed) for seed in seeds[start : start + columns]] for start in starts],
         size=size,
     )
 
 
 def mixing_grid(
     sampler: Sampler,
-    rows: Sequence[int],
-    columns: Sequence[int],
+    rows: Sequence[Source],
+    columns: Sequence[Source],
     styles: Sequence[tuple[str, Sequence[int]]],
     setting: Setting,
     size: int | None = None,
@@ -75,8 +76,8 @@ def mixing_grid(
         cells += [[source, *(next(mixed) for _ in columns)] for source in sources[: len(rows)]]
     return labelled_grid(
         cells,
-        ["", *(f"seed {seed}" for _ in styles for seed in rows)],
-        ["", *(f"seed {seed}" for seed in columns)],
+        ["", *(named(seed) for _ in styles for seed in rows)],
+        ["", *(named(seed) for seed in columns)],
         row_bands=[("", 1), *((label, len(rows)) for label, _ in styles)],
         column_bands=[("", 1), ("styles from", len(columns))],
         size=size,
@@ -95,7 +96,7 @@ def bands(layers: int) -> list[tuple[str, list[int]]]:
 
 def truncation_strip(
     sampler: Sampler,
-    seeds: Sequence[int],
+    seeds: Sequence[Source],
     psis: Sequence[float],
     setting: Setting,
     size: int | None = None,
@@ -108,7 +109,7 @@ def truncation_strip(
     ]
     return labelled_grid(
         list(zip(*columns, strict=True)),
-        [f"seed {seed}" for seed in seeds],
+        [named(seed) for seed in seeds],
         [f"psi {psi:g}" for psi in psis],
         size=size,
     )
@@ -116,7 +117,7 @@ def truncation_strip(
 
 def noise_detail(
     sampler: Sampler,
-    seeds: Sequence[int],
+    seeds: Sequence[Source],
     draws: int,
     setting: Setting,
     size: int | None = None,
@@ -150,7 +151,7 @@ def noise_detail(
             ]
             for row, window in enumerate(windows)
         ],
-        [f"seed {seed}" for seed in seeds],
+        [named(seed) for seed in seeds],
         ["", *(f"noise seed {setting.noise_seed + draw}" for draw in range(shown)), f"white: {white:.1f} of 255"],
         column_bands=[("", 1), ("detail", shown), (f"std, {draws} draws", 1)],
         size=size,
@@ -160,7 +161,7 @@ def noise_detail(
     return figure
 
 
-def noise_parts(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+def noise_parts(sampler: Sampler, seeds: Sequence[Source], setting: Setting, size: int | None = None) -> Figure:
     """Noise in all layers, in none, in the coarse and in the fine ones (Karras 2019, figure 5).
 
     A row a seed. Coarse are those up to 16 px; the noise is that of the setting's noise seed.
@@ -173,11 +174,11 @@ def noise_parts(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: 
     cells = [resized(image, size) for image in sampler.noise_parts(seeds, list(parts.values()), setting)]
     rows = [cells[start : start + len(parts)] for start in range(0, len(cells), len(parts))]
     return labelled_grid(
-        rows, [f"seed {seed}" for seed in seeds], list(parts), column_bands=[("noise in", len(parts))], size=size
+        rows, [named(seed) for seed in seeds], list(parts), column_bands=[("noise in", len(parts))], size=size
     )
 
 
-def stages(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int | None = None) -> Figure:
+def stages(sampler: Sampler, seeds: Sequence[Source], setting: Setting, size: int | None = None) -> Figure:
     """The same latents as every stage from the first trained on draws them, alone: a row a seed, a column a stage."""
     own = sampler.generator.resolution
     sizes = [size for size in resolutions(own) if size >= sampler.first_stage]
@@ -187,7 +188,7 @@ def stages(sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int |
         for stage in sizes
     ]
     rows = list(zip(*columns, strict=True))
-    return labelled_grid(rows, [f"seed {seed}" for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
+    return labelled_grid(rows, [named(seed) for seed in seeds], [f"{stage} px" for stage in sizes], size=size)
 
 
 def largest_window(values: np.ndarray, side: int) -> tuple[slice, slice]:

@@ -8,7 +8,9 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
 from stylegrow.sampling import generation, true_colours
 from stylegrow.sampling.generation import NoiseMode, Setting, latents, network_inputs, noise_maps
 from stylegrow.sampling.inputs import LARGEST_SEED, known_labels, label_text, read_label, shown
+from stylegrow.sampling.latents import Latent, Source, read_latents, seed_of
 from stylegrow.sampling.paths import Easing, Space, path_length, path_points
 
 if TYPE_CHECKING:
@@ -211,41 +214,41 @@ class Sampler:
             raise InputError(f'"{self.name}" has classes: {known_labels(self.labels)}')
         return None
 
-    def _drawn(self, seeds: Sequence[int], setting: Setting) -> Tensor | None:
+    def _drawn(self, seeds: Sequence[Source], setting: Setting) -> Tensor | None:
         """Labels [N, label_dim] of seeds whose setting leaves them open."""
         if self.labels.kind != "vector" or setting.label is not None:
             return None
-        return torch.tensor([self.labels.drawn(seed) for seed in seeds])
+        return torch.tensor([self.labels.drawn(seed_of(seed)) for seed in seeds])
 
-    def images(self, seeds: Sequence[int], setting: Setting) -> Iterator[np.ndarray]:
+    def read_latents(self, path: str | os.PathLike[str], called: str) -> list[Latent]:
+        """The latents of a file, which may stand for seeds wherever images are drawn. InputError as of the function."""
+        return read_latents(Path(path), self.generator, self.styled, called)
+
+    def images(self, seeds: Sequence[Source], setting: Setting) -> Iterator[np.ndarray]:
         """The images [H, W, C] (uint8) of seeds, one after the other."""
         for part in self._parts(len(seeds), setting):
             labels = self._drawn(seeds[part], setting)
-            yield from self._generate(self._inputs(seeds[part], setting), seeds[part], setting, labels)
+            yield from self._draw(self._inputs(seeds[part], setting), seeds[part], setting, labels)
 
-    def latent(self, seed: int, setting: Setting) -> dict[str, np.ndarray]:
+    def latent(self, seed: Source, setting: Setting) -> dict[str, np.ndarray]:
         """The latent of a seed's image: with styles the truncated "w" [1, num_layers, w_dim], else "z" [1, z_dim]."""
-        inputs = self._inputs([seed], setting)
-        if not self.styled:
-            return {"z": inputs.numpy()}
-        with torch.inference_mode():
-            return {"w": self.generator.truncate(inputs, setting.psi, setting.cutoff).float().cpu().numpy()}
+        return {"w" if self.styled else "z": self._inputs([seed], setting).float().cpu().numpy()}
 
     @torch.inference_mode()
     def noise_parts(
-        self, seeds: Sequence[int], parts: Sequence[Sequence[int]], setting: Setting
+        self, seeds: Sequence[Source], parts: Sequence[Sequence[int]], setting: Setting
     ) -> Iterator[np.ndarray]:
         """Images with the random noise of some layers only, the others' being 0: for each seed one of each part."""
         self.check_noise()
         for seed in seeds:
-            ws = self.generator.truncate(self._inputs([seed], setting), setting.psi, setting.cutoff)
-            maps = noise_maps(self.generator, [seed], setting)
+            ws = self._inputs([seed], setting)
+            maps = noise_maps(self.generator, [seed_of(seed)], setting)
             for part in parts:
                 noise = [one * (layer in part) for layer, one in enumerate(maps)]
                 yield to_uint8(self.generator.synthesis(ws, setting.resolution, setting.alpha, noise))[0]
 
     def mixed(
-        self, rows: Sequence[int], columns: Sequence[int], layers: Sequence[int], setting: Setting
+        self, rows: Sequence[Source], columns: Sequence[Source], layers: Sequence[int], setting: Setting
     ) -> Iterator[np.ndarray]:
         """Style mixing, row by row: the seed of the row, with the styles of these layers from the column's seed.
 
@@ -257,11 +260,11 @@ class Sampler:
         for part in self._parts(len(pairs), setting):
             ws = base[[row for row, _ in pairs[part]]]
             ws[:, layers] = source[[column for _, column in pairs[part]]][:, layers]
-            yield from self._generate(ws, [rows[row] for row, _ in pairs[part]], setting)
+            yield from self._draw(ws, [rows[row] for row, _ in pairs[part]], setting)
 
     def path(
         self,
-        seeds: Sequence[int],
+        seeds: Sequence[Source],
         frames: int,
         loop: bool,
         space: Space | None,
@@ -281,8 +284,7 @@ class Sampler:
         if to is not None and setting.label is not None and to.label is not None:
             start, end = (generation.label_values(self.generator, one) for one in (setting.label, to.label))
             labels = torch.lerp(start, end, torch.linspace(0, 1, len(seeds)).reshape(-1, 1))
-        z = latents(seeds, self.generator.z_dim)
-        keys = network_inputs(self.generator, z, setting, labels) if space == "w" else z
+        keys = self._inputs(seeds, setting, labels) if space == "w" else self._z(seeds)
         steps = list(range(path_length(len(seeds), frames, loop)))
         if ping_pong:
             steps += steps[-2:0:-1]
@@ -290,8 +292,8 @@ class Sampler:
             way = steps[part], frames, loop, easing
             points = path_points(keys, *way, space)
             own = None if labels is None else path_points(labels[:, None], *way, "w")[:, 0]
-            inputs = points if space == "w" else network_inputs(self.generator, points, setting, own)
-            yield from self._generate(inputs, [seeds[0]] * len(inputs), setting, own)
+            inputs = points if space == "w" else self._mapped(points, setting, own)
+            yield from self._draw(inputs, [seeds[0]] * len(inputs), setting, own)
 
     def space(self, wanted: Space | None, moving: bool = False) -> Space:
         """The space of a path, by default w with styles and z without or from label to label (`moving`).
@@ -321,9 +323,40 @@ class Sampler:
     def _parts(self, count: int, setting: Setting) -> Iterator[slice]:
         return generation.parts(count, self.batch or generation.largest_batch(self.generator, setting))
 
-    def _inputs(self, seeds: Sequence[int], setting: Setting) -> Tensor:
-        z, labels = latents(seeds, self.generator.z_dim), self._drawn(seeds, setting)
-        return network_inputs(self.generator, z, setting, labels)
+    def _z(self, seeds: Sequence[Source]) -> Tensor:
+        """The latents [N, z_dim]. InputError for w of a file."""
+        for seed in seeds:
+            if isinstance(seed, Latent) and seed.kind == "w":
+                raise InputError(f"{seed}: is a w, which no path in z leads through; choose space w, and one label")
+        z_dim = self.generator.z_dim
+        return torch.stack(
+            [torch.from_numpy(one.values) if isinstance(one, Latent) else latents([one], z_dim)[0] for one in seeds]
+        )
+
+    def _mapped(self, z: Tensor, setting: Setting, labels: Tensor | None) -> Tensor:
+        """What `_draw` takes for latents z [N, z_dim]: truncated ws, or without styles z itself."""
+        inputs = network_inputs(self.generator, z, setting, labels)
+        return self.generator.truncate(inputs, setting.psi, setting.cutoff) if self.styled else inputs
+
+    def _inputs(self, seeds: Sequence[Source], setting: Setting, labels: Tensor | None = None) -> Tensor:
+        """What `_draw` takes for seeds and latents; labels [N, label_dim] go before the seeds' own."""
+        labels = self._drawn(seeds, setting) if labels is None else labels
+        if not any(isinstance(seed, Latent) and seed.kind == "w" for seed in seeds):
+            return self._mapped(self._z(seeds), setting, labels)
+
+        def own(at: int, seed: Source) -> Tensor:
+            if not isinstance(seed, Latent) or seed.kind == "z":
+                return self._mapped(self._z([seed]), setting, None if labels is None else labels[at : at + 1])
+            ws = torch.from_numpy(seed.values)[None].to(self.generator.w_avg.device)
+            return self.generator.truncate(ws, setting.psi, setting.cutoff) if seed.truncate else ws
+
+        return torch.cat([own(at, seed) for at, seed in enumerate(seeds)])
+
+    def _draw(
+        self, inputs: Tensor, seeds: Sequence[Source], setting: Setting, labels: Tensor | None = None
+    ) -> np.ndarray:
+        """Images [N, H, W, C] (uint8) of inputs that are truncated already."""
+        return self._generate(inputs, [seed_of(seed) for seed in seeds], replace(setting, psi=1.0), labels)
 
     def _generate(
         self, inputs: Tensor, seeds: Sequence[int], setting: Setting, labels: Tensor | None = None
@@ -360,11 +393,11 @@ class Sampler:
             parameters["z_limit"] = setting.z_limit
         label = setting.label
         if label is None and self.labels.kind == "vector" and "seed" in facts:
-            label = self.labels.drawn(facts["seed"])
+            label = self.labels.drawn(seed_of(facts["seed"]))
         if label is not None:
             parameters["class"] = label_text(label, self.labels)
         parameters |= {"resolution": setting.resolution, "alpha": setting.alpha}
-        text = {"Software": "Stylegrow", "parameters": json.dumps(parameters | facts, ensure_ascii=False)}
+        text = {"Software": "Stylegrow", "parameters": json.dumps(parameters | facts, ensure_ascii=False, default=str)}
         return text | ({"Source": self.credit} if self.credit else {})
 
 

@@ -113,6 +113,34 @@ def test_noise(run, tmp_path):
     assert (facts["noise"], facts["noise_seed"], facts["draws"]) == ("random", 3, 5)
 
 
+def test_latents_are_saved_and_drawn_by_every_command(run, sampler, tmp_path):
+    assert run("generate", "style", "--seeds", "1,2", "--save-latents")[0] == 0
+    with np.load(tmp_path / "out" / "latents.npz") as file:
+        assert {name: file[name].shape for name in file} == {"w": (2, 10, 8)}
+    given = ["--latents", "out/latents.npz", "--outdir", "again"]
+    assert run("generate", "style", *given, "--trunc", "0.1", "--save-latents")[0] == 0
+    for number, seed in enumerate((1, 2)):
+        drawn = [tmp_path / "out" / f"seed{seed:04d}.png", tmp_path / "again" / f"latents{number:04d}.png"]
+        assert close(*map(Image.open, drawn))
+    assert parameters(tmp_path / "again" / "latents0001.png")[0]["seed"] == "latents 1"
+    with np.load(tmp_path / "out" / "latents.npz") as first, np.load(tmp_path / "again" / "latents.npz") as second:
+        np.testing.assert_array_equal(first["w"], second["w"])
+    for command, *options in (
+        ("grid",), ("mix", "--cols", "3"), ("truncation",), ("noise", "--draws", "2"),
+        ("interpolate", "--seeds", "5", "--frames", "2"), ("growth", "--seconds-per-stage", "0.1"),
+    ):  # fmt: skip
+        status, out, _ = run(command, "style", *given, *options)
+        assert (status, out.count("wrote")) == (0, 1)
+    for name in ("grid", "truncation"):
+        assert parameters(tmp_path / "again" / f"{name}.png")[0]["seeds"] == ["latents 0", "latents 1"]
+    style = sampler("style")
+    with Image.open(tmp_path / "again" / "truncation.png") as image:  # which truncates them too; psi 0 is the mean
+        size = 128
+        column = image.width - 3 * (size + 4)
+        mean = next(style.images([1], style.setting(psi=0))).repeat(2, axis=0).repeat(2, axis=1)
+        assert close(image.crop((column, image.height - size - 4, column + size, image.height - 4)), mean)
+
+
 BAD = [
     ("generate", "nowhere", [], "nowhere"),
     ("generate", "style", ["--trunc", "x"], "--trunc"),
@@ -126,6 +154,8 @@ BAD = [
     ("generate", "style", ["--outdir", ""], "--outdir ''"),
     ("generate", "style", ["--seed", "1"], "'--seed'"),
     ("generate", "run", ["--trunc", "0.7"], "truncation needs a StyleGAN model"),
+    ("generate", "style", ["--latents", "x.npz"], "--latents x.npz: there is no such file"),
+    ("growth", "run", ["--snapshots", "--latents", "x.npz"], "--latents"),
     ("grid", "style", ["--seeds", "0-5000"], "--seeds '0-5000'"),
     ("grid", "style", ["--columns", "0"], "--columns 0"),
     ("grid", "style", ["--size", "100"], "size 100"),
