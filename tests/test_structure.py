@@ -22,7 +22,7 @@ ALLOWED = {
     "stylegrow": LIBRARY,
     "stylegrow.common": set(),
     "stylegrow.architectures": GROUND,
-    "stylegrow.data": {"stylegrow.common"},
+    "stylegrow.data": {"stylegrow.common", "stylegrow.physics"},
     "stylegrow.physics": {"stylegrow.common"},
     "stylegrow.models": GROUND | {"stylegrow.architectures"},
     "stylegrow.sampling": GROUND | {"stylegrow.architectures", "stylegrow.models"},

@@ -1,0 +1,72 @@
+"""How signals are stored as 8-bit images, by name, and read from them again.
+
+Signals span four orders of magnitude: as their roots they fill the range, and noise of counting, which grows with the
+root of the signal, is as many grey levels everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+WHITE = 255
+
+
+class Scale(Protocol):
+    """What one channel's grey levels stand for."""
+
+    @property
+    def unit(self) -> str:
+        """Of the values."""
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Values in `unit` as grey levels from 0 to 255, not rounded."""
+
+    def decode(self, levels: np.ndarray) -> np.ndarray:
+        """Grey levels, whole or not, as values in `unit`."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """255 sqrt(value / most), saturated; what is below `least` is nothing."""
+
+    unit: str
+    most: float
+    least: float
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """See Scale."""
+        return WHITE * np.sqrt(np.clip(np.where(values < self.least, 0, values) / self.most, 0, 1))
+
+    def decode(self, levels: np.ndarray) -> np.ndarray:
+        """See Scale."""
+        nothing = np.rint(WHITE * np.sqrt(self.least / self.most)) - 0.5  # rounds to less than `least` does
+        values = self.most * np.square(np.clip(levels, 0, WHITE) / WHITE)
+        return np.where(levels < nothing, 0, np.maximum(values, self.least))
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """The scales of an image's channels."""
+
+    name: str
+    scales: Sequence[Scale]
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Values [n, C, h, w] in the channels' units as uint8 of the same shape."""
+        levels = [scale.encode(values[:, i].astype(np.float64)) for i, scale in enumerate(self.scales)]
+        return np.rint(np.stack(levels, axis=1)).astype(np.uint8)
+
+    def decode(self, levels: np.ndarray) -> np.ndarray:
+        """Grey levels [n, C, h, w] from 0 to 255, uint8 or as generators give them, as float32 values."""
+        values = [scale.decode(levels[:, i].astype(np.float64)) for i, scale in enumerate(self.scales)]
+        return np.stack(values, axis=1).astype(np.float32)
+
+
+MIP_ROOT = Intensity("mip-root", [Root("MIP", most=3600, least=0.5)] * 3)
+"""of the calorimeter's layers: costs 0.35 % on their sum"""
+
+INTENSITIES = {intensity.name: intensity for intensity in (MIP_ROOT,)}
