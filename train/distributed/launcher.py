@@ -35,6 +35,11 @@ class Launcher:
         return None
 
     @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
     def gone(self) -> bool:
         """Whether it has ended, so that nobody waits for this process any more."""
         return os.getppid() != self._parent or not self._process.is_running()

@@ -8,6 +8,7 @@ import contextlib
 import os
 import pickle
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -19,12 +20,16 @@ import torch.distributed as dist
 from torch import Tensor
 
 from stylegrow.common.errors import RunError
+from stylegrow.common.text import one_line, printable
+from train.distributed import last_line
 from train.distributed.devices import interface_between_machines, use_cpu
 from train.distributed.launcher import Launcher, threads
 from train.distributed.stopping import StopRequest
 
 T = TypeVar("T")
-FAILURE = "stylegrow/failure"  # where the process that fails first leaves its message
+# On the board: the message of the process that fails first, the main one's number, and who tells the user of an end.
+FAILURE, MAIN, TELLER = "stylegrow/failure", "stylegrow/main", "stylegrow/teller"
+DYING = 2.0  # seconds that a process may take from its last message to its end
 
 
 class SingleProcess:
@@ -70,10 +75,13 @@ class Processes(SingleProcess):
         self._fetched = Fetched(self._asked)
         self._known: Exception | None = None  # the error that all processes have raised
         if self.count > 1:
+            self._board = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+            if self.is_main:
+                self._board.set(MAIN, str(os.getpid()))
             # For what takes as long as it takes, such as preparing images; a death among the processes still ends
             # the wait.
             self._patient: Any = dist.new_group(backend="gloo", timeout=timedelta(days=365))
-            self._board = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+            self._main_pid = int(self._board.get(MAIN))
 
     def __enter__(self) -> Self:
         return self
@@ -85,9 +93,12 @@ class Processes(SingleProcess):
             if error is None:
                 # A launcher ends all when the first has ended, so none may do so while the main one still writes.
                 self.together(lambda: None)
-            elif self.count > 1 and self._is_news(error):
-                with contextlib.suppress(RuntimeError):  # where the board has gone
-                    self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
+            elif self.count > 1:
+                if self._is_news(error):
+                    with contextlib.suppress(RuntimeError):  # where the board has gone
+                        self._board.compare_set(FAILURE, "", f"process {self.rank}: {error}")
+                if self._is_teller(error) and not self.is_main:
+                    self._tell(error)
         finally:
             for tracker in self.accelerator.trackers:
                 tracker.finish()
@@ -99,6 +110,25 @@ class Processes(SingleProcess):
     def _is_news(self, error: BaseException) -> bool:
         """Whether this error should be sent to the other processes: it is no exit, and not one that they sent."""
         return isinstance(error, Exception) and not isinstance(error, LostError) and error is not self._known
+
+    def _is_teller(self, error: BaseException) -> bool:
+        """Whether this process is to tell the user: the main one is, or where that is dead, one other."""
+        if not self.is_main:
+            with_main = self.rank == self.accelerator.local_process_index  # on one machine
+            if not (isinstance(error, LostError) and with_main and last_line.ends(self._main_pid, DYING)):
+                return False
+        try:
+            return self._board.compare_set(TELLER, "", str(self.rank)) == str(self.rank).encode()
+        except RuntimeError:  # the board was in the main process: no launcher has another
+            return True
+
+    def _tell(self, error: BaseException) -> None:
+        """In place of the main process, and as the last that is said."""
+        line = f"error: {printable(one_line(error))}"
+        if self.launcher is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            last_line.say_after(self.launcher.pid, line)
 
     @property
     def is_main(self) -> bool:

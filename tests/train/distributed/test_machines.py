@@ -36,6 +36,7 @@ FLOAT32 = ("--mixed-precision", "no")
 ENDLESS = ("--kimg", "1000", *FLOAT32)
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 ACCELERATE = (sys.executable, "-m", "accelerate.commands.launch", "-q")
+LOST = "error: another process of this training has ended; continue with --resume\n"
 LONG = 300  # seconds after which something must be wrong
 
 
@@ -264,11 +265,10 @@ def test_one_process_prepares_and_the_other_waits_for_it(pair, pictures, tmp_pat
 
 
 def check_that_the_other_ended(processes, dies):
-    """The one of two processes that was not killed has failed, and the main one says why."""
+    """The one of two processes that was not killed has failed, and says why, also for the main one."""
     other = processes[1 - dies]
     assert other.end() == 1
-    lost = "error: another process of this training has ended; continue with --resume\n"
-    assert other.errors == ([lost] if dies == 1 else [])
+    assert other.errors == [LOST]
 
 
 @pytest.mark.parametrize("dies", [0, 1])
@@ -337,6 +337,14 @@ def test_torchrun_passes_the_signal_on(begin):
     assert state(the_run("runs"))[1] == stopped_at(training)
     said = [line for line in training.lines if line.startswith(("data:", "run:", "res ", "this will take"))]
     assert len(set(said)) == len(said)
+
+
+def test_where_the_main_process_dies_the_last_line_is_that_the_run_can_go_on(begin):
+    training = begin((*TORCHRUN, "--nproc-per-node", 2), *ENDLESS).until("res 4")
+    training.ranks()[0].kill()
+    assert training.end() == 1
+    assert training.errors == [LOST]
+    assert training.lines[-1] == LOST
 
 
 def test_accelerate_that_starts_one_process_for_two_is_found_out_and_its_end_saves_the_run(begin):
