@@ -271,7 +271,7 @@ class LatentTo4x4(EqualizedWeight):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        maps = F.linear(x, weight).reshape(len(x), -1, 4, 4)
+        maps = F.linear(x, weight).reshape(x.shape[0], -1, 4, 4)
         return maps if bias is None else maps + bias.reshape(1, -1, 1, 1)
 
 

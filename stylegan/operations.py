@@ -26,7 +26,7 @@ def adaptive_instance_norm(x: Tensor, style: Tensor, eps: float = 1e-8) -> Tenso
 
 def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Maps [N, C, H, W] with mean 0 and variance 1 each, as adaptive_instance_norm makes them."""
-    return adaptive_instance_norm(x, x.new_zeros(len(x), 2, x.shape[1], 1, 1), eps)
+    return adaptive_instance_norm(x, x.new_zeros(x.shape[0], 2, x.shape[1], 1, 1), eps)
 
 
 def as_rows(x: Tensor) -> Tensor:

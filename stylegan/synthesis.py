@@ -81,11 +81,11 @@ class Synthesis(nn.Module):
         if noise == "const":
             maps = [getattr(self, f"noise{index}") for index in range(count)]
         elif noise == "random":
-            maps = [torch.randn(len(ws), 1, size, size, dtype=ws.dtype, device=ws.device) for size in own]
+            maps = [torch.randn(ws.shape[0], 1, size, size, dtype=ws.dtype, device=ws.device) for size in own]
         else:
             maps = list(noise)[:count]
         for index, (one, size) in enumerate(zip(maps, own, strict=False)):
-            if one.shape not in ((1, 1, size, size), (len(ws), 1, size, size)):
+            if one.shape not in ((1, 1, size, size), (ws.shape[0], 1, size, size)):
                 raise ValueError(
                     f"the noise map of layer {index} is [N or 1, 1, {size}, {size}], not {list(one.shape)}"
                 )
@@ -125,7 +125,7 @@ class Layer(nn.Module):
             x = pixel_norm(x)
         if self.style is None:
             return instance_norm(x) if self.config.instance_norm else x
-        style = self.style(w).reshape(len(w), 2, -1, 1, 1)
+        style = self.style(w).reshape(w.shape[0], 2, -1, 1, 1)
         if self.config.instance_norm:
             return adaptive_instance_norm(x, style)
         scale, shift = style.to(x.dtype).unbind(1)
@@ -141,7 +141,7 @@ class InputLayer(Layer):
         self.dense = None if config.const_input else LatentTo4x4(config.w_dim, maps, config.equalized_lr, bias=False)
 
     def forward(self, ws: Tensor, w: Tensor, added: Added, dtype: torch.dtype) -> Tensor:
-        x = self.dense(w) if self.dense is not None else self.const.expand(len(w), -1, -1, -1)  # type: ignore[union-attr]
+        x = self.dense(w) if self.dense is not None else self.const.expand(w.shape[0], -1, -1, -1)  # type: ignore[union-attr]
         return self.finish(x.to(dtype, memory_format=torch.channels_last), w, added)
 
 
@@ -160,9 +160,9 @@ class ConvLayer(Layer):
 def added_patterns(blocks: Sequence[Block], noise: Sequence[Tensor], ws: Tensor, dtype: torch.dtype) -> list[Added]:
     """What is added in each layer of these blocks: the bias everywhere, and the layer's noise map by its strengths."""
     layers = [layer for block in blocks for layer in (block.first, block.second)]
-    sizes = [len(ws) * r * r for r in layer_sizes(2 ** (len(blocks) + 1))]
+    sizes = [ws.shape[0] * r * r for r in layer_sizes(2 ** (len(blocks) + 1))]
     ones = ws.new_ones(sizes[-1])
-    maps = [one.expand(len(ws), -1, -1, -1).flatten() for one in noise]
+    maps = [one.expand(ws.shape[0], -1, -1, -1).flatten() for one in noise]
     rows = [row for place, size in enumerate(sizes) for row in (*maps[place : place + 1], ones[:size])]
     kinds = len(rows) // len(layers)
     biases = [layer.bias for layer in layers]

@@ -26,6 +26,7 @@ COMMANDS = {
     "models show": "models.Show",
     "models copy": "models.Copy",
     "models card": "card.Card",
+    "models export": "models.Export",
     "models colours": "models.Colours",
     "models push": "models.Push",
     "models import-official": "models.ImportOfficial",

@@ -1,4 +1,4 @@
-"""`stylegrow models`: list, show, import, copy and publish models, and write a Space that serves them."""
+"""`stylegrow models`: list, show, import, copy, export and publish models, and write a Space that serves them."""
 
 from __future__ import annotations
 
@@ -121,6 +121,21 @@ class Copy:
         if self.float16:
             print(f"largest change of {IMAGES} images: {copied.change} of 255 grey levels")
         print(f"{printable(self.folder)}: {copied.after / 1e6:.2f} MB; it was {copied.before / 1e6:.2f} MB")
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a model's generator as ONNX: generator.onnx, or mapping.onnx and synthesis.onnx; for batches of any size."""
+
+    model: Model
+    folder: NewFolder
+
+    def run(self) -> None:
+        """Write the files, and say what each takes."""
+        from stylegrow.models.exporting import export_onnx
+
+        for name, inputs in export_onnx(self.model, self.folder).items():
+            print(f"wrote {printable(Path(self.folder) / name)}: takes {', '.join(inputs)}")
 
 
 @dataclass(frozen=True)
