@@ -49,7 +49,9 @@ def test_mapping_and_synthesis_of_a_growing_stylegan_of_classes_are_those_of_tor
             images = run(folder / "synthesis.onnx", ws=ws, **{f"noise{layer}": one for layer, one in enumerate(noise)})
             expected = grey_levels(g.synthesis(ws, 8, 0.5, noise))
             assert close(grey_levels(images), expected)
-            own = {f"noise{layer}": torch.tensor(constants[f"noise{layer}"]).expand(n, -1, -1, -1) for layer in range(4)}
+            own = {
+                f"noise{layer}": torch.tensor(constants[f"noise{layer}"]).expand(n, -1, -1, -1) for layer in range(4)
+            }
             images = run(folder / "synthesis.onnx", ws=ws, **own)
             assert close(grey_levels(images), grey_levels(g.synthesis(ws, 8, 0.5, "const")))
 
