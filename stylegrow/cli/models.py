@@ -125,7 +125,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a model's generator as ONNX: generator.onnx, or mapping.onnx and synthesis.onnx; for batches of any size."""
+    """Write a generator as ONNX, for batches of any size: generator.onnx, or mapping.onnx and synthesis.onnx."""
 
     model: Model
     folder: NewFolder
