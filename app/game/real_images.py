@@ -149,7 +149,8 @@ def _spread(count: int) -> list[int]:
 def _read_source(sampler: Sampler, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
     """A function that keeps nothing of the sampler, which may be gone from memory before the images are."""
     shape, resolution, alpha = _shape(sampler), sampler.resolution, sampler.alpha
-    return lambda index: at_stage(source.image(chosen[index], shape).pixels, resolution, alpha)
+    roots = source.transform is not None
+    return lambda index: at_stage(source.image(chosen[index], shape).pixels, resolution, alpha, roots)
 
 
 def _read_prepared(sampler: Sampler, dataset: Any, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
@@ -160,7 +161,8 @@ def _read_prepared(sampler: Sampler, dataset: Any, chosen: Sequence[int]) -> Cal
             f"the data set is prepared at {dataset.resolution} px with {dataset.channels} channels: "
             f"give pictures of {resolution} px with {channels} channels for this model"
         )
-    return lambda index: at_stage(dataset.read(np.array([chosen[index]]), resolution)[0], resolution, alpha)
+    roots = dataset.transform is not None
+    return lambda index: at_stage(dataset.read(np.array([chosen[index]]), resolution)[0], resolution, alpha, roots)
 
 
 def _shape(sampler: Sampler) -> Shape:
@@ -168,15 +170,18 @@ def _shape(sampler: Sampler) -> Shape:
     return Shape(sampler.generator.resolution, sampler.generator.config.image_channels)
 
 
-def at_stage(pixels: np.ndarray, resolution: int, alpha: float) -> np.ndarray:
+def at_stage(pixels: np.ndarray, resolution: int, alpha: float, roots: bool = False) -> np.ndarray:
     """An image [C, R, R] (uint8) as the critic sees it at a stage: [r, r, C] (uint8).
 
-    Averaged down by halves, and faded by alpha with the resolution below as the newest block is (Karras 2018, fig. 2).
+    Averaged down by halves, and faded by alpha with the resolution below as the newest block is (Karras 2018, fig. 2);
+    of `roots` of energies these are averaged and faded.
     """
     from stylegrow.data.pyramid import halve, levels_of
 
-    pixels = dict(levels_of(pixels[None]))[resolution][0]
+    pixels = dict(levels_of(pixels[None], roots))[resolution][0]
     if alpha < 1 and resolution > 4:
-        low = halve(pixels.astype(np.float32)).repeat(2, axis=-1).repeat(2, axis=-2)
-        pixels = np.rint(low + (pixels - low) * np.float32(alpha)).astype(np.uint8)
+        values = pixels.astype(np.float32) ** (2 if roots else 1)
+        low = halve(values).repeat(2, axis=-1).repeat(2, axis=-2)
+        faded = low + (values - low) * np.float32(alpha)
+        pixels = np.rint(np.sqrt(faded) if roots else faded).astype(np.uint8)
     return np.ascontiguousarray(pixels.transpose(1, 2, 0))

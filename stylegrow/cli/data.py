@@ -22,9 +22,11 @@ class Prepare:
     source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")] = None
     """A folder or zip file of images (a sub-folder a class, or a dataset.json with labels, if you like), or a folder
     with MNIST-style idx files or the official programs' TFRecords, or a .npy or .npz file. fashion-mnist: that data
-    set, found or downloaded; mnist, cifar-10: what torchvision has downloaded. Without it: the embedded faces."""
+    set, found or downloaded; mnist, cifar-10: what torchvision has downloaded. calorimeter: the embedded particle
+    showers. Without it: the embedded faces."""
     resolution: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
-    """A power of two from 4 to 1024. Default: 64 for the embedded faces, else what most images reach, at most 256."""
+    """A power of two from 4 to 1024. Default: 64 for the embedded faces, 32 for showers, else what most images reach,
+    at most 256."""
     channels: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where every image is grey."""
     fit: Fit = "crop"
@@ -36,7 +38,7 @@ class Prepare:
     drop_duplicates: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave out images that equal an earlier one."""
     count: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """How many embedded faces. Default: 10,000."""
+    """How many embedded faces or showers. Default: 10,000."""
     cache: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
     """Where prepared data sets live. Default: $STYLEGROW_CACHE, or ~/.cache/stylegrow."""
     workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -55,6 +57,8 @@ class Prepare:
             self.source, request, count=self.count, cache=self.cache, workers=self.workers
         )
         colours = "grey" if dataset.channels == 1 else "RGB"
+        if dataset.transform is not None:
+            colours = f"{dataset.channels} channels of energies ({dataset.transform})"
         when = "prepared" if new else "already prepared"
         print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
         for line in dataset.report_lines(shown=20):

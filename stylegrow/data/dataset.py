@@ -55,6 +55,10 @@ class Facts(Format):
     levels: Mapping[str, Literal["array", "encoded"]]
     classes: Mapping[str, Sequence[str]]
     settings: Settings
+    transform: str | None = None
+    cond: str | None = None
+    units: Mapping[str, Sequence[str]] = Field(default_factory=dict)
+    sided: Sequence[str] = ()
 
     @model_validator(mode="after")
     def _all_levels(self) -> Facts:
@@ -89,7 +93,10 @@ class Dataset:
 
     `levels` are the resolutions that can be read, `attributes` the names of what images are labelled with, `credit`
     whom to name where images are shown, `settings` how they were prepared, `source` the path they came from: that
-    given, since equal images of several places are prepared once, else the one that they were prepared from.
+    given, since equal images of several places are prepared once, else the one that they were prepared from. Of showers
+    `transform` names what made grey levels of energies (stylegrow.physics.intensity), whose roots they are at every
+    level, `cond` the labels that they are trained with where nobody says which, `units` those of the components of
+    label vectors, and `sided` the labels that a mirror image does not have.
     """
 
     def __init__(self, path: str | os.PathLike[str], resolution: int | None = None, source: str | None = None) -> None:
@@ -114,6 +121,7 @@ class Dataset:
         self.resolution = resolution or own
         self.levels = tuple(int(r) for r in facts.levels if int(r) <= self.resolution)
         self.attributes = tuple(facts.classes)
+        self.transform, self.cond, self.units, self.sided = facts.transform, facts.cond, facts.units, facts.sided
         self._kinds = facts.levels
         self._classes = facts.classes
         self._count = facts.count

@@ -69,6 +69,8 @@ def open_or_prepare(
         return _open_prepared(Path(source).expanduser().resolve(), request, count), False
     folder = cache_folder(cache)
     images = find_source(source, count, downloads=folder / "downloads")
+    if images.transform and CHANNELS[request.channels] is not None:
+        raise DataError(f"--channels {request.channels}: the channels of {images.name} are no colours: leave it out")
     if not images.names:
         raise DataError(f"{printable(images.path)} holds no images: {IMAGE_FILES}")
     if Path(images.path) in (folder, *folder.parents):
@@ -102,17 +104,19 @@ def halve(images: np.ndarray) -> np.ndarray:
     return (rows[..., ::2] + rows[..., 1::2]) * images.dtype.type(0.25)
 
 
-def levels_of(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def levels_of(images: np.ndarray, energies: bool = False) -> Iterator[tuple[int, np.ndarray]]:
     """(resolution, uint8 images [N, C, r, r]) from that of `images` down to 4.
+
+    Grey levels are averaged, or the `energies` that they are roots of, so that a level holds the root of their mean.
 
     Averages stay float from level to level; they are rounded where they are stored, halves to the even number as in
     the official data sets. Sums of up to 4^8 bytes fit the 24 bits of a float32, so every average is exact.
     """
     yield images.shape[-1], images
-    exact = images.astype(np.float32)
+    exact = np.square(images, dtype=np.float64) if energies else images.astype(np.float32)
     while exact.shape[-1] > MIN_RESOLUTION:
         exact = halve(exact)
-        yield exact.shape[-1], np.rint(exact).astype(np.uint8)
+        yield exact.shape[-1], np.rint(np.sqrt(exact) if energies else exact).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,8 @@ def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: t
         pixels = digest(image.pixels.tobytes())
         used.append(Used(index, content, pixels, image.classes, image.enlarged, image.profile_ignored, image.dark))
     levels = {}
-    for resolution, averages in levels_of(np.stack([image.pixels for image, _ in found.values()])) if found else ():
+    stacked = np.stack([image.pixels for image, _ in found.values()]) if found else None
+    for resolution, averages in levels_of(stacked, source.transform is not None) if stacked is not None else ():
         packed = np.ndarray.tobytes if resolution in arrays else encode
         levels[resolution] = [packed(pixels) for pixels in averages]
     return Chunk(used, skipped, levels)
@@ -340,6 +345,10 @@ def _fill(source: Source, shape: Shape, drop_duplicates: bool, folder: Path, poo
         "channels": shape.channels,
         "levels": {str(r): "array" if r in arrays else "encoded" for r in levels},
         "classes": {attribute: classes for attribute, (classes, _) in labels.items()},
+        "transform": source.transform,
+        "cond": source.cond,
+        "units": source.units,
+        "sided": source.sided,
         "settings": {**asdict(shape), "drop_duplicates": drop_duplicates},
     }
     names = [source.names[i] for i in indices]

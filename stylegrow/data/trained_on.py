@@ -1,4 +1,4 @@
-"""The data that a model was trained on, where its run is at hand or its facts name the embedded faces."""
+"""The data that a model was trained on, where its run is at hand or its facts name data that is embedded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from stylegrow.common.errors import DataError
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared
-from stylegrow.data.sources import TOONHEAD
-
-FACE = re.compile(rf"{TOONHEAD}-(\d{{5,9}})")
+from stylegrow.data.sources import EMBEDDED, TOONHEAD
 
 
 def open_training_data(
@@ -28,8 +26,9 @@ def open_training_data(
     data = data_of_run(model, training)
     if data and is_prepared(data["prepared"]):
         return open_dataset(data["prepared"], resolution=resolution)
-    if faces_of(training) is not None:
-        return open_dataset(TOONHEAD, resolution=resolution, cache=cache, workers=workers)
+    for embedded in EMBEDDED:
+        if held_out_of(embedded, training) is not None:
+            return open_dataset(embedded, resolution=resolution, cache=cache, workers=workers)
     if data:
         raise DataError(
             f"{printable(model)}: the images prepared for its run are not in {printable(data['prepared'])} any more: "
@@ -44,10 +43,15 @@ def open_training_data(
 
 def faces_of(training: Mapping[str, Any]) -> list[int] | None:
     """The numbers of the embedded faces that were held out; None for other data, also in a folder of this name."""
+    return held_out_of(TOONHEAD, training)
+
+
+def held_out_of(embedded: str, training: Mapping[str, Any]) -> list[int] | None:
+    """The numbers of one of EMBEDDED's images that were held out; None for other data."""
     held_out = training.get("held_out", [])
-    if not str(training.get("data", "")).startswith(f"{TOONHEAD}, ") or not isinstance(held_out, list):
+    if not str(training.get("data", "")).startswith(f"{embedded}, ") or not isinstance(held_out, list):
         return None
-    found = [FACE.fullmatch(name) if isinstance(name, str) else None for name in held_out]
+    found = [re.fullmatch(rf"{embedded}-(\d{{5,9}})", name) if isinstance(name, str) else None for name in held_out]
     numbers = [int(face[1]) for face in found if face]
     return numbers if len(numbers) == len(held_out) else None
 

@@ -58,6 +58,7 @@ class LabelValues(BaseModel):
     min: Sequence[Finite]
     max: Sequence[Finite]
     examples: Annotated[Sequence[Sequence[Finite]], Field(min_length=1)]
+    units: Sequence[str] | None = None
 
 
 class ModelConfig(Version):
@@ -70,6 +71,7 @@ class ModelConfig(Version):
     discriminator: Mapping[str, Any] | None = None
     classes: Sequence[str]
     label_values: LabelValues | None = None
+    transform: str | None = None
     training: Mapping[str, Any]
 
     @model_validator(mode="after")

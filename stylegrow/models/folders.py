@@ -2,7 +2,8 @@
 
 config.json holds `architecture` ("progan" or "stylegan"), `format_version`, `generator` and, where there is one,
 `discriminator` (every constructor argument), `classes` (the labels' names, in order), for label vectors `label_values`
-(`min` and `max` of each component, and `examples` of the training's vectors) and `training` (facts). Nothing is ever
+(`min` and `max` of each component, `examples` of the training's vectors, where known `units`), for showers `transform`
+(the name of what their energies are stored by, in stylegrow.physics.intensity) and `training` (facts). Nothing is ever
 pickled.
 """
 
@@ -43,6 +44,7 @@ def save_model(
     training: Mapping[str, Any] | None = None,
     classes: Sequence[str] = (),
     label_values: Mapping[str, Any] | None = None,
+    transform: str | None = None,
     card: str | None = None,
     dtype: Storage = "float32",
 ) -> None:
@@ -51,7 +53,8 @@ def save_model(
     Weights are stored as `dtype`, equal ones as equal bytes; they are loaded as float32 in any case. `training` holds
     facts that JSON can hold; the card knows `data`, `credit` and `license` (a Hub identifier, such as "cc-by-4.0"), and
     the stage reached, `resolution` and `alpha`, and lists all others. `classes` are the names of the classes or of the
-    components of label vectors, `label_values` what these are like (see above). `card` is the text of README.md in
+    components of label vectors, `label_values` what these are like, `transform` names what made grey levels of energies
+    (see above). `card` is the text of README.md in
     place of the one made from the facts. ModelError when the folder already holds a model with other constructor
     arguments, and for weights that float16 cannot hold; OSError when the folder cannot be written.
     """
@@ -62,6 +65,7 @@ def save_model(
         "generator": asdict(generator.config),
         "classes": list(classes),
         **({"label_values": dict(label_values)} if label_values else {}),
+        **({"transform": transform} if transform else {}),
         "training": dict(training or {}),
     }
     files = {WEIGHTS["generator"]: encode(generator, dtype)}

@@ -26,13 +26,19 @@ SIMULATORS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], np
 }
 
 
+def electrons(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """(Energies [BLOCK] in GeV, impacts [BLOCK, 2] in R_M) of the showers from index `number` * BLOCK on."""
+    rng = np.random.default_rng([SEED, number, 0])
+    energy = LEAST_ENERGY * (MOST_ENERGY / LEAST_ENERGY) ** rng.random(BLOCK)
+    return energy, WIDTH * (rng.random((BLOCK, 2)) - 0.5)
+
+
 @lru_cache(maxsize=2)
 def block(number: int, simulator: str = "cascade") -> Showers:
     """The BLOCK showers from index `number` * BLOCK on, by one of SIMULATORS: of the same electrons by each."""
-    of_electrons, of_showers = np.random.default_rng([SEED, number]).spawn(2)
-    energy = LEAST_ENERGY * (MOST_ENERGY / LEAST_ENERGY) ** of_electrons.random(BLOCK)
-    impact = WIDTH * (of_electrons.random((BLOCK, 2)) - 0.5)
-    signals = SIMULATORS[simulator](energy * 1000, impact * MOLIERE_RADIUS, of_showers)
+    energy, impact = electrons(number)
+    rng = np.random.default_rng([SEED, number, 1])
+    signals = SIMULATORS[simulator](energy * 1000, impact * MOLIERE_RADIUS, rng)
     return Showers(layers(signals), energy, impact)
 
 

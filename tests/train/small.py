@@ -21,6 +21,8 @@ CLASSES = 3
 class Pictures:
     """Random pictures at every resolution up to 16, as a prepared data set gives them."""
 
+    transform = None
+
     def __init__(self, count=60, channels=3):
         numbers = np.random.RandomState(0)
         self.levels = {r: numbers.randint(0, 256, (count, channels, r, r)).astype(np.uint8) for r in (4, 8, 16)}

@@ -56,6 +56,23 @@ def open_again(options: Options, stored: RunConfig, images: Images | None, quiet
     return Dataset(dataset.path, options.resolution, dataset.source)
 
 
+def with_labels(options: Options, dataset: Dataset) -> Options:
+    """The options with the labels that this data is trained with where none are asked for; "none" asks for none."""
+    if options.cond is None and dataset.cond is not None:
+        return options.but(cond=dataset.cond)
+    return options.but(cond=None) if options.cond == "none" and "none" not in dataset.attributes else options
+
+
+def check_mirror(options: Options, dataset: Dataset) -> None:
+    """InputError for mirrored images of which a label would be wrong."""
+    if options.mirror and options.cond in dataset.sided:
+        others = [name for name in dataset.attributes if name not in dataset.sided]
+        instead = "".join(f", or train with --cond {name}" for name in others[:1])
+        raise InputError(
+            f"--mirror: a mirror image has another label than --cond {options.cond}; leave it out{instead}"
+        )
+
+
 def holdout_of(options: Options) -> int | list[str] | None:
     """How many images are held out, or the names in the file that lists them. InputError."""
     return read_names(options.holdout) if isinstance(options.holdout, str) else options.holdout
@@ -72,6 +89,7 @@ class Facts(TypedDict):
     credit: str | None
     classes: list[str]
     label_values: NotRequired[dict[str, list[Any]] | None]
+    transform: NotRequired[str | None]
     held_out: list[str]
 
 
@@ -86,6 +104,8 @@ def facts_of(dataset: Dataset, options: Options) -> Facts:
         classes = [printable(name) for name in dataset.classes(options.cond)]
         if dataset.label_kind(options.cond) == "vector":
             label_values = values_of(dataset.labels(options.cond, training))
+            if units := dataset.units.get(options.cond):
+                label_values["units"] = list(units)
     return {
         "name": dataset.name,
         "source": dataset.source,
@@ -94,6 +114,7 @@ def facts_of(dataset: Dataset, options: Options) -> Facts:
         "credit": dataset.credit,
         "classes": classes,
         "label_values": label_values,
+        "transform": dataset.transform,
         "held_out": [dataset.names[int(index)] for index in held_out],
     }
 

@@ -33,7 +33,8 @@ class Options(StepConfig):
 
     data: str | None = option(
         None,
-        "folder, zip, .npz or prepared data set of images, or fashion-mnist, mnist, cifar-10 (default: embedded faces)",
+        "folder, zip, .npz or prepared data set of images, or calorimeter, fashion-mnist, mnist, cifar-10 (default: "
+        "embedded faces)",
         keep=data_path,
         resumable=True,
     )
@@ -46,7 +47,8 @@ class Options(StepConfig):
     )
     cond: str | None = option(
         None,
-        "train with labels: --cond for folder classes or dataset.json, --cond hair for the embedded faces' hair",
+        "train with labels: --cond for folder classes or dataset.json, --cond hair for the embedded faces' hair, "
+        "--cond energy for that of the embedded showers (default: all of theirs; --cond none for none)",
         bare="class",
     )
     holdout: int | str | None = option(

@@ -79,6 +79,7 @@ class Snapshots:
             training=self.facts(trainer, stage) | facts,
             classes=self.config.data["classes"],
             label_values=self.config.data.get("label_values"),
+            transform=self.config.data.get("transform"),
         )
 
     @torch.inference_mode()

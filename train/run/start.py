@@ -11,7 +11,7 @@ import torch
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.data import Dataset
-from train.config.data import check_data, open_again, open_data
+from train.config.data import check_data, open_again, open_data, with_labels
 from train.config.images import Images
 from train.config.init_from import model_for, options_of
 from train.config.options import Options
@@ -63,6 +63,8 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
                 else open_data(options, quiet=not processes.is_main, on_gpu=gpu is not None)
             )
         )
+        if stored is None:
+            options = with_labels(options, dataset)
         there = processes.together(lambda: Images.of(dataset, options.cond))
         images = processes.on_main(lambda: images or there)
         notes = processes.gather(lambda: images.check(there, dataset.source))

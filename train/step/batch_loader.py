@@ -27,12 +27,13 @@ AHEAD = 3  # batches
 class Batch:
     """This process's shard of the batch of reals after the first `start` ones.
 
-    uint8 images [n, C, r, r], and which images of the data set they are [n].
+    uint8 images [n, C, r, r], which images of the data set they are [n], and whether they are roots of energies.
     """
 
     start: int
     images: Tensor
     indices: np.ndarray
+    roots: bool = False
 
 
 class BatchLoader:
@@ -62,7 +63,8 @@ class BatchLoader:
         stage = self._schedule.at(images)
         indices = self.indices(images, stage.batch)[self._shard]
         reals = torch.from_numpy(self._dataset.read(indices, stage.resolution))
-        return Batch(images, reals.pin_memory() if pin else reals, indices)
+        roots = self._dataset.transform is not None
+        return Batch(images, reals.pin_memory() if pin else reals, indices, roots)
 
     def batches(self, images: int, pin: bool = False) -> Generator[Batch, None, None]:
         """Batches without end from `images` seen on, in page-locked memory if `pin`.
@@ -86,15 +88,18 @@ class BatchLoader:
             reader.shutdown(cancel_futures=True)
 
 
-def to_reals(images: Tensor, mirrored: Tensor | None, alpha: Alpha) -> Tensor:
+def to_reals(images: Tensor, mirrored: Tensor | None, alpha: Alpha, roots: bool = False) -> Tensor:
     """Images as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
 
     `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
-    official program's process_reals).
+    official program's process_reals). Where images are `roots` of energies, these are what is averaged and faded, so
+    that each cell's mean energy stays the same.
     """
     reals = images / 127.5 - 1.0
     if mirrored is not None:
         reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
     if reals.shape[-1] == 4 or not is_fading(alpha):
         return reals
-    return fade(upscale2x(downscale2x(reals)), reals, alpha)
+    energies = ((reals + 1) / 2) ** 2 if roots else reals
+    faded = fade(upscale2x(downscale2x(energies)), energies, alpha)
+    return faded.sqrt() * 2 - 1 if roots else faded

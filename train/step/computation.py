@@ -114,7 +114,7 @@ class Computation:
 
     def critic_loss(self, inputs: CriticInputs) -> tuple[Loss, Tensor | None]:
         """The critic's loss, and the mean w of its fakes."""
-        reals = to_reals(inputs.images.to(inputs.mix.dtype), inputs.mirrored, inputs.alpha)
+        reals = to_reals(inputs.images.to(inputs.mix.dtype), inputs.mirrored, inputs.alpha, inputs.roots)
         reals = reals.contiguous(memory_format=torch.channels_last)
         labels, resolution = inputs.fakes.labels, reals.shape[-1]
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)

@@ -49,6 +49,7 @@ class CriticInputs(NamedTuple):
         mirrored: which of them are mirrored, bool [n, 1, 1, 1]; None for none.
         mix: the gradient penalty's coefficients [n, 1, 1, 1].
         augment_reals, augment_fakes: the numbers of Augmentation for both; None for none.
+        roots: whether the reals are roots of energies.
     """
 
     fakes: TrainingInputs
@@ -59,6 +60,7 @@ class CriticInputs(NamedTuple):
     mix: Tensor
     augment_reals: Tensor | None
     augment_fakes: Tensor | None
+    roots: bool = False
 
     def part(self, samples: slice) -> CriticInputs:
         """The inputs of some of the samples."""
@@ -122,8 +124,9 @@ class StepInputs:
         labels = None if self.labels is None else self._pinned(self.labels.of(batch.indices).to(self.dtype))
         mix = self._floats(self.streams.uniform("mix", batch.start, stage.batch))
         fakes = self._fakes("critic", batch.start, stage, labels)
-        augment = [self._augment(purpose, batch.start, stage) for purpose in ("reals", "critic")]
-        return CriticInputs(fakes, *self._scheduled(stage), batch.images, mirrored, mix, *augment)
+        alpha, lr = self._scheduled(stage)
+        augment = [self._augment(one, batch.start, stage) for one in ("reals", "critic")]
+        return CriticInputs(fakes, alpha, lr, batch.images, mirrored, mix, augment[0], augment[1], batch.roots)
 
     def for_generator(self, images: int, stage: Stage, shown: int) -> GeneratorInputs:
         """The inputs of the generator after so many images, `shown` of them in this step."""

@@ -16,23 +16,29 @@ if TYPE_CHECKING:
     from stylegrow.data.sources.base import Source
 
 # Data sets that are found by name.
-TOONHEAD, FASHION_MNIST, MNIST, CIFAR_10 = NAMES = ("toonhead", "fashion-mnist", "mnist", "cifar-10")
+EMBEDDED = TOONHEAD, CALORIMETER = ("toonhead", "calorimeter")
+NAMES = (*EMBEDDED, *(ELSEWHERE := ("fashion-mnist", "mnist", "cifar-10")))
+FASHION_MNIST, MNIST, CIFAR_10 = ELSEWHERE
 
 
 def find_source(
     source: str | os.PathLike[str] | None, count: int | None = None, downloads: Path | None = None
 ) -> Source:
-    """The images that a user's `source` stands for; None and "toonhead" are `count` embedded faces.
+    """The images that a user's `source` stands for; None and EMBEDDED are `count` embedded faces or showers.
 
     The other NAMES are those data sets, wherever they are; "fashion-mnist" may be downloaded to `downloads`, if given.
     Raises DataError.
     """
-    from stylegrow.data.sources import archive, arrays, cifar, fashion_mnist, folder, idx, tfrecords, toonhead
+    from stylegrow.data.sources import archive, arrays, cifar, fashion_mnist, folder, idx, showers, tfrecords, toonhead
 
     if source is None or os.fspath(source) == TOONHEAD:
         return toonhead.find(count)
+    if os.fspath(source) in EMBEDDED:
+        return showers.find(os.fspath(source), count)
     if count is not None:
-        raise DataError(f"--count {count}: only the embedded faces take a count; leave it out for {printable(source)}")
+        raise DataError(
+            f"--count {count}: only the embedded faces and showers take a count; leave it out for {printable(source)}"
+        )
     shown, what = printable(source), "give a folder or a zip file of images, or a .npz file"
     try:
         if os.fspath(source) == FASHION_MNIST:

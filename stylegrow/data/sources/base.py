@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -34,6 +34,14 @@ class Source(ABC):
     """whom to name wherever the images are shown"""
     known: tuple[int, int] | None = None
     """(default resolution, channels) where no headers have to be read to find them"""
+    transform: str | None = None
+    """which of stylegrow.physics.intensity's made grey levels of energies, whose roots they are; None for images"""
+    cond: str | None = None
+    """the labels that are trained with where nobody says which"""
+    units: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """of the components of label vectors"""
+    sided: Sequence[str] = ()
+    """the labels that a mirror image does not have"""
 
     @abstractmethod
     def files(self) -> Iterator[tuple[str, Path]]:

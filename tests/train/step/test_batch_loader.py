@@ -159,3 +159,14 @@ def test_mirroring_is_of_whole_samples_left_to_right():
     mirrored = to_reals(pictures, torch.tensor([False, True]), 0.5)
     assert torch.equal(mirrored[0], plain[0])
     torch.testing.assert_close(mirrored[1], plain[1].flip(2))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_energies_stay_while_a_level_fades_in(alpha):
+    """Of images that are roots of energies, each cell of the level below keeps its mean energy, at every alpha."""
+    levels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 255
+    reals = to_reals(levels, None, torch.tensor(alpha, dtype=torch.float64), roots=True)
+    before, after = (torch.nn.functional.avg_pool2d(one, 2) for one in (levels**2, ((reals + 1) * 127.5) ** 2))
+    torch.testing.assert_close(after, before)
+    if alpha == 0:
+        torch.testing.assert_close(((reals + 1) * 127.5)[..., ::2, ::2], before.sqrt())

@@ -1,0 +1,42 @@
+"""Training on the embedded showers: labels by default, what the model's files say, no mirror images."""
+
+import json
+
+import pytest
+
+from stylegrow.data import open_dataset
+from stylegrow.models import load_generator, read_config
+from tests.train.runs import Train, only
+
+
+@pytest.fixture(scope="module")
+def showers(tmp_path_factory):
+    """A prepared data set of few showers."""
+    return open_dataset("calorimeter", count=48, resolution=8, cache=tmp_path_factory.mktemp("cache")).path
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_from_end_to_end(train: Train, showers, architecture):
+    ended = train("--data", showers, "--kimg", 0.1, architecture=architecture)
+    assert ended.status == 0, ended.err
+    assert "labels: electron, vectors of energy, impact_x, impact_y" in ended.out
+    config = read_config(only("runs"))
+    assert config["classes"] == ["energy", "impact_x", "impact_y"]
+    assert config["label_values"]["units"] == ["GeV", "R_M", "R_M"]
+    assert config["transform"] == "mip-root"
+    assert config["training"]["labels"] == "electron"
+    assert load_generator(only("runs")).label_dim == 3
+    assert train("--resume", "--kimg", 0.116, architecture=architecture).status == 0
+
+
+@pytest.mark.parametrize(("cond", "classes"), [("energy", ["energy"]), ("none", [])])
+def test_other_labels_or_none_on_request(train: Train, showers, cond, classes):
+    assert train("--data", showers, "--cond", cond, "--mirror", "--kimg", 0.05).status == 0
+    assert json.loads((only("runs") / "options.json").read_text())["data"]["classes"] == classes
+
+
+def test_impacts_are_not_mirrored(train: Train, showers):
+    ended = train("--data", showers, "--mirror", "--kimg", 0.05)
+    assert ended.status == 2
+    assert "--mirror" in ended.err
+    assert "--cond energy" in ended.err
