@@ -123,6 +123,7 @@ class DiscriminatorConfig(NetworkConfig):
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
     label_deviation: Sequence[float] | None = None
+    channel_sums: bool = False  # show the dense layer how much energy is in each channel of images of roots of energies
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,6 +13,7 @@ from progan.layers import (
     Linear,
     Standardize,
     activation,
+    channel_norms,
     check_labels,
     downscale2x,
     fade,
@@ -27,8 +28,9 @@ class BaseDiscriminator(Network):
 
     The generator's mirror image: a 1x1 convolution from the image at each resolution, a block that halves it from 8x8
     on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. A label vector is an input of
-    the first of these: a score that is only linear in it cannot tell whether an image has its label. `outputs` is the
-    length of the last one's output, `fused` and `blur_filter` are those of the blocks.
+    the first of these: a score that is only linear in it cannot tell whether an image has its label. So are, where
+    configured, the sums of the channels. `outputs` is the length of the last one's output, `fused` and `blur_filter`
+    are those of the blocks.
     """
 
     config: DiscriminatorConfig
@@ -49,6 +51,8 @@ class BaseDiscriminator(Network):
             self.standardize = Standardize(config)
             # With a scale of its own: as a few of 8192 inputs that share one it would take long to be seen.
             self.dense_of_label = Linear(config.label_dim, maps(2), equalized=equalized, bias=False)
+        if config.channel_sums:
+            self.dense_of_sums = Linear(config.image_channels + 1, maps(2), equalized=equalized, bias=False)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
 
     def outputs(self, images: Tensor, labels: Tensor | None, alpha: Alpha, batches: int) -> Tensor:
@@ -75,6 +79,8 @@ class BaseDiscriminator(Network):
         if self.takes_vector:
             check_labels("discriminator", labels, self.label_dim)
             x = x + self.dense_of_label(self.standardize(labels).to(x.dtype)).repeat(batches, 1)
+        if config.channel_sums:
+            x = x + self.dense_of_sums(channel_norms(images, self.resolution))
         return cast(Tensor, self.output(activation(x, config.nonlinearity)))
 
     def features(self, images: Tensor) -> Tensor:

@@ -101,13 +101,19 @@ def read_config_of(folder: Path) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
-    return config | {role: all_arguments(config[role]) for role in ("generator", "discriminator") if config.get(role)}
+    roles = [role for role in ("generator", "discriminator") if config.get(role)]
+    return config | {role: all_arguments(config[role], role) for role in roles}
 
 
-def all_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A network's arguments as config.json stores them, with those that models of earlier versions lack."""
+def all_arguments(arguments: Mapping[str, Any], role: str) -> dict[str, Any]:
+    """A network's arguments as config.json stores them, with those that models of earlier versions lack.
+
+    `role` is "generator" or "discriminator", or a name of another generator.
+    """
     kind = "classes" if arguments.get("label_dim") else "none"
-    added = {"label_kind": kind, "label_mean": None, "label_deviation": None}
+    added: dict[str, Any] = {"label_kind": kind, "label_mean": None, "label_deviation": None}
+    if role == "discriminator":
+        added["channel_sums"] = False
     return dict(arguments) | {name: value for name, value in added.items() if name not in arguments}
 
 

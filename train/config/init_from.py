@@ -27,7 +27,8 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
     if model is None:
         return {}
     generator = model["generator"]
-    found = {name: generator[name] for name in ABOUT if name in generator and name != "resolution"}
+    both = {**(model.get("discriminator") or {}), **generator}
+    found = {name: both[name] for name in ABOUT if name in both and name != "resolution"}
     if "blur_filter" in generator:
         found["blur"] = "yes" if generator["blur_filter"] else "no"
     for name, value in found.items():

@@ -95,6 +95,9 @@ class Options(StepConfig):
     blur: Literal["yes", "no"] = option(  # Karras 2019, section 4.1 and table 1
         "yes", "smooth with 1, 2, 1 after upscaling and before downscaling (StyleGAN)", only="stylegan"
     )
+    channel_sums: bool = option(
+        False, "show the critic how much energy is in each channel of images of roots of energies, as showers are"
+    )
     mapping_lrmul: float = option(
         GeneratorConfig.mapping_lrmul,
         "the learning rate of the mapping network in multiples of the generator's (StyleGAN)",

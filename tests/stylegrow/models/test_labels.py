@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stylegrow.models import load_generator, read_config, save_model
+from stylegrow.models import load_discriminator, load_generator, read_config, save_model
 from stylegrow.models.labels import LabelSpace
 from tests.stylegrow.models.helpers import networks, refused
 
@@ -38,8 +38,10 @@ def test_an_update_of_a_model_of_a_version_without_kinds(tmp_path):
     for role in ("generator", "discriminator"):
         for name in ("label_kind", "label_mean", "label_deviation"):
             del content[role][name]
+    del content["discriminator"]["channel_sums"]
     (tmp_path / "m" / "config.json").write_text(json.dumps(content))
     assert LabelSpace.of(read_config(tmp_path / "m")).kind == "classes"
+    assert not load_discriminator(tmp_path / "m").config.channel_sums
     save_model(tmp_path / "m", *networks(label_dim=2))
     refused(["another generator"], save_model, tmp_path / "m", *networks(label_dim=2, label_kind="vector"))
 

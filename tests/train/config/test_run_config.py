@@ -282,6 +282,11 @@ class TestInitFrom:
         assert clipped.discriminator == replace(config.discriminator, equalized_lr=False)
         assert config_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
 
+    def test_its_critic_sees_sums_or_not_as_before(self):
+        assert not config_for(init_from="model").options.channel_sums
+        with pytest.raises(InputError, match=r"--channel-sums: the model of --init-from has False"):
+            config_for(init_from="model", channel_sums=True)
+
     @pytest.mark.parametrize("package", [progan, stylegan])
     @pytest.mark.parametrize("resolution", [16, 64, 256])
     def test_only_what_the_data_decides_differs_from_the_model_s_networks(self, package, resolution):

@@ -29,7 +29,7 @@ def images(tmp_path):
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 def test_from_end_to_end(train: Train, images, architecture):
-    ended = train("--data", images, "--cond", "--kimg", 0.2, "--metrics", "kid", architecture=architecture)
+    ended = train("--data", images, "--cond", "--channel-sums", "--kimg", 0.2, "--metrics", "kid", architecture=architecture)
     assert ended.status == 0, ended.err
     assert "labels: class, vectors of energy, angle" in ended.out
     run = only("runs")
@@ -44,6 +44,7 @@ def test_from_end_to_end(train: Train, images, architecture):
         assert config[role]["label_kind"] == "vector"
         np.testing.assert_allclose(config[role]["label_mean"], trained.mean(axis=0), rtol=1e-5)
         np.testing.assert_allclose(config[role]["label_deviation"], trained.std(axis=0), rtol=1e-5)
+    assert config["discriminator"]["channel_sums"]
     values = config["label_values"]
     np.testing.assert_allclose([values["min"], values["max"]], [trained.min(axis=0), trained.max(axis=0)], rtol=1e-6)
     assert len(values["examples"]) == len(trained)
@@ -64,7 +65,7 @@ def test_a_run_of_a_version_without_label_kinds_goes_on(train: Train, copy):
         content = json.loads(path.read_text())
         networks = content.get("networks", content)
         for role in ("generator", "discriminator", "average"):
-            for name in ("label_kind", "label_mean", "label_deviation"):
+            for name in ("label_kind", "label_mean", "label_deviation", "channel_sums"):
                 networks.get(role, {}).pop(name, None)
         path.write_text(json.dumps(content))
     ended = train("--resume", "--kimg", 0.416)
