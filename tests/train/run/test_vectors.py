@@ -29,7 +29,9 @@ def images(tmp_path):
 
 @pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 def test_from_end_to_end(train: Train, images, architecture):
-    ended = train("--data", images, "--cond", "--channel-sums", "--kimg", 0.2, "--metrics", "kid", architecture=architecture)
+    ended = train(
+        "--data", images, "--cond", "--channel-sums", "--kimg", 0.2, "--metrics", "kid", architecture=architecture
+    )
     assert ended.status == 0, ended.err
     assert "labels: class, vectors of energy, angle" in ended.out
     run = only("runs")
