@@ -40,6 +40,11 @@ def seed(value: Any) -> int:
     return int(number)
 
 
+def seed_or_none(value: Any) -> int | None:
+    """One seed, or none."""
+    return None if value is None or value == "" else seed(value)
+
+
 def seeds(value: Any, most: int = MOST_SEEDS, least: int = 1) -> list[int]:
     """Seeds as text: "1,4,10-15"."""
     text = "" if value is None else str(value).strip()

@@ -61,10 +61,11 @@ class Context:
     reals: Path | None = None
     leaderboard: Path | None = None
     live: Live = field(default_factory=Live)
-    model: gr.Dropdown = None  # type: ignore[assignment]  # these four are set while the page is built
+    model: gr.Dropdown = None  # type: ignore[assignment]  # these five are set while the page is built
     unseen: gr.Column = None  # type: ignore[assignment]  # what only scripts press
     tabs: gr.Tabs = None  # type: ignore[assignment]
     here: gr.Textbox = None  # type: ignore[assignment]  # the tab that the visitor sees
+    restored: Dependency = None  # type: ignore[assignment]  # the page has followed one of its own links
     fields: dict[str, dict[str, Component]] = field(default_factory=dict)
     followers: list[tuple[Sequence[Block], Callable[[ModelInfo | None], Sequence[Any]]]] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)

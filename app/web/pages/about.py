@@ -17,6 +17,7 @@ KEYS = (
     ("G", "generate"),
     ("S", "random seeds"),
     ("[ and ]", "previous and next seeds"),
+    ("Ctrl-Z and Ctrl-Shift-Z", "undo and redo in Generate"),
     ("A to D, R, G, N, Space", "in the game, whose tab lists them"),
     ("?", "this list"),
 )

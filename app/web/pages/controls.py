@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.components import Component
 from PIL import Image
 
 from app.web import checks
@@ -119,7 +120,29 @@ def psi(context: Context) -> gr.Slider:
     return context.checked(found, checks.psi)
 
 
-def label(context: Context) -> tuple[gr.Dropdown, list[Any]]:
+def reset(
+    context: Context,
+    components: Sequence[Component],
+    default: Callable[[ModelInfo], Any],
+    button: gr.Button | None = None,
+) -> Any:
+    """The event of components that are back at what `default` gives for a model.
+
+    It is asked for by `button`, by default the one that Gradio gives to the first component, which is a slider.
+    """
+    if button is None:
+        slider = components[0]
+        slider.elem_id, slider.elem_classes = f"slider-{slider._id}", [*(slider.elem_classes or []), "resets"]
+        with context.unseen:
+            button = gr.Button("Reset", elem_id=f"{slider.elem_id}-reset")
+
+    def back(model: str) -> Any:
+        return default(context.models.card(model))
+
+    return context.bind(button.click, back, [context.model], components, draws=False, show_progress="hidden").success
+
+
+def label(context: Context, **more: Any) -> tuple[gr.Dropdown, list[Any]]:
     """The label of labelled models, hidden for others, and the events that change it: a menu, and sliders of a vector.
 
     The menu's value is the label as text. The sliders write it, one for each component; there are as many as any of the
@@ -136,7 +159,7 @@ def label(context: Context) -> tuple[gr.Dropdown, list[Any]]:
         return found + [{"visible": False}] * (most - len(found))
 
     most = max((len(slider_ranges(card.label_space)) for card in context.models.cards.values()), default=0)
-    menu = gr.Dropdown(allow_custom_value=True, interactive=True, **choices(context.first))
+    menu = gr.Dropdown(allow_custom_value=True, interactive=True, **choices(context.first) | more)
     # Which labels there are depends on the model asked for; the menu's own would be told as the only ones, or as none.
     menu.api_info = lambda: {"type": "string"}  # type: ignore[method-assign]
     sliders = [gr.Slider(interactive=True, **one) for one in ranges(context.first)]
@@ -202,10 +225,10 @@ def drawn(tab: str) -> gr.JSON:
 
 def gallery(title: str, name: str, columns: int, classes: str = "pixels", **more: Any) -> gr.Gallery:
     """Where images are shown side by side."""
-    layout: dict[str, Any] = {"columns": columns, "height": "auto", "object_fit": "contain", "buttons": []} | more
+    layout: dict[str, Any] = {"columns": columns, "height": "auto", "object_fit": "contain", "buttons": []}
+    layout |= {"show_label": False} | more
     return gr.Gallery(
         label=title,
-        show_label=False,
         format="png",
         allow_preview=False,
         interactive=False,
@@ -232,6 +255,13 @@ def picked(event: gr.EventData, things: Sequence[Any], gone: str) -> Any:
 def note(text: str) -> str:
     """A sentence in place of what is not there."""
     return f'<p class="note">{escape(text)}</p>'
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """ "0-3", or "0,2,5" where it is no range."""
+    if len(numbers) > 1 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ",".join(map(str, numbers))
 
 
 def table(rows: Sequence[tuple[str, str]], titles: Sequence[str] = ()) -> str:

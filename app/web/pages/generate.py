@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from app.web import checks
 from app.web.context import Context, run_script
-from app.web.live import Placed
+from app.web.live import Placed, data_url
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
 from stylegrow.models.info import ModelInfo
+from stylegrow.models.labels import default_psi
 from stylegrow.rendering.grids import resized
 from stylegrow.sampling.inputs import label_text, read_label
 
@@ -27,6 +29,7 @@ COUNT_ON_CPU, COUNT_ON_GPU = 4, 9
 MOST_Z = 4.0  # beyond which there is next to nothing to truncate
 MOST_SENT = 6  # faces in a row
 SMOOTH = 0.08  # seconds in which all pictures can be drawn while a slider moves, not only the large one
+THUMBNAIL = 96  # px
 GONE = "That picture is not here any more; press Generate."
 
 # The seeds' text is what counts; buttons and the slider change it. In and out: the text and how many there are.
@@ -34,8 +37,24 @@ _RANDOM, _PREVIOUS, _NEXT, _COUNTED = (
     f"(text, count) => window.stylegrow.seeds.{name}(text, count)" for name in ("random", "previous", "next", "counted")
 )
 _COUNT = "(text, count) => window.stylegrow.seeds.list(text)?.length ?? count"
-_COPY = "(chosen) => window.stylegrow.copy(chosen.link)"
+_COPY = "(link) => window.stylegrow.copy(link)"
 _PIXELS = '(shown) => { document.body.classList.toggle("show-pixels", shown); }'
+# What was shown, and the favourites; the page's script fills both.
+PAST = """
+<div class="strips">
+  <section aria-labelledby="past-title">
+    <div class="strip-head"><h2 id="past-title">History</h2>
+      <button id="undo" class="tool" onclick="stylegrow.past.step(-1)" disabled>↶ Undo</button>
+      <button id="redo" class="tool" onclick="stylegrow.past.step(1)" disabled>↷ Redo</button></div>
+    <div id="past" class="strip"></div>
+  </section>
+  <section aria-labelledby="favourites-title">
+    <div class="strip-head"><h2 id="favourites-title">Favourites</h2>
+      <button id="favourite" class="tool" onclick="stylegrow.past.favour()">☆ Keep this</button></div>
+    <div id="favourites" class="strip"></div>
+  </section>
+</div>
+"""
 
 
 def build(context: Context) -> Callable[[], None]:
@@ -55,9 +74,10 @@ def build(context: Context) -> Callable[[], None]:
             )
             count = gr.Slider(1, context.limits.images, first_count, step=1, label="How many", elem_id="count")
             draw = gr.Button("Generate", elem_id="generate")
-            look, labelled = _look(context)
+            look, labelled, resets = _look(context)
             with gr.Accordion("Advanced", open=False):
-                look |= _advanced(context)
+                advanced, more = _advanced(context)
+                look, resets = look | advanced, resets + more
                 size = controls.choice(context, "Size of the files", SIZES, "Size", gr.Dropdown)
                 form = controls.choice(context, "Format of the files", FORMATS, "Format")
         with controls.column(5):
@@ -66,32 +86,28 @@ def build(context: Context) -> Callable[[], None]:
                 previous = gr.Button("‹ Previous", elem_id="previous", scale=2, min_width=90)
                 following = gr.Button("Next ›", elem_id="next", scale=2, min_width=90)
             with gr.Row(elem_id="detail", equal_height=False):
-                image = controls.figure(
-                    "Chosen picture", classes="pixels large", buttons=["fullscreen"], show_label=None, scale=5,
-                    min_width=270,
-                )  # fmt: skip
-                gallery = controls.gallery("Pictures", "pictures", 1, buttons=["download_all"], scale=1, min_width=110)
-            drawn, shown_looks = controls.drawn(ID), gr.State([])
-            with gr.Row(equal_height=False):
-                with gr.Column(scale=2, min_width=200):
-                    facts = gr.Markdown()
-                    pixels = gr.Checkbox(label="Show pixels as squares", elem_id="show-pixels")
-                    chosen = context.checked(gr.JSON(label="Chosen", visible="hidden"), _chosen_seed)
-                with gr.Column(scale=3, min_width=240):
+                image = controls.figure("Chosen picture", classes="pixels large", buttons=["fullscreen"], min_width=270)
+                with gr.Column(min_width=220, elem_id="beside"):
+                    gallery = controls.gallery("Pictures", "pictures", 1, buttons=["download_all"], show_label=True)
+                    facts = gr.Markdown(elem_id="facts")
                     with gr.Row(elem_classes="send"):
+                        save = gr.DownloadButton("Download", elem_id="save", size="md", min_width=100)
+                        copy = gr.Button("Copy a link", size="md", min_width=100)
                         to_rows, to_columns, to_video = (
                             gr.Button(text, size="md", min_width=100)
                             for text in ("To mixing: face", "To mixing: style", "To the video")
                         )
-                    with gr.Row(elem_classes="send"):
-                        save = gr.DownloadButton("Download", elem_id="save", size="md", min_width=100)
-                        save_latent = gr.DownloadButton("Its latent (.npz)", size="md", min_width=100)
-                        copy = gr.Button("Copy a link to it", size="md", min_width=100)
+                        save_latent = gr.DownloadButton("Latent (.npz)", size="md", min_width=100)
+                    pixels = gr.Checkbox(label="Show pixels as squares", elem_id="show-pixels", container=False)
+            gr.HTML(PAST, elem_classes="unpadded")
+            drawn, shown_looks = controls.drawn(ID), gr.State([])
+            chosen = context.checked(gr.Number(None, label="Chosen", visible="hidden"), checks.seed_or_none)
+            link = gr.Textbox(label="Link", visible="hidden")
             asked = gr.Button("Generate", visible=False)  # by programs
     # The fields of other tabs that an image can be sent to, and the tabs.
     targets = {("rows", "a"): (to_rows, "mix"), ("cols", "b"): (to_columns, "mix"), ("keys",): (to_video, "video")}
     context.follow([to_rows, to_columns], lambda card: [gr.update(visible=bool(card and card.mixable))] * 2)
-    context.fields[ID] = {"seeds": seeds} | look
+    context.fields[ID] = {"seeds": seeds, "chosen": chosen} | look
 
     def generate(
         seeds: list[int],
@@ -123,13 +139,28 @@ def build(context: Context) -> Callable[[], None]:
         return shown, said | {"pictures": [vars(look) | {"seed": seed} for seed in seeds]}
 
     def show(chosen: int | None, seeds: list[int], *rest: Any) -> list[Any]:
-        """The pictures, and large the chosen one, or else the first."""
+        """The pictures, and large the chosen one, or else the first; the report tells the state that this is."""
         look = Look(rest[-1], *rest[:-1])
         at = seeds.index(chosen) if chosen in seeds else 0
         shown, said = generate(seeds, *rest)
         large = enlarge(seeds[at], look, shown[at][0])
         said["alts"].append(["#detail .large img", look.alt(context.models.card(look.model), seeds[at])])
+        said["state"] = state(seeds, seeds[at], look, shown[at][0])
         return [gr.update(value=shown, selected_index=at), [(seed, look) for seed in seeds], *large, said]
+
+    def show_again(*values: Any) -> list[Any]:
+        """What the page has gone back to, which is no new state."""
+        *drawn, said = show(*values)
+        del said["state"]
+        return [*drawn, said]
+
+    def state(seeds: list[int], chosen: int, look: Look, path: str) -> dict[str, str]:
+        """What the page keeps of a state, to go back to: the query that restores it, a small image, and words."""
+        with Image.open(path) as image:
+            small = image.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        query = look.link(controls.listed(seeds), chosen=chosen)
+        alt = look.alt(context.models.card(look.model), chosen)
+        return {"query": query, "image": data_url(np.asarray(small)), "alt": alt}
 
     def enlarge(seed: int, look: Look, path: str | None = None) -> list[Any]:
         """A picture in detail; it is drawn, unless it lies at a path."""
@@ -139,10 +170,13 @@ def build(context: Context) -> Callable[[], None]:
         latent = drawing.folder / f"seed{seed:04d}.npz"
         np.savez(latent, allow_pickle=False, **drawing.sampler.latent(seed, drawing.setting))
         image = gr.update(value=path, alt_text=look.alt(drawing.card, seed))
-        return [image, look.facts(drawing.card, seed), {"seed": seed, "link": look.link(seed)}, path, str(latent)]
+        return [image, look.facts(drawing.card, seed), seed, look.link(str(seed)), path, str(latent)]
 
     def choose(looks: list[tuple[int, Look]], event: gr.EventData) -> list[Any]:
-        return enlarge(*controls.picked(event, looks, GONE))
+        seed, look = controls.picked(event, looks, GONE)
+        large, seeds = enlarge(seed, look), [seed for seed, _ in looks]
+        said = controls.report(f"Seed {seed}.") | {"state": state(seeds, seed, look, large[-2])}
+        return [*large, said]
 
     def move(chosen: int | None, seeds: list[int], *rest: Any) -> Iterator[Placed]:
         """The large picture, and where that takes no time the others."""
@@ -164,8 +198,9 @@ def build(context: Context) -> Callable[[], None]:
             names = [name for name in carried if name in there]
             fields = [there[text], *(there[one] for one in single), *(there[name] for name in names)]
             work = partial(send, tab) if single else partial(send_one, tab)
-            inputs = [chosen, there[text], *(carried[name] for name in names)]
-            context.bind(button.click, work, inputs, [context.tabs, *fields], draws=False)
+            sent = [chosen, there[text], *(carried[name] for name in names)]
+            context.bind(button.click, work, sent, [context.tabs, *fields], draws=False)
+        context.bind(context.restored.success, show_again, inputs, outputs, then=then, trigger_mode="always_last")
 
     def send(tab: str, chosen: int | None, seeds: list[int], *look: Any) -> list[Any]:
         """Add the image to a row of faces and choose it there; how it is drawn goes with it."""
@@ -186,9 +221,12 @@ def build(context: Context) -> Callable[[], None]:
     order = ("psi", "cutoff", "noise", "noise_seed", "class", "z", "grown", "fade")
     given = [seeds, *(look[name] for name in order), size, form, context.model]
     inputs, then = [chosen, *given], controls.say(ID)
-    outputs = [gallery, shown_looks, image, facts, chosen, save, save_latent, drawn]
+    large = [image, facts, chosen, link, save, save_latent]
+    outputs = [gallery, shown_looks, *large, drawn]
     context.bind(asked.click, generate, given, [gallery, drawn], name="generate")
     context.bind([draw.click, seeds.submit, size.input, form.input], show, inputs, outputs, then=then)
+    for event in resets:
+        context.bind(event, show, inputs, outputs, then=then, trigger_mode="always_last")
     changed = ((random.click, _RANDOM), (previous.click, _PREVIOUS), (following.click, _NEXT), (count.input, _COUNTED))
     for event, script in changed:
         moved = run_script(event, script, [seeds, count], [seeds])
@@ -196,17 +234,21 @@ def build(context: Context) -> Callable[[], None]:
     run_script(seeds.change, _COUNT, [seeds, count], [count])
     moving = [look[name].input for name in order if name != "class"] + labelled
     context.move(ID, moving, move, inputs, show, inputs, outputs, then)
-    context.bind(gallery.select, choose, [shown_looks], [image, facts, chosen, save, save_latent])
-    run_script(copy.click, _COPY, [chosen])
+    context.bind(gallery.select, choose, [shown_looks], [*large, drawn], then=then)
+    run_script(copy.click, _COPY, [link])
     run_script(pixels.input, _PIXELS, [pixels])
     context.show(ID, greet, inputs, outputs, then)
     return finish
 
 
-def _look(context: Context) -> tuple[dict[str, Any], list[Any]]:
-    """The controls of how images are drawn, under the names that links give them, and the events of the label's."""
+def _look(context: Context) -> tuple[dict[str, Any], list[Any], list[Any]]:
+    """The controls of how images are drawn, under the names that links give them.
+
+    And the events of the label's, and those of a way back to the defaults.
+    """
     found: dict[str, Any] = {"psi": controls.psi(context)}
-    found["class"], labelled = controls.label(context)
+    again = gr.Button("Reset the class", render=False)
+    found["class"], labelled = controls.label(context, buttons=[again])
     with gr.Column(visible=context.first is not None and not context.first.styled) as growing:
         info = f"how far from 0 the latent's values may be; {MOST_Z:g} = untruncated"
         found["z"] = controls.slider(
@@ -219,15 +261,24 @@ def _look(context: Context) -> tuple[dict[str, Any], list[Any]]:
         return [gr.update(visible=visible), gr.update(**controls.stage_range(card)), 1]
 
     context.follow([growing, found["grown"], found["fade"]], update)
-    return found, labelled
+    resets = [
+        controls.reset(context, [found["psi"]], lambda card: default_psi(card.label_space.kind)),
+        controls.reset(context, [found["class"]], lambda card: card.labels[0][1] if card.labels else None, again),
+        controls.reset(context, [found["z"]], lambda card: MOST_Z),
+        controls.reset(context, [found["grown"]], lambda card: len(card.stages)),
+        controls.reset(context, [found["fade"]], lambda card: 1),
+    ]
+    return found, labelled, resets
 
 
-def _advanced(context: Context) -> dict[str, Any]:
-    """Those that few need."""
+def _advanced(context: Context) -> tuple[dict[str, Any], list[Any]]:
+    """Those that few need, and the events of a way back to their defaults."""
     most = checks.MOST_LAYERS
     info = "the rest is drawn untruncated; the highest value truncates all"
     cutoff = controls.slider(context, "Truncate the first layers", 0, most, most, name="Cutoff", info=info)
-    noise = controls.choice(context, "Noise", controls.NOISE_MODES, info="const: the model's own maps")
+    again = gr.Button("Reset the noise", render=False)
+    info = "const: the model's own maps"
+    noise = controls.choice(context, "Noise", controls.NOISE_MODES, info=info, buttons=[again])
     noise_seed = controls.seed(context, "Noise seed")
 
     def update(card: ModelInfo | None) -> list[Any]:
@@ -236,7 +287,11 @@ def _advanced(context: Context) -> dict[str, Any]:
         return [gr.update(visible=card is None or card.styled, maximum=layers, value=layers), noisy, noisy]
 
     context.follow([cutoff, noise, noise_seed], update)
-    return {"cutoff": cutoff, "noise": noise, "noise_seed": noise_seed}
+    resets = [
+        controls.reset(context, [cutoff], lambda card: card.layers),
+        controls.reset(context, [noise, noise_seed], lambda card: [controls.NOISE_MODES[0], 0], again),
+    ]
+    return {"cutoff": cutoff, "noise": noise, "noise_seed": noise_seed}, resets
 
 
 @dataclass(frozen=True)
@@ -290,16 +345,16 @@ class Look:
         stage = self.stage_text(card)
         return f"Generated image, seed {seed}{truncation}, {stage and f'{stage}, '}model {card.name}"
 
-    def link(self, seed: int) -> str:
-        """The query of a link to this image."""
-        query = {"tab": ID, "model": self.model, "seeds": seed, "psi": self.psi, "cutoff": self.cutoff}
+    def link(self, seeds: str, **more: Any) -> str:
+        """The query of a link to these images."""
+        query = {"tab": ID, "model": self.model, "seeds": seeds} | more | {"psi": self.psi, "cutoff": self.cutoff}
         query |= {"noise": self.noise, "noise_seed": self.noise_seed}
         query |= {"z": self.z_limit, "grown": self.stage, "fade": self.alpha}
         return "?" + urlencode(query | ({"class": self.label} if self.label is not None else {}))
 
     def facts(self, card: ModelInfo, seed: int) -> str:
         """In Markdown."""
-        lines = [f"### Seed {seed}"]
+        lines = [f"## Seed {seed}"]
         if card.styled:
             lines.append(f"Truncation {self.psi:g}")
             if self.cutoff < card.layers:
@@ -317,7 +372,3 @@ class Look:
             names = {value: name for name, value in card.labels}
             lines.append(f"Class {escape(names.get(self.label, self.label))}")
         return "\n\n".join(lines)
-
-
-def _chosen_seed(value: Any) -> int | None:
-    return checks.seed(value.get("seed")) if isinstance(value, dict) else None

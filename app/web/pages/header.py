@@ -30,8 +30,9 @@ def build(context: Context) -> None:
         )
         card = context.first
         badge = gr.HTML(_badge(context, card), elem_id="badge")
-    banner = gr.HTML(_banner(card), elem_id="banner")
-    gr.HTML('<div role="status" aria-live="polite" id="said"></div>', elem_id="status")
+    with gr.Row(elem_id="notes"):
+        banner = gr.HTML(_banner(card), elem_id="banner")
+        gr.HTML('<div role="status" aria-live="polite" id="said"></div>', elem_id="status")
     context.follow([badge, banner], lambda card: [_badge(context, card), _banner(card)])
 
 
@@ -57,8 +58,7 @@ def _banner(card: ModelInfo | None) -> str:
         )
     if card.bundled:
         return (
-            '<div class="banner">This is the small demonstration model that comes with Stylegrow: cartoon heads, '
-            f"{card.resolution} × {card.resolution} px. "
+            f'<div class="banner">A small demonstration model: cartoon heads of {card.resolution} px. '
             "It shows how everything works, not how good it can get.</div>"
         )
     return ""

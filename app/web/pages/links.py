@@ -1,9 +1,10 @@
-"""What the page as a whole reacts to: another model, or a link that sets the controls (`?tab=generate&seeds=4`)."""
+"""What the page as a whole reacts to: another model, and a link that sets the controls (`?tab=generate&seeds=4`)."""
 
 import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 from gradio.events import Dependency
@@ -24,15 +25,17 @@ def connect(context: Context, demo: gr.Blocks) -> None:
     linked = [field for fields in context.fields.values() for field in fields.values()]
     changed = list(dict.fromkeys([*followers, *linked]))  # one may be both
 
-    def opened(request: gr.Request) -> list[Any]:
-        given = read(context, dict(request.query_params))
-        card = context.models.cards.get(given.get("model") or context.models.first or "")
+    def updates(query: Mapping[str, str], before: str | None = None) -> list[Any]:
+        """What a link makes of a page that shows the model `before`, None for one that is only opened."""
+        given = read(context, query)
+        card = context.models.cards.get(given.get("model") or before or context.models.first or "")
         if card is not None:
             with contextlib.suppress(InputError):  # said when it is to draw
                 context.models.sampler(card.name)  # so that the badge can tell how quick it is
-        changes = dict(
-            zip(followers, (update for _, updates in context.followers for update in updates(card)), strict=True)
-        )
+        changes: dict[Any, Any] = {}
+        if card is None or card.name != before:
+            new = (update for _, updates in context.followers for update in updates(card))
+            changes = dict(zip(followers, new, strict=True))
         for name, field in context.fields.get(given.get("tab", FIRST), {}).items():
             if name in given:  # what a link says counts for more than what the model suggests
                 change = changes.get(field)
@@ -44,6 +47,13 @@ def connect(context: Context, demo: gr.Blocks) -> None:
             *(changes.get(one, gr.skip()) for one in changed),
         ]
 
+    def opened(request: gr.Request) -> list[Any]:
+        return updates(dict(request.query_params))
+
+    def restore(link: dict[str, str], before: str) -> list[Any]:
+        context.models.card(link.get("model", before))  # else another model's image would be shown for it
+        return updates(link, before)
+
     loaded = demo.load(
         opened,
         None,
@@ -51,6 +61,19 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         api_visibility="private",
         concurrency_limit=None,
         show_progress="hidden",
+    )
+    with context.unseen:
+        link = context.checked(gr.Textbox(label="Link"), _query)
+        go = gr.Button("Go", elem_id="go")
+    context.restored = context.bind(
+        go.click,
+        restore,
+        [link, context.model],
+        [context.tabs, context.model, *changed],
+        draws=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        js="(link, model) => [window.stylegrow.wanted, model]",
     )
     loaded.success(None, None, None, js="() => window.stylegrow.address.begin()", api_visibility="private")
     for tab, fields in context.fields.items():
@@ -62,7 +85,7 @@ def connect(context: Context, demo: gr.Blocks) -> None:
     for tab, work, inputs, outputs, then in context.shows if context.models.cards else []:
         shown, inputs = _where_seen(tab, work, len(outputs)), [context.here, *inputs]
         # The first tab is opened before the link is read.
-        for event in (loaded if tab == first else seen[tab], followed):
+        for event in (loaded, followed) if tab == first else (seen[tab], followed, context.restored):
             context.bind(event.success, shown, inputs, outputs, then=then, show_progress="hidden")
 
 
@@ -84,6 +107,13 @@ def _followed(context: Context, model: str) -> list[Any]:
     context.models.sampler(model)  # so that the badge can tell how quick it is
     card = context.models.card(model)
     return [update for _, updates in context.followers for update in updates(card)]
+
+
+def _query(value: Any) -> dict[str, str]:
+    """A link's query, "?tab=generate&seeds=4"."""
+    if not isinstance(value, str) or len(value) > 4 * LONGEST:
+        raise InputError("That is no link of this page.")
+    return dict(parse_qsl(value.removeprefix("?")))
 
 
 def read(context: Context, query: Mapping[str, str]) -> dict[str, Any]:

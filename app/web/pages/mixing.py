@@ -81,7 +81,7 @@ def build(context: Context) -> None:
         `layers` are coarse, middle, fine, or numbers like 0-3. The mixes come as single pictures too, row by row.
         """
         drawing, numbers = start(model, psi, label, layers)
-        part = (f"layers {_listed(numbers)}", numbers)
+        part = (f"layers {controls.listed(numbers) or 'none'}", numbers)
         figure = figures.mixing_grid(drawing.sampler, rows, cols, [part], drawing.setting)
         path = drawing.save(figure.image, "mix", rows=rows, columns=cols, styles=numbers)
         mixes, shown = [(row, column) for row in rows for column in cols], []
@@ -173,7 +173,9 @@ def _faces(context: Context, name: str, title: str, seeds: str) -> tuple[Any, gr
 
 
 def _mix(a: int, b: int, numbers: list[int]) -> str:
-    return f"Seed {a} with layers {_listed(numbers)} of seed {b}" if numbers else f"Seed {a} with no styles copied"
+    return (
+        f"Seed {a} with layers {controls.listed(numbers)} of seed {b}" if numbers else f"Seed {a} with no styles copied"
+    )
 
 
 def _described(a: int, b: int, numbers: list[int], psi: float, card: ModelInfo) -> str:
@@ -200,12 +202,3 @@ def _bands(card: ModelInfo | None) -> list[tuple[str, str]]:
 def _boxes(card: ModelInfo | None) -> list[tuple[str, str]]:
     sizes = [4 << layer // 2 for layer in range(_count(card))]
     return [(f"{layer}: {size}×{size} {'ab'[layer % 2]}", str(layer)) for layer, size in enumerate(sizes)]
-
-
-def _listed(numbers: list[int]) -> str:
-    """ "0-3", or "0,2,5" where it is no range."""
-    if not numbers:
-        return "none"
-    if numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1:
-        return f"{numbers[0]}-{numbers[-1]}"
-    return ",".join(map(str, numbers))

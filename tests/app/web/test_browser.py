@@ -228,3 +228,45 @@ def test_a_phone_shows_random_and_the_image_first_and_four_tabs(visit):
         assert box["y"] + box["height"] <= 844
     page.set_viewport_size({"width": 1440, "height": 900})
     page.wait_for_function("document.querySelector('#detail .large img').getBoundingClientRect().width >= 512")
+
+
+def test_undo_history_and_favourites_restore_image_and_controls(visit):
+    page = visit("?tab=generate&seeds=3-4&psi=0.5")
+    large, past = page.locator("#detail .large img"), page.locator("#past button")
+    seeds, psi = page.locator("#seeds").locator("input, textarea"), slider(page, "Truncation (psi)")
+
+    def shows(seed, truncation):
+        expect(large).to_have_attribute("alt", re.compile(f"seed {seed}, truncation {truncation:g},"))
+        expect(psi).to_have_value(f"{truncation:g}")
+
+    expect(past).to_have_count(1)
+    page.locator("#next").click()
+    expect(past).to_have_count(2)
+    page.locator("#pictures button.thumbnail-item").nth(1).click()
+    expect(past).to_have_count(3)
+    page.locator("#favourite").click()
+    psi.focus()
+    page.keyboard.press("ArrowRight")
+    expect(past).to_have_count(4)
+    shows(6, 0.55)
+    page.keyboard.press("Control+z")
+    shows(6, 0.5)
+    page.locator("#undo").click()
+    shows(5, 0.5)
+    page.locator("#undo").click()
+    shows(3, 0.5)
+    expect(seeds).to_have_value("3-4")
+    expect(page.locator("#undo")).to_be_disabled()
+    past.nth(3).click()
+    shows(6, 0.55)
+    page.locator(".resets", has=psi).get_by_label("Reset to default value").click()
+    shows(6, 0.7)
+    expect(past).to_have_count(5)
+    page.wait_for_url(re.compile("seeds=5-6.*chosen=6.*psi=0.7"))
+    page = visit("?tab=about")  # another page of the same browser
+    tab(page, "Generate")
+    page.locator("#favourites button").click()
+    expect(page.locator("#detail .large img")).to_have_attribute("alt", re.compile("seed 6, truncation 0.5,"))
+    expect(page.locator("#favourite")).to_have_attribute("aria-pressed", "true")
+    page.locator("#favourite").click()
+    expect(page.locator("#favourites button")).to_have_count(0)
