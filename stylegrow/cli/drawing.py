@@ -155,6 +155,36 @@ class Truncation(FigureOptions, NoiseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edit(FigureOptions, NoiseOptions):
+    """Seeds moved along a model's directions in w, from 3 standard deviations back to 3 forth: edit.png."""
+
+    file = "edit.png"
+    seeds: Seeds = "0"
+    latents: Latents = None
+    directions: Annotated[str, tyro.conf.arg(metavar="NAMES")] = ""
+    """such as "beard,PCA 1" (default: the model's first eight)"""
+    amounts: Annotated[str, tyro.conf.arg(metavar="NUMBERS")] = "-3,-2,-1,0,1,2,3"
+    """standard deviations of w along the direction, one a column"""
+    layers: Text = None
+    """where they act: 0-3, or coarse, middle, fine (default: each where it is meant to)"""
+    trunc: Psi = None
+
+    def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
+        """A row a direction of one seed; of several a row a seed below each other for each direction."""
+        seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
+        amounts = read_numbers(self.amounts, "--amounts", MOST_IN_FIGURE)
+        sources = read_sources(sampler, self.latents, seeds)
+        setting, found = self.setting(sampler, self.trunc), sampler.directions
+        names = [name.strip() for name in self.directions.split(",")] if self.directions else found.names[:8]
+        for name in names:
+            found.check_name(name, "--directions")
+        layers = None if self.layers is None else read_layers(self.layers, sampler.layers(setting), "--layers")
+        figure = figures.directions_strip(sampler, sources, names, amounts, setting, layers, self.size, progress)
+        text = sampler.text(setting, seeds=sources, directions=names, amounts=amounts, layers=layers)
+        return figure.image, text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noise(FigureOptions):
     """What noise changes: an image, details of several draws, the deviation of all: noise.png."""
 

@@ -24,7 +24,7 @@ from stylegrow.models import hub
 from stylegrow.models.cards import CardImage, model_card
 from stylegrow.models.config import FORMAT_VERSION, all_arguments, read_config_of
 from stylegrow.models.evaluation import Evaluation
-from stylegrow.models.weights import GROWTH, WEIGHTS, Storage, encode, load_network
+from stylegrow.models.weights import DIRECTIONS, GROWTH, WEIGHTS, Storage, encode, load_network
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Discriminator, Generator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[1]
 # The bundled models: inside an installed package, beside that of a checkout.
 ZOO = PACKAGE / "zoo" if (PACKAGE / "zoo").is_dir() else PACKAGE.parent / "zoo"
-FILES = ("config.json", *WEIGHTS.values(), GROWTH, "README.md")
+FILES = ("config.json", *WEIGHTS.values(), GROWTH, DIRECTIONS, "README.md")
 IMAGES = "*.png"  # beside the card, which may show them
 
 

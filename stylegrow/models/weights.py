@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Storage = Literal["float32", "float16"]
 WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
 GROWTH = "growth.safetensors"  # how a generator's smaller stages show the colours of the whole
+DIRECTIONS = "directions.safetensors"  # in w, along which images change in one way
 STAGE_BIAS = re.compile(r"\bto_image\.(\d+)x\1\.bias$")
 UNTRAINED = re.compile(r"w_avg|synthesis\.noise\d+")
 SMALL = 5 * 10**7  # weights of a network that is built whether its file fits or not, which tells what is wrong with it

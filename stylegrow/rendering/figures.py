@@ -115,6 +115,32 @@ def truncation_strip(
     )
 
 
+def directions_strip(
+    sampler: Sampler,
+    seeds: Sequence[Source],
+    names: Sequence[str],
+    amounts: Sequence[float],
+    setting: Setting,
+    layers: Sequence[int] | None = None,
+    size: int | None = None,
+    progress: Progress = silent,
+) -> Figure:
+    """The model's directions of these names, one below the other, a row for each seed, a column for each amount."""
+    size = cell_size(sampler, setting, size, len(seeds) * len(names) * len(amounts))
+    wanted = [(seed, name, amount) for name in names for seed in seeds for amount in amounts]
+    ways = [sampler.directions.amounts({name: amount}) for _, name, amount in wanted]
+    images = sampler.along([seed for seed, *_ in wanted], ways, setting, layers)
+    cells = list(_cells(images, len(wanted), size, progress))
+    single = len(seeds) == 1
+    return labelled_grid(
+        [cells[start : start + len(amounts)] for start in range(0, len(cells), len(amounts))],
+        list(names) if single else [named(seed) for _ in names for seed in seeds],
+        [f"{amount:+g}" if amount else "0" for amount in amounts],
+        row_bands=[] if single else [(name, len(seeds)) for name in names],
+        size=size,
+    )
+
+
 def noise_detail(
     sampler: Sampler,
     seeds: Sequence[Source],

@@ -29,7 +29,8 @@ from stylegrow.models.config import stage_reached
 from stylegrow.models.folders import name_of
 from stylegrow.models.labels import LabelSpace, default_psi
 from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
-from stylegrow.sampling import generation, true_colours
+from stylegrow.sampling import directions, generation, true_colours
+from stylegrow.sampling.directions import Directions
 from stylegrow.sampling.generation import NoiseMode, Setting, latents, network_inputs, noise_maps
 from stylegrow.sampling.inputs import LARGEST_SEED, known_labels, label_text, read_label, shown
 from stylegrow.sampling.latents import Latent, Source, read_latents, seed_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from stylegrow.architectures import Generator
 
 LARGEST_PSI = 10.0
+LATENTS = 10_000  # for the statistics of w
 REFIT = "write it anew with stylegrow models colours"
 
 
@@ -136,6 +138,27 @@ class Sampler:
         """What `growing` shows smaller stages with, computed anew."""
         setting = Setting(resolution=self.resolution, alpha=self.alpha)
         return true_colours.fit(self.generator, setting, self.first_stage, examples=self.labels.examples)
+
+    @cached_property
+    def directions(self) -> Directions:
+        """Those of directions.safetensors, or else PCA and SeFa. InputError without styles, ModelError as `read`."""
+        kept = directions.read(self.folder, self.weights, self.generator.w_dim) if self.styled else None
+        return kept or self.fit_directions()
+
+    def fit_directions(self) -> Directions:
+        """PCA and SeFa of the stage reached, computed anew. InputError without styles."""
+        self._check_styled("directions")
+        layers = self.layers(Setting(resolution=self.resolution))
+        return directions.unsupervised(self.generator, self.draw_w(range(LATENTS)), layers)
+
+    @torch.inference_mode()
+    def draw_w(self, seeds: Sequence[int]) -> Tensor:
+        """w [N, w_dim] of seeds on the CPU, not truncated; of each class in turn."""
+        labels = self._drawn(seeds, Setting())
+        if self.labels.kind == "classes":
+            labels = torch.eye(len(self.labels.names))[[seed % len(self.labels.names) for seed in seeds]]
+        z = latents(seeds, self.generator.z_dim)
+        return network_inputs(self.generator, z, Setting(), labels)[:, 0].float().cpu()
 
     @property
     def styled(self) -> bool:
@@ -246,6 +269,24 @@ class Sampler:
             for part in parts:
                 noise = [one * (layer in part) for layer, one in enumerate(maps)]
                 yield to_uint8(self.generator.synthesis(ws, setting.resolution, setting.alpha, noise))[0]
+
+    def along(
+        self,
+        seeds: Sequence[Source],
+        amounts: Sequence[Sequence[float]],
+        setting: Setting,
+        layers: Sequence[int] | None = None,
+        found: Directions | None = None,
+    ) -> Iterator[np.ndarray]:
+        """The images of seeds, each moved by its amounts along all directions (see `Directions.moved`).
+
+        They are moved after truncation, along the model's own directions or those `found`. InputError and ModelError
+        as from `directions`.
+        """
+        found = found or self.directions
+        for part in self._parts(len(seeds), setting):
+            moved = found.moved(self._inputs(seeds[part], setting), torch.tensor(amounts[part]), layers)
+            yield from self._draw(moved, seeds[part], setting)
 
     def mixed(
         self, rows: Sequence[Source], columns: Sequence[Source], layers: Sequence[int], setting: Setting
