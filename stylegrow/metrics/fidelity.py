@@ -5,6 +5,8 @@ All are computed in float64.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from stylegrow.sampling import generation
@@ -67,11 +69,15 @@ def kernel_distance(reals: np.ndarray, fakes: np.ndarray, seed: int = 0, splits:
     return float(np.mean(values)), float(np.std(values, ddof=1))
 
 
-def polynomial_mmd(x: np.ndarray, y: np.ndarray) -> float:
-    """Unbiased squared maximum mean discrepancy of x [N, D] and y [M, D] (Gretton 2012, eq. 3), cubic kernel."""
+def polynomial_mmd(x: np.ndarray, y: np.ndarray, degree: int = 3) -> float:
+    """Unbiased squared maximum mean discrepancy of x [N, D] and y [M, D] (Gretton 2012, eq. 3).
+
+    The kernel is (x.y / D + 1)^degree.
+    """
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (a @ b.T / a.shape[1] + 1) ** 3
+        base = a @ b.T / a.shape[1] + 1
+        return reduce(np.multiply, [base] * degree)  # many times faster than powers
 
     def within(a: np.ndarray) -> float:
         matrix = kernel(a, a)

@@ -6,16 +6,19 @@ of n x n cells over a square of 8 Moliere radii. Energies are in GeV, lengths ac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-SIDE = 8.0  # of the calorimeter, in Moliere radii
+from stylegrow.physics.tungsten import CALORIMETER, LAYERS
+
+SIDE = CALORIMETER.cells * CALORIMETER.pitch
 HIT = 0.5  # MIP; half of what a particle that crosses a plane at a right angle leaves there
-LAYERS = ("front", "middle", "rear")
-DEPTHS = (3.5, 8.5, 17.5)  # X0: the means of the planes 1-6, 7-10 and 11-24
+NAMES = ("front", "middle", "rear")  # of the layers
+# X0; a plane stands behind each.
+DEPTHS = np.array([np.arange(1, CALORIMETER.planes + 1)[planes].mean() for planes in LAYERS])
 ENERGY_BINS = 5
 BINS = 40  # of the histograms behind a separation power
 # Finer towards the axis, where showers are dense; two cells of 16 to a side are as wide as the first two rings.
@@ -117,22 +120,29 @@ def energy_edges(energy: np.ndarray, bins: int = ENERGY_BINS) -> np.ndarray:
 
 @dataclass(frozen=True)
 class EnergyBins:
-    """Response (MIP/GeV) and resolution, its standard deviation over its mean, in bins of the energy: [bins] each.
+    """What showers of bins of the energy are like: [bins] each.
 
-    Bins of fewer than two showers have nan.
+    The mean response (MIP/GeV); the resolution, its standard deviation over its mean; the mean number of hits. Bins of
+    fewer than two showers have nan.
     """
 
     response: np.ndarray
     resolution: np.ndarray
+    hits: np.ndarray
 
     @classmethod
     def of(cls, showers: Showers, edges: np.ndarray) -> EnergyBins:
         """Those between these edges (GeV); energies outside belong to the outermost bins."""
-        own, place = response(showers), np.digitize(showers.energy, edges[1:-1])
-        parts = [own[place == k] for k in range(len(edges) - 1)]
-        means = np.array([part.mean() if len(part) > 1 else np.nan for part in parts])
-        deviations = np.array([part.std(ddof=1) if len(part) > 1 else np.nan for part in parts])
-        return cls(means, _divided(deviations, means))
+        place = np.digitize(showers.energy, edges[1:-1])
+        own, cells = response(showers), hits(showers.deposits).sum(axis=1)
+        parts = [np.flatnonzero(place == k) for k in range(len(edges) - 1)]
+
+        def each(of: Callable[[np.ndarray], float]) -> np.ndarray:
+            return np.array([of(part) if len(part) > 1 else np.nan for part in parts])
+
+        means = each(lambda part: own[part].mean())
+        deviations, found = each(lambda part: own[part].std(ddof=1)), each(lambda part: cells[part].mean())
+        return cls(means, _divided(deviations, means), found)
 
 
 def observables(showers: Showers) -> dict[str, np.ndarray]:
@@ -140,13 +150,13 @@ def observables(showers: Showers) -> dict[str, np.ndarray]:
     sums, found = layer_sums(showers.deposits), {"response": response(showers)}
     total = sums.sum(axis=1)
     found["signal"] = np.log1p(total)
-    found["depth"] = _divided(sums @ np.array(DEPTHS), total)
+    found["depth"] = _divided(sums @ DEPTHS, total)
     centres, spreads = centre_of_gravity(showers.deposits), widths(showers.deposits)
     largest = _divided(showers.deposits.max(axis=(2, 3)).astype(np.float64), sums)
     layers = {"fraction": layer_fractions(showers.deposits), "hits": hits(showers.deposits), "largest": largest}
     layers |= {"x": centres[..., 0], "y": centres[..., 1], "width x": spreads[..., 0], "width y": spreads[..., 1]}
     for name, values in layers.items():
-        found |= {f"{name} {layer}": values[:, k].astype(np.float64) for k, layer in enumerate(LAYERS)}
+        found |= {f"{name} {layer}": values[:, k].astype(np.float64) for k, layer in enumerate(NAMES)}
     return found
 
 
@@ -202,7 +212,7 @@ def _from_impact(showers: Showers) -> dict[str, np.ndarray]:
     found = observables(showers)
     if showers.impact is not None:
         for axis, name in enumerate("xy"):
-            for layer in LAYERS:
+            for layer in NAMES:
                 found[f"{name} {layer}"] = found[f"{name} {layer}"] - showers.impact[:, axis]
     return found
 
