@@ -13,7 +13,7 @@ import tyro
 from stylegrow.common.commandline import Dtype, Integer, Number, Text
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
-from stylegrow.metrics.table import DEFAULT, check_names, described, names_in
+from stylegrow.metrics.table import DEFAULT, SHOWERS, check_names, described, names_in, usual
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from stylegrow.sampling.generation import Setting
 
 
+USUAL = f"{','.join(DEFAULT)}; of showers {','.join(SHOWERS)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Evaluate a model against real images. Every number stands beside its floor: the same number of other real
@@ -34,7 +37,10 @@ class Options:
     """a name in zoo/, a model folder, a run folder, or hf://user/repo"""
     data: Text = None
     """folder, zip or prepared data set of images, or toonhead: the embedded faces (default: what it was trained on)"""
-    metrics: Annotated[str, tyro.conf.arg(help=f"any of {described()}, separated by commas")] = ",".join(DEFAULT)
+    metrics: Annotated[
+        Text,
+        tyro.conf.arg(help=f"any of {described()}, separated by commas (default: {USUAL})"),
+    ] = None
     samples: Integer = None
     """images of each kind: generated, real, other real (default: 2,000, at most half of the data)"""
     features: str = "embedded"
@@ -70,7 +76,8 @@ class Options:
 
 def check(options: Options) -> None:
     """InputError for what is wrong with the options themselves, before anything is loaded."""
-    check_names(names_in(options.metrics), options.features != "embedded")
+    if options.metrics is not None:
+        check_names(names_in(options.metrics), options.features != "embedded")
     for name, least in (("samples", 1), ("seed", 0), ("batch", 1), ("workers", 1)):
         given = getattr(options, name)
         if given is not None and given < least:
@@ -87,6 +94,7 @@ def evaluate_models(options: Options) -> None:
     from stylegrow.data import open_dataset
     from stylegrow.data.trained_on import open_training_data
     from stylegrow.metrics.evaluation import Evaluator
+    from stylegrow.metrics.reals import kind_of
     from stylegrow.models import find_model, read_config
     from stylegrow.models.folders import name_of
 
@@ -101,9 +109,10 @@ def evaluate_models(options: Options) -> None:
         dataset = open_training_data(find_model(options.model), facts, generator.resolution, **where)
     else:
         dataset = open_dataset(options.data, resolution=generator.resolution, **where)
+    names = usual(kind_of(dataset)) if options.metrics is None else names_in(options.metrics)
     start = time.monotonic()
     evaluator = Evaluator(
-        dataset, names_in(options.metrics), options.samples, resolution=generator.resolution,
+        dataset, names, options.samples, resolution=generator.resolution,
         features=options.features, seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts),
         cond=facts.get("labels"), cache=options.cache, device=device or "cpu", batch=options.batch or 0,
     )  # fmt: skip
@@ -163,13 +172,14 @@ def held_out_of(dataset: Dataset, facts: dict[str, Any]) -> np.ndarray | None:
 
 def report(results: list[Result], anchors: dict[str, list[Result]]) -> None:
     """Print the tables."""
-    from stylegrow.metrics.results import attribute_table, table
+    from stylegrow.metrics.results import attribute_table, observable_tables, table
 
     for name in dict.fromkeys(result.features for result in results if result.features):
         which = ", ".join(result.name for result in results if result.features == name)
         print(f"{which}: by {name}")
-    attributes = attribute_table(results)
-    print("", *table(results, anchors), *(["", *attributes] if attributes else []), sep="\n")
+    for lines in (table(results, anchors), attribute_table(results), *observable_tables(results)):
+        if lines:
+            print("", *lines, sep="\n")
 
 
 def write(

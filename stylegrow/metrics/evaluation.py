@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylegrow.common.images import to_uint8
 from stylegrow.common.text import printable
-from stylegrow.metrics import fidelity, mixing, msssim, neighbours, ppl, swd
+from stylegrow.metrics import fidelity, mixing, msssim, neighbours, physics, ppl, swd
 from stylegrow.metrics.attributes import compare_attributes
 from stylegrow.metrics.classifier import load_classifier
 from stylegrow.metrics.features import EmbeddedNetwork, RealFeatures, embedded, find_features
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHOSEN, OTHERS, FAKES, DIRECTIONS, NOISE = range(1, 6)  # streams of random numbers
 
 # What a set of N images is known by, for each need of its metrics: features [N, D], patches by resolution, similarities
-# of pairs [N / 2], readings [N] by attribute, deviations in corners [N], verdicts on faces [N].
+# of pairs [N / 2], readings [N] by attribute, deviations in corners [N], verdicts on faces [N], showers.
 Digest = dict[str, Any]
 Value = tuple[float, float | None]  # a number, and its standard deviation where it is a mean over splits
 
@@ -86,7 +86,7 @@ class Evaluator:
         check_data(self.names, dataset, resolution)
         self.reals: Reals = choose_reals(dataset, resolution, samples, seed, mirror, held_out)
         self.samples = len(self.reals.chosen)
-        self._seed, self._cond, self._batch = seed, cond, batch
+        self._seed, self._cond, self._batch, self._device = seed, cond, batch, device
         self._needs = {METRICS[name].needs for name in self.names} - {"generator"}
         self._known: tuple[Digest, Digest, dict[str, Value]] | None = None
         network = None
@@ -116,6 +116,7 @@ class Evaluator:
         generator.eval()  # a StyleGAN in training would move its average w
         try:
             digest = self._digest(self._generated(generator, setting, self.samples), self._needs, FAKES)
+            digest = self._with_showers(digest, self._labelled_as())
             results = []
             for name in self.names:
                 match name:
@@ -143,6 +144,7 @@ class Evaluator:
     @torch.inference_mode()
     def _damaged(self, damage: Callable[[np.ndarray], np.ndarray]) -> list[Result]:
         digest = self._digest((damage(images) for images in self.reals.batches(self.reals.others)), self._needs, FAKES)
+        digest = self._with_showers(digest, self.reals.others)
         names = [name for name in self.names if METRICS[name].needs != "generator"]
         return [result for name in names for result in self._compared(name, digest)]
 
@@ -151,6 +153,8 @@ class Evaluator:
         reals, others, floors = self._real_digests()
         if name == "attributes":
             return compare_attributes(digest["readings"], others["readings"], self.reals)
+        if name == "observables":
+            return physics.compare_observables(digest["showers"], others["showers"], reals["showers"])
         metric, by, results = METRICS[name], None, []
         if metric.needs == "features":
             by = self._features.name
@@ -177,21 +181,24 @@ class Evaluator:
                 return {result: (value, None) for result, value in flatness(others["corners"]).items()}
             case "verdicts":
                 return {"intact": (float(others["verdicts"].mean()), None)}
+            case "showers" if name != "observables":
+                return physics.compare_showers(name, reals["showers"], others["showers"], self._seed, self._device)
         return {}
 
     def _real_digests(self) -> tuple[Digest, Digest, dict[str, Value]]:
-        """(digest of the real images, the others' readings and verdicts, the others' numbers: the floors)."""
+        """(digest of the real images, the others' readings, verdicts and showers, the others' numbers: the floors)."""
         if self._known is None:
             found = []
             for stream, indices in ((CHOSEN, self.reals.chosen), (OTHERS, self.reals.others)):
                 found.append(self._digest(self.reals.batches(indices), self._needs - {"features"}, stream))
+                found[-1] = self._with_showers(found[-1], indices)
                 if "features" in self._needs:
                     found[-1]["features"] = self._real_features.of(indices)
             floors: dict[str, Value] = {}
             for name in self.names:
                 floors |= self._compare(name, *found)
             # Of the others only these are needed again; patches take much memory.
-            self._known = found[0], {need: found[1].get(need) for need in ("readings", "verdicts")}, floors
+            self._known = found[0], {need: found[1].get(need) for need in ("readings", "verdicts", "showers")}, floors
         return self._known
 
     def _digest(self, batches: Iterable[np.ndarray], needs: set[Any], stream: int) -> Digest:
@@ -215,6 +222,8 @@ class Evaluator:
                         found.append(corner_deviations(images))
                     case "verdicts":
                         found.append(self._detector.passes(rgb))
+                    case "showers":
+                        found.append(images)
         return {need: joined(found) for need, found in parts.items()}
 
     def _path_lengths(self, generator: Generator, setting: generation.Setting) -> list[Result]:
@@ -287,8 +296,18 @@ class Evaluator:
         if not generator.label_dim:
             return None
         assert self._cond is not None
-        chosen = self._rng(FAKES).choice(self.reals.training, self.samples)
-        return torch.from_numpy(self.reals.dataset.labels(self._cond, chosen))
+        return torch.from_numpy(self.reals.dataset.labels(self._cond, self._labelled_as()))
+
+    def _labelled_as(self) -> np.ndarray:
+        """The training images [samples] whose labels generated images have."""
+        return self._rng(FAKES).choice(self.reals.training, self.samples)
+
+    def _with_showers(self, digest: Digest, places: np.ndarray) -> Digest:
+        """A digest whose images of showers, if any, are showers of the labels of the data's images `places`."""
+        if "showers" not in digest:
+            return digest
+        showers = physics.read_showers(digest["showers"], self.reals.dataset, places, self._cond)
+        return digest | {"showers": showers}
 
     def _rng(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, stream])

@@ -6,25 +6,40 @@ samples or, where there are fewer showers, in the same proportions. All are comp
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylegrow.common.tables import text_table
 from stylegrow.metrics.fidelity import frechet_distance, polynomial_mmd
 from stylegrow.metrics.results import Result
 from stylegrow.physics import observables
+from stylegrow.physics.intensity import INTENSITIES
 from stylegrow.physics.observables import EnergyBins, Showers
+from stylegrow.physics.tungsten import CALORIMETER
+
+if TYPE_CHECKING:
+    from stylegrow.data import Dataset
 
 SEED = 42  # jetnet's
 DEGREE, KPD_BATCHES, KPD_SAMPLES = 4, 10, 5_000
 FPD_POINTS, FPD_BATCHES, FPD_LEAST, FPD_MOST = 10, 20, 20_000, 50_000
 WIDTHS, STEPS, BATCH, LEARNING_RATE = (16, 32, 32), 300, 64, 2e-3
 TINY = 1e-9  # so that what is the same everywhere can be scaled
-SHOWN = {"response": ".1f", "resolution": ".2%", "hits": ".0f"}  # of the bins, and how
+
+
+def read_showers(images: np.ndarray, dataset: Dataset, places: np.ndarray, cond: str | None) -> Showers:
+    """The showers of images [N, 3, n, n] (uint8), whose labels are those of a data set's images `places` [N].
+
+    A cell of n x n holds the mean of the calorimeter's own cells in it, or its share of one that is larger. Impacts are
+    known where `cond`, the labels that a generator is told, are all that the data has.
+    """
+    own = INTENSITIES[str(dataset.transform)].decode(images)
+    electrons = dataset.labels(str(dataset.cond), places).astype(np.float64)
+    impact = electrons[:, 1:] if cond == dataset.cond else None
+    return Showers(own * (CALORIMETER.cells / images.shape[-1]) ** 2, electrons[:, 0], impact)
 
 
 def compare_showers(
@@ -200,36 +215,21 @@ def compare_observables(generated: Showers, others: Showers, reals: Showers) -> 
 
 def _deviations(real: EnergyBins, others: Showers, reals: Showers, edges: np.ndarray) -> dict[str, float]:
     found = EnergyBins.of(others, edges)
-    ratios = found.resolution / real.resolution
+    with np.errstate(divide="ignore"):  # the log of 0 where all showers of a bin are as one
+        distances = np.abs(np.log(ratios := found.resolution / real.resolution))
+    correlations = observables.layer_correlations(others) - observables.layer_correlations(reals)
     values = {
-        "response": float(np.abs(found.response / real.response - 1).max()),
-        "resolution": float(ratios[np.abs(np.log(ratios)).argmax()]),
-        "hits": float(np.abs(found.hits / real.hits - 1).max()),
-        "correlation": float(
-            np.abs(observables.layer_correlations(others) - observables.layer_correlations(reals)).max()
-        ),
+        "response": float(np.nanmax(np.abs(found.response / real.response - 1))),
+        "resolution": float(ratios[np.nanargmax(distances)]),
+        "hits": float(np.nanmax(np.abs(found.hits / real.hits - 1))),
+        "correlation": float(np.abs(correlations).max()),
     }
     if others.impact is not None and reals.impact is not None:
         values["impact"] = abs(observables.impact_correlation(others) - observables.impact_correlation(reals))
     return values
 
 
-def _listed(bins: EnergyBins) -> dict[str, list[float]]:
-    return {name: getattr(bins, name).tolist() for name in ("response", "resolution", "hits")}
-
-
-def observable_tables(results: list[Result]) -> list[list[str]]:
-    """The lines of two tables: the separation power of each observable, and the bins of the energy."""
-    tables = []
-    for details in (one.details for one in results):
-        if "separations" in details:
-            rows = [[name, *(f"{power:.4f}" for power in both)] for name, both in details["separations"].items()]
-            tables.append(text_table([["observable", "separation power", "floor"], *rows]))
-        if "bins" in details:
-            edges, real, generated = (details["bins"][name] for name in ("energy", "real", "generated"))
-            rows = [["energy", "MIP/GeV", "generated", "resolution", "generated", "hits", "generated"]]
-            for k in range(len(edges) - 1):
-                pairs = [f"{one[name][k]:{shown}}" for name, shown in SHOWN.items() for one in (real, generated)]
-                rows.append([f"{edges[k]:.0f}-{edges[k + 1]:.0f} GeV", *pairs])
-            tables.append(text_table(rows))
-    return tables
+def _listed(bins: EnergyBins) -> dict[str, list[float | None]]:
+    """Ready for JSON; None in bins of too few showers."""
+    found = {name: getattr(bins, name).tolist() for name in ("response", "resolution", "hits")}
+    return {name: [value if np.isfinite(value) else None for value in values] for name, values in found.items()}

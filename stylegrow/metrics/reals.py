@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from stylegrow.architectures import has_styles
 from stylegrow.common.errors import DataError, InputError
-from stylegrow.metrics.table import METRICS, check_styles
+from stylegrow.metrics.table import METRICS, Kind, check_styles
+from stylegrow.physics.intensity import MIP_ROOT
 from stylegrow.sampling import generation
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 LEAST, DEFAULT_SAMPLES = 20, 2000  # the least are ten splits of two
 BATCH = 64
 STREAM = 0  # of random numbers
+CALLED: dict[Kind, str] = {
+    "faces": "the embedded faces",
+    "pictures": "pictures",
+    "showers": "the embedded showers in a calorimeter (--data calorimeter)",
+    "footprints": "footprints",
+}
 
 
 @dataclass(frozen=True)
@@ -86,11 +93,19 @@ def choose_reals(
     return Reals(dataset, resolution, training, out, order[:samples], order[samples : 2 * samples], mirrored)
 
 
+def kind_of(dataset: Dataset) -> Kind:
+    """What a data set's images are, for the metrics."""
+    if dataset.transform is not None:
+        return "showers" if dataset.transform == MIP_ROOT.name else "footprints"
+    return "faces" if dataset.name == "toonhead" else "pictures"
+
+
 def check_data(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
     """InputError for a metric that this data set does not have."""
     for name in names:
-        if METRICS[name].of_faces and dataset.name != "toonhead":
-            raise InputError(f"--metrics {name}: is for the embedded faces; leave it out for other data")
+        if kind_of(dataset) not in METRICS[name].of:
+            theirs = " or ".join(CALLED[kind] for kind in METRICS[name].of)
+            raise InputError(f"--metrics {name}: is for {theirs}; leave it out for other data")
         if resolution < (least := METRICS[name].least_resolution):
             raise InputError(f"--metrics {name}: needs images of at least {least} px, not {resolution}; leave it out")
 
@@ -106,6 +121,9 @@ def check_generator(reals: Reals, generator: Generator, cond: str | None, names:
         )
     if channels != data.channels:
         raise InputError(f"--model: draws {channels} colour channels, the data has {data.channels}; give other data")
+    for name in names:
+        if METRICS[name].needs == "showers" and not generator.label_dim:
+            raise InputError(f"--metrics {name}: needs a generator that is told the energy; this one takes no labels")
     if generator.label_dim:
         try:
             classes = None if cond is None else len(data.classes(cond))

@@ -14,6 +14,8 @@ from stylegrow.metrics.table import Better
 if TYPE_CHECKING:
     from PIL import Image
 
+SHOWN = {"response": ".1f", "resolution": ".2%", "hits": ".0f"}  # of the bins, and how
+
 
 @dataclass(frozen=True)
 class Result:
@@ -73,3 +75,21 @@ def attribute_table(results: Sequence[Result]) -> list[str]:
         missing = ", ".join(details["missing"]) or "none"
         rows.append([details["attribute"], f"{details['accuracy']:.1%}", missing, *extremes])
     return text_table(rows) if len(rows) > 1 else []
+
+
+def observable_tables(results: Sequence[Result]) -> list[list[str]]:
+    """The lines of two tables: the separation power of each observable, and the bins of the energy."""
+    tables = []
+    for details in (one.details for one in results):
+        if "separations" in details:
+            rows = [[name, *(f"{power:.4f}" for power in both)] for name, both in details["separations"].items()]
+            tables.append(text_table([["observable", "separation power", "floor"], *rows]))
+        if "bins" in details:
+            edges, real, generated = (details["bins"][name] for name in ("energy", "real", "generated"))
+            rows = [["energy", "MIP/GeV", "generated", "resolution", "generated", "hits", "generated"]]
+            for k in range(len(edges) - 1):
+                values = [(one[name][k], shown) for name, shown in SHOWN.items() for one in (real, generated)]
+                pairs = ["-" if value is None else f"{value:{shown}}" for value, shown in values]
+                rows.append([f"{edges[k]:.0f}-{edges[k + 1]:.0f} GeV", *pairs])
+            tables.append(text_table(rows))
+    return tables

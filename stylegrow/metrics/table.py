@@ -9,7 +9,8 @@ from typing import Literal
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 
-Need = Literal["features", "patches", "similarity", "readings", "corners", "verdicts", "generator"]
+Need = Literal["features", "patches", "similarity", "readings", "corners", "verdicts", "showers", "generator"]
+Kind = Literal["faces", "pictures", "showers", "footprints"]
 Better = Literal["lower", "higher", "floor"]
 
 
@@ -21,12 +22,13 @@ class Metric:
         name: as the option takes it.
         needs: what it is computed from: the "features" of a network, "patches" of a Laplacian pyramid, the "similarity"
             of pairs of images, the attribute classifier's "readings", the unevenness of their "corners", the detector's
-            "verdicts" on faces, or the "generator" itself.
+            "verdicts" on faces, the "showers" that images stand for, or the "generator" itself.
         results: the names of its results, up to the first "_" ("swd" for "swd_16").
         better: the direction that is better; "floor" for values that ought to be as the floor is.
         decides: the result whose best value marks the best model of a run; None where none can.
         least_resolution: of the images, in px.
-        of_faces: whether it is for the embedded faces alone.
+        of: the kinds of data that it is for: the embedded "faces", other "pictures", the embedded "showers" in a
+            calorimeter, and the "footprints" of those in the air.
     """
 
     name: str
@@ -35,9 +37,10 @@ class Metric:
     better: Better = "lower"
     decides: str | None = None
     least_resolution: int = 4
-    of_faces: bool = False
+    of: tuple[Kind, ...] = ("faces", "pictures", "showers", "footprints")
 
 
+OBSERVABLES = ("separation", "response", "resolution", "hits", "impact", "correlation")
 METRICS = {
     metric.name: metric
     for metric in (
@@ -47,16 +50,20 @@ METRICS = {
         Metric("dc", "features", ("density", "coverage"), "higher"),
         Metric("swd", "patches", ("swd",), decides="swd_avg", least_resolution=16),
         Metric("msssim", "similarity", ("msssim",), "floor", least_resolution=16),
-        Metric("attributes", "readings", ("attributes",), decides="attributes", of_faces=True),
-        Metric("flatness", "corners", ("flatness",), decides="flatness", least_resolution=32),
-        Metric("intact", "verdicts", ("intact",), "higher", "intact", least_resolution=64, of_faces=True),
-        Metric("siblings", "features", ("siblings",)),
-        Metric("mixing", "generator", ("mixing",), "higher", least_resolution=64, of_faces=True),
+        Metric("attributes", "readings", ("attributes",), decides="attributes", of=("faces",)),
+        Metric("flatness", "corners", ("flatness",), decides="flatness", least_resolution=32, of=("faces", "pictures")),
+        Metric("intact", "verdicts", ("intact",), "higher", "intact", least_resolution=64, of=("faces",)),
+        Metric("siblings", "features", ("siblings",), of=("faces", "pictures")),
+        Metric("mixing", "generator", ("mixing",), "higher", least_resolution=64, of=("faces",)),
         Metric("ppl", "generator", ("ppl",), decides="ppl_z_full"),
         Metric("neighbours", "generator", ("neighbours",), "floor"),
+        Metric("observables", "showers", OBSERVABLES, decides="separation", of=("showers",)),
+        Metric("fpd", "showers", ("fpd",), decides="fpd", of=("showers",)),
+        Metric("kpd", "showers", ("kpd",), decides="kpd", of=("showers",)),
+        Metric("auc", "showers", ("auc",), decides="auc_observables", of=("showers",)),
     )
 }
-DEFAULT = ("fd", "kid", "pr", "dc")
+DEFAULT, SHOWERS = ("fd", "kid", "pr", "dc"), ("observables", "fpd", "kpd", "auc")
 # Those that can come first in training's --metrics, and the result that decides there: METRICS say in which direction.
 DECIDING = {metric.name: metric.decides for metric in METRICS.values() if metric.decides}
 CHOICES = ("fd", "fid", *list(METRICS)[1:])
@@ -88,6 +95,11 @@ def check_styles(names: Sequence[str], has_styles: bool) -> None:
     """InputError for a metric of styles where the network has none."""
     if "mixing" in names and not has_styles:
         raise InputError("--metrics mixing: is for networks with styles, and a ProGAN has none; leave it out")
+
+
+def usual(kind: Kind) -> tuple[str, ...]:
+    """The metrics of data of this kind where nobody names any."""
+    return SHOWERS if kind == "showers" else DEFAULT
 
 
 def names_in(option: str) -> list[str]:

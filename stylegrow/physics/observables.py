@@ -98,19 +98,19 @@ def spectrum(deposits: np.ndarray, edges: Sequence[float] = SPECTRUM) -> np.ndar
 
 
 def layer_correlations(showers: Showers) -> np.ndarray:
-    """Correlations [3, 3] between the layers' signals for each GeV."""
-    return np.corrcoef(layer_sums(showers.deposits) / showers.energy[:, None], rowvar=False)
+    """Correlations [3, 3] between the layers' signals for each GeV; 0 of a layer whose signal is always the same."""
+    return _correlations((layer_sums(showers.deposits) / showers.energy[:, None]).T)
 
 
 def impact_correlation(showers: Showers) -> float:
-    """The correlation of the centre of gravity with the impact, both coordinates together.
+    """The correlation of the centre of gravity with the impact, both coordinates together; 0 where one never changes.
 
     ValueError where impacts are not known.
     """
     if showers.impact is None:
         raise ValueError("these showers' impacts are not known")
     centres = centre_of_gravity(showers.deposits.sum(axis=1, keepdims=True))[:, 0]
-    return float(np.corrcoef(centres.ravel(), np.ravel(showers.impact))[0, 1])
+    return float(_correlations(np.stack([centres.ravel(), np.ravel(showers.impact)]))[0, 1])
 
 
 def energy_edges(energy: np.ndarray, bins: int = ENERGY_BINS) -> np.ndarray:
@@ -169,11 +169,11 @@ def discrimination(p: np.ndarray, q: np.ndarray) -> float:
     """The triangular discrimination of two histograms, 1/2 sum (p - q)^2 / (p + q): 0 if equal, 1 if apart.
 
     Each is divided by its sum. It is the separation power <S^2> of TMVA (Hoecker et al., physics/0703039) and of the
-    CaloChallenge (Krause et al. 2024, arXiv:2410.21611). ValueError for a histogram that is empty.
+    CaloChallenge (Krause et al. 2024, arXiv:2410.21611). A histogram without entries is apart from all others.
     """
     p, q = (np.asarray(one, np.float64) for one in (p, q))
     if not (p.sum() > 0 and q.sum() > 0):
-        raise ValueError("a histogram without entries cannot be compared")
+        return float(p.sum() != q.sum())
     p, q = p / p.sum(), q / q.sum()
     there = p + q > 0
     return float((((p - q)[there]) ** 2 / (p + q)[there]).sum() / 2)
@@ -220,3 +220,8 @@ def _from_impact(showers: Showers) -> dict[str, np.ndarray]:
 def _divided(of: np.ndarray, by: np.ndarray) -> np.ndarray:
     """`of` / `by`, 0 where that is 0."""
     return np.divide(of, by, out=np.zeros(np.broadcast_shapes(np.shape(of), np.shape(by))), where=np.asarray(by) != 0)
+
+
+def _correlations(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(np.corrcoef(rows))

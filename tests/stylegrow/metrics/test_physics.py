@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from stylegrow.metrics import physics
+import progan
+from stylegrow.common.errors import InputError
+from stylegrow.data import open_dataset
+from stylegrow.metrics import Evaluator, physics
+from stylegrow.metrics.results import observable_tables
 from stylegrow.physics.observables import Showers
 
 
@@ -82,7 +86,66 @@ def test_observables_are_compared_with_those_of_the_reals():
 
 
 def test_tables_hold_every_observable_and_every_bin():
-    separations, bins = physics.observable_tables(physics.compare_observables(some(), some(seed=1), some()))
+    separations, bins = observable_tables(physics.compare_observables(some(), some(seed=1), some()))
     assert [line.split()[0] for line in separations[1:4]] == ["longitudinal", "radial", "cell"]
     assert len(bins) == 6
     assert all("GeV" in line and "%" in line for line in bins[1:])
+
+
+class Remembering(progan.Generator):
+    """A generator in name, which shows a data set's own image of the energy that it is told."""
+
+    def __init__(self, dataset, names=("energy", "impact_x", "impact_y")):
+        super().__init__(16, z_dim=1, label_dim=len(names), label_kind="vector", fmap_base=16, fmap_max=1)
+        everything = np.arange(len(dataset))
+        self.images = torch.from_numpy(dataset.read(everything, 16)).float() / 127.5 - 1
+        self.energies = torch.from_numpy(dataset.labels("energy"))[:, 0]
+
+    def forward(self, z, labels=None, resolution=None, alpha=1.0):
+        return self.images[(labels[:, :1] - self.energies).abs().argmin(dim=1)]
+
+
+@pytest.fixture(scope="module")
+def cascades(tmp_path_factory):
+    """64 showers of 16 x 16 cells."""
+    return open_dataset("calorimeter", count=64, resolution=16, cache=tmp_path_factory.mktemp("cache"), quiet=True)
+
+
+def test_a_generator_is_judged_by_the_energies_that_it_was_told(cascades):
+    settings = {"cond": "electron", "quiet": True}
+    evaluator = Evaluator(cascades, ("observables", "kpd"), 22, **settings)
+    found = {result.name: result for result in evaluator.evaluate(Remembering(cascades))}
+    assert list(found) == ["separation", "response", "resolution", "hits", "impact", "correlation", "kpd"]
+    assert found["response"].value < 0.1
+    assert found["impact"].value < 0.02
+    responses = [value for value in found["response"].details["bins"]["generated"]["response"] if value is not None]
+    assert responses == pytest.approx([84] * len(responses), rel=0.06)  # 18 % / sqrt(E) of few showers
+    dark = {result.name: result.value for result in evaluator.evaluate(Blank(cascades))}
+    assert dark["response"] == pytest.approx(1)
+    assert dark["kpd"] > 10 * found["kpd"].value
+
+    evaluator = Evaluator(cascades, ("observables",), 22, **settings | {"cond": "energy"})
+    found = [result.name for result in evaluator.evaluate(Remembering(cascades, ("energy",)))]
+    assert "impact" not in found
+    assert [result.name for result in evaluator.blurred()] == found
+
+
+class Blank(Remembering):
+    """Nothing, whatever is asked for."""
+
+    def forward(self, z, labels=None, resolution=None, alpha=1.0):
+        return torch.full((len(z), 3, 16, 16), -1.0)
+
+
+@pytest.mark.parametrize("name", ["observables", "fpd", "kpd", "auc"])
+def test_metrics_of_showers_are_refused_for_other_data(faces, cascades, name):
+    with pytest.raises(InputError, match=rf"^--metrics {name}: [^\n]*leave it out"):
+        Evaluator(faces, (name,), 20)
+    with pytest.raises(InputError, match=rf"^--metrics {name}: [^\n]*labels$"):
+        Evaluator(cascades, (name,), 20, quiet=True).evaluate(progan.Generator(16, z_dim=1, fmap_base=16, fmap_max=1))
+
+
+@pytest.mark.parametrize("name", ["flatness", "intact", "siblings", "attributes", "mixing"])
+def test_metrics_of_pictures_are_refused_for_showers(cascades, name):
+    with pytest.raises(InputError, match=rf"^--metrics {name}: [^\n]*leave it out"):
+        Evaluator(cascades, (name,), 20)
