@@ -22,6 +22,7 @@ COMMANDS = {
     "interpolate": "video.Interpolate",
     "growth": "video.Growth",
     "directions": "directions.Directions",
+    "project": "projection.Project",
     "data prepare": "data.Prepare",
     "data inspect": "inspection.Inspect",
     "models list": "models.List",

@@ -6,11 +6,13 @@ import contextlib
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from stylegrow.common.errors import InputError
 from stylegrow.data.formats import CONVERT, HEAD_BYTES, is_read, is_tiff, jpeg_kind, readable, why_not_read
 from stylegrow.data.request import Shape
 from stylegrow.data.samples import check_colours, eight_bits, note_samples, palette_of
@@ -72,6 +74,20 @@ def open_image(file: BinaryIO) -> Image.Image:
     if frames > 1 and image.format not in ("MPO", "HEIF"):
         raise UnusableError("more than one page" if image.format == "TIFF" else "animated")
     return image
+
+
+def read_square(path: Path, shape: Shape, called: str, most_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The pixels of an image file, uint8 [C, r, r], made square as the shape says. InputError, which calls it so."""
+    try:
+        if not path.is_file():
+            raise UnusableError("there is no such file")
+        with path.open("rb") as file:
+            image = open_image(file)
+            if image.width * image.height > most_pixels:
+                raise UnusableError(f"above {most_pixels // 1_000_000} megapixels")
+            return square(image, shape).pixels
+    except (UnusableError, OSError) as error:
+        raise InputError(f"{called}: {getattr(error, 'strerror', None) or error}; give another image") from error
 
 
 def is_grey(image: Image.Image) -> bool:

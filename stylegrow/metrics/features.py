@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 INCEPTION_SHA256 = "6726825d"  # it begins so
-EMBEDDED_SIZE = 224
+EMBEDDED_SIZE, PROJECTION_SIZE = 224, 128
 BATCH_CPU, BATCH_GPU = 16, 128
 SAVED_EVERY, SECONDS_BETWEEN_LINES = 1000, 10
 
@@ -84,6 +84,12 @@ def _ready(network: nn.Module, device: torch.device | str) -> nn.Module:
     return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
 
+def projection_maps(device: torch.device | str) -> Callable[[Tensor], list[Tensor]]:
+    """What a projection compares images by: the embedded network's maps but the last, of images at 128 px."""
+    network = _ready(embedded(), device)
+    return lambda images: network.stages(images, PROJECTION_SIZE)[:-1]  # type: ignore[operator]
+
+
 class EmbeddedNetwork(nn.Module):
     """EfficientNet-Lite0 without its classifier: [N, 3, H, W] of grey levels 0 to 255 to [N, 1280].
 
@@ -97,17 +103,16 @@ class EmbeddedNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.network.extract_features(self.inputs(images)).mean(dim=(2, 3))  # type: ignore[operator]
 
-    def inputs(self, images: Tensor) -> Tensor:
-        """The images as the network takes them."""
-        if images.shape[-1] != EMBEDDED_SIZE:
-            size = (EMBEDDED_SIZE, EMBEDDED_SIZE)
-            images = functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 255)
+    def inputs(self, images: Tensor, size: int = EMBEDDED_SIZE) -> Tensor:
+        """The images as the network takes them, at `size` px."""
+        if images.shape[-1] != size:
+            images = functional.interpolate(images, (size, size), mode="bicubic", antialias=True).clamp(0, 255)
         return (images - 127) / 128
 
-    def stages(self, images: Tensor) -> list[Tensor]:
-        """The last maps [N, C, h, w] of each of the resolutions 112, 56, 28, 14 and 7."""
+    def stages(self, images: Tensor, size: int = EMBEDDED_SIZE) -> list[Tensor]:
+        """The last maps [N, C, h, w] of each of the resolutions 112, 56, 28, 14 and 7, where `size` is 224."""
         network = self.network
-        x, found = network._swish(network._bn0(network._conv_stem(self.inputs(images)))), []  # type: ignore[operator]
+        x, found = network._swish(network._bn0(network._conv_stem(self.inputs(images, size)))), []  # type: ignore[operator]
         for block in network._blocks:  # type: ignore[union-attr]
             y = block(x)
             if y.shape[-1] < x.shape[-1]:

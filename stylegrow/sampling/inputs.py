@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
@@ -10,6 +11,8 @@ from stylegrow.models.labels import LabelSpace
 
 LARGEST_SEED = 2**32 - 1
 MOST_SEEDS = 100_000
+ProjectionSpace = Literal["w+", "w"]
+STEPS, MOST_STEPS = 200, 10_000  # of a projection
 # Layers of the resolutions that the paper calls so; a layer l draws at 4 * 2**(l // 2) px.
 BANDS = {"coarse": (0, 4), "middle": (4, 8), "fine": (8, None)}
 MOST_NAMED = 50  # classes or components, in a message

@@ -102,7 +102,7 @@ class Sampler:
         self.classes: list[str] = config["classes"]
         self.credit = str(config["training"].get("credit") or "")
         self.dtype = dtype
-        self.generator = _placed(load_generator(self.folder), device)
+        self.generator = _placed(load_generator(self.folder).requires_grad_(False), device)
         self.generator.compute_dtype = torch.bfloat16 if dtype == "bf16" else None
         cache_weights(self.generator)
         # Here, since every file that is written names it, and copies (see `with_split_callback`) share it.
@@ -251,11 +251,28 @@ class Sampler:
         """The images [H, W, C] (uint8) of seeds, one after the other."""
         for part in self._parts(len(seeds), setting):
             labels = self._drawn(seeds[part], setting)
-            yield from self._draw(self._inputs(seeds[part], setting), seeds[part], setting, labels)
+            yield from self._draw(self.inputs(seeds[part], setting), seeds[part], setting, labels)
+
+    def inputs(self, seeds: Sequence[Source], setting: Setting, labels: Tensor | None = None) -> Tensor:
+        """What seeds and latents are drawn from: truncated ws [N, num_layers, w_dim], without styles z [N, z_dim].
+
+        Labels [N, label_dim] go before the seeds' own. ws are on the generator's device.
+        """
+        labels = self._drawn(seeds, setting) if labels is None else labels
+        if not any(isinstance(seed, Latent) and seed.kind == "w" for seed in seeds):
+            return self._mapped(self._z(seeds), setting, labels)
+
+        def own(at: int, seed: Source) -> Tensor:
+            if not isinstance(seed, Latent) or seed.kind == "z":
+                return self._mapped(self._z([seed]), setting, None if labels is None else labels[at : at + 1])
+            ws = torch.from_numpy(seed.values)[None].to(self.generator.w_avg.device)
+            return self.generator.truncate(ws, setting.psi, setting.cutoff) if seed.truncate else ws
+
+        return torch.cat([own(at, seed) for at, seed in enumerate(seeds)])
 
     def latent(self, seed: Source, setting: Setting) -> dict[str, np.ndarray]:
         """The latent of a seed's image: with styles the truncated "w" [1, num_layers, w_dim], else "z" [1, z_dim]."""
-        return {"w" if self.styled else "z": self._inputs([seed], setting).float().cpu().numpy()}
+        return {"w" if self.styled else "z": self.inputs([seed], setting).float().cpu().numpy()}
 
     @torch.inference_mode()
     def noise_parts(
@@ -264,7 +281,7 @@ class Sampler:
         """Images with the random noise of some layers only, the others' being 0: for each seed one of each part."""
         self.check_noise()
         for seed in seeds:
-            ws = self._inputs([seed], setting)
+            ws = self.inputs([seed], setting)
             maps = noise_maps(self.generator, [seed_of(seed)], setting)
             for part in parts:
                 noise = [one * (layer in part) for layer, one in enumerate(maps)]
@@ -285,7 +302,7 @@ class Sampler:
         """
         found = found or self.directions
         for part in self._parts(len(seeds), setting):
-            moved = found.moved(self._inputs(seeds[part], setting), torch.tensor(amounts[part]), layers)
+            moved = found.moved(self.inputs(seeds[part], setting), torch.tensor(amounts[part]), layers)
             yield from self._draw(moved, seeds[part], setting)
 
     def mixed(
@@ -296,7 +313,7 @@ class Sampler:
         The noise, where it is random, is the row's. InputError as from `check_mixing`.
         """
         self.check_mixing()
-        base, source = self._inputs(rows, setting), self._inputs(columns, setting)
+        base, source = self.inputs(rows, setting), self.inputs(columns, setting)
         pairs = [(row, column) for row in range(len(rows)) for column in range(len(columns))]
         for part in self._parts(len(pairs), setting):
             ws = base[[row for row, _ in pairs[part]]]
@@ -325,7 +342,7 @@ class Sampler:
         if to is not None and setting.label is not None and to.label is not None:
             start, end = (generation.label_values(self.generator, one) for one in (setting.label, to.label))
             labels = torch.lerp(start, end, torch.linspace(0, 1, len(seeds)).reshape(-1, 1))
-        keys = self._inputs(seeds, setting, labels) if space == "w" else self._z(seeds)
+        keys = self.inputs(seeds, setting, labels) if space == "w" else self._z(seeds)
         steps = list(range(path_length(len(seeds), frames, loop)))
         if ping_pong:
             steps += steps[-2:0:-1]
@@ -357,6 +374,10 @@ class Sampler:
         if not self.generator.config.use_noise:
             raise InputError(f'"{self.name}" was trained without noise')
 
+    def check_projection(self) -> None:
+        """InputError unless images can be projected to this model's w."""
+        self._check_styled("projection")
+
     def _check_styled(self, what: str) -> None:
         if not self.styled:
             raise InputError(f'{what} needs a StyleGAN model; "{self.name}" is a {self.architecture.title}')
@@ -375,23 +396,9 @@ class Sampler:
         )
 
     def _mapped(self, z: Tensor, setting: Setting, labels: Tensor | None) -> Tensor:
-        """What `_draw` takes for latents z [N, z_dim]: truncated ws, or without styles z itself."""
+        """`inputs` for latents z [N, z_dim]."""
         inputs = network_inputs(self.generator, z, setting, labels)
         return self.generator.truncate(inputs, setting.psi, setting.cutoff) if self.styled else inputs
-
-    def _inputs(self, seeds: Sequence[Source], setting: Setting, labels: Tensor | None = None) -> Tensor:
-        """What `_draw` takes for seeds and latents; labels [N, label_dim] go before the seeds' own."""
-        labels = self._drawn(seeds, setting) if labels is None else labels
-        if not any(isinstance(seed, Latent) and seed.kind == "w" for seed in seeds):
-            return self._mapped(self._z(seeds), setting, labels)
-
-        def own(at: int, seed: Source) -> Tensor:
-            if not isinstance(seed, Latent) or seed.kind == "z":
-                return self._mapped(self._z([seed]), setting, None if labels is None else labels[at : at + 1])
-            ws = torch.from_numpy(seed.values)[None].to(self.generator.w_avg.device)
-            return self.generator.truncate(ws, setting.psi, setting.cutoff) if seed.truncate else ws
-
-        return torch.cat([own(at, seed) for at, seed in enumerate(seeds)])
 
     def _draw(
         self, inputs: Tensor, seeds: Sequence[Source], setting: Setting, labels: Tensor | None = None
