@@ -187,6 +187,33 @@ def noise_detail(
     return figure
 
 
+def noise_difference(
+    sampler: Sampler, seeds: Sequence[int], setting: Setting, size: int | None = None
+) -> tuple[Figure, int]:
+    """Two draws of noise, those of the setting's noise seed and the next, and how they differ: a row for each seed.
+
+    The difference is the absolute one of each channel, times a whole number that all rows share and that the label
+    says: the largest at which nothing is cut off. Returns the figure and that number, 1 where there is no difference.
+    """
+    sampler.check_noise()
+    size = cell_size(sampler, setting, size, len(seeds) * 3)
+    numbers = (setting.noise_seed, setting.noise_seed + 1)
+    one, other = (
+        list(sampler.images(seeds, replace(setting, noise="random", noise_seed=number))) for number in numbers
+    )
+    apart = [np.abs(first.astype(int) - second) for first, second in zip(one, other, strict=True)]
+    largest = max(int(image.max()) for image in apart)
+    times = 255 // largest if largest else 1
+    changes = [(image * times).astype(np.uint8) for image in apart]
+    figure = labelled_grid(
+        [[resized(image, size) for image in row] for row in zip(one, other, changes, strict=True)],
+        [f"seed {seed}" for seed in seeds],
+        [*(f"noise seed {number}" for number in numbers), f"difference x {times}"],
+        size=size,
+    )
+    return figure, times
+
+
 def noise_parts(sampler: Sampler, seeds: Sequence[Source], setting: Setting, size: int | None = None) -> Figure:
     """Noise in all layers, in none, in the coarse and in the fine ones (Karras 2019, figure 5).
 

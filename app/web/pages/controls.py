@@ -28,6 +28,8 @@ from stylegrow.sampling.generation import Setting
 from stylegrow.sampling.sampler import Sampler
 
 NOISE_MODES = ("const", "random", "none")
+# What only scripts see; of what is hidden Gradio shows all once what is around it is shown.
+UNSEEN: dict[str, Any] = {"visible": "hidden", "elem_classes": "unseen"}
 MOST_STAGES = 9  # 4 to 1024 px
 MOST_SLIDERS = 16  # for the components of a label; longer ones are written as text
 MOST_SLIDER_STEPS = 200
@@ -45,13 +47,24 @@ def column(scale: int) -> gr.Column:
 
 @contextlib.contextmanager
 def only_for(context: Context, capability: str, what: str) -> Iterator[None]:
-    """What is within is shown for models with a capability of ModelInfo; for others there is a note that names it."""
+    """What is within is shown for models with a capability of ModelInfo.
+
+    For others there is a note that names it, and a button that chooses the first model that has it.
+    """
 
     def missing(card: ModelInfo | None) -> str:
         if card is None or getattr(card, capability):
             return ""
         why = "was trained without styles" if card.styled else f"is a {card.network}"
-        return note(f'{what} a StyleGAN model; "{card.name}" {why}. Choose another model above.')
+        said = f'{what} a StyleGAN model; "{card.name}" {why}.'
+        able = next((name for name, other in context.models.cards.items() if getattr(other, capability)), None)
+        if able is None:
+            return note(f"{said} Start the app with one: --model stylegan-toonhead256.")
+        script = "stylegrow.go(`?tab=${stylegrow.tab}&model=${encodeURIComponent(this.dataset.model)}`)"
+        button = (
+            f'<button class="tool" data-model="{escape(able)}" onclick="{script}">Switch to {escape(able)}</button>'
+        )
+        return f'<div class="note">{escape(said)} {button}</div>'
 
     instead = gr.HTML(missing(context.first), elem_classes="instead")
     with gr.Column(visible=not missing(context.first)) as possible:
@@ -168,7 +181,7 @@ def label(context: Context, **more: Any) -> tuple[gr.Dropdown, list[Any]]:
     )
     moved = [menu.input]
     if sliders:
-        count = gr.Number(_components(context.first), label="Sliders there are", visible="hidden")
+        count = gr.Number(_components(context.first), label="Sliders there are", **UNSEEN)
         context.follow([count], lambda card: [_components(card)])
         for one in sliders:
             script = "(count, ...values) => values.slice(0, count).join()"
@@ -220,7 +233,7 @@ def say(tab: str) -> str:
 
 def drawn(tab: str) -> gr.JSON:
     """What a function reports of what it drew; not seen, but read aloud through `say`."""
-    return gr.JSON(label="How it was made", visible="hidden", elem_id=f"drawn-{tab}")
+    return gr.JSON(label="How it was made", **UNSEEN, elem_id=f"drawn-{tab}")
 
 
 def gallery(title: str, name: str, columns: int, classes: str = "pixels", **more: Any) -> gr.Gallery:

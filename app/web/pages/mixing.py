@@ -18,11 +18,15 @@ from stylegrow.sampling.inputs import LARGEST_SEED, read_layers
 ID = "mix"
 MOST_FACES = 6
 FIRST_LAYERS = ["0", "1", "2", "3"]  # the coarse ones
+# What a layperson sees of each band, of the bundled faces and of anything else.
+FACES = {"coarse": "head and hair", "middle": "features", "fine": "colours"}
+ANYTHING = {"coarse": "overall shape", "middle": "smaller parts", "fine": "colours"}
 # The layers as text, from what was touched; and what shows them: the boxes and the preset.
 _PRESET, _BOXES, _CROSSOVER, _SHOWN = (
     f"(chosen, count) => window.stylegrow.layers.{name}(chosen, count)"
     for name in ("preset", "boxes", "crossover", "shown")
 )
+_DESCRIBE = "(drawn) => { if (drawn) window.stylegrow.describe(drawn.alts); }"
 
 
 def build(context: Context) -> None:
@@ -33,20 +37,22 @@ def build(context: Context) -> None:
             with controls.column(3):
                 rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", "0-5")
                 cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", "6-11")
-                bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
                 with gr.Accordion("Single layers, and a crossover", open=False):
                     boxes = gr.CheckboxGroup(_boxes(first), value=FIRST_LAYERS, label="Layers copied")
                     crossover = gr.Slider(0, _count(first), 4, step=1, label="Copy this layer and all after it")
                 psi = controls.psi(context)
                 label, labelled = controls.label(context)
             with controls.column(2):
-                result = controls.figure("The mix", "mixed", "pixels large", show_label=None)
+                result = controls.figure("The mix", "mixed", "pixels large")
+                examples = controls.gallery("What each of them copies", "bands", 3, "pixels three")
+                bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
+                described = controls.drawn("bands")
                 with gr.Row():
                     a = controls.seed(context, "Face: seed", min_width=120)
                     b = controls.seed(context, "Styles from: seed", 6, min_width=120)
         # The layers as text, which the controls above write.
-        layers = context.checked(gr.Textbox("coarse", label="Layers", visible="hidden"), checks.layers)
-        count = gr.Number(_count(first), label="Layers there are", visible="hidden")
+        layers = context.checked(gr.Textbox("coarse", label="Layers", **controls.UNSEEN), checks.layers)
+        count = gr.Number(_count(first), label="Layers there are", **controls.UNSEEN)
         drawn = controls.drawn(ID)
         with gr.Row(elem_classes="buttons"):
             whole = gr.Button("Draw the whole grid", variant="primary", elem_id="mix-grid", min_width=160)
@@ -57,13 +63,14 @@ def build(context: Context) -> None:
             pairs = gr.State([])  # which face and style each of them has
     context.fields[ID] = {"rows": rows, "cols": cols, "a": a, "b": b, "layers": layers, "psi": psi, "class": label}
     context.follow(
-        [bands, boxes, crossover, count, layers, grid, alone],
+        [bands, boxes, crossover, count, layers, examples, grid, alone],
         lambda card: [
             gr.update(choices=_bands(card), value="coarse"),
             gr.update(choices=_boxes(card), value=FIRST_LAYERS),
             gr.update(maximum=_count(card), value=4),
             _count(card),
             "coarse",
+            None,
             *[gr.update(visible=False)] * 2,
         ],
     )
@@ -102,6 +109,22 @@ def build(context: Context) -> None:
         alt = _described(a, b, numbers, psi, drawing.card)
         return path, controls.report(f"{_mix(a, b, numbers)}.", "#mixed img", [alt])
 
+    def draw_examples(a: int, b: int, psi: float, label: str | None, model: str) -> tuple[Any, dict[str, Any]]:
+        """The mix of two faces for each band."""
+        drawing, _ = start(model, psi, label, "")
+        shown, alts = [], []
+        for said, band in _bands(drawing.card):
+            numbers = read_layers(band, drawing.sampler.layers(drawing.setting), "layers")
+            image = next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
+            path = drawing.save(image, f"mix{a:04d}-{b:04d}-{band}", seed=a, styles_from=b, styles=numbers)
+            shown.append((path, said.partition(" (")[0].partition(": ")[2]))
+            alts.append(_described(a, b, numbers, psi, drawing.card))
+        return gr.update(value=shown, selected_index=None), controls.report("", "#bands img", alts)
+
+    def redraw_examples(*values: Any) -> Any:
+        card = context.models.card(values[-1])
+        return draw_examples(*values) if card.mixable and context.quick(card.name, len(FACES)) else [gr.skip()] * 2
+
     def move(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> Iterator[Placed]:
         """The mix."""
         drawing, numbers = start(model, psi, label, layers)
@@ -119,16 +142,18 @@ def build(context: Context) -> None:
             said["alts"] += [[f"#{name} img", f"Face of seed {seed}, model {drawing.card.name}"] for seed in part]
         places = [gr.update(value=shown[: len(rows)], selected_index=rows.index(a))]
         places += [gr.update(value=shown[len(rows) :], selected_index=cols.index(b))]
-        return [*places, a, b, path, said]
+        examples, described = draw_examples(a, b, psi, label, model)
+        said["alts"] += described["alts"]
+        return [*places, a, b, path, examples, said]
 
     def show_if_quick(*values: Any) -> list[Any]:
         """For whoever opens the tab."""
         card = context.models.card(values[-1])
         if not card.mixable:
-            return [gr.skip()] * 6
-        if not context.quick(card.name, len(values[0]) + len(values[1])):
+            return [gr.skip()] * 7
+        if not context.quick(card.name, len(values[0]) + len(values[1]) + len(FACES)):
             asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
-            return [*[gr.skip()] * 5, controls.report(asked)]
+            return [*[gr.skip()] * 6, controls.report(asked)]
         return show(*values)
 
     def pick(seeds: list[int], event: gr.EventData) -> int:
@@ -137,6 +162,9 @@ def build(context: Context) -> None:
     def pick_mix(pairs: list[tuple[int, int]], event: gr.EventData) -> tuple[int, int]:
         a, b = controls.picked(event, pairs, "That mix is not here any more; draw the grid again.")
         return a, b
+
+    def pick_band(event: gr.EventData) -> str:
+        return controls.picked(event, list(FACES), "Choose one of the three.")
 
     then, look = controls.say(ID), [layers, psi, label, context.model]
     quiet: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
@@ -150,7 +178,11 @@ def build(context: Context) -> None:
     for gallery, seeds, chosen in ((row_faces, rows, a), (col_faces, cols, b)):
         mix(context.bind(gallery.select, pick, [seeds], [chosen], **quiet).success)
     mix(context.bind(cells.select, pick_mix, [pairs], [a, b], **quiet).success)
-    everything, shown = [rows, cols, a, b, *look], [row_faces, col_faces, a, b, result, drawn]
+    mix(context.bind(examples.select, pick_band, [], [layers], **quiet).success)
+    pair = [a, b, psi, label, context.model]
+    changed: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "then": _DESCRIBE}
+    context.bind([a.change, b.change], redraw_examples, pair, [examples, described], **changed)
+    everything, shown = [rows, cols, a, b, *look], [row_faces, col_faces, a, b, result, examples, drawn]
     context.bind([rows.submit, cols.submit], show, everything, shown, then=then)
     context.move(f"{ID}-look", [psi.input, *labelled], move, [a, b, *look], show, everything, shown, then)
     for button, seeds in ((shuffle_rows, rows), (shuffle_cols, cols)):
@@ -194,9 +226,12 @@ def _count(card: ModelInfo | None) -> int:
 
 
 def _bands(card: ModelInfo | None) -> list[tuple[str, str]]:
-    """The presets that the network has, with their resolutions."""
-    found = figures.bands(_count(card))
-    return [(text.capitalize().replace("-", "–"), text.partition(" ")[0]) for text, _ in found]
+    """The presets that the network has, in words and with their resolutions."""
+    words, found = FACES if card is None or card.bundled else ANYTHING, []
+    for text, _ in figures.bands(_count(card)):
+        name, _, sizes = text.partition(" ")
+        found.append((f"{name.capitalize()}: {words[name]} ({sizes.replace('-', '–')})", name))
+    return found
 
 
 def _boxes(card: ModelInfo | None) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from stylegrow.rendering import figures
 ID = "truncation"
 MOST_SEEDS, MOST_NOISY = 8, 4
 PSIS = "1,.7,.5,0,-.5,-1"
+LARGE = 256  # px of the cells of smaller models
 LEAST_DRAWS, MOST_DRAWS = 2, 100
 
 Reported = tuple[str, dict[str, Any]]
@@ -33,13 +34,17 @@ def build(context: Context) -> None:
             with controls.column(5):
                 truncated = controls.figure("Truncation strip", "truncated")
                 drawn = controls.drawn(ID)
-        gr.Markdown("### Noise\nWhat is left to chance: the noise added after each convolution, at every size.")
+        gr.Markdown(
+            "## Noise\nWhat is left to chance: the noise that the network adds at every size. The same face is drawn "
+            "twice, and beside it how the two differ, made stronger by the number above it."
+        )
         with controls.row():
             with controls.column(2):
                 noisy = controls.seeds(context, "0", MOST_NOISY)
                 psi = controls.psi(context)
                 draws = controls.slider(context, "Draws of noise", LEAST_DRAWS, MOST_DRAWS, 20, name="Draws")
-                detail = gr.Button("What several draws change", variant="primary")
+                pair = gr.Button("Two draws, and how they differ", variant="primary")
+                detail = gr.Button("What several draws change")
                 parts = gr.Button("Which layers' noise does what")
             with controls.column(5):
                 changed = controls.figure("Noise", "changed")
@@ -58,6 +63,16 @@ def build(context: Context) -> None:
         alt = f"Generated images of seeds {_listed(seeds)} at truncations {_listed(psis)}, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(count)}.", "#truncated img", [alt])
 
+    def noise_difference(seeds: list[int], psi: float, label: str | None, model: str) -> Reported:
+        """A figure of two draws of noise for each seed and, amplified as its label says, how they differ."""
+        drawing = start(model, needs_styles="Noise", psi=psi, label=label)
+        size = LARGE if drawing.card.resolution < LARGE else None
+        figure, times = figures.noise_difference(drawing.sampler, seeds, drawing.setting, size)
+        path = drawing.save(figure.image, "noise-difference", seeds=seeds, times=times)
+        alt = f"Seeds {_listed(seeds)} drawn twice, and the difference times {times}, model {drawing.card.name}"
+        said = f"Drew {drawing.took(len(seeds) * 2)}; the difference is shown {times} times as strong as it is."
+        return path, controls.report(said, "#changed img", [alt])
+
     def noise_detail(seeds: list[int], draws: int, psi: float, label: str | None, model: str) -> Reported:
         """A figure of what noise changes: an image, what changes most in several draws, the deviation of all."""
         drawing = start(model, needs_styles="Noise", psi=psi, label=label)
@@ -74,18 +89,25 @@ def build(context: Context) -> None:
         alt = f"Seeds {_listed(seeds)} with noise in all, no, coarse and fine layers, model {drawing.card.name}"
         return path, controls.report(f"Drew {drawing.took(len(seeds) * 4)}.", "#changed img", [alt])
 
-    def show(seeds: list[int], psis: list[float], label: str | None, model: str) -> tuple[Any, Any]:
+    def show(seeds: list[int], psis: list[float], noisy: list[int], psi: float, *look: Any) -> list[Any]:
         """For whoever opens the tab."""
-        if not context.models.card(model).styled or not context.quick(model, len(seeds) * len(psis)):
-            return gr.skip(), gr.skip()
-        return truncation_strip(seeds, psis, label, model)
+        label, model = look
+        card = context.models.card(model)
+        if not card.styled or not context.quick(model, len(seeds) * len(psis) + 2 * len(noisy)):
+            return [gr.skip()] * 3
+        path, said = truncation_strip(seeds, psis, label, model)
+        pair, noise = noise_difference(noisy, psi, label, model) if card.noisy else (gr.skip(), {"alts": []})
+        said["alts"] += noise["alts"]
+        return [path, pair, said]
 
     then, outputs = controls.say(ID), [truncated, drawn]
     inputs = [seeds, psis, label, context.model]
     triggers = [strip.click, seeds.submit, psis.submit]
     context.bind(triggers, truncation_strip, inputs, outputs, name="truncation_strip", then=then)
-    context.show(ID, show, inputs, outputs, then)
+    context.show(ID, show, [seeds, psis, noisy, psi, label, context.model], [truncated, changed, drawn], then)
     outputs, look = [changed, drawn_noise], [psi, label, context.model]
+    triggers = [pair.click, noisy.submit]
+    context.bind(triggers, noise_difference, [noisy, *look], outputs, name="noise_difference", then=then)
     context.bind(detail.click, noise_detail, [noisy, draws, *look], outputs, name="noise_detail", then=then)
     context.bind(parts.click, noise_parts, [noisy, *look], outputs, name="noise_parts", then=then)
 

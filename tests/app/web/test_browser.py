@@ -64,11 +64,23 @@ def test_mixing_by_clicking(visit):
         drawn(page, f"#{name} img")
         page.locator(f"#{name} button.thumbnail-item").nth(place).click()
         expect(mixed).to_have_attribute("alt", re.compile("seed {} with layers 0-3 of seed {},".format(*seeds)))
+    page.locator("#bands button.thumbnail-item").nth(1).click()
+    expect(mixed).to_have_attribute("alt", re.compile("seed 1 with layers 4-7 of seed 8,"))
+    page.get_by_role("radio", name=re.compile("^Coarse: overall shape")).check()
+    expect(mixed).to_have_attribute("alt", re.compile("seed 1 with layers 0-3 of seed 8,"))
     page.locator("#mix-grid").click()
     drawn(page, "#mixing-figure img")
     page.get_by_role("button", name="Every mix as a picture of its own").click()
     page.locator("#cells button.thumbnail-item").nth(1).click()
     expect(mixed).to_have_attribute("alt", re.compile("seed 0 with layers 0-3 of seed 7,"))
+
+
+def test_what_a_progan_cannot_do_is_one_click_from_a_model_that_can(visit):
+    page = visit("?tab=mix&model=run")
+    page.get_by_role("button", name="Switch to style").click()
+    drawn(page, "#mixed img")
+    page.wait_for_url(re.compile("tab=mix&model=style&"))
+    expect(page.locator("#drawn-mix")).to_be_hidden()
 
 
 def test_a_run_goes_on_while_it_is_looked_at(visit, app):

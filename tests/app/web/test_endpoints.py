@@ -22,8 +22,8 @@ from tests.app.asking import ask
 from tests.small_models import CREDIT, close
 
 DOCUMENTED = {
-    "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_detail",
-    "/noise_parts", "/fade_in", "/stages", "/interpolate", "/runs", "/run_stats", "/run_snapshot",
+    "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_difference",
+    "/noise_detail", "/noise_parts", "/fade_in", "/stages", "/interpolate", "/runs", "/run_stats", "/run_snapshot",
     "/game_new", "/game_answer", "/game_standing", "/game_stats", "/game_csv", "/game_reset", "/leaderboard",
     "/leaderboard_join", "/leaderboard_return", "/leaderboard_leave",
 }  # fmt: skip
@@ -43,6 +43,7 @@ CALLS = {
     "truncation_strip": {"seeds": "0", "psis": "1,0", "label": None, "model": "style"},
     "noise_detail": {"seeds": "0", "draws": 2, **LOOK, "model": "style"},
     "noise_parts": {"seeds": "0", **LOOK, "model": "style"},
+    "noise_difference": {"seeds": "0", **LOOK, "model": "style"},
     "fade_in": {"seed": 0, "stage": 3, "alpha": 0.5, **LOOK, "model": "style"},
     "stages": {"seeds": "0", **LOOK, "model": "style"},
     "interpolate": INTERPOLATE,
@@ -176,7 +177,7 @@ def test_mixing(client, sampler):
     assert close(drawn(shown[5]["image"]), expected)  # 64 px, at 128 in the figure
 
 
-@pytest.mark.parametrize("name", ["truncation_strip", "noise_detail", "noise_parts", "stages"])
+@pytest.mark.parametrize("name", ["truncation_strip", "noise_difference", "noise_detail", "noise_parts", "stages"])
 def test_figures_say_how_they_were_made(client, name):
     path, said = call(client, name)
     facts, credit = parameters(path)

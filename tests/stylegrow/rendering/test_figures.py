@@ -99,6 +99,20 @@ def test_noise_detail_shows_draws_and_their_deviation(sampler):
     assert brightest == 255
 
 
+def test_the_noise_difference_is_that_of_two_draws_as_many_times_as_it_says(sampler):
+    style = sampler("style")
+    setting = style.setting(noise_seed=2)
+    figure, times = figures.noise_difference(style, [3, 4], setting, size=64)
+    draws = [list(style.images([3, 4], replace(setting, noise="random", noise_seed=number))) for number in (2, 3)]
+    largest = 0
+    for row, (one, other) in enumerate(zip(*draws, strict=True)):
+        apart = np.abs(one.astype(int) - other)
+        largest = max(largest, apart.max())
+        for column, expected in enumerate((one, other, apart * times)):
+            assert (at(figure, row, column) == expected).all()
+    assert largest * times <= 255 < largest * (times + 1)
+
+
 def test_without_effect_of_noise_the_deviation_is_black(sampler):
     style = sampler("style")
     for name, parameter in style.generator.named_parameters():
