@@ -67,9 +67,9 @@ def build(context: Context) -> None:
                     context.checked(menu, _name)
                     summary = gr.HTML(elem_id="run-summary")
                 with controls.column(5):
-                    image = controls.figure("Snapshot", "snapshot")
+                    image = controls.figure("Snapshot", "snapshot", "pixels large")
                     number = context.checked(
-                        gr.Slider(1, 2, 1, step=1, label="Snapshot", visible=False, elem_id="snapshot-number"), _count
+                        gr.Slider(1, 2, 1, step=1, label="Timeline", visible=False, elem_id="snapshot-number"), _count
                     )
                     caption = gr.HTML()
             titles = list(PLOTS)
@@ -124,7 +124,7 @@ def build(context: Context) -> None:
             gr.update(visible=True),
             gr.update(choices=names, value=name),
             _summary(now),
-            *_shown(context, chosen, before, at, now),
+            *_shown(context, chosen, before, at, now, shots),
             *drawn,
             chosen,
         ]
@@ -187,9 +187,12 @@ def _limits(values: Sequence[float]) -> list[float | None]:
     return [usual[0] - margin, usual[-1] + margin]
 
 
-def _shown(context: Context, chosen: Seen, before: Seen | None, at: int, now: Summary) -> list[Any]:
+def _shown(
+    context: Context, chosen: Seen, before: Seen | None, at: int, now: Summary, shots: Sequence[Snapshot]
+) -> list[Any]:
     """Updates of the image, the slider and the caption."""
-    slider = gr.update(maximum=max(chosen.snapshots, 2), value=max(at, 1), visible=chosen.snapshots > 1)
+    label = f"Timeline: {len(shots)} snapshots, from {shots[0].kimg} to {shots[-1].kimg} kimg" if shots else "Timeline"
+    slider = gr.update(maximum=max(len(shots), 2), value=max(at, 1), visible=len(shots) > 1, label=label)
     if before and before.snapshot == chosen.snapshot:
         return [gr.skip(), slider if before.snapshots != chosen.snapshots else gr.skip(), gr.skip()]
     image, caption = _image(context, chosen, at, now.name)
@@ -199,22 +202,23 @@ def _shown(context: Context, chosen: Seen, before: Seen | None, at: int, now: Su
 def _image(context: Context, chosen: Seen, at: int, run: str) -> list[Any]:
     """Updates of the image and the caption."""
     if chosen.snapshot is None:
-        return [gr.update(value=None), controls.note("It has drawn no pictures yet.")]
+        said = "It has drawn no pictures yet. The first come once its data are prepared, and show here by themselves."
+        return [gr.update(value=None, visible=False), controls.note(said)]
     try:
         path = preview(chosen.snapshot, context.files)
     except InputError as error:
-        return [gr.update(value=None), controls.note(str(error))]
+        return [gr.update(value=None, visible=False), controls.note(str(error))]
     kimg = f"{chosen.snapshot.kimg} kimg"
     alt = f"What the run {run} drew at {kimg}, always of the same latents"
     text = f"At <strong>{kimg}</strong>, number {at} of {chosen.snapshots}; always the same latents."
-    return [gr.update(value=path, alt_text=alt), f'<p class="hint">{text}</p>']
+    return [gr.update(value=path, alt_text=alt, visible=True), f'<p class="hint">{text}</p>']
 
 
 def _summary(now: Summary) -> str:
     """How a run is doing, as HTML."""
     kimg, silent = now.newest.get("kimg"), f"last heard from {duration(now.seconds_silent)} ago"
     state = {
-        RUNNING: f"▶ Running, {silent}" if kimg is not None else f"▶ Starting, {silent}",
+        RUNNING: f"▶ Running, {silent}" if kimg is not None else f"▶ Starting: no numbers yet, {silent}",
         FINISHED: f"✓ Finished {duration(now.seconds_silent)} ago",
     }.get(now.state, f"■ Stopped, {silent}")
     known = ARCHITECTURES.get(now.architecture or "")
@@ -226,7 +230,7 @@ def _summary(now: Summary) -> str:
         ("Network", ", ".join(filter(None, [network, now.objective]))),
         ("Data", now.data),
         ("Resolution", _resolution(size, now.full_resolution, alpha)),
-        ("Seen", f"{_kimg(kimg)} of {_kimg(now.total_kimg)}" if now.total_kimg else _kimg(kimg)),
+        ("Seen", f"{_kimg(kimg) or 'nothing'} of {_kimg(now.total_kimg)}" if now.total_kimg else _kimg(kimg)),
         ("Speed", f"{speed:,.3g} pictures a second" if speed else ""),
         ("Time left", "" if left is None else f"about {duration(left)}"),
     ]

@@ -91,6 +91,8 @@ def test_a_run_goes_on_while_it_is_looked_at(visit, app):
     expect(summary).to_contain_text("Running")
     expect(summary).to_contain_text("29 kimg of 40 kimg")
     expect(page.locator("canvas.marks, svg.marks")).to_have_count(3)  # this run tells no scores
+    assert page.locator("#snapshot img").bounding_box()["width"] > 600  # of 96 px
+    expect(page.locator("#snapshot-number")).to_contain_text("3 snapshots, from 0 to 20 kimg")
     page.locator("#snapshot-number input[type=range]").focus()
     page.keyboard.press("Home")
     expect(page.get_by_text("At 0 kimg")).to_be_visible()
@@ -103,6 +105,18 @@ def test_a_run_goes_on_while_it_is_looked_at(visit, app):
     page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
     page.clock.run_for(60_000)
     assert asked == []  # where nobody looks nothing is asked
+
+
+def test_a_run_before_its_first_tick_says_so(visit, app):
+    run = app.runs / "00004-begins"
+    write_run(run)
+    for file in (run / "stats.jsonl", *run.glob("fakes*.png")):
+        file.unlink()
+    page = visit("?tab=training&run=00004-begins")
+    expect(page.locator("#run-summary")).to_contain_text("no numbers yet")
+    expect(page.locator("#run-summary")).to_contain_text("nothing of 40 kimg")
+    expect(page.get_by_text("It has drawn no pictures yet.")).to_be_visible()
+    expect(page.locator("#snapshot")).to_be_hidden()
 
 
 def test_the_game_by_keyboard_to_the_end(visit):
