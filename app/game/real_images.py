@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from stylegrow.common.errors import DataError, InputError
+from stylegrow.common.images import colours
 from stylegrow.common.text import printable
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import TOONHEAD
@@ -184,4 +185,4 @@ def at_stage(pixels: np.ndarray, resolution: int, alpha: float, roots: bool = Fa
         low = halve(values).repeat(2, axis=-1).repeat(2, axis=-2)
         faded = low + (values - low) * np.float32(alpha)
         pixels = np.rint(np.sqrt(faded) if roots else faded).astype(np.uint8)
-    return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    return np.ascontiguousarray(colours(pixels.transpose(1, 2, 0)))

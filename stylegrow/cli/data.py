@@ -22,11 +22,11 @@ class Prepare:
     source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")] = None
     """A folder or zip file of images (a sub-folder a class, or a dataset.json with labels, if you like), or a folder
     with MNIST-style idx files or the official programs' TFRecords, or a .npy or .npz file. fashion-mnist: that data
-    set, found or downloaded; mnist, cifar-10: what torchvision has downloaded. calorimeter: the embedded particle
-    showers. Without it: the embedded faces."""
+    set, found or downloaded; mnist, cifar-10: what torchvision has downloaded. calorimeter, footprints: the embedded
+    particle showers. Without it: the embedded faces."""
     resolution: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
-    """A power of two from 4 to 1024. Default: 64 for the embedded faces, 32 for showers, else what most images reach,
-    at most 256."""
+    """A power of two from 4 to 1024. Default: 64 for the embedded faces, 32 or 16 for showers, else what most images
+    reach, at most 256."""
     channels: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where every image is grey."""
     fit: Fit = "crop"

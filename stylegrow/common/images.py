@@ -5,8 +5,15 @@ from typing import Any
 import numpy as np
 
 
+def colours(images: np.ndarray) -> np.ndarray:
+    """Images [..., C] as files can hold them: two channels get a third, which is empty."""
+    if images.shape[-1] != 2:
+        return images
+    return np.concatenate([images, np.zeros_like(images[..., :1])], axis=-1)
+
+
 def to_uint8(images: Any) -> np.ndarray:
-    """Images [N, C, H, W], a float tensor on any device or an array, as uint8 [N, H, W, C].
+    """Images [N, C, H, W], a float tensor on any device or an array, as uint8 [N, H, W, C], two channels as `colours`.
 
     The nominal range [-1, 1] becomes 0 to 255 as in the official programs: x * 127.5 + 128, saturated and truncated.
     What is not a number becomes 0.
@@ -14,4 +21,4 @@ def to_uint8(images: Any) -> np.ndarray:
     if hasattr(images, "detach"):
         images = images.detach().float().cpu().numpy()
     scaled = np.nan_to_num(np.asarray(images, dtype=np.float32) * np.float32(127.5) + np.float32(128))
-    return np.ascontiguousarray(np.clip(scaled, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(colours(np.clip(scaled, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)))

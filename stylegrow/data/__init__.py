@@ -30,12 +30,12 @@ def open_dataset(
     """The data set of a source, prepared first where it is not yet.
 
     `source` is a folder, a zip file or a prepared folder; None or "toonhead" are the embedded faces, "calorimeter"
-    particle showers, `count` of them; "fashion-mnist", "mnist" and "cifar-10" are found on this machine, the first is
-    also downloaded to the cache; a .npy or .npz file is an array of images. `resolution` defaults to 64 for the
-    faces, 32 for showers, else to what most images reach, at most 256; `channels` to grey where all images are grey;
-    `cache` to $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU. Images are cropped to their
-    centre, padded to squares (by `pad_color`, by default that of each image's border) or stretched; `background` shows
-    through where they are transparent.
+    and "footprints" particle showers, `count` of them; "fashion-mnist", "mnist" and "cifar-10" are found on this
+    machine, the first is also downloaded to the cache; a .npy or .npz file is an array of images. `resolution` defaults
+    to 64 for the faces, 32 or 16 for showers, else to what most images reach, at most 256; `channels` to grey where all
+    images are grey; `cache` to $STYLEGROW_CACHE or ~/.cache/stylegrow; `workers` to one process a CPU. Images are
+    cropped to their centre, padded to squares (by `pad_color`, by default that of each image's border) or stretched;
+    `background` shows through where they are transparent.
     One process of the machine prepares, others that ask for the same wait for it. It shows its progress on stderr, also
     where it is `quiet`, which only keeps back what else there is to say (waiting, files that were skipped). Raises
     DataError.

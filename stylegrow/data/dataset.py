@@ -38,7 +38,7 @@ class Format(BaseModel):
 class Settings(TypedDict):
     """How a data set was prepared: `Shape` and what else there is."""
 
-    channels: Literal[1, 3]
+    channels: Literal[1, 2, 3]
     fit: str
     drop_duplicates: bool
 
@@ -51,7 +51,7 @@ class Facts(Format):
     credit: str | None
     count: int = Field(ge=1, le=1 << 40)
     resolution: int = Field(ge=MIN_RESOLUTION, le=MAX_RESOLUTION)
-    channels: Literal[1, 3]
+    channels: Literal[1, 2, 3]
     levels: Mapping[str, Literal["array", "encoded"]]
     classes: Mapping[str, Sequence[str]]
     settings: Settings

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stylegrow.common.errors import DataError
 from stylegrow.common.system import available_cpus
 from stylegrow.data.identity import digest
 from stylegrow.data.pyramid import WORTH_WORKERS, chunks, usable
@@ -70,6 +71,8 @@ class Inspection:
 
 def inspect(source: Source, workers: int | None = None, most_shown: int = 144) -> Inspection:
     """Look at all images of a source, `most_shown` of which are kept to be shown. Raises DataError."""
+    if source.transform is not None:
+        raise DataError(f"{source.name}: are simulated showers, of which there are no files to look at: prepare them")
     step = -(-len(source.names) // most_shown)
     looks: list[Look] = []
     skipped: list[tuple[int, str]] = []

@@ -14,7 +14,8 @@ WHITE = "#ffffff"
 
 @dataclass(frozen=True)
 class Shape:
-    """What every image of a data set is made into: `channels` (1 or 3) square planes of `resolution` pixels.
+    """What every image of a data set is made into: `channels` square planes (1 or 3, of showers 2 or 3) of `resolution`
+    pixels.
 
     Colours are "#rrggbb": that of the bars that "pad" adds (None: each image's own border's), and that which shows
     through where an image is transparent.

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from stylegrow.architectures import has_styles
 from stylegrow.common.errors import DataError, InputError
+from stylegrow.common.images import colours
 from stylegrow.metrics.table import METRICS, Kind, check_styles
 from stylegrow.physics.intensity import MIP_ROOT
 from stylegrow.sampling import generation
@@ -50,8 +51,8 @@ class Reals:
     mirrored: np.ndarray = field(repr=False)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Images [n, C, r, r] (uint8)."""
-        images = self.dataset.read(indices, self.resolution)
+        """Images [n, C, r, r] (uint8), two channels as `colours`."""
+        images = colours(self.dataset.read(indices, self.resolution).transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
         return np.where(self.mirrored[indices][:, None, None, None], images[..., ::-1], images)
 
     def batches(self, indices: np.ndarray) -> Iterator[np.ndarray]:

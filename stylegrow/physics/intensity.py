@@ -49,6 +49,25 @@ class Root:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """From `least` at 1 to `most` at 255, saturated; 0 is nothing."""
+
+    unit: str
+    least: float
+    most: float
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """See Scale."""
+        share = np.clip((values - self.least) / (self.most - self.least), 0, 1)
+        return np.where(values == 0, 0, 1 + (WHITE - 1) * share)
+
+    def decode(self, levels: np.ndarray) -> np.ndarray:
+        """See Scale."""
+        share = (np.clip(levels, 1, WHITE) - 1) / (WHITE - 1)
+        return np.where(levels < 0.5, 0, self.least + (self.most - self.least) * share)
+
+
+@dataclass(frozen=True)
 class Intensity:
     """The scales of an image's channels."""
 
@@ -68,5 +87,7 @@ class Intensity:
 
 MIP_ROOT = Intensity("mip-root", [Root("MIP", most=3600, least=0.5)] * 3)
 """of the calorimeter's layers: costs 0.35 % on their sum"""
+VEM_ROOT_NS = Intensity("vem-root-ns", (Root("VEM", most=10_000, least=3.0), Linear("ns", -20_000, 20_000)))
+"""of stations' signals, which saturate near the core, and arrival times, in steps of 157 ns"""
 
-INTENSITIES = {intensity.name: intensity for intensity in (MIP_ROOT,)}
+INTENSITIES = {intensity.name: intensity for intensity in (MIP_ROOT, VEM_ROOT_NS)}

@@ -50,7 +50,8 @@ def open_again(options: Options, stored: RunConfig, images: Images | None, quiet
     if not moved and is_prepared(prepared):
         return open_dataset(prepared, resolution=options.resolution, quiet=quiet)
     settings: Any = images.settings if images else {"resolution": options.resolution}
-    channels: Any = {1: "grey", 3: "rgb"}[stored.generator.image_channels]
+    shower = stored.data.get("transform") is not None
+    channels: Any = "auto" if shower else {1: "grey", 3: "rgb"}[stored.generator.image_channels]
     settings = {**settings, "channels": channels, "cache": options.cache, "workers": options.workers}
     dataset = open_dataset(options.data, **settings, quiet=quiet)
     return Dataset(dataset.path, options.resolution, dataset.source)

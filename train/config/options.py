@@ -33,8 +33,8 @@ class Options(StepConfig):
 
     data: str | None = option(
         None,
-        "folder, zip, .npz or prepared data set of images, or calorimeter, fashion-mnist, mnist, cifar-10 (default: "
-        "embedded faces)",
+        "folder, zip, .npz or prepared data set of images, or calorimeter, footprints, fashion-mnist, mnist, cifar-10 "
+        "(default: embedded faces)",
         keep=data_path,
         resumable=True,
     )

@@ -253,7 +253,7 @@ PROGAN = named(
         Preset(
             "calorimeter",
             Options(
-                kimg=250, stable_kimg=15, fade_kimg=15, fmap_base=2048, fmap_max=128, z_dim=64, ema_kimg=2, g_lr_ratio=2
+                kimg=120, stable_kimg=8, fade_kimg=8, fmap_base=2048, fmap_max=128, z_dim=64, ema_kimg=2, g_lr_ratio=2
             ),
             batch=16,
             lr=0.002,

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegrow.architectures import architecture_of
-from stylegrow.common.images import to_uint8
+from stylegrow.common.images import colours, to_uint8
 from stylegrow.common.text import duration, printable
 from stylegrow.data import Dataset
 from stylegrow.models import save_model
@@ -53,7 +53,7 @@ class Snapshots:
     def write_reals(self, dataset: Dataset, training: np.ndarray) -> None:
         """reals.png: as many images of the data at full resolution as the other grids have."""
         shown = training[: len(self.latents)]
-        images = dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1)
+        images = colours(dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1))
         grids.save_png(grids.grid(images, self.columns), self.run / "reals.png", self.credit)
 
     def write(self, trainer: Trainer) -> Image.Image:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stylegrow.data.sources.base import Source
 
 # Data sets that are found by name.
-EMBEDDED = TOONHEAD, CALORIMETER = ("toonhead", "calorimeter")
+EMBEDDED = TOONHEAD, CALORIMETER, FOOTPRINTS = ("toonhead", "calorimeter", "footprints")
 NAMES = (*EMBEDDED, *(ELSEWHERE := ("fashion-mnist", "mnist", "cifar-10")))
 FASHION_MNIST, MNIST, CIFAR_10 = ELSEWHERE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +11,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylegrow.common.errors import DataError
+from stylegrow.data.sources import CALORIMETER
 from stylegrow.data.sources.base import Source
 from stylegrow.data.sources.labels import Labels
-from stylegrow.physics import showers
-from stylegrow.physics.intensity import MIP_ROOT
+from stylegrow.physics import footprints, showers
+from stylegrow.physics.intensity import MIP_ROOT, VEM_ROOT_NS
 
 if TYPE_CHECKING:
     from stylegrow.data.decoding import SquareImage
     from stylegrow.data.request import Shape
 
 DEFAULT_COUNT = 10_000
-RESOLUTION = 32  # of the calorimeter
-VERSION = "1"  # raise it when a change of the simulator changes the images
+VERSION = "1"  # raise it when a change of a simulator changes the images
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalorimeterShowers(Source):
-    """Showers of electrons in the calorimeter: what its three layers read out, as roots.
+class Showers(Source):
+    """Showers as a detector sees them, roots of energies.
 
     Where fewer cells are asked for than it has, cells are joined; where more are, they are repeated.
     """
+
+    @abstractmethod
+    def levels(self, index: int) -> np.ndarray:
+        """The grey levels of one shower, uint8 [1, C, r, r]."""
 
     def files(self) -> Iterator[tuple[str, Path]]:
         return iter(())
@@ -41,12 +46,21 @@ class CalorimeterShowers(Source):
         from stylegrow.data.decoding import SquareImage
         from stylegrow.data.pyramid import levels_of
 
-        levels = MIP_ROOT.encode(showers.shower(index).deposits)
-        if shape.resolution < RESOLUTION:
+        levels = self.levels(index)
+        own = levels.shape[-1]
+        if shape.resolution < own:
             levels = dict(levels_of(levels, energies=True))[shape.resolution]
-        times = max(shape.resolution // RESOLUTION, 1)
+        times = max(shape.resolution // own, 1)
         pixels = levels[0].repeat(times, axis=1).repeat(times, axis=2)
-        return SquareImage(pixels, enlarged=times > 1, size=(RESOLUTION, RESOLUTION))
+        return SquareImage(pixels, enlarged=times > 1, size=(own, own))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalorimeterShowers(Showers):
+    """Electrons' showers in the calorimeter: what its three layers read out."""
+
+    def levels(self, index: int) -> np.ndarray:
+        return MIP_ROOT.encode(showers.shower(index).deposits)
 
     def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
         found = [showers.electrons(number) for number in range(int(used.max()) // showers.BLOCK + 1)]
@@ -56,19 +70,49 @@ class CalorimeterShowers(Source):
         return {"electron": (("energy", "impact_x", "impact_y"), electrons), "energy": (("energy",), electrons[:, :1])}
 
 
-def find(name: str, count: int | None) -> Source:
+@dataclass(frozen=True, kw_only=True)
+class AirShowers(Showers):
+    """Air showers on the ground: the stations' signals, and the times at which they came."""
+
+    def levels(self, index: int) -> np.ndarray:
+        number, place = divmod(index, footprints.BLOCK)
+        block = footprints.block(number)
+        return VEM_ROOT_NS.encode(np.stack([block.signal[place], block.time[place]])[None])
+
+    def labels(self, used: np.ndarray, classes: np.ndarray) -> Labels:
+        found = [footprints.block(number) for number in range(int(used.max()) // footprints.BLOCK + 1)]
+        rows = [np.concatenate([one.energy[:, None], one.direction, one.core], axis=1) for one in found]
+        particles = np.concatenate(rows)[used].astype(np.float32)
+        names = ("energy", "direction_x", "direction_y", "core_x", "core_y")
+        return {"particle": (names, particles), "energy": (("energy",), particles[:, :1])}
+
+
+def find(name: str, count: int | None) -> Showers:
     """The first `count` showers of a data set. Raises DataError for a number below 1."""
     count = DEFAULT_COUNT if count is None else count
     if count < 1:
         raise DataError(f"--count {count}: give a number of showers from 1 up")
-    return CalorimeterShowers(
+    names = [f"{name}-{i:05d}" for i in range(count)]
+    if name == CALORIMETER:
+        return CalorimeterShowers(
+            path=name,
+            name=name,
+            names=names,
+            readers=(VERSION, str(count)),
+            known=(32, 3),
+            transform=MIP_ROOT.name,
+            cond="electron",
+            units={"electron": ("GeV", "R_M", "R_M"), "energy": ("GeV",)},
+            sided=("electron",),
+        )
+    return AirShowers(
         path=name,
         name=name,
-        names=[f"{name}-{i:05d}" for i in range(count)],
+        names=names,
         readers=(VERSION, str(count)),
-        known=(RESOLUTION, len(MIP_ROOT.scales)),
-        transform=MIP_ROOT.name,
-        cond="electron",
-        units={"electron": ("GeV", "R_M", "R_M"), "energy": ("GeV",)},
-        sided=("electron",),
+        known=(footprints.STATIONS, 2),
+        transform=VEM_ROOT_NS.name,
+        cond="particle",
+        units={"particle": ("EeV", "1", "1", "m", "m"), "energy": ("EeV",)},
+        sided=("particle",),
     )

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from stylegrow.data import DataError, open_dataset
+from stylegrow.data.inspection import inspect
 from stylegrow.data.request import Shape
 from stylegrow.data.sources import find_source
-from stylegrow.physics import showers
+from stylegrow.physics import footprints, showers
 from stylegrow.physics.intensity import INTENSITIES
 
 COUNT = 24
@@ -70,6 +71,40 @@ def test_labels_are_vectors_with_units(dataset):
     np.testing.assert_allclose(dataset.labels("electron")[:, 0], known.energy[:COUNT], rtol=1e-6)
     np.testing.assert_allclose(dataset.labels("electron")[:, 1:], known.impact[:COUNT], rtol=1e-6)
     np.testing.assert_array_equal(dataset.labels("energy"), dataset.labels("electron")[:, :1])
+
+
+@pytest.fixture(scope="module")
+def air(cache):
+    return open_dataset("footprints", count=100, resolution=128, cache=cache)
+
+
+def test_footprints_are_signals_and_times(air):
+    assert air.transform == "vem-root-ns"
+    assert (air.channels, air.levels) == (2, (4, 8, 16, 32, 64, 128))
+    values = INTENSITIES[air.transform].decode(air.read(np.arange(100), 16))
+    blocks = zip(footprints.block(0), footprints.block(1), strict=True)
+    truth = footprints.Footprints(*(np.concatenate(both)[:100] for both in blocks))
+    signal, time = values[:, 0], values[:, 1]
+    np.testing.assert_array_equal(signal > 0, truth.signal > 0)
+    assert (time[truth.signal == 0] == 0).all()
+    inside = np.abs(truth.time) < 20_000
+    assert np.abs(time - truth.time)[inside].max() <= 80
+    unsaturated = truth.signal < 10_000
+    assert (np.abs(signal - truth.signal) <= 0.41 * np.sqrt(truth.signal) + 0.2)[unsaturated].all()
+    np.testing.assert_array_equal(air.read(np.array([7]), 128)[..., ::8, ::8], air.read(np.array([7]), 16))
+
+
+def test_directions_survive_in_stored_footprints(air):
+    values = INTENSITIES[air.transform].decode(air.read(np.arange(100), 16))
+    labels = air.labels("particle")
+    assert air.classes("particle") == ("energy", "direction_x", "direction_y", "core_x", "core_y")
+    fitted = footprints.fit_direction(values[:, 0], values[:, 1], labels[:, 3:])
+    assert np.nanmedian(footprints.angle_between(fitted, labels[:, 1:3])) < 1
+
+
+def test_what_is_simulated_has_no_files_to_look_at():
+    with pytest.raises(DataError, match="footprints"):
+        inspect(find_source("footprints", 3))
 
 
 @pytest.mark.parametrize("asked", [{"count": 0}, {"channels": "grey"}, {"channels": "rgb"}])

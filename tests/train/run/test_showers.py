@@ -3,9 +3,13 @@
 import json
 
 import pytest
+import torch
+from PIL import Image
 
+from stylegrow.common.images import to_uint8
 from stylegrow.data import open_dataset
 from stylegrow.models import load_generator, read_config
+from stylegrow.rendering.grids import grid
 from tests.train.runs import Train, only
 
 
@@ -27,6 +31,17 @@ def test_from_end_to_end(train: Train, showers, architecture):
     assert config["training"]["labels"] == "electron"
     assert load_generator(only("runs")).label_dim == 3
     assert train("--resume", "--kimg", 0.116, architecture=architecture).status == 0
+
+
+def test_footprints_have_two_channels(train: Train, tmp_path):
+    data = open_dataset("footprints", count=64, cache=tmp_path).path
+    assert train("--data", data, "--kimg", 0.1, "--metrics", "kid").status == 0
+    run = only("runs")
+    generator = load_generator(run)
+    assert generator(torch.zeros(1, generator.z_dim), torch.zeros(1, 5)).shape == (1, 2, 16, 16)
+    assert Image.open(run / "reals.png").mode == "RGB"
+    images = to_uint8(generator(torch.zeros(2, generator.z_dim), torch.zeros(2, 5)))
+    assert grid(images, 2).mode == "RGB"
 
 
 @pytest.mark.parametrize(("cond", "classes"), [("energy", ["energy"]), ("none", [])])
