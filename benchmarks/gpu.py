@@ -209,6 +209,8 @@ PHASES = 5
 class Noise:
     """Images without meaning, as a data set gives them."""
 
+    transform = None
+
     count: int
     resolution: int
 

@@ -30,7 +30,7 @@ def config_of(network: str, preset: str, data: Any, processes: int = 1, **option
     if isinstance(data, int):
         data = SimpleNamespace(
             name="noise", source="noise", credit=None, path=Path(), resolution=data, channels=3, names=[],
-            attributes=(), split=lambda _=None: (range(0), range(0)),
+            attributes=(), transform=None, sided=(), split=lambda _=None: (range(0), range(0)),
         )  # fmt: skip
     name = OFFICIAL[network] if preset == "official" else preset
     given = Options(**{"preset": name, "loss": "wgan-gp", "spectral_norm": "no"} | options)

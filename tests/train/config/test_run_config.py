@@ -20,6 +20,8 @@ from train.config.run_config import RunConfig, make_run_config
 class Images:
     """As much of a data set as a configuration asks for."""
 
+    transform, sided = None, ()
+
     def __init__(self, resolution=64, name="mine", count=400, channels=3, classes=()):
         self.resolution, self.name, self.channels = resolution, name, channels
         self.source, self.path, self.credit = f"/images/{name}", f"/cache/{name}", None
