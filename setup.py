@@ -2,7 +2,7 @@
 
 from setuptools import find_packages, setup
 
-ROOMS = ("progan", "stylegan", "stylegrow", "train", "app")
+ROOMS = ("progan", "stylegan", "vae", "stylegrow", "train", "app")
 
 setup(
     packages=[*find_packages(include=[*ROOMS, *(f"{room}.*" for room in ROOMS)]), "stylegrow.zoo"],

@@ -7,7 +7,7 @@ from progan.lazy import lazy_names
 if TYPE_CHECKING:
     from stylegrow.data import open_dataset
     from stylegrow.metrics import evaluate
-    from stylegrow.models import load_discriminator, load_generator, save_model
+    from stylegrow.models import load_discriminator, load_encoder, load_generator, save_model
     from stylegrow.sampling.sampler import sample
 
 __version__ = "0.2.0"
@@ -15,6 +15,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "load_discriminator",
+    "load_encoder",
     "load_generator",
     "open_dataset",
     "sample",
@@ -25,6 +26,7 @@ __getattr__ = lazy_names(
     {
         "evaluate": "stylegrow.metrics",
         "load_discriminator": "stylegrow.models",
+        "load_encoder": "stylegrow.models",
         "load_generator": "stylegrow.models",
         "open_dataset": "stylegrow.data",
         "sample": "stylegrow.sampling.sampler",

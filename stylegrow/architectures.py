@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard
 
 import progan
 import stylegan
+import vae
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     Generator = progan.Generator | stylegan.Generator
     Discriminator = progan.Discriminator | stylegan.Discriminator
+    Partner = Discriminator | vae.Encoder  # of a generator in its training
     GeneratorConfig = progan.GeneratorConfig | stylegan.GeneratorConfig
     DiscriminatorConfig = progan.DiscriminatorConfig | stylegan.DiscriminatorConfig
+    PartnerConfig = DiscriminatorConfig | vae.EncoderConfig
 
 
 class TrainingInputs(NamedTuple):
@@ -86,7 +89,9 @@ class Architecture:
         name: of its package, and `architecture` in config.json.
         title: how people write it.
         description: a phrase for model cards.
-        generator_config, discriminator_config: the classes of its networks' configurations.
+        generator_config: the class of its generator's configuration.
+        partner: the role of the network that its generator is trained with, as config.json names it.
+        partner_config: the class of that one's configuration.
         has_styles: whether its generator has a mapping network: w, truncation, style mixing and noise.
         scores_by_class: whether a critic of classes takes labels and scores an image as one of a class; otherwise it
             returns label logits beside the score.
@@ -98,21 +103,36 @@ class Architecture:
     title: str
     description: str
     generator_config: type[GeneratorConfig]
-    discriminator_config: type[DiscriminatorConfig]
+    partner: Literal["discriminator", "encoder"]
+    partner_config: type[PartnerConfig]
     has_styles: bool
     scores_by_class: bool
     generate: Callable[[Any, TrainingInputs, int, Alpha], Generated]
     sample_arguments: Mapping[str, Any]
 
     @property
-    def generator(self) -> type[Generator]:
-        """The generator's class; loads torch."""
-        return import_module(self.name).Generator
+    def adversarial(self) -> bool:
+        """Whether a discriminator judges the generator's images in training."""
+        return self.partner == "discriminator"
 
     @property
-    def discriminator(self) -> type[Discriminator]:
-        """The discriminator's class; loads torch."""
-        return import_module(self.name).Discriminator
+    def generator(self) -> type[Generator]:
+        """The generator's class; loads torch."""
+        generator: type[Generator] = self.network_class("generator")
+        return generator
+
+    @property
+    def roles(self) -> tuple[str, str]:
+        """The roles of its networks."""
+        return "generator", self.partner
+
+    def config_class(self, role: str) -> type[GeneratorConfig | PartnerConfig]:
+        """The class of the configuration of the network with this role."""
+        return self.generator_config if role == "generator" else self.partner_config
+
+    def network_class(self, role: str) -> Any:
+        """The class of the network with this role; loads torch."""
+        return getattr(import_module(self.name), role.capitalize())
 
     def sample(
         self, generator: Generator, z: Tensor, labels: Tensor | None, resolution: int, alpha: float = 1.0
@@ -129,7 +149,8 @@ ARCHITECTURES = {
             title="ProGAN",
             description="the progressively growing GAN of Karras, Aila, Laine and Lehtinen (2018)",
             generator_config=progan.GeneratorConfig,
-            discriminator_config=progan.DiscriminatorConfig,
+            partner="discriminator",
+            partner_config=progan.DiscriminatorConfig,
             has_styles=False,
             scores_by_class=False,
             generate=generate_without_styles,
@@ -140,11 +161,24 @@ ARCHITECTURES = {
             title="StyleGAN",
             description="the style-based generator of Karras, Laine and Aila (2019)",
             generator_config=stylegan.GeneratorConfig,
-            discriminator_config=stylegan.DiscriminatorConfig,
+            partner="discriminator",
+            partner_config=stylegan.DiscriminatorConfig,
             has_styles=True,
             scores_by_class=True,
             generate=generate_with_styles,
             sample_arguments={"noise": "const"},
+        ),
+        Architecture(
+            name="vae",
+            title="VAE",
+            description="a variational autoencoder (Kingma and Welling 2014) of a ProGAN's stages",
+            generator_config=vae.GeneratorConfig,
+            partner="encoder",
+            partner_config=vae.EncoderConfig,
+            has_styles=False,
+            scores_by_class=False,
+            generate=generate_without_styles,
+            sample_arguments={},
         ),
     )
 }

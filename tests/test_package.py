@@ -10,7 +10,7 @@ import pytest
 from stylegrow.models.space import build_wheel, write_space
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("app", "progan", "stylegan", "stylegrow", "train")
+PACKAGES = ("app", "progan", "stylegan", "stylegrow", "train", "vae")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
@@ -64,7 +64,7 @@ def test_it_holds_all_packages_and_their_files(installed, tmp_path):
         assert [name for name in found if not (installed / copy / name).exists() and name.name != "__pycache__"] == []
 
 
-@pytest.mark.parametrize("module", ["app", "train.progan", "train.stylegan"])
+@pytest.mark.parametrize("module", ["app", "train.progan", "train.stylegan", "train.vae"])
 def test_modules_start_from_any_folder(module, installed, tmp_path):
     assert "usage:" in run(sys.executable, "-m", module, "--help", cwd=tmp_path, PYTHONPATH=str(installed))
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # What each room may import of the others. "stylegrow" alone is what stands in its __init__.py.
-NETWORKS = {"progan", "stylegan"}
+NETWORKS = {"progan", "stylegan", "vae"}
 GROUND = NETWORKS | {"stylegrow.common"}
 LIBRARY = GROUND | {
     f"stylegrow.{room}" for room in ("architectures", "data", "models", "sampling", "rendering", "metrics", "physics")
@@ -19,6 +19,7 @@ LIBRARY = GROUND | {
 ALLOWED = {
     "progan": set(),
     "stylegan": {"progan"},
+    "vae": {"progan"},
     "stylegrow": LIBRARY,
     "stylegrow.common": set(),
     "stylegrow.architectures": GROUND,
@@ -33,7 +34,7 @@ ALLOWED = {
     "train": LIBRARY | {"stylegrow"},
     "app": LIBRARY | {"stylegrow"},
 }
-TOPS = {"progan", "stylegan", "stylegrow", "train", "app", "tests", "benchmarks", "examples"}
+TOPS = {"progan", "stylegan", "vae", "stylegrow", "train", "app", "tests", "benchmarks", "examples"}
 FILES = [path for top in sorted(TOPS - {"tests"}) for path in sorted((ROOT / top).rglob("*.py"))]
 
 

@@ -8,7 +8,7 @@ __all__ = ["Options", "train"]
 
 
 def train(architecture: str, options: Options) -> Path | None:
-    """Train "progan" or "stylegan", in this process, and return the run's folder; None for a dry run.
+    """Train a "progan", "stylegan" or "vae" in this process, and return the run's folder; None for a dry run.
 
     Raises InputError for options and data that cannot be used and RunError for a run that cannot go on. Ctrl-C and
     SIGTERM save the run and raise SystemExit.

@@ -69,6 +69,7 @@ class ModelConfig(Version):
     architecture: Annotated[str, AfterValidator(_known)]
     generator: Arguments
     discriminator: Mapping[str, Any] | None = None
+    encoder: Mapping[str, Any] | None = None
     classes: Sequence[str]
     label_values: LabelValues | None = None
     transform: str | None = None
@@ -101,8 +102,12 @@ def read_config_of(folder: Path) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
-    roles = [role for role in ("generator", "discriminator") if config.get(role)]
-    return config | {role: all_arguments(config[role], role) for role in roles}
+    return config | {role: all_arguments(config[role], role) for role in roles_of(config)}
+
+
+def roles_of(config: Mapping[str, Any]) -> list[str]:
+    """The roles of the networks that a config.json holds, of those that its architecture has."""
+    return [role for role in ARCHITECTURES[config["architecture"]].roles if config.get(role)]
 
 
 def all_arguments(arguments: Mapping[str, Any], role: str) -> dict[str, Any]:

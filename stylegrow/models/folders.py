@@ -1,10 +1,10 @@
-"""Model folders in the Hugging Face Hub's layout: config.json, model and discriminator.safetensors, and README.md.
+"""Model folders in the Hugging Face Hub's layout: config.json, the weights as .safetensors, and README.md.
 
-config.json holds `architecture` ("progan" or "stylegan"), `format_version`, `generator` and, where there is one,
-`discriminator` (every constructor argument), `classes` (the labels' names, in order), for label vectors `label_values`
-(`min` and `max` of each component, `examples` of the training's vectors, where known `units`), for showers `transform`
-(the name of what their energies are stored by, in stylegrow.physics.intensity) and `training` (facts). Nothing is ever
-pickled.
+config.json holds `architecture` ("progan", "stylegan" or "vae"), `format_version`, `generator` and, where there is one,
+`discriminator` or a VAE's `encoder` (every constructor argument), `classes` (the labels' names, in order), for label
+vectors `label_values` (`min` and `max` of each component, `examples` of the training's vectors, where known `units`),
+for showers `transform` (the name of what their energies are stored by, in stylegrow.physics.intensity) and `training`
+(facts). Nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.schema import read_json
 from stylegrow.models import hub
 from stylegrow.models.cards import CardImage, model_card
-from stylegrow.models.config import FORMAT_VERSION, all_arguments, read_config_of
+from stylegrow.models.config import FORMAT_VERSION, all_arguments, read_config_of, roles_of
 from stylegrow.models.evaluation import Evaluation
 from stylegrow.models.weights import DIRECTIONS, GROWTH, WEIGHTS, Storage, encode, load_network
 
 if TYPE_CHECKING:
-    from stylegrow.architectures import Discriminator, Generator
+    import vae
+    from stylegrow.architectures import Discriminator, Generator, Partner
 
 PACKAGE = Path(__file__).parents[1]
 # The bundled models: inside an installed package, beside that of a checkout.
@@ -39,7 +40,7 @@ IMAGES = "*.png"  # beside the card, which may show them
 def save_model(
     folder: str | os.PathLike[str],
     generator: Generator,
-    discriminator: Discriminator | None = None,
+    discriminator: Partner | None = None,
     *,
     training: Mapping[str, Any] | None = None,
     classes: Sequence[str] = (),
@@ -50,6 +51,8 @@ def save_model(
 ) -> None:
     """Write a model folder, or bring one up to date; it can be loaded at every moment, also when this is cut off.
 
+    `discriminator` is the network that the generator was trained with, or in its place the encoder of a VAE.
+
     Weights are stored as `dtype`, equal ones as equal bytes; they are loaded as float32 in any case. `training` holds
     facts that JSON can hold; the card knows `data`, `credit` and `license` (a Hub identifier, such as "cc-by-4.0"), and
     the stage reached, `resolution` and `alpha`, and lists all others. `classes` are the names of the classes or of the
@@ -59,8 +62,9 @@ def save_model(
     arguments, and for weights that float16 cannot hold; OSError when the folder cannot be written.
     """
     folder = Path(folder)
+    architecture = architecture_of(generator)
     config: dict[str, Any] = {
-        "architecture": architecture_of(generator).name,
+        "architecture": architecture.name,
         "format_version": FORMAT_VERSION,
         "generator": asdict(generator.config),
         "classes": list(classes),
@@ -70,8 +74,8 @@ def save_model(
     }
     files = {WEIGHTS["generator"]: encode(generator, dtype)}
     if discriminator is not None:
-        config["discriminator"] = asdict(discriminator.config)
-        files[WEIGHTS["discriminator"]] = encode(discriminator, dtype)
+        config[architecture.partner] = asdict(discriminator.config)
+        files[WEIGHTS[architecture.partner]] = encode(discriminator, dtype)
     files["README.md"] = (model_card(config) if card is None else card).encode()
     # Last, since only a folder with a config.json is a model, and only what that names is read.
     files["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
@@ -125,7 +129,7 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
     except (FileNotFoundError, ValueError):
         before = {}  # not a model that can be loaded, so there is nothing to keep
     after = json.loads(files["config.json"])
-    for key in ("architecture", "format_version", "generator", "discriminator"):
+    for key in ("architecture", "format_version", *WEIGHTS):
         if key not in before or key not in after:
             continue
         earlier = all_arguments(before[key], key) if isinstance(before[key], dict) else before[key]
@@ -133,8 +137,9 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
             raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
     for name, content in files.items():
         write_whole(folder / name, content)
-    if "discriminator" not in after:
-        (folder / WEIGHTS["discriminator"]).unlink(missing_ok=True)
+    for role, name in WEIGHTS.items():
+        if role not in after:
+            (folder / name).unlink(missing_ok=True)
 
 
 def check_new_folder(out: Path) -> None:
@@ -167,10 +172,16 @@ def load_discriminator(name_or_path: str | os.PathLike[str]) -> Discriminator:
     return load_network(folder, read_config_of(folder), "discriminator")
 
 
+def load_encoder(name_or_path: str | os.PathLike[str]) -> vae.Encoder:
+    """The encoder saved with a VAE, found and loaded as the generator is. ModelError if there is none."""
+    folder = _find(name_or_path, ["config.json", WEIGHTS["encoder"]])
+    return load_network(folder, read_config_of(folder), "encoder")
+
+
 def load_networks(folder: Path) -> dict[str, Any]:
-    """All networks of a model folder, by their roles "generator" and "discriminator". ModelError as for each."""
+    """All networks of a model folder, by their roles in config.json. ModelError as for each."""
     config = read_config_of(folder)
-    return {role: load_network(folder, config, role) for role in WEIGHTS if role in config}
+    return {role: load_network(folder, config, role) for role in roles_of(config)}
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:

@@ -34,6 +34,7 @@ class ModelInfo:
     classes: tuple[str, ...]
     training: dict[str, Any]
     discriminator: dict[str, Any] | None = None
+    encoder: dict[str, Any] | None = None
     label_space: LabelSpace = field(kw_only=True)
 
     @property
@@ -130,6 +131,7 @@ def read_info(model: str | Path) -> ModelInfo:
         tuple(config["classes"]),
         config["training"],
         config.get("discriminator"),
+        config.get("encoder"),
         label_space=LabelSpace.of(config),
     )
 

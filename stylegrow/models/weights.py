@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Storage = Literal["float32", "float16"]
-WEIGHTS = {"generator": "model.safetensors", "discriminator": "discriminator.safetensors"}
+WEIGHTS = {
+    "generator": "model.safetensors",
+    "discriminator": "discriminator.safetensors",
+    "encoder": "encoder.safetensors",
+}
 GROWTH = "growth.safetensors"  # how a generator's smaller stages show the colours of the whole
 DIRECTIONS = "directions.safetensors"  # in w, along which images change in one way
 STAGE_BIAS = re.compile(r"\bto_image\.(\d+)x\1\.bias$")
@@ -50,8 +54,8 @@ def encode(network: nn.Module, dtype: Storage) -> bytes:
 
 
 def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:
-    """The generator or discriminator (`role`) of a model folder, as load_generator gives it. ModelError otherwise."""
-    if not config.get(role):
+    """The network of a model folder with this role of WEIGHTS, as load_generator gives it. ModelError otherwise."""
+    if role not in ARCHITECTURES[config["architecture"]].roles or not config.get(role):
         raise ModelError(f"{folder / 'config.json'}: the model has no {role}; it was saved without one")
     path = folder / WEIGHTS[role]
     tensors = _read(path)
@@ -106,7 +110,7 @@ def _build(path: Path, config: Mapping[str, Any], role: str, most: int) -> nn.Mo
             return func(*args, **(kwargs or {}))
 
     architecture, arguments = ARCHITECTURES[config["architecture"]], config[role]
-    known = {field.name: field.default for field in fields(getattr(architecture, f"{role}_config"))}
+    known = {field.name: field.default for field in fields(architecture.config_class(role))}
     if problem := difference(known.keys(), arguments.keys(), "argument "):
         raise ModelError(f"{path}: {role} {problem}")
     for name, value in arguments.items():
@@ -115,7 +119,7 @@ def _build(path: Path, config: Mapping[str, Any], role: str, most: int) -> nn.Mo
             raise ModelError(f"{path}: the arguments of {role} make no network ({problem})")
     try:
         with torch.device("cpu"), Undrawn():
-            return getattr(architecture, role).from_config(arguments).float()
+            return architecture.network_class(role).from_config(arguments).float()
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ModelError(f"{path}: the arguments of {role} make no network ({one_line(error)})") from error
 

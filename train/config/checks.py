@@ -18,8 +18,9 @@ def checked(options: Options, architecture: str) -> Options:
     for name, value in options.given.items():
         about = ABOUT[name]
         check_value(name, value, KINDS[name], about)
-        if about.only not in (None, architecture):
-            raise InputError(f"{flag(name)}: belongs to train/{about.only}.py; leave it out")
+        if not about.belongs_to(architecture):
+            scripts = " and ".join(f"train/{one}.py" for one in about.only)
+            raise InputError(f"{flag(name)}: belongs to {scripts}; leave it out")
         if about.loss not in (None, loss) and knows_loss and value != getattr(Options, name):
             raise InputError(f"{as_given(name, value)}: belongs to --loss {about.loss}, not to {loss}; leave it out")
     check_augmentation(options, loss)

@@ -22,6 +22,8 @@ class Allowed:
     test: Callable[[Any], bool]
 
 
+GANS, STYLED, AUTOENCODERS = ("progan", "stylegan"), ("stylegan",), ("vae",)  # architectures that an option is for
+
 COUNT = Allowed("a whole number of at least 1", lambda x: x >= 1)
 COUNT_OR_FILE = Allowed("a whole number of at least 0, or a file", lambda x: isinstance(x, str) or x >= 0)
 COUNT_OR_0 = Allowed("a whole number of at least 0", lambda x: x >= 0)
@@ -37,12 +39,16 @@ class About:
 
     help: str
     allowed: Allowed | None = None
-    only: str | None = None  # the architecture that has it, if not both do
+    only: tuple[str, ...] = ()  # the architectures that have it, if not all do
     loss: str | None = None  # the objective that it is a weight of
     resumable: bool = False  # whether a resumed run may change it
     private: bool = False  # whether it says where things lie on one machine
     bare: str | None = None  # its value where the option stands without one
     keep: Callable[[str], str | None] = str  # what is kept of a text: a path from the root
+
+    def belongs_to(self, architecture: str) -> bool:
+        """Whether trainings of this architecture have it."""
+        return not self.only or architecture in self.only
 
 
 def option(default: T, help: str, allowed: Allowed | None = None, **more: Any) -> T:

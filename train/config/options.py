@@ -14,7 +14,9 @@ from train.config.fields import (
     COUNT_OR_0,
     COUNT_OR_FILE,
     FROM_0,
+    GANS,
     POWER_OF_2,
+    STYLED,
     About,
     Allowed,
     data_path,
@@ -93,16 +95,18 @@ class Options(StepConfig):
     fmap_max: int = option(GeneratorConfig.fmap_max, "most feature maps of a layer", COUNT)
     z_dim: int = option(GeneratorConfig.z_dim, "length of the latent vector, and of StyleGAN's w", COUNT)
     blur: Literal["yes", "no"] = option(  # Karras 2019, section 4.1 and table 1
-        "yes", "smooth with 1, 2, 1 after upscaling and before downscaling (StyleGAN)", only="stylegan"
+        "yes", "smooth with 1, 2, 1 after upscaling and before downscaling (StyleGAN)", only=STYLED
     )
     channel_sums: bool = option(
-        False, "show the critic how much energy is in each channel of images of roots of energies, as showers are"
+        False,
+        "show the critic how much energy is in each channel of images of roots of energies, as showers are",
+        only=GANS,
     )
     mapping_lrmul: float = option(
         GeneratorConfig.mapping_lrmul,
         "the learning rate of the mapping network in multiples of the generator's (StyleGAN)",
         ABOVE_0,
-        only="stylegan",
+        only=STYLED,
     )
     seed: int = option(
         0,

@@ -155,8 +155,8 @@ def choose_preset(
         name, reason = f"toonhead{of_gpu}", f"the embedded faces{on_gpu}"
     elif dataset.transform is not None:
         name, reason = "calorimeter", "the embedded showers"
-    elif dataset.resolution <= 64:
-        name, reason = f"small{of_gpu}", f"images of at most 64 px{on_gpu}"
+    elif dataset.resolution <= 64 or architecture not in OFFICIAL_PREFIXES:
+        name, reason = f"small{of_gpu}", f"small images{on_gpu}"
     elif gpu is None or options.batch:
         name, reason = preset_for(architecture, processes), "the official one by the number of processes"
     else:
@@ -338,6 +338,25 @@ def papers(small: Preset) -> Iterator[Preset]:
     yield base.but(Options(loss="hinge", spectral_norm="critic", betas=(0.5, 0.999)), name="sngan", lr=SNGAN_LR)
 
 
+# Encoder and decoder are not opponents, so that both take Adam's usual averages and one rate.
+BOTH_AT_ONCE = Options(betas=(0.9, 0.99))
+VAE = named(
+    [
+        Preset(
+            "toonhead",
+            BOTH_AT_ONCE.but(
+                kimg=150, stable_kimg=6, fade_kimg=6, fmap_base=2048, fmap_max=128, z_dim=128, ema_kimg=1.0
+            ),
+            batch=16,
+            lr=0.002,
+        ),
+        PROGAN["small"].but(BOTH_AT_ONCE, lr=0.002),
+    ]
+)
+VAE |= named(
+    [VAE["toonhead"].but(Options(kimg=250, stable_kimg=15, fade_kimg=15, z_dim=64, ema_kimg=2.0), name="calorimeter")]
+)
 PROGAN |= named([*for_gpus(PROGAN), *papers(PROGAN["small"])])
 STYLEGAN |= named([*for_gpus(STYLEGAN, blur="yes", mixing=0.5), *papers(STYLEGAN["small"])])
-PRESETS: Mapping[str, Mapping[str, Preset]] = {"progan": PROGAN, "stylegan": STYLEGAN}
+VAE |= named(for_gpus(VAE))
+PRESETS: Mapping[str, Mapping[str, Preset]] = {"progan": PROGAN, "stylegan": STYLEGAN, "vae": VAE}

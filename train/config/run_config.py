@@ -26,7 +26,7 @@ from train.step.config import PrecisionName, StepConfig
 from train.step.parts import part_size, part_sizes
 
 if TYPE_CHECKING:
-    from stylegrow.architectures import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
+    from stylegrow.architectures import Generator, GeneratorConfig, Partner, PartnerConfig
 
 FORMAT_VERSION = 1
 METRICS_SAMPLES = 1000
@@ -52,6 +52,8 @@ class Stored(BaseModel):
 class RunConfig:
     """A run, decided: options without gaps, the schedule, both networks' configurations, and facts of the data.
 
+    `discriminator` is that of the network beside the generator: of a VAE, the encoder.
+
     `command` starts such a run, and `hardware` is all that it has trained on, in order.
     """
 
@@ -59,7 +61,7 @@ class RunConfig:
     options: Options
     schedule: Schedule
     generator: GeneratorConfig
-    discriminator: DiscriminatorConfig
+    discriminator: PartnerConfig
     data: Facts
     processes: int
     command: str | None = None
@@ -71,15 +73,22 @@ class RunConfig:
         return self.options
 
     @property
+    def objective(self) -> str:
+        """What is trained by."""
+        return (
+            self.options.loss if ARCHITECTURES[self.architecture].adversarial else f"ELBO, beta {self.options.beta:g}"
+        )
+
+    @property
     def images(self) -> int:
         """The length of the run in real images shown."""
         return to_images(self.options.kimg or 0)
 
-    def build(self) -> tuple[Generator, Discriminator]:
+    def build(self) -> tuple[Generator, Partner]:
         """The run's networks, with new weights."""
         architecture = ARCHITECTURES[self.architecture]
         generator = architecture.generator.from_config(self.generator)
-        return generator, architecture.discriminator.from_config(self.discriminator)
+        return generator, architecture.network_class(architecture.partner).from_config(self.discriminator)
 
     @property
     def holdout(self) -> int | list[str] | None:
@@ -128,9 +137,9 @@ class RunConfig:
         return self
 
     def option_values(self) -> dict[str, Any]:
-        """All options by name; those of the other architecture are None."""
+        """All options by name; those of other architectures are None."""
         values = asdict(self.options)
-        return {name: v if ABOUT[name].only in (None, self.architecture) else None for name, v in values.items()}
+        return {name: v if ABOUT[name].belongs_to(self.architecture) else None for name, v in values.items()}
 
     def write(self, run: Path) -> None:
         """Write options.json in a run folder. OSError when it cannot be written."""
@@ -160,7 +169,7 @@ class RunConfig:
             stored["options"] = checked(Options(**options), record.name)
             stored["schedule"] = check_fields(schedule, Schedule)
             stored["generator"] = check_fields(stored["generator"], record.generator_config)
-            stored["discriminator"] = check_fields(stored["discriminator"], record.discriminator_config)
+            stored["discriminator"] = check_fields(stored["discriminator"], record.partner_config)
             return cls(**stored | {"hardware": tuple(stored["hardware"])})
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise InputError(f"--resume: {path} is damaged ({error}); put back the run's own") from None
@@ -248,7 +257,7 @@ def with_metrics(options: Options, images: int) -> Options:
 
 def network_configs(
     architecture: str, options: Options, arguments: Mapping[str, Any], mbstd_group: int, model: Mapping[str, Any] | None
-) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+) -> tuple[GeneratorConfig, PartnerConfig]:
     """Both networks' configurations: these arguments, and the options of the same names or all others of a model.
 
     InputError where they make no networks.
@@ -265,7 +274,7 @@ def network_configs(
     record, resolution = ARCHITECTURES[architecture], arguments["resolution"]
     try:
         generator = config_of("generator", record.generator_config)
-        discriminator = config_of("discriminator", record.discriminator_config)
+        discriminator = config_of(record.partner, record.partner_config)
     except (TypeError, ValueError) as error:
         raise InputError(f"--init-from {options.init_from}: cannot be built here ({error}); take another") from None
     try:

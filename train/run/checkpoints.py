@@ -26,7 +26,7 @@ from train.run.folders import keep_newest, numbered
 from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
-    from stylegrow.architectures import Discriminator, Generator
+    from stylegrow.architectures import Generator, Partner
 
 FORMAT_VERSION = 2
 ADAM_SLOTS = ("step", "exp_avg", "exp_avg_sq")
@@ -77,7 +77,7 @@ def state_of(trainer: Trainer) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def networks_of(trainer: Trainer) -> dict[str, Generator | Discriminator]:
+def networks_of(trainer: Trainer) -> dict[str, Generator | Partner]:
     """The networks of a training, by the names that their tensors begin with."""
     return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.generator_ema}
 
@@ -191,7 +191,7 @@ def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dic
     return slots
 
 
-def check_network(network: Generator | Discriminator, checkpoint: Checkpoint, name: str) -> None:
+def check_network(network: Generator | Partner, checkpoint: Checkpoint, name: str) -> None:
     """RunError that names the first argument in which the checkpoint's network is another."""
     saved = all_arguments(checkpoint.facts.networks[name], name)
     for key, value in asdict(network.config).items():

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.tables import text_table
 from stylegrow.data import Dataset
 from stylegrow.models.markdown import fact_text
@@ -25,7 +26,7 @@ def description(config: RunConfig) -> str:
         vectors, count = f"vectors of {fact_text(data['classes'])}", f"{len(data['classes'])} classes"
         what = vectors if data.get("label_values") else count
         labels = f"labels: {options.cond}, {what}"
-    objective = f"{options.loss}{NORMALISED.get(options.spectral_norm, '')}"
+    objective = f"{config.objective}{NORMALISED.get(options.spectral_norm, '')}"
     lines = [
         f"data: {data['name']}, {data['pictures']} pictures, {len(data['held_out'])} held out, {labels}",
         f"run: preset {options.preset}, {objective}, {options.kimg:g} kimg to {options.resolution} px, "
@@ -93,7 +94,10 @@ def show_plan(config: RunConfig, said: list[str], gpu: float | None) -> None:
     for name, value in config.option_values().items():
         print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
     print(schedule_table(config))
-    print(f"generator {estimates.parameters(generator):,} parameters, critic {estimates.parameters(discriminator):,}")
+    partner = ARCHITECTURES[config.architecture].partner
+    print(
+        f"generator {estimates.parameters(generator):,} parameters, {partner} {estimates.parameters(discriminator):,}"
+    )
     memory = estimates.memory(config)
     print(
         f"memory of a process, estimated: {sum(memory.values()):.2f} GB ({memory['networks']:.2f} networks, "

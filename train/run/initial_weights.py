@@ -10,23 +10,27 @@ import torch
 from torch import nn
 
 from progan.config import stages
-from stylegrow.models import find_model, load_discriminator, load_generator, read_config
-from stylegrow.models.weights import WEIGHTS
+from stylegrow.architectures import ARCHITECTURES
+from stylegrow.models import find_model, load_generator
+from stylegrow.models.config import read_config_of
+from stylegrow.models.weights import WEIGHTS, load_network
 from train.config.run_config import RunConfig
 from train.step import constraints
 
 if TYPE_CHECKING:
-    from stylegrow.architectures import Discriminator, Generator
+    from stylegrow.architectures import Generator, Partner
 
 
-def networks_of(model: str) -> tuple[Generator, Discriminator | None]:
-    """A model's generator, and its critic where it has one. ModelError as from load_generator."""
-    there = (find_model(model) / WEIGHTS["discriminator"]).is_file()
-    critic = load_discriminator(model) if there and read_config(model).get("discriminator") else None
-    return load_generator(model), critic
+def networks_of(model: str) -> tuple[Generator, Partner | None]:
+    """A model's generator, and what it was trained with where that is there. ModelError as from load_generator."""
+    folder = find_model(model)
+    config = read_config_of(folder)
+    partner = ARCHITECTURES[config["architecture"]].partner
+    there = bool(config.get(partner)) and (folder / WEIGHTS[partner]).is_file()
+    return load_generator(model), load_network(folder, config, partner) if there else None
 
 
-def start_from(model: str, generator: Generator, critic: Discriminator) -> None:
+def start_from(model: str, generator: Generator, critic: Partner) -> None:
     """Give both networks what they share with the model's."""
     its_generator, its_critic = networks_of(model)
     constraints.copy_weights(its_generator, generator)
@@ -52,7 +56,7 @@ def notes_on_model(config: RunConfig) -> Iterator[str]:
         yield f"not taken from {model}, since they depend on labels or channels: {', '.join(anew)}"
 
 
-def begun_anew(network: Generator | Discriminator, config: Any) -> list[str]:
+def begun_anew(network: Generator | Partner, config: Any) -> list[str]:
     """The tensors that a network of this configuration does not take from `network`, apart from its new blocks'."""
     with torch.device("meta"):
         grown = type(network).from_config(replace(network.config, resolution=config.resolution))

@@ -16,13 +16,15 @@ from train.step.objectives import OBJECTIVES
 LEGEND = (
     "res: resolution; alpha: how far its block is faded in; kimg: thousands of real pictures shown; "
     "lossD, lossG: objectives; W, JS, TV: what the critic's loss estimates, a Wasserstein distance, Jensen-Shannon "
-    "divergence or total variation; p: probability of an augmentation; gradD, gradG: gradient norms; "
-    "mem: memory of this process; left: time left"
+    "divergence or total variation; p: probability of an augmentation; gradD, gradG, grad: gradient norms; "
+    "loss: minus the ELBO in nats a value; rmse: error of reconstructions in grey levels; KL: divergence from the "
+    "prior in nats; mem: memory of this process; left: time left"
 )
 TITLES = (
     {"lossD": "D/loss", "lossG": "G/loss"}
     | {objective.estimate.symbol: f"D/{objective.estimate.name}" for objective in OBJECTIVES.values()}
     | {"p": "D/augment_p", "gradD": "D/gradient", "gradG": "G/gradient"}
+    | {"loss": "VAE/loss", "rmse": "VAE/rmse", "KL": "VAE/kl", "grad": "VAE/gradient"}
 )
 
 

@@ -19,6 +19,7 @@ from train.config.schedule import Stage
 from train.run.folders import keep_newest
 from train.run.statistics import Clock
 from train.step import constraints
+from train.step.batch_loader import to_reals
 from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
@@ -39,9 +40,17 @@ class Snapshots:
     """Writes the grids and the models of one run, from the same latents and labels every time."""
 
     def __init__(
-        self, run: Path, config: RunConfig, streams: RandomStreams, clock: Clock, labels: Labels | None
+        self,
+        run: Path,
+        config: RunConfig,
+        streams: RandomStreams,
+        clock: Clock,
+        labels: Labels | None,
+        dataset: Dataset,
+        held_out: np.ndarray,
     ) -> None:
         self.run, self.config, self.clock = run, config, clock
+        self.dataset, self.held_out, self.all_labels = dataset, held_out, labels
         self.columns, rows = grid_shape(config.generator.resolution)
         self.latents = streams.latents("snapshot", 0, self.columns * rows, config.generator.z_dim)
         self.credit = {"Source": config.data["credit"]} if config.data["credit"] else {}
@@ -61,9 +70,13 @@ class Snapshots:
         stage = trainer.schedule.at(trainer.images)
         name = name_at(trainer.images)
         images = to_uint8(self.sample(trainer, stage))
-        grid = grids.grid(images, self.columns, size=self.config.generator.resolution)
+        grid_size = self.config.generator.resolution
+        grid = grids.grid(images, self.columns, size=grid_size)
         facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
         grids.save_png(grid, self.run / f"fakes{name}.png", facts)
+        if not architecture_of(trainer.generator).adversarial:
+            pairs = grids.grid(self.reconstructions(trainer, stage), 2 * (self.columns // 2), size=grid_size)
+            grids.save_png(pairs, self.run / f"reconstructions{name}.png", facts)
         self.save_model(self.run / "model", trainer, stage)
         if self.config.options.keep_models:
             self.save_model(self.run / "models" / name, trainer, stage)
@@ -94,6 +107,20 @@ class Snapshots:
             )
         return torch.cat(images)
 
+    @torch.inference_mode()
+    def reconstructions(self, trainer: Trainer, stage: Stage) -> np.ndarray:
+        """Held-out images [n, r, r, C] in pairs: as they are, and decoded from the mean of their latents."""
+        shown, device = self.held_out[: len(self.latents) // 2], trainer.processes.device
+        images = torch.from_numpy(self.dataset.read(shown, stage.resolution)).to(device)
+        labels = None if self.all_labels is None else self.all_labels.of(shown).float().to(device)
+        mean, _ = trainer.discriminator(
+            to_reals(images.float(), None, stage.alpha, self.config.data.get("transform") is not None),
+            labels,
+            stage.alpha,
+        )
+        decoded = to_uint8(trainer.generator_ema(mean, labels, stage.resolution, stage.alpha).cpu())
+        return np.stack([images.permute(0, 2, 3, 1).cpu().numpy(), decoded], axis=1).reshape(-1, *decoded.shape[1:])
+
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:
         """The facts of the training in a model folder."""
         options, data = self.config.options, self.config.data
@@ -103,7 +130,7 @@ class Snapshots:
             "kimg": trainer.images / 1000,
             "data": f"{data['name']}, {data['pictures']} pictures",
             "credit": data["credit"],
-            "objective": options.loss,
+            "objective": self.config.objective,
             "spectral_norm": None if options.spectral_norm == "no" else options.spectral_norm,
             "preset": options.preset,
             "precision": options.mixed_precision,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.data import Dataset
@@ -30,6 +31,7 @@ from train.run.resuming import differences, find_stored, resumed_config, resumed
 from train.run.snapshots import Snapshots
 from train.run.statistics import Clock, elapsed_at
 from train.run.trackers import check_tracker
+from train.step.autoencoder import AutoencoderTrainer
 from train.step.batch_loader import BatchLoader
 from train.step.config import PrecisionName
 from train.step.inputs import Labels
@@ -178,12 +180,12 @@ def train(
         if checkpoint is not None and checkpoint.facts.images >= config.images:
             reporter.say(f"{folder} is finished at {checkpoint.facts.images / 1000:g} kimg; a larger --kimg goes on")
             return 0
-    training, _ = dataset.split(config.holdout)
+    training, held_out = dataset.split(config.holdout)
     trainer = build(config, dataset, training, processes, fresh=checkpoint is None)
     if checkpoint is not None:
         checkpoints.restore(trainer, checkpoint)
     clock = Clock(elapsed_at(folder / "stats.jsonl", trainer.images) if resumed and processes.is_main else 0.0)
-    snapshots = Snapshots(folder, config, trainer.inputs.streams, clock, trainer.inputs.labels)
+    snapshots = Snapshots(folder, config, trainer.inputs.streams, clock, trainer.inputs.labels, dataset, held_out)
     evaluation = Evaluation(snapshots, dataset, reporter.say)
     loop = Loop(config, folder, trainer, snapshots, evaluation, clock, processes, reporter)
     if processes.is_main:
@@ -208,4 +210,5 @@ def build(config: RunConfig, dataset: Dataset, training: np.ndarray, processes: 
     if config.options.cond is not None:
         labels = Labels(torch.from_numpy(dataset.labels(config.options.cond)), training)
     streams = RandomStreams(config.options.seed)
-    return Trainer(generator, discriminator, config.schedule, config.step, streams, processes, labels)
+    kind = Trainer if ARCHITECTURES[config.architecture].adversarial else AutoencoderTrainer
+    return kind(generator, discriminator, config.schedule, config.step, streams, processes, labels)

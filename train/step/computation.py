@@ -7,6 +7,7 @@ between them the gradients are averaged over all processes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,8 @@ from train.step.objectives import Loss, critic_loss, generator_loss
 from train.step.parts import part_size
 
 if TYPE_CHECKING:
-    from stylegrow.architectures import Discriminator, Generator
+    from stylegrow.architectures import Generator, Partner
+    from train.step.autoencoder import AutoencoderInputs
 
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
 
@@ -67,7 +69,7 @@ class Computation:
     def __init__(
         self,
         generator: Generator,
-        discriminator: Discriminator,
+        discriminator: Partner,
         config: StepConfig,
         device: torch.device,
         processes: int = 1,
@@ -86,31 +88,35 @@ class Computation:
         constraints.iterate(self.discriminator)
         self.generator.zero_grad()  # a step's memory is at its highest here
         self.discriminator.requires_grad_(True)
-        return self.accumulate(self.discriminator, inputs, len(inputs.images))
+        self.discriminator.zero_grad()
+        return self.accumulate(list(self.discriminator.parameters()), inputs, len(inputs.images))
 
     def generator_gradients(self, inputs: GeneratorInputs) -> Means:
         """The gradients of the generator's loss on as many fakes as the critic's batch had."""
         constraints.iterate(self.generator)
         self.discriminator.requires_grad_(False)
-        return self.accumulate(self.generator, inputs, len(inputs.fakes.z))
+        self.generator.zero_grad()
+        return self.accumulate(list(self.generator.parameters()), inputs, len(inputs.fakes.z))
 
     def accumulate(
-        self, network: Generator | Discriminator, inputs: CriticInputs | GeneratorInputs, count: int
+        self, parameters: Sequence[Tensor], inputs: CriticInputs | GeneratorInputs | AutoencoderInputs, count: int
     ) -> Means:
-        """The means over `count` samples, of as many at once as may be."""
-        network.zero_grad()
+        """The means over `count` samples, of as many at once as may be, with the gradients of these parameters."""
         parts = self.parts(count)
         statistics: dict[str, Tensor] = {}
         w: Tensor | None = None
         for samples in parts:
-            part = inputs.part(samples)
-            loss, mean_w = self.critic_loss(part) if isinstance(part, CriticInputs) else self.generator_loss(part)
+            loss, mean_w = self.loss(inputs.part(samples))
             (loss.value / len(parts)).backward()
             statistics = {name: statistics.get(name, 0) + value for name, value in loss.statistics.items()}
             w = mean_w if w is None or mean_w is None else w + mean_w
-        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.stack(list(statistics.values())) / len(parts)
         return Means(gradients, tuple(statistics), flat, None if w is None else w / len(parts))
+
+    def loss(self, inputs: Any) -> tuple[Loss, Tensor | None]:
+        """The loss that these inputs are for, and the mean w of its images."""
+        return self.critic_loss(inputs) if isinstance(inputs, CriticInputs) else self.generator_loss(inputs)
 
     def critic_loss(self, inputs: CriticInputs) -> tuple[Loss, Tensor | None]:
         """The critic's loss, and the mean w of its fakes."""
@@ -136,7 +142,7 @@ class Computation:
 
     def critic_update(self, inputs: CriticInputs, means: Means) -> dict[str, Tensor]:
         """Apply the critic's gradients; returns the statistics by name."""
-        statistics = self.update(self.d_adam, inputs, means)
+        statistics = self.update((self.d_adam,), inputs.lr, means)
         if self.config.loss == "wgan-clip":
             constraints.clip_weights(self.discriminator, self.config.clip)
         if self.augmentation.adaptive:
@@ -147,20 +153,21 @@ class Computation:
 
     def generator_update(self, inputs: GeneratorInputs, means: Means) -> dict[str, Tensor]:
         """Apply the generator's gradients, and have the EMA follow; returns the statistics by name."""
-        statistics = self.update(self.g_adam, inputs, means)
+        statistics = self.update((self.g_adam,), inputs.lr, means)
         self.update_ema(inputs.ema_weight)
         self.skipped.end_step()
         return statistics
 
-    def update(self, adam: torch.optim.Adam, inputs: CriticInputs | GeneratorInputs, means: Means) -> dict[str, Tensor]:
-        """One step of an optimizer, and of the mean w. A gradient that is not finite skips the step and is counted."""
+    def update(self, adams: Sequence[torch.optim.Adam], lr: Tensor, means: Means) -> dict[str, Tensor]:
+        """One step of optimizers, and of the mean w. A gradient that is not finite skips the step and is counted."""
         norm = torch.nn.utils.get_total_norm(means.gradients)
         skipped = ~(norm < torch.inf)
         self.skipped.count(skipped)
-        adam.found_inf = skipped.float()  # type: ignore[attr-defined]
-        for group in adam.param_groups:
-            group["lr"] = inputs.lr * group["ratio"]
-        adam.step()
+        for adam in adams:
+            adam.found_inf = skipped.float()  # type: ignore[attr-defined]
+            for group in adam.param_groups:
+                group["lr"] = lr * group["ratio"]
+            adam.step()
         if has_styles(self.generator) and means.w is not None:
             self.generator.update_w_avg(means.w)
         return dict(zip(means.names, means.statistics.unbind(), strict=True)) | {"gradient": norm}

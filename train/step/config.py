@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from train.config.fields import ABOVE_0, COUNT, FROM_0, PROBABILITY, Allowed, option
+from train.config.fields import ABOVE_0, AUTOENCODERS, COUNT, FROM_0, GANS, PROBABILITY, STYLED, Allowed, option
 
 LossName = Literal["gan", "ns", "wgan-clip", "wgan-gp", "hinge", "ns-r1"]
 WITHOUT_SIGN = ("wgan-clip", "wgan-gp")  # losses that are the same for scores that are all shifted
@@ -26,18 +26,25 @@ class StepConfig:
         "wgan-gp",
         "objective: original minimax GAN, non-saturating, WGAN with weight clipping or gradient penalty, hinge, "
         "non-saturating with R1",
+        only=GANS,
     )
-    gp_weight: float = option(10.0, "weight of the gradient penalty (lambda)", FROM_0, loss="wgan-gp")
-    gamma: float = option(10.0, "weight of R1", FROM_0, loss="ns-r1")
+    beta: float = option(1.0, "weight of the divergence between posterior and prior (VAE)", ABOVE_0, only=AUTOENCODERS)
+    gp_weight: float = option(10.0, "weight of the gradient penalty (lambda)", FROM_0, loss="wgan-gp", only=GANS)
+    gamma: float = option(10.0, "weight of R1", FROM_0, loss="ns-r1", only=GANS)
     clip: float = option(
-        0.01, "bound of the critic's parameters (deep narrow critics need 0.1 or so)", ABOVE_0, loss="wgan-clip"
+        0.01,
+        "bound of the critic's parameters (deep narrow critics need 0.1 or so)",
+        ABOVE_0,
+        loss="wgan-clip",
+        only=GANS,
     )
     spectral_norm: Normalised = option(
         "no",
         "divide weights by their largest singular value: those of the critic, or of both networks",
         bare="critic",
+        only=GANS,
     )
-    n_critic: int = option(1, "critic steps for each generator step", COUNT)
+    n_critic: int = option(1, "critic steps for each generator step", COUNT, only=GANS)
     betas: tuple[float, float] = option(  # Karras 2018, appendix A.1
         (0.0, 0.99),
         "Adam's beta1 and beta2",
@@ -50,26 +57,28 @@ class StepConfig:
         "separated by commas (--augment alone is all)",
         Allowed(f"no, or some of {', '.join(AUGMENTATIONS)}", lambda text: text == "no" or is_choice(text)),
         bare=",".join(AUGMENTATIONS),
+        only=GANS,
     )
     augment_p: float | int | str = option(
         1.0,
         "probability of each of these; with ada it follows how well the critic knows the reals, of losses whose "
         "scores have a sign",
         Allowed("a number from 0 to 1, or ada", lambda p: p == "ada" or (not isinstance(p, str) and 0 <= p <= 1)),
+        only=GANS,
     )
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
     ema_kimg: float = option(10, "half-life of the generator's EMA", FROM_0)
     mixing: float = option(  # Karras 2019, appendix C
-        0.9, "probability that an image has the styles of two latents (StyleGAN)", PROBABILITY, only="stylegan"
+        0.9, "probability that an image has the styles of two latents (StyleGAN)", PROBABILITY, only=STYLED
     )
     g_lr_ratio: float = option(
-        1.0, "the generator's learning rate in multiples of --lr, which is then the critic's", ABOVE_0
+        1.0, "the generator's learning rate in multiples of --lr, which is then the critic's", ABOVE_0, only=GANS
     )
     noise_lr_ratio: float = option(
         1.0,
         "the learning rate of the noise's strengths in multiples of the generator's (StyleGAN)",
         ABOVE_0,
-        only="stylegan",
+        only=STYLED,
     )
     batch_per_device: int | None = option(
         None, "most images a process takes at once; larger batches are accumulated", COUNT, resumable=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,9 +20,9 @@ from train.step.inputs import CriticInputs, GeneratorInputs, Labels, StepInputs
 from train.step.random_streams import RandomStreams
 
 if TYPE_CHECKING:
-    from stylegrow.architectures import Discriminator, Generator
+    from stylegrow.architectures import Generator, Partner
 
-T = TypeVar("T", CriticInputs, GeneratorInputs)
+T = TypeVar("T", bound=tuple[Any, ...])
 
 
 class Trainer:
@@ -32,10 +32,12 @@ class Trainer:
     reals shown to the critic.
     """
 
+    computation_class = Computation
+
     def __init__(
         self,
         generator: Generator,
-        discriminator: Discriminator,
+        discriminator: Partner,
         schedule: Schedule,
         config: StepConfig,
         streams: RandomStreams,
@@ -50,7 +52,9 @@ class Trainer:
         if config.spectral_norm == "both":
             constraints.normalise(self.generator)
         processes.broadcast([*self.generator.state_dict().values(), *self.discriminator.state_dict().values()])
-        self.computation = Computation(self.generator, self.discriminator, config, processes.device, processes.count)
+        self.computation = self.computation_class(
+            self.generator, self.discriminator, config, processes.device, processes.count
+        )
         self.generator_ema = self.computation.generator_ema
         self.g_adam, self.d_adam = self.computation.g_adam, self.computation.d_adam
         for network in (self.generator, self.discriminator, self.generator_ema):

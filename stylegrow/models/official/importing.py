@@ -83,7 +83,11 @@ def _converted(file: Path) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
             facts[option] = generator.options[option]
     facts |= {"license": LICENSE, "credit": CREDIT, "source": os.fsencode(file.name).decode(errors="replace")}
     architecture = ARCHITECTURES[generator.function.package]
-    return _network(architecture.generator, generator), _network(architecture.discriminator, critic), facts
+    return (
+        _network(architecture.network_class("generator"), generator),
+        _network(architecture.network_class("discriminator"), critic),
+        facts,
+    )
 
 
 @dataclass

@@ -24,6 +24,7 @@ def test_what_was_pushed_is_loaded_by_its_id(tmp_path, fake_hub):
     save_model(tmp_path / "m", g, d, training={"kimg": 3})
     (tmp_path / "m" / "growth.safetensors").write_bytes(b"colours")
     (tmp_path / "m" / "directions.safetensors").write_bytes(b"directions")
+    (tmp_path / "m" / "encoder.safetensors").write_bytes(b"of another architecture")
     (tmp_path / "m" / ".model.safetensors.tmp").write_text("half")
     (tmp_path / "m" / "notes.txt").write_text("mine")
     assert hub.push(tmp_path / "m", FILES, "me/faces", message="new") == "https://hub.test/me/faces"
