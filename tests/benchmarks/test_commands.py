@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import data_reading, game, generating, gpu, growing, ours, starting, timing, training
+from benchmarks import data_reading, game, generating, gpu, growing, ours, projection, starting, timing, training
 from stylegrow.common.errors import InputError
 from train.distributed.processes import SingleProcess
 
@@ -171,3 +171,11 @@ def test_operations_are_counted_through_derivatives_of_derivatives():
     # A 1x1 convolution is 2 * 2 * 3 * 16 operations. Forwards there is one, and one for its slope; backwards from the
     # slope two, by what it is of and by the weight; and two more from the convolution, whose square it is.
     assert timing.operations_of(work) == 6 * 2 * 2 * 3 * 16
+
+
+def test_projection_counts_the_faces_that_keep_their_colours(run):
+    rows = table(run(projection, "--faces", "1", "--steps", "2", "--spaces", "w", *SMALL))
+    hair, skin, both, faces, *_ = rows["w"]
+    assert faces == "1"
+    for cell in (hair, skin, both):
+        assert cell in ("0 (1)", "1 (1)")  # the classifier knows the face itself
