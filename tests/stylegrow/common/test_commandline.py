@@ -1,14 +1,17 @@
 """How commands read their options and end: one line for each mistake, and the exit statuses."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
 import tyro
 
-from stylegrow.common.commandline import Dtype, Integer, Number, parse, run_command
+from stylegrow.common.commandline import BROKEN_PIPE, Dtype, Integer, Number, parse, run_command
 from stylegrow.common.errors import DataError, RunError
 
 
@@ -111,3 +114,23 @@ def test_sigterm_lets_a_command_clear_away_also_when_it_comes_twice():
     assert ended.value.code == 143
     assert cleared
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+PRINTING = "from stylegrow.common.commandline import run_command; raise SystemExit(run_command(lambda: print('x')))"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
+def test_output_that_cannot_be_written_is_a_line():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run([sys.executable, "-c", PRINTING], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1
+    assert re.fullmatch("error: .*No space left on device\n", ended.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_output_that_nobody_reads_any_more_is_no_mistake():
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run([sys.executable, "-c", PRINTING], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (BROKEN_PIPE, "")
