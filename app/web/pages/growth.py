@@ -36,7 +36,7 @@ def build(context: Context) -> None:
             with controls.column(5):
                 faded = controls.gallery("Fading in", "faded", 3, "pixels three")
                 drawn = controls.drawn(ID)
-        gr.Markdown("### Every stage")
+        gr.Markdown("## Every stage")
         with controls.row():
             with controls.column(2):
                 seeds = controls.seeds(context, "0-2", MOST_SEEDS)
@@ -112,7 +112,9 @@ def build(context: Context) -> None:
             return [gr.skip()] * 3
         least = card.stages.index(card.first_stage) + 1
         shown, said = fade_in(seed, min(max(stage, least), len(card.stages)), alpha, psi, label, model)
-        return [shown, stages(seeds, psi, label, model)[0], said]
+        ladder, described = stages(seeds, psi, label, model)
+        said["alts"] += described["alts"]
+        return [shown, ladder, said]
 
     then, look = controls.say(ID), [psi, label, context.model]
     given = [seed, stage, alpha, *look]
