@@ -28,9 +28,9 @@ from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
 from stylegrow.common.tables import markdown_table
 from stylegrow.data import open_dataset
-from stylegrow.data.sources.showers import RESOLUTION
 from stylegrow.physics.intensity import MIP_ROOT, Intensity, Root
 from stylegrow.physics.observables import EnergyBins, Showers, energy_edges, hits, impact_correlation
+from stylegrow.physics.tungsten import CALORIMETER
 from train.step.config import StepConfig
 from train.step.objectives import Critic, critic_loss, generator_loss
 
@@ -236,7 +236,7 @@ def read(options: Options) -> Data:
     """The showers, simulated where they are not prepared yet. DataError."""
     dataset = open_dataset(options.data, cache=options.cache)
     training, held_out = dataset.split(len(dataset) // HELD_OUT)
-    levels, others = (pooled(dataset.read(one, RESOLUTION), options.resolution) for one in (training, held_out))
+    levels, others = (pooled(dataset.read(one, CALORIMETER.cells), options.resolution) for one in (training, held_out))
     labels, apart = (torch.from_numpy(dataset.labels("electron", one)) for one in (training, held_out))
     energy, *impact = apart.double().numpy().T
     showers = Showers(deposits(others), energy, np.stack(impact, axis=1))
@@ -245,14 +245,14 @@ def read(options: Options) -> Data:
 
 def pooled(levels: np.ndarray, resolution: int) -> np.ndarray:
     """Grey levels [N, 3, r, r] of the mean energies, not rounded, of those of all cells [N, 3, 32, 32]."""
-    width = RESOLUTION // resolution
+    width = CALORIMETER.cells // resolution
     squares = np.square(levels, dtype=np.float64).reshape(len(levels), -1, resolution, width, resolution, width)
     return np.sqrt(squares.mean(axis=(3, 5)))
 
 
 def deposits(levels: np.ndarray) -> np.ndarray:
     """Deposits [N, 3, r, r] in MIP of grey levels, each the sum over those of the 32 x 32 cells that one covers."""
-    cells = (RESOLUTION // levels.shape[-1]) ** 2
+    cells = (CALORIMETER.cells // levels.shape[-1]) ** 2
     scales = [replace(scale, most=cells * scale.most) for scale in cast(Sequence[Root], MIP_ROOT.scales)]
     return Intensity("joined", scales).decode(levels)
 
