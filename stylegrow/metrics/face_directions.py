@@ -32,7 +32,7 @@ GROUPS = {
     "eyes closed": ("eyes", ("bow", "humble"), ("happy", "wide")),
 }
 MOST_FACES = 5000
-TRIED, MEASURED = 24, 60  # faces that tell where a direction is to act, and those that its effect is measured on
+TRIED, MEASURED = 12, 48  # faces that tell where a direction is to act, and those that its effect is measured on
 LEAST = 30  # faces at either end, without which a direction is left out
 SUREST = 8.0  # log odds, beyond which the classifier is sure
 Readings = dict[str, np.ndarray]
