@@ -11,6 +11,7 @@ from typing import Any
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
+from stylegrow.sampling.directions import FARTHEST, read_amounts
 from stylegrow.sampling.inputs import LARGEST_SEED, TooManyError, read_layers, read_numbers, read_seeds
 
 MOST_SEEDS = 64
@@ -140,6 +141,16 @@ def layers(value: Any) -> str:
             f"Could not read {quoted(text)}: give coarse, middle or fine, or layers like 0-3 or 0,2,5."
         ) from None
     return text
+
+
+def amounts(value: Any) -> dict[str, float]:
+    """How far to go along directions, as text; whether the model has them shows when it draws."""
+    text = "" if value is None else str(value).strip()
+    try:
+        return read_amounts(text if len(text) <= LONGEST_TEXT else ":")
+    except InputError:
+        wanted = f"write directions and amounts from -{FARTHEST:g} to {FARTHEST:g}, like beard:1.5,PCA 1:-2"
+        raise InputError(f"Could not read {quoted(text)}: {wanted}.") from None
 
 
 def label(value: Any) -> str | None:

@@ -17,6 +17,7 @@ from stylegrow.models.folders import ZOO
 from stylegrow.models.info import BUNDLED, ModelInfo, read_info
 
 if TYPE_CHECKING:
+    from stylegrow.sampling.directions import Directions
     from stylegrow.sampling.sampler import Sampler
 
 MOST_IN_MEMORY = 2
@@ -82,6 +83,15 @@ class Models:
         sampler = self.sampler(name)
         with self._lock:  # colours that the model does not bring are fitted only once
             return sampler.growing
+
+    def directions(self, name: Any) -> Directions:
+        """The directions of a model. InputError as from `sampler`, and for a file of them that is damaged."""
+        sampler, card = self.sampler(name), self.card(name)
+        try:
+            with self._lock:  # those that the model does not bring are found only once
+                return sampler.directions
+        except ModelError as error:
+            raise InputError(str(error).replace(str(card.folder), card.name)) from None
 
     def seconds(self, name: Any) -> float | None:
         """How long the model takes for an image, if it is in memory: as measured when it was loaded."""

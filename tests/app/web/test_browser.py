@@ -9,11 +9,11 @@ from tests.app.browsing import drawn, expect, expect_readable, tab
 from tests.app.serving import write_run
 
 TABS = (
-    "Generate", "Mixing", "Truncation", "Growth", "Interpolate", "Which is real?", "Training", "About",
+    "Generate", "Mixing", "Directions", "Truncation", "Growth", "Interpolate", "Which is real?", "Training", "About",
 )  # fmt: skip
 # What a tab shows without being asked.
 SHOWN_AT_ONCE = {
-    "Generate": "#pictures img", "Mixing": "#mixed img", "Truncation": "#truncated img",
+    "Generate": "#pictures img", "Mixing": "#mixed img", "Directions": "#children img", "Truncation": "#truncated img",
     "Growth": "#faded img", "Training": "#snapshot img",
 }  # fmt: skip
 
@@ -172,6 +172,7 @@ def slider(page, label):
     [
         ("?tab=generate&seeds=3-5", "Truncation (psi)", "#detail .large img"),
         ("?tab=mix", "Copy this layer and all after it", "#mixed img"),
+        ("?tab=directions", "PCA 1", "#after img"),
         ("?tab=growth&alpha=0", "Alpha", "#faded img >> nth=1"),
     ],
 )
@@ -242,6 +243,24 @@ def test_a_link_restores_images_and_controls_alike(visit):
     expect(page.locator("#mixed img")).to_have_attribute(
         "alt", re.compile("^Generated image, seed 7 .* truncation 0.35")
     )
+
+
+def test_directions_go_from_a_link_to_sliders_to_a_child(visit):
+    page = visit("?tab=directions&seed=5&amounts=PCA 1:2,SeFa fine 1:-1&children=7")
+    after = page.locator("#after img")
+    expect(after).to_have_attribute("alt", "Face of seed 5, moved by PCA 1:2,SeFa fine 1:-1, model style")
+    first = slider(page, "PCA 1")
+    expect(first).to_have_value("2")
+    page.locator(".direction").filter(has_text="PCA 1").get_by_role("button", name="Reset", exact=True).click()
+    expect(after).to_have_attribute("alt", "Face of seed 5, moved by SeFa fine 1:-1, model style")
+    expect(first).to_have_value("0")
+    page.locator("#children button.thumbnail-item").nth(2).click()
+    expect(after).to_have_attribute("alt", re.compile("seed 5, moved by SeFa fine 1:-1,PCA 1:"))
+    expect(first).not_to_have_value("0")
+    page.wait_for_url(re.compile("tab=directions.*amounts=SeFa"))
+    page.locator("#reset-directions").click()
+    expect(after).to_have_attribute("alt", "Face of seed 5, not moved, model style")
+    expect(first).to_have_value("0")
 
 
 def test_a_phone_shows_random_and_the_image_first_and_four_tabs(visit):

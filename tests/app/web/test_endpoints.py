@@ -23,7 +23,8 @@ from tests.small_models import CREDIT, close
 
 DOCUMENTED = {
     "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_difference",
-    "/noise_detail", "/noise_parts", "/fade_in", "/stages", "/interpolate", "/runs", "/run_stats", "/run_snapshot",
+    "/noise_detail", "/noise_parts", "/edit", "/children", "/directions_strip", "/fade_in", "/stages", "/interpolate",
+    "/runs", "/run_stats", "/run_snapshot",
     "/game_new", "/game_answer", "/game_standing", "/game_stats", "/game_csv", "/game_reset", "/leaderboard",
     "/leaderboard_join", "/leaderboard_return", "/leaderboard_leave",
 }  # fmt: skip
@@ -44,6 +45,9 @@ CALLS = {
     "noise_detail": {"seeds": "0", "draws": 2, **LOOK, "model": "style"},
     "noise_parts": {"seeds": "0", **LOOK, "model": "style"},
     "noise_difference": {"seeds": "0", **LOOK, "model": "style"},
+    "edit": {"seed": 3, "amounts": "PCA 1:2,SeFa coarse 1:-1.5", **LOOK, "model": "style"},
+    "children": {"seed": 3, "amounts": "PCA 1:2", "draw": 1, **LOOK, "model": "style"},
+    "directions_strip": {"seed": 3, "amounts": "PCA 2:1", **LOOK, "model": "style"},
     "fade_in": {"seed": 0, "stage": 3, "alpha": 0.5, **LOOK, "model": "style"},
     "stages": {"seeds": "0", **LOOK, "model": "style"},
     "interpolate": INTERPOLATE,
@@ -116,6 +120,32 @@ def test_generate_gives_the_pictures_of_the_engine_with_their_story(client, samp
     assert said["message"].startswith("Generated 2 images in ")
     assert said["pictures"][0]["seed"] == 3
     assert said["alts"][0][1] == "Generated image, seed 3, truncation -0.5, model style"
+
+
+def test_directions_are_those_of_the_engine(client, sampler):
+    style = sampler("style")
+    setting, found = style.setting(psi=0.7), style.directions
+    amounts = {"PCA 1": 2.0, "SeFa coarse 1": -1.5}
+    before, after, _ = call(client, "edit")
+    expected = style.along([3, 3], [found.amounts({}), found.amounts(amounts)], setting)
+    assert close([drawn(before), drawn(after)], list(expected))
+    assert parameters(after)[0]["amounts"] == "PCA 1:2,SeFa coarse 1:-1.5"
+    strip, _ = call(client, "directions_strip")
+    rows = figures.directions_strip(style, [3], ["PCA 2"], [-3, -2, -1, 0, 1, 2, 3], setting)
+    assert close(drawn(strip)[None], np.asarray(rows.image)[None])
+
+
+def test_children_are_edits_and_their_draw_repeats_them(client):
+    gallery, _ = call(client, "children")
+    again, _ = call(client, "children")
+    other, _ = call(client, "children", draw=2)
+    assert len(gallery) == 8
+    images = [[drawn(one["image"]) for one in family] for family in (gallery, again, other)]
+    assert np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[0], images[2])
+    text = parameters(gallery[4]["image"])[0]["amounts"]
+    _, after, _ = call(client, "edit", amounts=text)
+    assert close(drawn(after)[None], images[0][4][None])
 
 
 def test_sizes_and_formats(client, sampler):
@@ -268,6 +298,10 @@ def test_a_video_and_what_comes_with_it(client, sampler):
         ("noise_detail", {"model": "run"}, 'Noise needs a StyleGAN model; "run" is a ProGAN.'),
         ("noise_parts", {"model": "silent"}, "was trained without noise"),
         ("mix_pair", {"model": "one-style"}, "was trained without"),
+        ("edit", {"amounts": "PCA 1:4"}, 'Could not read "PCA 1:4": write directions and amounts from -3 to 3'),
+        ("edit", {"amounts": "nose:1"}, "the model has PCA 1"),
+        ("edit", {"model": "run"}, 'Moving along directions needs a StyleGAN model; "run" is a ProGAN.'),
+        ("children", {"draw": 0.5}, "Draw must be a whole number from 0 to"),
         ("mix_pair", {"layers": "12"}, "the network has 10 layers here"),
         ("mix_pair", {"layers": "some"}, 'Could not read "some": give coarse, middle or fine, or layers like 0-3'),
         ("fade_in", {"stage": 9}, "greater than maximum"),
