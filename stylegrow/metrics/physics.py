@@ -36,7 +36,8 @@ def read_showers(images: np.ndarray, dataset: Dataset, places: np.ndarray, cond:
     A cell of n x n holds the mean of the calorimeter's own cells in it, or its share of one that is larger. Impacts are
     known where `cond`, the labels that a generator is told, are all that the data has.
     """
-    own = INTENSITIES[str(dataset.transform)].decode(images)
+    joined = max(CALORIMETER.cells // images.shape[-1], 1) ** 2
+    own = INTENSITIES[str(dataset.transform)].decode(images, joined)
     electrons = dataset.labels(str(dataset.cond), places).astype(np.float64)
     impact = electrons[:, 1:] if cond == dataset.cond else None
     return Showers(own * (CALORIMETER.cells / images.shape[-1]) ** 2, electrons[:, 0], impact)

@@ -25,8 +25,8 @@ class Scale(Protocol):
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Values in `unit` as grey levels from 0 to 255, not rounded."""
 
-    def decode(self, levels: np.ndarray) -> np.ndarray:
-        """Grey levels, whole or not, as values in `unit`."""
+    def decode(self, levels: np.ndarray, joined: int) -> np.ndarray:
+        """Grey levels, whole or not, as values in `unit`, each the mean of so many of the detector's cells."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class Root:
         """See Scale."""
         return WHITE * np.sqrt(np.clip(np.where(values < self.least, 0, values) / self.most, 0, 1))
 
-    def decode(self, levels: np.ndarray) -> np.ndarray:
+    def decode(self, levels: np.ndarray, joined: int) -> np.ndarray:
         """See Scale."""
-        nothing = np.rint(WHITE * np.sqrt(self.least / self.most)) - 0.5  # rounds to less than `least` does
+        least = self.least / joined
+        nothing = max(np.rint(WHITE * np.sqrt(least / self.most)), 1) - 0.5  # rounds to less than `least` does
         values = self.most * np.square(np.clip(levels, 0, WHITE) / WHITE)
-        return np.where(levels < nothing, 0, np.maximum(values, self.least))
+        return np.where(levels < nothing, 0, np.maximum(values, least))
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Linear:
         share = np.clip((values - self.least) / (self.most - self.least), 0, 1)
         return np.where(values == 0, 0, 1 + (WHITE - 1) * share)
 
-    def decode(self, levels: np.ndarray) -> np.ndarray:
+    def decode(self, levels: np.ndarray, joined: int) -> np.ndarray:
         """See Scale."""
         share = (np.clip(levels, 1, WHITE) - 1) / (WHITE - 1)
         return np.where(levels < 0.5, 0, self.least + (self.most - self.least) * share)
@@ -79,9 +80,13 @@ class Intensity:
         levels = [scale.encode(values[:, i].astype(np.float64)) for i, scale in enumerate(self.scales)]
         return np.rint(np.stack(levels, axis=1)).astype(np.uint8)
 
-    def decode(self, levels: np.ndarray) -> np.ndarray:
-        """Grey levels [n, C, h, w] from 0 to 255, uint8 or as generators give them, as float32 values."""
-        values = [scale.decode(levels[:, i].astype(np.float64)) for i, scale in enumerate(self.scales)]
+    def decode(self, levels: np.ndarray, joined: int = 1) -> np.ndarray:
+        """Grey levels [n, C, h, w] from 0 to 255, uint8 or as generators give them, as float32 values.
+
+        Each is the mean of `joined` of the detector's cells, more than one at lower resolutions: what is nothing there
+        is as much less.
+        """
+        values = [scale.decode(levels[:, i].astype(np.float64), joined) for i, scale in enumerate(self.scales)]
         return np.stack(values, axis=1).astype(np.float32)
 
 

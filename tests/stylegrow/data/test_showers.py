@@ -50,6 +50,8 @@ def test_levels_hold_the_roots_of_mean_energies(dataset):
         assert np.abs(level - np.sqrt(mean)).max() <= 0.5
         # So that the energy is the same at every level, to the rounding.
         assert (level**2).sum() / mean.sum() == pytest.approx(1, rel=0.01)
+        seen = INTENSITIES[dataset.transform].decode(level, joined=cell**2)
+        assert seen.sum() * cell**2 / showers.block(0, "cascade").deposits[:COUNT].sum() == pytest.approx(1, rel=0.015)
 
 
 def test_other_resolutions_join_or_repeat_cells(dataset):
