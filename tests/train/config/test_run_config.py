@@ -104,8 +104,8 @@ def test_no_option_that_a_preset_knows_is_left_open():
         {"batch", "lr"},
         {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"},
     )
-    styles, nothing = {"blur", "mixing", "mapping_lrmul", "noise_lr_ratio"}, {"metrics_kimg", "metrics_samples"}
-    assert open_ones == tables | choices | styles | nothing | {"batch_per_device"}
+    others, nothing = {"blur", "mixing", "mapping_lrmul", "noise_lr_ratio", "beta"}, {"metrics_kimg", "metrics_samples"}
+    assert open_ones == tables | choices | others | nothing | {"batch_per_device"}
     assert config.options.snapshot_kimg == config.options.checkpoint_kimg == 50
     assert config_for(Images(256), kimg=10).options.snapshot_kimg == 0.5
 

@@ -72,7 +72,7 @@ def test_adam_is_that_of_the_paper(dtype):
         for parameter, slope in zip(network.parameters(), slopes, strict=True):
             parameter.grad = torch.empty_like(parameter).copy_(torch.from_numpy(slope))
         means = Means([p.grad for p in network.parameters()], ("loss",), torch.zeros(1), None)
-        trainer.computation.update(adam, inputs, means)
+        trainer.computation.update((adam,), inputs.lr, means)
         for value, moment, slope in zip(reference, moments, slopes, strict=True):
             moment += 0.01 * (slope**2 - moment)
             value -= 0.002 * slope / (np.sqrt(moment / (1 - 0.99**time)) + 1e-8)
