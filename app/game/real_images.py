@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from stylegrow.common.errors import DataError, InputError
+from stylegrow.common.held_out import public_name
 from stylegrow.common.images import colours
 from stylegrow.common.text import printable
 from stylegrow.data.request import Shape
@@ -104,7 +105,7 @@ def _of_run(sampler: Sampler, training: Mapping[str, Any], held_out: Sequence[st
 
     try:
         dataset = Dataset((data_of_run(sampler.folder, training) or {})["prepared"])
-        places = {printable(name): place for place, name in enumerate(dataset.names)}
+        places = {public_name(name): place for place, name in enumerate(dataset.names)}
         indices = [places[name] for name in held_out]
         labels = None
         if attribute in dataset.attributes and dataset.label_kind(str(attribute)) == "classes":

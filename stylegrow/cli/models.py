@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,11 @@ class Push:
         architecture, resolution, kimg, _ = info.summary()
         message = self.message or f"{architecture}, {resolution}, {kimg} kimg"
         files = [*dict.fromkeys([*folders.FILES, *here])]
-        print(hub.push(info.folder, files, self.repo, private=self.private, revision=self.revision, message=message))
+        where: dict[str, Any] = {"private": self.private, "revision": self.revision}
+        with tempfile.TemporaryDirectory() as public:
+            for name in here:
+                Path(public, name).write_bytes(folders.public_content(info.folder, name))
+            print(hub.push(Path(public), files, self.repo, message=message, **where))
 
 
 @dataclass(frozen=True, kw_only=True)

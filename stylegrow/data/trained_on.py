@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stylegrow.common.errors import DataError
+from stylegrow.common.held_out import FACE, public_name
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared
@@ -64,7 +64,7 @@ def data_of_run(model: Path, training: Mapping[str, Any]) -> dict[str, Any] | No
     for folder in list(model.resolve().parents)[:2]:
         try:
             data = json.loads((folder / "options.json").read_bytes())["data"]
-            if [printable(name) for name in data["held_out"]] == training.get("held_out", []):
+            if [public_name(name) for name in data["held_out"]] == training.get("held_out", []):
                 return {**data, "source": str(data.get("source")), "prepared": str(data["prepared"])}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, 
 from progan.config import LabelKind, stages
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
+from stylegrow.common.held_out import public_facts
 from stylegrow.common.schema import read_json
 
 FORMAT_VERSION = 1
@@ -102,6 +103,7 @@ def read_config_of(folder: Path) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
+    config["training"] = public_facts(config["training"])
     return config | {role: all_arguments(config[role], role) for role in roles_of(config)}
 
 

@@ -48,7 +48,7 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
     out = Path(out).expanduser()
     folders.check_new_folder(out)
     source = folders.find_model(name_or_path)
-    files = {name: (source / name).read_bytes() for name in folders.files_of(source)}
+    files = {name: folders.public_content(source, name) for name in folders.files_of(source)}
     networks, change = folders.load_networks(source), 0
     before = sum(map(len, files.values()))
     if float16:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
+from stylegrow.common.held_out import public_facts
 from stylegrow.common.schema import read_json
 from stylegrow.models import hub
 from stylegrow.models.cards import CardImage, model_card
@@ -70,7 +71,7 @@ def save_model(
         "classes": list(classes),
         **({"label_values": dict(label_values)} if label_values else {}),
         **({"transform": transform} if transform else {}),
-        "training": dict(training or {}),
+        "training": public_facts(training or {}),
     }
     files = {WEIGHTS["generator"]: encode(generator, dtype)}
     if discriminator is not None:
@@ -78,7 +79,7 @@ def save_model(
         files[WEIGHTS[architecture.partner]] = encode(discriminator, dtype)
     files["README.md"] = (model_card(config) if card is None else card).encode()
     # Last, since only a folder with a config.json is a model, and only what that names is read.
-    files["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
+    files["config.json"] = _encoded(config)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         _update(folder, files)
     else:
@@ -118,6 +119,20 @@ def files_of(folder: Path) -> list[str]:
         if not path.is_relative_to(folder.resolve()) and not hub.is_cached(path):
             raise ModelError(f"{folder / name}: is a link to a file elsewhere; put the file itself there")
     return names
+
+
+def public_content(folder: Path, name: str) -> bytes:
+    """The content of a model's file as others may have it: an earlier version's config.json names held-out images."""
+    content = (folder / name).read_bytes()
+    if name != "config.json":
+        return content
+    config = read_json(folder / name, dict[str, Any])
+    public = config | {"training": public_facts(config["training"])}
+    return content if public == config else _encoded(public)
+
+
+def _encoded(config: Mapping[str, Any]) -> bytes:
+    return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _update(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stylegrow.common.errors import InputError, RunError
 from stylegrow.common.text import printable
-from stylegrow.models.folders import PACKAGE, files_of
+from stylegrow.models.folders import PACKAGE, files_of, public_content
 from stylegrow.models.info import BUNDLED, ModelInfo, read_info
 
 CHECKOUT = PACKAGE.parent
@@ -88,7 +88,7 @@ def write_space(models: Sequence[str], folder: Path, package: str | None = None)
         if not info.bundled:  # those that are come with the package
             (folder / names[-1]).mkdir(parents=True)
             for file in files_of(info.folder):
-                shutil.copyfile(info.folder / file, folder / names[-1] / file)
+                (folder / names[-1] / file).write_bytes(public_content(info.folder, file))
     texts = {
         "requirements.txt": f"{package}\n",
         "Dockerfile": DOCKERFILE.format(python=".".join(map(str, sys.version_info[:2]))),

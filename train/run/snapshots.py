@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylegrow.architectures import architecture_of
 from stylegrow.common.images import colours, to_uint8
-from stylegrow.common.text import duration, printable
+from stylegrow.common.text import duration
 from stylegrow.data import Dataset
 from stylegrow.models import save_model
 from stylegrow.rendering import grids
@@ -139,7 +139,7 @@ class Snapshots:
             "command": self.config.command,
             "hardware": "; then ".join(self.config.hardware) or None,
             "time": duration(self.clock.seconds),
-            "held_out": [printable(name) for name in data["held_out"]],
+            "held_out": data["held_out"],
         }
         if data["credit"]:
             facts["license"] = "cc-by-4.0"

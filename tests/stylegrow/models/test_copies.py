@@ -10,8 +10,10 @@ import torch
 import stylegan
 from stylegrow.cli.main import main
 from stylegrow.common.errors import ModelError
-from stylegrow.models import folders, load_discriminator, load_generator, save_model
+from stylegrow.common.held_out import public_name
+from stylegrow.models import folders, load_discriminator, load_generator, read_config, save_model
 from stylegrow.models.copies import IMAGES, copy_model, largest_change
+from stylegrow.models.space import write_space
 from stylegrow.sampling.generation import Setting, images
 from tests.stylegrow.models.helpers import SMALL, networks
 
@@ -250,3 +252,21 @@ def test_runs_names_and_the_hub_are_copied(model, tmp_path, capsys, monkeypatch,
     for number, name in enumerate(("run", "faces", "hf://me/faces")):
         said(capsys, "copy", name, f"new{number}")
         assert contents(tmp_path / f"new{number}").keys() == contents(model).keys() - {"notes.txt"}
+
+
+def test_held_out_images_of_own_data_are_not_named_in_what_leaves_this_machine(model, tmp_path, fake_hub, capsys):
+    """Also of a model that an earlier version saved."""
+    config = json.loads((model / "config.json").read_text())
+    assert read_config(model)["training"] == config["training"]
+    config["training"]["held_out"] = ["cats/005.png", "toonhead-00003"]
+    (model / "config.json").write_text(json.dumps(config))
+    said(capsys, "copy", model, tmp_path / "copy")
+    said(capsys, "push", model, "me/cats")
+    write_space([str(model)], tmp_path / "space", "stylegrow")
+    for folder in (tmp_path / "copy", fake_hub.branch("me/cats", None), tmp_path / "space" / "models" / "m"):
+        content = (folder / "config.json").read_text()
+        assert "cats/005.png" not in content
+        assert json.loads(content)["training"]["held_out"] == [public_name("cats/005.png"), "toonhead-00003"]
+        assert read_config(folder) == read_config(model)
+    save_model(tmp_path / "new", load_generator(model), training={"held_out": ["cats/005.png"]})
+    assert b"cats/005.png" not in b"".join(contents(tmp_path / "new").values())

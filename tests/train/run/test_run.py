@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from stylegrow.common.errors import InputError
+from stylegrow.common.held_out import public_name
 from stylegrow.data import open_dataset
 from stylegrow.models import load_discriminator, load_generator, read_config
 from stylegrow.models.official.importing import import_official
@@ -364,7 +365,7 @@ class TestBadInput:
         listed.write_text("a/00.png\nb/07.png\na/02.png\n")
         assert train("--holdout", listed, "--kimg", 0.016).status == 0
         training = read_config(only("runs"))["training"]
-        assert training["held_out"] == ["a/00.png", "a/02.png", "b/07.png"]
+        assert training["held_out"] == [public_name(name) for name in ("a/00.png", "a/02.png", "b/07.png")]
         assert "--holdout listed.txt" in training["command"]
         listed.unlink()
         assert train("--resume", "--kimg", 0.032).status == 0
