@@ -16,11 +16,13 @@ from train.config.options import ABOUT, Options
 def command(architecture: str, options: Options, processes: int) -> str:
     """The shell command that starts such a run: its launcher, the program, and the options given.
 
+    One process needs none; where accelerate launched it, the command says so. Several can all be started by torchrun.
     Of paths that matter only the names remain, as in `--data faces`; private ones are left out.
     """
     each = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     machines = f"--nnodes {processes // each} " if processes > each else ""
-    launcher = "accelerate launch" if processes == 1 else f"torchrun {machines}--nproc-per-node {each}"
+    alone = "accelerate launch" if "ACCELERATE_MIXED_PRECISION" in os.environ else "python"  # which that alone sets
+    launcher = alone if processes == 1 else f"torchrun {machines}--nproc-per-node {each}"
     names = {
         "data": lambda path: Path(path).name or path,
         "holdout": lambda given: Path(given).name if isinstance(given, str) else given,

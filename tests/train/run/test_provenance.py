@@ -36,7 +36,12 @@ from train.run.statistics import Clock, elapsed_at
 )
 def test_the_command_names_options_and_no_folders(given, wanted):
     command = provenance.command("progan", Options(**given), 1)
-    assert command == f"accelerate launch train/progan.py {wanted}".rstrip()
+    assert command == f"python train/progan.py {wanted}".rstrip()
+
+
+def test_one_process_of_accelerate_says_so(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    assert provenance.command("progan", Options(kimg=5.0), 1) == "accelerate launch train/progan.py --kimg 5"
 
 
 def test_several_processes_are_launched_by_torchrun(monkeypatch):
@@ -98,7 +103,7 @@ def test_models_tell_the_command_the_hardware_and_the_time(train: Train, picture
     run = only("elsewhere")
     told = facts(run)
     command = str(told["command"])
-    assert command.startswith("accelerate launch train/progan.py --")
+    assert command.startswith("python train/progan.py --")
     assert all(
         words in command for words in (f" --data {pictures.name} ", " --kimg 0.112 ", " --seed 3", " --fmap-max 8 ")
     )
