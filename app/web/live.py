@@ -58,6 +58,14 @@ class Live:
             self._waiting -= 1
 
 
+class Page(gr.Blocks):
+    """Gradio's page, with what it draws live beside Gradio's own routes."""
+
+    def __init__(self, live: Live, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.live = live
+
+
 def _encoded(work: Callable[..., Iterable[Placed]], values: Sequence[Any]) -> list[Any]:
     return [[selector, index, data_url(image)] for selector, index, image in work(*values)]
 

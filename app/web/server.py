@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from app.web.gate import Rules
+    from app.web.live import Page
 
 STATIC = Path(__file__).parent / "static"
 GAME_STATIC = Path(__file__).parents[1] / "game" / "static"
@@ -62,12 +63,13 @@ def serve(options: Serve) -> None:
             demo.close(verbose=False)
 
 
-def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
+def build_app(models: Models, options: Serve, files: Path) -> Page:
     """The page, not yet served. `files` is the folder for what is made, in which Gradio may serve (GRADIO_TEMP_DIR)."""
     import gradio as gr
 
     from app.web import checks
     from app.web.context import Context, Limits
+    from app.web.live import Page
     from app.web.pages import PAGES, header, links
 
     frames = FRAMES_ON_CPU if models.device() == "cpu" else FRAMES_ON_GPU
@@ -79,7 +81,7 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
         reals=Path(options.real_images) if options.real_images else None,
         leaderboard=Path(options.leaderboard) if options.leaderboard else None,
     )
-    with gr.Blocks(title="Stylegrow", analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
+    with Page(context.live, title="Stylegrow", analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
         with gr.Column(elem_classes="unseen") as context.unseen:
             pass
         header.build(context)
@@ -92,11 +94,10 @@ def build_app(models: Models, options: Serve, files: Path) -> gr.Blocks:
         for finish in finishes:
             if finish is not None:
                 finish()
-    demo.live_route = context.live.route
     return demo
 
 
-def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
+def launch(demo: Page, options: Serve, auth: tuple[str, str] | None = None, **more: Any) -> str:
     """Start serving in the background; returns the address. InputError when the port is in use."""
     from starlette.middleware import Middleware
 
@@ -139,7 +140,7 @@ def launch(demo: gr.Blocks, options: Serve, auth: tuple[str, str] | None = None,
                 enable_monitoring=False,
                 max_file_size="10mb",
                 app_kwargs={
-                    "routes": [demo.live_route],  # type: ignore[attr-defined]
+                    "routes": [demo.live.route],
                     "exception_handlers": error_handlers.HANDLERS,
                     "middleware": [Middleware(Discretion, files=Path(os.environ["GRADIO_TEMP_DIR"]).absolute())],
                 },
