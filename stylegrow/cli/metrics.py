@@ -119,8 +119,10 @@ def evaluate_models(options: Options) -> None:
     results, anchors = evaluator.evaluate(generator, setting), {}
     if options.anchors:
         anchors = {"blurred 1 px": evaluator.blurred(), "noise of 1 grey level": evaluator.noisy()}
-    for name, (other, other_setting) in others.items():
-        anchors[name_of(name, find_model(name))] = evaluator.evaluate(other, other_setting)
+    titles = [name_of(name, find_model(name)) for name in others]
+    for title, (name, (other, other_setting)) in zip(titles, others.items(), strict=True):
+        # Folders of equal names are told apart by their paths.
+        anchors[title if titles.count(title) == 1 else name] = evaluator.evaluate(other, other_setting)
     heading = f"{options.model} against {dataset.name}, seed {options.seed}"
     heading += "" if options.trunc is None else f", psi {setting.psi:g}"
     print(f"{printable(heading)}, {time.monotonic() - start:.0f} s")
@@ -163,7 +165,9 @@ def held_out_of(dataset: Dataset, facts: dict[str, Any]) -> np.ndarray | None:
     """The images that the model's training held out, where its facts name images of this data set; else None."""
     import numpy as np
 
-    places = {printable(name): place for place, name in enumerate(dataset.names)}
+    from stylegrow.common.held_out import public_name
+
+    places = {public_name(name): place for place, name in enumerate(dataset.names)}
     names = facts.get("held_out")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name in places for name in names):
         return None

@@ -62,15 +62,18 @@ def test_a_table_with_floors_anchors_and_files(faces, quick, model, tmp_path, ca
 def test_other_models_are_measured_beside(faces, quick, model, tmp_path, capsys):
     save_model(tmp_path / "an hour", a_generator("progan"))
     itself = model.rename(tmp_path / "itself")
+    others = [tmp_path / "an hour", itself, tmp_path / "1" / "twin", tmp_path / "2" / "twin"]
+    for twin in others[2:]:
+        save_model(twin, a_generator("progan"))
     out = tmp_path / "result.json"
     status, said, problem = run(
         capsys, "--model", itself, "--data", faces.path, "--cache", tmp_path, "--samples", 24,
-        "--metrics", "kid,swd", "--beside", f"{tmp_path / 'an hour'}, {itself}", "--out", out,
+        "--metrics", "kid,swd", "--beside", ",".join(map(str, others)), "--out", out,
     )  # fmt: skip
     assert status == 0, problem
     assert "an hour" in next(line for line in said.splitlines() if line.startswith("metric"))
     content = json.loads(out.read_text())
-    assert list(content["anchors"]) == ["an hour", "itself"]
+    assert list(content["anchors"]) == ["an hour", "itself", *map(str, others[2:])]  # those of one name by their paths
     values = {name: [one["value"] for one in found] for name, found in content["anchors"].items()}
     assert values["itself"] == [one["value"] for one in content["results"]]  # the same pictures in every column
     assert values["an hour"] != values["itself"]
