@@ -47,13 +47,13 @@ class VideoOptions(NoiseOptions):
 
     fps: int = 24
     """frames a second"""
-    format: Annotated[VideoFormat | None, tyro.conf.arg(metavar="{mp4,webp}", help_behavior_hint="")] = None
-    """H.264, or an animated WebP, which a README can show (default: mp4; webp where there is no H.264)"""
+    format: Annotated[VideoFormat | None, tyro.conf.arg(metavar="{mp4,webp,gif}", help_behavior_hint="")] = None
+    """H.264, or an animated WebP or GIF, which a README can show (default: mp4; webp where there is no H.264)"""
     trunc: Psi = None
 
     def file_format(self) -> VideoFormat:
         """The format to write; says so where it is not the usual one. InputError for one that cannot be written."""
-        if has_h264() or self.format == "webp":
+        if has_h264() or self.format in ("webp", "gif"):
             return self.format or "mp4"
         if self.format == "mp4":
             raise InputError("--format mp4: H.264 needs the package av (pip install av); or give webp")
@@ -109,7 +109,7 @@ class Interpolate(VideoOptions):
             facts["to_class"] = self.to_class
         frames = (grids.resized(frame, size) for frame in path)
         text = sampler.text(setting, **facts)
-        report(write_video(self.make_folder(), "interpolate", frames, self.fps, text, file_format))
+        report(write_video(self.make_folder(), "interpolate", frames, total, self.fps, text, file_format))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +142,9 @@ class Growth(VideoOptions):
         check_range("--fps", self.fps, 1, MOST_FPS)
         moments, images, size, text = (self._snapshots if self.snapshots else self._stages)(seeds)
         file_format = self.file_format()
-        frames = progress(
-            growth.frames(moments, images, self.columns, size),
-            total=sum(moment.frames for moment in moments),
-            unit="frame",
-        )
-        report(write_video(self.make_folder(), "growth", frames, self.fps, text, file_format))
+        total = sum(moment.frames for moment in moments)
+        frames = progress(growth.frames(moments, images, self.columns, size), total=total, unit="frame")
+        report(write_video(self.make_folder(), "growth", frames, total, self.fps, text, file_format))
 
     def _stages(self, seeds: list[int]) -> _Content:
         """A network's own growth, every block being faded in."""

@@ -1,9 +1,13 @@
-"""Videos that browsers play: H.264 by PyAV, or an animated WebP for pages that show only images."""
+"""Videos that browsers play: H.264 by PyAV, or an animated WebP or GIF for pages that show only images.
+
+Frames go to the encoder one by one; none is kept.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -14,27 +18,29 @@ from stylegrow.rendering.grids import exif_text
 QUALITY = "17"  # x264's crf: what it loses cannot be seen
 BT709 = LIMITED = 1  # FFmpeg's numbers
 BRIEFEST = 11  # ms; browsers show the frame of a WebP that is to last 10 or less for 100
-VideoFormat = Literal["mp4", "webp"]
+VideoFormat = Literal["mp4", "webp", "gif"]
 
 
 def write_video(
     folder: Path,
     name: str,
     frames: Iterable[np.ndarray],
+    count: int,
     fps: int,
     text: Mapping[str, str] | None = None,
     file_format: VideoFormat | None = None,
 ) -> Path:
-    """Write frames [H, W, C] (uint8, H and W even) as folder/name.mp4 or .webp.
+    """Write `count` frames [H, W, C] (uint8, H and W even) as folder/name.mp4, .webp or .gif.
 
     Where no `file_format` is given it is an mp4, or a WebP without an encoder of H.264. The file is there whole or not
-    at all; the `text` chunks of a PNG go into its metadata. Returns its path. OSError when it cannot be written.
+    at all; the `text` chunks of a PNG go into its metadata, which a GIF has none of. Returns its path. OSError when it
+    cannot be written.
     """
     file_format = file_format or ("mp4" if has_h264() else "webp")
-    write = _write_mp4 if file_format == "mp4" else _write_webp
+    write = {"mp4": _write_mp4, "webp": _write_webp, "gif": _write_gif}[file_format]
     path = folder / f"{name}.{file_format}"
     with replacing(path) as partial:
-        write(partial, (np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames), fps, text or {})
+        write(partial, (np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames), count, fps, text or {})
     return path
 
 
@@ -49,7 +55,7 @@ def has_h264() -> bool:
     return True
 
 
-def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping[str, str]) -> None:
+def _write_mp4(path: Path, frames: Iterator[np.ndarray], count: int, fps: int, text: Mapping[str, str]) -> None:
     import av
 
     first = next(frames)
@@ -69,7 +75,48 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping
         video.mux(stream.encode(None))
 
 
-def _write_webp(path: Path, frames: Iterator[np.ndarray], fps: int, text: Mapping[str, str]) -> None:
+def _write_gif(path: Path, frames: Iterator[np.ndarray], count: int, fps: int, text: Mapping[str, str]) -> None:
+    import av
+
+    first, pace = next(frames), Fraction(1, fps)
+    height, width = first.shape[:2]
+    with av.open(str(path), "w", format="gif") as video:
+        stream = video.add_stream("gif", rate=fps)
+        stream.height, stream.width, stream.pix_fmt = height, width, "pal8"
+        graph = av.filter.Graph()
+        source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=pace)
+        # A palette for each frame: one for all would have to see all of them first.
+        split, palette = graph.add("split"), graph.add("palettegen", "stats_mode=single")
+        paletted, sink = graph.add("paletteuse", "new=1"), graph.add("buffersink")
+        source.link_to(split)
+        split.link_to(paletted, 0, 0)
+        split.link_to(palette, 1, 0)
+        palette.link_to(paletted, 0, 1)
+        paletted.link_to(sink)
+        graph.configure()
+        for index, image in enumerate(chain([first], frames)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts, frame.time_base = index, pace
+            graph.vpush(frame)
+            video.mux(stream.encode(graph.vpull()))
+        video.mux(stream.encode(None))
+
+
+def _write_webp(path: Path, frames: Iterator[np.ndarray], count: int, fps: int, text: Mapping[str, str]) -> None:
     images = map(Image.fromarray, frames)
     timing = {"duration": max(round(1000 / fps), BRIEFEST), "loop": 0}
-    next(images).save(path, "WEBP", save_all=True, append_images=images, quality=90, exif=exif_text(text), **timing)
+    more: Any = [_Following(images, count - 1)]
+    next(images).save(path, "WEBP", save_all=True, append_images=more, quality=90, exif=exif_text(text), **timing)
+
+
+class _Following:
+    """Images as the frames of one, as Pillow reads them: each is made when it comes to it."""
+
+    def __init__(self, images: Iterator[Image.Image], count: int) -> None:
+        self.n_frames, self._images = count, images
+
+    def seek(self, index: int) -> None:
+        self._image = next(self._images)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._image, name)

@@ -1,11 +1,13 @@
 """Interpolate: a video of the path from seed to seed."""
 
+import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Condition
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -16,10 +18,11 @@ from app.web.context import Context
 from app.web.files import save_image
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
+from stylegrow.common.text import duration
 from stylegrow.models.info import ModelInfo
 from stylegrow.rendering import figures
 from stylegrow.rendering.grids import resized
-from stylegrow.rendering.video import has_h264, write_video
+from stylegrow.rendering.video import VideoFormat, has_h264, write_video
 from stylegrow.sampling.paths import path_length
 
 ID = "video"
@@ -30,11 +33,14 @@ SPACES = (("w: straight", "w"), ("z: on the sphere", "z"))
 EASINGS = ("linear", "smoothstep", ("cubic, in and out", "cubic"), ("spline through all", "spline"))
 ALSO = ("nothing", ("WebP", "webp"), ("GIF", "gif"), ("all frames (zip)", "frames"))
 SMALLEST = 256  # px, of the video
+PREVIEW, PREVIEW_SECONDS = 128, 1.0  # px, and how long drawing one may take
+MOST_PREVIEWED = 32  # frames
 LONGEST_WAIT = 0.5  # seconds between reports of how far it is
 
 
 def build(context: Context) -> None:
     """The tab."""
+    paces: dict[str, float] = {}  # seconds that a frame of the last video took, by model
     with gr.Tab("Interpolate", id=ID), controls.row():
         with controls.column(2):
             keys = controls.seeds(context, "0-3", MOST_SEEDS, 2, info="the video goes from each to the next")
@@ -57,11 +63,16 @@ def build(context: Context) -> None:
                 easing = controls.choice(context, "Pace", EASINGS)
                 also = controls.choice(context, "Besides the video, make", ALSO, "The other file")
             first = context.models.first
-            estimate = gr.HTML(_estimate(context, 4, FRAMES, FPS, True, False, first), elem_id="estimate")
+            estimate = gr.HTML(
+                _estimate(context, 4, FRAMES, FPS, True, False, context.models.seconds(first)), elem_id="estimate"
+            )
             with gr.Row(elem_classes="buttons"):
                 make = gr.Button("Make the video", variant="primary", elem_id="make-video", scale=2, min_width=150)
-                stop = gr.Button("Stop", min_width=90)
+                stop = gr.Button("Stop", interactive=False, min_width=90, elem_id="stop-video")
         with controls.column(3):
+            preview = gr.Image(
+                label="Preview", type="filepath", interactive=False, visible=False, buttons=[], elem_id="preview"
+            )
             shown: dict[str, Any] = {"label": "Video", "interactive": False, "buttons": ["download"]}
             video = gr.Video(autoplay=True, loop=True, visible=has_h264(), elem_id="video", **shown)
             image = gr.Image(type="filepath", visible=not has_h264(), **shown)
@@ -75,7 +86,9 @@ def build(context: Context) -> None:
 
     def estimated(keys: list[int], frames: int, fps: int, loop: bool, ping_pong: bool, model: str) -> str:
         """How long a video would be, and take."""
-        return _estimate(context, len(keys), frames, fps, loop, ping_pong, model)
+        return _estimate(
+            context, len(keys), frames, fps, loop, ping_pong, paces.get(model, context.models.seconds(model))
+        )
 
     def interpolate(
         keys: list[int],
@@ -97,39 +110,85 @@ def build(context: Context) -> None:
         With `to_label` the label goes from `label` at the first seed to that at the last.
         """
         total = _frames(context, len(keys), frames, loop, ping_pong)
-        drawing = controls.start_drawing(context, model, total, psi=psi, label=label)
-        sampler, setting = drawing.sampler, drawing.setting
-        to, facts = None, {}
-        if to_label is not None and drawing.card.labels:
-            if setting.label is None:
-                raise InputError("Choose the label at the first seed too.")
-            to, facts = controls.setting(sampler, drawing.card, psi=psi, label=to_label), {"to_class": to_label}
-            space = "z"  # where every frame has the label of its time
-        path: Any = (space if drawing.card.styled else "z", setting, easing, ping_pong, to)
+        drawing, path, facts = started(keys, space, easing, ping_pong, psi, label, model, to_label, total)
         text = drawing.text(seeds=keys, frames=frames, fps=fps, space=path[0], pace=easing, loop=loop, **facts)
-        size = figures.cell_size(sampler, setting, max(setting.resolution or 0, SMALLEST), 1)
-        kept: list[np.ndarray] = []
+        size = figures.cell_size(drawing.sampler, drawing.setting, max(drawing.setting.resolution or 0, SMALLEST), 1)
 
         def work(step: Callable[[], None]) -> tuple[Path, str | None]:
-            def sized() -> Iterator[np.ndarray]:
-                for frame in sampler.path(keys, frames, loop, *path):
+            def stepped() -> Iterator[np.ndarray]:
+                for frame in drawing.sampler.path(keys, frames, loop, *path):
                     step()
-                    if also != "nothing":
-                        kept.append(frame)
-                    yield resized(frame, size)
+                    yield frame
 
-            made = write_video(drawing.folder, "interpolate", sized(), fps, text)
-            return made, _other_file(also, kept, drawing.folder, fps, size, text)
+            return make_files(drawing.folder, stepped(), total, size, fps, text, also)
 
+        start = time.perf_counter()
         for done in _in_background(work):
+            took = time.perf_counter() - start
             if isinstance(done, int):
-                progress((done, total), desc="frames", unit="frames")
+                left = f", {duration(took / done * (total - done))} left" if done else ""
+                progress((done, total), desc=f"frames{left}", unit="frames")
                 yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
             else:
                 made, more = done
+                paces[model] = took / total
                 said = controls.report(f"A video of {total} frames in {drawing.took(total).partition(' in ')[2]}.")
                 places = [str(made), None] if made.suffix == ".mp4" else [None, str(made)]
                 yield *places, gr.update(value=more, visible=more is not None), said
+
+    def started(
+        keys: Sequence[int],
+        space: str,
+        easing: str,
+        ping_pong: bool,
+        psi: float,
+        label: str | None,
+        model: str,
+        to_label: str | None,
+        total: int,
+    ) -> tuple[controls.Drawing, Any, dict[str, Any]]:
+        """What draws a video, the last arguments of its path, and what more its file tells."""
+        drawing = controls.start_drawing(context, model, total, psi=psi, label=label)
+        to, facts = None, {}
+        if to_label is not None and drawing.card.labels:
+            if drawing.setting.label is None:
+                raise InputError("Choose the label at the first seed too.")
+            to, facts = controls.setting(drawing.sampler, drawing.card, psi=psi, label=to_label), {"to_class": to_label}
+            space = "z"  # where every frame has the label of its time
+        return drawing, (space if drawing.card.styled else "z", drawing.setting, easing, ping_pong, to), facts
+
+    def previewed(
+        keys: list[int],
+        frames: int,
+        fps: int,
+        loop: bool,
+        ping_pong: bool,
+        space: str,
+        easing: str,
+        also: str,
+        psi: float,
+        label: str | None,
+        model: str,
+        to_label: str | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[Any]:
+        """The video, before it a small one of few of its frames; meanwhile it can be stopped."""
+        total = _frames(context, len(keys), frames, loop, ping_pong)
+        drawing, path, _ = started(keys, space, easing, ping_pong, psi, label, model, to_label, total)
+        yield gr.update(interactive=True), *[gr.skip()] * 5
+        most = min(PREVIEW_SECONDS / (context.models.seconds(model) or PREVIEW_SECONDS), MOST_PREVIEWED)
+        few = max(int(most * frames / total), 1)  # from seed to seed
+        count = path_length(len(keys), few, loop, ping_pong)
+        small = (resized(frame, min(len(frame), PREVIEW)) for frame in drawing.sampler.path(keys, few, loop, *path))
+        shown = write_video(drawing.folder, "preview", small, count, max(round(fps * count / total), 1), None, "webp")
+        yield gr.skip(), gr.update(value=str(shown), visible=True), *[gr.skip()] * 4
+        inputs = (keys, frames, fps, loop, ping_pong, space, easing, also, psi, label, model, to_label)
+        for made in interpolate(*inputs, progress):
+            yield gr.skip(), gr.skip(), *made
+
+    def over() -> tuple[Any, Any]:
+        """Nothing to stop, and no preview."""
+        return gr.update(interactive=False), gr.update(visible=False)
 
     timing: list[Any] = [keys, frames, fps, loop, ping_pong]
     context.bind(
@@ -144,8 +203,11 @@ def build(context: Context) -> None:
     inputs, outputs = [*timing, space, easing, also, psi, label, context.model], [video, image, other, drawn]
     shows: dict[str, Any] = {"show_progress": "full", "show_progress_on": [video]}
     context.bind(asked.click, interpolate, inputs, outputs, name="interpolate")
-    made = context.bind(make.click, interpolate, [*inputs, to_label], outputs, then=controls.say(ID), **shows)
-    stop.click(None, cancels=[made], js="() => window.stylegrow.say('Stopped.')", api_visibility="private")
+    ends = [stop, preview]
+    made = context.bind(make.click, previewed, [*inputs, to_label], [*ends, *outputs], then=controls.say(ID), **shows)
+    context.bind(made.then, over, [], ends, draws=False, show_progress="hidden")
+    said = "() => window.stylegrow.say('Stopped.')"
+    context.bind(stop.click, over, [], ends, draws=False, show_progress="hidden", cancels=[made], js=said)
 
 
 def _labelled(card: ModelInfo | None) -> bool:
@@ -176,24 +238,35 @@ def _in_background(work: Callable[[Callable[[], None]], Any]) -> Iterator[Any]:
             stopped = True
 
 
-def _other_file(
-    kind: str, frames: list[np.ndarray], folder: Path, fps: int, size: int, text: dict[str, str]
-) -> str | None:
-    """The other file that is wished for: the frames as drawn, or a WebP or GIF as large as the video."""
-    if kind == "nothing":
-        return None
-    if kind == "frames":
-        path = folder / "frames.zip"
-        with zipfile.ZipFile(path, "w") as archive:  # PNGs, which do not become smaller
+def make_files(
+    folder: Path, frames: Iterable[np.ndarray], count: int, size: int, fps: int, text: dict[str, str], also: str
+) -> tuple[Path, str | None]:
+    """Write `count` frames [H, W, C] as a video of `size` px, and the other file that is wished for; their paths.
+
+    What the other file needs of the frames waits on disk, as PNGs: those are a video's largest part of memory.
+    """
+    kept = folder / "frames.zip"
+    # PNGs do not become smaller.
+    with nullcontext() if also == "nothing" else zipfile.ZipFile(kept, "w") as archive:
+
+        def enlarged() -> Iterator[np.ndarray]:
             for index, frame in enumerate(frames):
-                image = Path(save_image(frame, folder, f"frame{index:04d}", text))
-                archive.write(image, image.name)
-                image.unlink()
-        return str(path)
-    path = folder / f"interpolate.{kind}"
-    first, *rest = (Image.fromarray(np.broadcast_to(resized(frame, size), (size, size, 3))) for frame in frames)
-    first.save(path, save_all=True, append_images=rest, duration=max(round(1000 / fps), 20), loop=0)
-    return str(path)
+                if archive is not None:
+                    image = Path(save_image(frame, folder, f"frame{index:04d}", text))
+                    archive.write(image, image.name)
+                    image.unlink()
+                yield resized(frame, size)
+
+        made = write_video(folder, "interpolate", enlarged(), count, fps, text)
+    if also not in ("webp", "gif"):
+        return made, None if archive is None else str(kept)
+    with zipfile.ZipFile(kept) as archive:
+        again = (np.atleast_3d(np.asarray(Image.open(archive.open(name)))) for name in archive.namelist())
+        other = write_video(
+            folder, "interpolate", (resized(frame, size) for frame in again), count, fps, text, cast(VideoFormat, also)
+        )
+    kept.unlink()
+    return made, str(other)
 
 
 def _frames(context: Context, keys: int, frames: int, loop: bool, ping_pong: bool) -> int:
@@ -208,12 +281,12 @@ def _frames(context: Context, keys: int, frames: int, loop: bool, ping_pong: boo
 
 
 def _estimate(
-    context: Context, keys: int, frames: int, fps: int, loop: bool, ping_pong: bool, model: str | None
+    context: Context, keys: int, frames: int, fps: int, loop: bool, ping_pong: bool, seconds: float | None
 ) -> str:
+    """How long a video would be, and take at so many seconds a frame."""
     try:
         total = _frames(context, keys, frames, loop, ping_pong)
     except InputError as error:
         return controls.note(str(error))
-    seconds = context.models.seconds(model)
     takes = "" if seconds is None else f"; making it takes about {max(seconds * total, 1):.0f} s"
     return f'<p class="hint">{total} frames, {total / fps:.1f} s{takes}.</p>'

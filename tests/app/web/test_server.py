@@ -341,3 +341,30 @@ def test_a_batch_that_did_not_fit_is_said_once(models, tmp_path, monkeypatch, de
     sampler = controls.start_drawing(Context(offered, Limits(), tmp_path), "style", 32).sampler
     assert len(list(sampler.images(range(32), sampler.setting()))) == 32
     assert said == [f"The {where} ran out of memory at 32 images. I retried with 8 and made 32; ask for fewer."]
+
+
+MOVED = [1, 2, "0-3", 0.5, None, "silent"]  # of the mixing tab
+
+
+def test_what_moves_asks_for_the_login_too(locked):
+    url, _ = locked
+    with httpx.Client() as visitor:
+        assert visitor.post(f"{url}/live/mix", json=MOVED).status_code == 401
+        visitor.post(f"{url}/login", data={"username": "me", "password": "secret"})
+        answer = visitor.post(f"{url}/live/mix", json=MOVED)
+        assert answer.status_code == 200
+        assert answer.json()[0][0] == "#mixed img"
+
+
+def test_what_moves_is_drawn_behind_a_root_path(tmp_path, models, monkeypatch):
+    """Whether the proxy passes the path on or takes it off."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    options = Serve(root_path="/faces")
+    demo = build_app(Models([str(models / "silent")], device="cpu"), options, tmp_path)
+    url = launch(demo, options).rstrip("/")
+    address = re.sub("/faces$", "", url)
+    try:
+        for path in ("/live/mix", "/faces/live/mix"):
+            assert httpx.post(address + path, json=MOVED).status_code == 200, path
+    finally:
+        demo.close(verbose=False)
