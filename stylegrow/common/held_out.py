@@ -7,16 +7,16 @@ from typing import Any
 
 from stylegrow.common.text import printable
 
-FACE = re.compile(r"toonhead-(\d{5,9})")  # an embedded face, which is invented
+EMBEDDED = re.compile(r"(toonhead|calorimeter)-\d{5,9}")  # an image that is embedded, and so invented
 DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def public_name(name: str) -> str:
-    """What a model says of an image: the name of an embedded face, and of any other a digest of its name.
+    """What a model says of an image: the name of an embedded one, and of any other a digest of its name.
 
     A digest stays as it is.
     """
-    if FACE.fullmatch(name) or DIGEST.fullmatch(name):
+    if EMBEDDED.fullmatch(name) or DIGEST.fullmatch(name):
         return name
     return hashlib.blake2b(printable(name).encode(), digest_size=16).hexdigest()
 

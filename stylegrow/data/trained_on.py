@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stylegrow.common.errors import DataError
-from stylegrow.common.held_out import FACE, public_name
+from stylegrow.common.held_out import public_name
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared

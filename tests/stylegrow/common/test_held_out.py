@@ -3,8 +3,9 @@ import hashlib
 from stylegrow.common.held_out import public_facts, public_name
 
 
-def test_an_embedded_face_keeps_its_name_and_a_file_has_the_digest_of_its_own():
-    assert public_name("toonhead-00003") == "toonhead-00003"
+def test_an_embedded_image_keeps_its_name_and_a_file_has_the_digest_of_its_own():
+    for name in ("toonhead-00003", "calorimeter-00003"):
+        assert public_name(name) == name
     digests = [public_name(name) for name in ("cats/005.png", "toonhead-00003.png", "cats/006.png")]
     assert digests[0] == hashlib.blake2b(b"cats/005.png", digest_size=16).hexdigest()
     assert len(set(digests)) == 3
