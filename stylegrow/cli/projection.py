@@ -58,12 +58,13 @@ class Project(ModelOptions):
         size = figures.cell_size(sampler, setting, max(own, SMALLEST), 2)
         maps = projection_maps(generator.w_avg.device)
         found: list[Step] = []
+        between = max(self.steps // FRAMES, 1)
 
         def frames() -> Iterator[np.ndarray]:
             steps = project(sampler, target, maps, setting, self.space, self.steps, self.seed)
             for step in progress(steps, total=self.steps + 1, unit="step"):
                 last = step.number == self.steps
-                if step.number % max(self.steps // FRAMES, 1) == 0 or last:
+                if step.number % between == 0 or last:
                     frame = np.concatenate([original, to_uint8(step.image)[0]], axis=1)
                     frame = frame.repeat(size // own, axis=0).repeat(size // own, axis=1)
                     yield from [frame] * (FPS if last else 1)
@@ -72,7 +73,8 @@ class Project(ModelOptions):
         folder, name = Path(self.out), Path(self.image).stem
         folder.mkdir(parents=True, exist_ok=True)
         text = sampler.text(setting, space=self.space, steps=self.steps)
-        video = write_video(folder, f"{name}-projection", frames(), FPS, text)
+        count = len(range(0, self.steps, between)) + FPS
+        video = write_video(folder, f"{name}-projection", frames(), count, FPS, text)
         latents, picture = (folder / f"{name}-projected.{kind}" for kind in ("npz", "png"))
         write_latents(latents, {"w": found[0].ws.float().cpu().numpy()})
         pair = [[original, to_uint8(found[0].image)[0]]]
