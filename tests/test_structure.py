@@ -26,7 +26,7 @@ ALLOWED = {
     "stylegrow.data": {"stylegrow.common", "stylegrow.physics"},
     "stylegrow.physics": {"stylegrow.common"},
     "stylegrow.models": GROUND | {"stylegrow.architectures"},
-    "stylegrow.sampling": GROUND | {"stylegrow.architectures", "stylegrow.models"},
+    "stylegrow.sampling": GROUND | {"stylegrow.architectures", "stylegrow.physics", "stylegrow.models"},
     "stylegrow.rendering": LIBRARY - {"stylegrow.data", "stylegrow.metrics"},
     "stylegrow.metrics": LIBRARY,
     "stylegrow.cli": LIBRARY | {"stylegrow"},

@@ -100,6 +100,7 @@ class Game:
             pixels, images = model.draw_round(kind.images, level, seen, self._rng)
             if images.real is not None:
                 seen.add(images.real)
+            pixels = [model.sampler.shown(image[None])[0] for image in pixels]
             if thumbnails:
                 pixels = [anti_cheat.thumbnail(image) for image in pixels]
             paths = self._publish(pixels, anti_cheat.shown_size(model.sampler.resolution))

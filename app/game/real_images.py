@@ -20,14 +20,15 @@ from stylegrow.common.held_out import public_name
 from stylegrow.common.images import colours
 from stylegrow.common.text import printable
 from stylegrow.data.request import Shape
-from stylegrow.data.sources import TOONHEAD
+from stylegrow.data.sources import CALORIMETER, TOONHEAD
 from stylegrow.data.sources.base import Source
-from stylegrow.data.trained_on import data_of_run, faces_of
+from stylegrow.data.trained_on import data_of_run, held_out_of
 from stylegrow.data.unusable import UnusableError
 from stylegrow.models import read_config
 from stylegrow.sampling.sampler import Sampler
 
 LEAST, MOST = 20, 10_000
+EMBEDDED_NOUNS = {TOONHEAD: "face", CALORIMETER: "shower"}
 MISSING = f"The game needs real photos: start the app with --real-images DIR (at least {LEAST})."
 
 
@@ -38,7 +39,7 @@ class RealImages:
     Attributes:
         count: how many there are; some may turn out to be unusable when they are first needed.
         read: the image of a number, [r, r, C] (uint8); UnusableError, DataError or OSError where it cannot.
-        noun: what they show: "face" for the embedded faces, "picture" for all others.
+        noun: what they show: "face" or "shower" for embedded ones, "picture" for all others.
         labels: each image's class [count], None where it is not known.
     """
 
@@ -84,19 +85,20 @@ def find_real_images(sampler: Sampler, folder: str | os.PathLike[str] | None = N
     if not (isinstance(held_out, list) and len(held_out) >= LEAST and all(isinstance(name, str) for name in held_out)):
         raise InputError(MISSING)
     held_out, attribute = held_out[:MOST], training.get("labels")
-    if (numbers := faces_of(training)) is not None:
-        return _faces(sampler, numbers[:MOST], attribute)
+    for name, noun in EMBEDDED_NOUNS.items():
+        if (numbers := held_out_of(name, training)) is not None:
+            return _embedded(sampler, name, numbers[:MOST], noun, attribute)
     return _of_run(sampler, training, held_out, attribute)
 
 
-def _faces(sampler: Sampler, numbers: Sequence[int], attribute: object) -> RealImages:
-    """Embedded faces, each drawn when it is needed: far quicker than preparing thousands to look at a hundred."""
+def _embedded(sampler: Sampler, name: str, numbers: Sequence[int], noun: str, attribute: object) -> RealImages:
+    """Embedded images, each made when it is needed: far quicker than preparing thousands to look at a hundred."""
     from stylegrow.data.sources import find_source, toonhead
 
     labels = None
     if attribute in toonhead.ATTRIBUTES and sampler.classes == list(toonhead.classes(str(attribute))):
         labels = [sampler.classes.index(toonhead.attributes(number)[str(attribute)]) for number in numbers]
-    return RealImages(len(numbers), _read_source(sampler, find_source(TOONHEAD), numbers), "face", labels)
+    return RealImages(len(numbers), _read_source(sampler, find_source(name), numbers), noun, labels)
 
 
 def _of_run(sampler: Sampler, training: Mapping[str, Any], held_out: Sequence[str], attribute: object) -> RealImages:

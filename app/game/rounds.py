@@ -199,7 +199,7 @@ class GameModel:
 
     def _generate(self, image: GeneratedImage) -> np.ndarray:
         setting = self.sampler.setting(psi=image.psi, label=self._class_name(image.label))
-        return next(iter(self.sampler.images([image.seed], setting)))
+        return next(iter(self.sampler.uncoloured.images([image.seed], setting)))
 
     def _score(self, pixels: np.ndarray, image: GeneratedImage | None, real: int) -> float:
         """The critic's score. It gets classes only if those of real images are known too: it treats both alike."""

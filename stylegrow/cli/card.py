@@ -16,6 +16,7 @@ from stylegrow.common.commandline import File
 from stylegrow.common.errors import InputError
 from stylegrow.rendering.figures import bands
 from stylegrow.rendering.grids import save_png
+from stylegrow.rendering.showers import with_legend
 from stylegrow.sampling.inputs import read_numbers, read_seeds
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Card(ModelOptions):
         sampler = self.open_sampler()
         entries, options = zip(*self._figures(sampler), strict=True)
         for entry, (image, text) in zip(entries, [one.figure(sampler) for one in options], strict=True):
-            save_png(image, folder / entry.file, text)
+            save_png(with_legend(image, sampler.transform), folder / entry.file, text)
             report(folder / entry.file)
         write_card(folder, images=entries, evaluation=evaluation)
         report(folder / "README.md")

@@ -25,7 +25,8 @@ from stylegrow.cli.options import (
 )
 from stylegrow.common.commandline import Integer, Text
 from stylegrow.rendering import figures, grids
-from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds
+from stylegrow.rendering.showers import with_legend
+from stylegrow.sampling.inputs import read_layers, read_numbers, read_seeds, read_sweep
 from stylegrow.sampling.latents import Latent, Source, seed_of, write_latents
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ class FigureOptions(OutputOptions, ABC):
 
     def run(self) -> None:
         """Write the figure."""
-        image, text = self.figure(self.open_sampler())
-        self.save(image, self.file, text)
+        sampler = self.open_sampler()
+        image, text = self.figure(sampler)
+        self.save(with_legend(image, sampler.transform), self.file, text)
 
     @abstractmethod
     def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
@@ -182,6 +184,32 @@ class Edit(FigureOptions, NoiseOptions):
         figure = figures.directions_strip(sampler, sources, names, amounts, setting, layers, self.size, progress)
         text = sampler.text(setting, seeds=sources, directions=names, amounts=amounts, layers=layers)
         return figure.image, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(FigureOptions, NoiseOptions):
+    """The same seeds at several values of a component of label vectors, such as energies: sweep.png.
+
+    `stylegrow interpolate --seeds 3,3 --class energy:10 --to-class energy:100` is the same as a video.
+    """
+
+    file = "sweep.png"
+    over: Annotated[str, tyro.conf.arg(metavar="NAME:FROM-TO")]
+    """the component and its ends, such as energy:10-100; the others are those of --class (default: their mean)"""
+    steps: int = 8
+    """values, one a column, in equal ratios where both ends are above 0"""
+    seeds: Seeds = "0-3"
+    trunc: Psi = None
+
+    def figure(self, sampler: Sampler) -> tuple[Image.Image, dict[str, str]]:
+        """A row a seed and a column a value."""
+        seeds = read_seeds(self.seeds, "--seeds", MOST_IN_FIGURE)
+        check_range("--steps", self.steps, 2, MOST_IN_FIGURE)
+        setting = self.setting(sampler, self.trunc)
+        titled = read_sweep(self.over, sampler.labels, self.steps, "--over", setting.label)
+        settings = [replace(setting, label=label) for _, label in titled]
+        figure = figures.strip(sampler, seeds, settings, [title for title, _ in titled], self.size, progress)
+        return figure.image, sampler.text(setting, seeds=seeds, over=self.over, steps=self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ COMMANDS = {
     "generate": "drawing.Generate",
     "mix": "drawing.Mix",
     "truncation": "drawing.Truncation",
+    "sweep": "drawing.Sweep",
     "noise": "drawing.Noise",
     "grid": "drawing.Grid",
     "edit": "drawing.Edit",

@@ -101,8 +101,7 @@ class Interpolate(VideoOptions):
                 raise InputError(f"--to-class {self.to_class}: give --class too, where the video begins")
             to = replace(self, class_=self.to_class).setting(sampler, self.trunc)
         space = sampler.space(self.space, moving=to is not None)
-        own = setting.resolution or sampler.generator.resolution
-        size = figures.cell_size(sampler, setting, self.size or max(own, SMALLEST_VIDEO), 1)
+        size = figures.cell_size(sampler, setting, self.size or max(sampler.own_size(setting), SMALLEST_VIDEO), 1)
         path = progress(sampler.path(keys, self.frames, self.loop, space, setting, to=to), total=total, unit="frame")
         facts = {"seeds": keys, "frames": self.frames, "fps": self.fps, "space": space, "loop": self.loop}
         if self.to_class is not None:

@@ -85,6 +85,8 @@ class ModelConfig(Version):
         for row in (*rows, generator.label_mean, generator.label_deviation):
             if row is not None and len(row) != generator.label_dim:
                 raise ValueError(f"a label is a vector of {generator.label_dim} numbers, not of {len(row)}")
+        if values and values.units is not None and len(values.units) != generator.label_dim:
+            raise ValueError(f"'units' is not those of the generator's {generator.label_dim} labels")
         if values and any(least >= most for least, most in zip(values.min, values.max, strict=True)):
             raise ValueError("'label_values' has a 'min' that is not below its 'max'")
         return self

@@ -23,7 +23,8 @@ class ModelInfo:
     """What is known of a model without its weights.
 
     `name` is what to call it, in one line; `generator` holds the generator's arguments, `classes` the labels' names,
-    `label_space` what the labels are, `training` the facts that save_model was given.
+    `label_space` what the labels are, `training` the facts that save_model was given, `transform` of showers what made
+    grey levels of their signals.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ModelInfo:
     discriminator: dict[str, Any] | None = None
     encoder: dict[str, Any] | None = None
     label_space: LabelSpace = field(kw_only=True)
+    transform: str | None = field(default=None, kw_only=True)
 
     @property
     def styled(self) -> bool:
@@ -133,6 +135,7 @@ def read_info(model: str | Path) -> ModelInfo:
         config.get("discriminator"),
         config.get("encoder"),
         label_space=LabelSpace.of(config),
+        transform=config.get("transform"),
     )
 
 

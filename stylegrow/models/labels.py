@@ -28,6 +28,7 @@ class LabelSpace:
         named: whether they have.
         mean, deviation, least, most: of a vector's components in the training data, [label_dim]; where the model does
             not tell, 0 and 1, and two deviations around the mean. Empty for other kinds.
+        units: of a vector's components, empty where they are not known.
         examples: labels of training images, [label_dim] each, as frequent as there; of classes one each.
     """
 
@@ -38,6 +39,7 @@ class LabelSpace:
     deviation: tuple[float, ...]
     least: tuple[float, ...]
     most: tuple[float, ...]
+    units: tuple[str, ...]
     examples: tuple[tuple[float, ...], ...]
 
     @classmethod
@@ -49,7 +51,7 @@ class LabelSpace:
         names = tuple(config["classes"]) or tuple(map(str, range(count)))
         if generator["label_kind"] != "vector" or not count:
             one_hot = tuple(tuple(float(i == k) for i in range(count)) for k in range(count))
-            return cls("classes" if count else "none", names, named, (), (), (), (), one_hot)
+            return cls("classes" if count else "none", names, named, (), (), (), (), (), one_hot)
         mean = tuple(generator["label_mean"] or [0.0] * count)
         deviation = tuple(generator["label_deviation"] or [1.0] * count)
         least, most = (
@@ -57,7 +59,8 @@ class LabelSpace:
             for key, away in (("min", -2), ("max", 2))
         )
         examples = tuple(map(tuple, values.get("examples") or [mean]))
-        return cls("vector", names, named, mean, deviation, least, most, examples)
+        units = tuple(values.get("units") or [""] * count)
+        return cls("vector", names, named, mean, deviation, least, most, units, examples)
 
     def drawn(self, seed: int) -> tuple[float, ...]:
         """The example that goes with a seed where nobody says which label is wanted."""

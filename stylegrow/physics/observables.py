@@ -20,7 +20,7 @@ NAMES = ("front", "middle", "rear")  # of the layers
 # X0; a plane stands behind each.
 DEPTHS = np.array([np.arange(1, CALORIMETER.planes + 1)[planes].mean() for planes in LAYERS])
 ENERGY_BINS = 5
-BINS = 40  # of the histograms behind a separation power
+BINS, IN_BIN = 40, 20  # most of the histograms behind a separation power; showers in each, where there are fewer
 # Finer towards the axis, where showers are dense; two cells of 16 to a side are as wide as the first two rings.
 RINGS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, np.inf)
 # MIP, a factor of 10^(1/4) each; the last bin takes what is above.
@@ -179,11 +179,13 @@ def discrimination(p: np.ndarray, q: np.ndarray) -> float:
     return float((((p - q)[there]) ** 2 / (p + q)[there]).sum() / 2)
 
 
-def separation(a: np.ndarray, b: np.ndarray, bins: int = BINS) -> float:
+def separation(a: np.ndarray, b: np.ndarray) -> float:
     """The triangular discrimination of two samples [N] and [M], by bins that hold equally many of both together.
 
-    0 for a quantity that has one value. Samples of equal distributions get about bins (1/N + 1/M) / 4.
+    0 for a quantity that has one value. Samples of equal distributions get about (1/N + 1/M) / 4 for each bin.
     """
+    # An even number: samples of equal size that are apart share no bin.
+    bins = min(BINS, max(min(len(a), len(b)) // (2 * IN_BIN), 1) * 2)
     inner = np.unique(np.quantile(np.concatenate([a, b]), np.linspace(0, 1, bins + 1)[1:-1]))
     counts = [np.bincount(np.searchsorted(inner, one, side="left"), minlength=len(inner) + 1) for one in (a, b)]
     return discrimination(*counts)

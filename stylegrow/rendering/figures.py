@@ -103,16 +103,22 @@ def truncation_strip(
     progress: Progress = silent,
 ) -> Figure:
     """The truncation trick (Karras 2019, figure 8): a row for each seed, a column for each psi."""
-    size = cell_size(sampler, setting, size, len(seeds) * len(psis))
-    columns = [
-        list(_cells(sampler.images(seeds, replace(setting, psi=psi)), len(seeds), size, progress)) for psi in psis
-    ]
-    return labelled_grid(
-        list(zip(*columns, strict=True)),
-        [named(seed) for seed in seeds],
-        [f"psi {psi:g}" for psi in psis],
-        size=size,
-    )
+    settings = [replace(setting, psi=psi) for psi in psis]
+    return strip(sampler, seeds, settings, [f"psi {psi:g}" for psi in psis], size, progress)
+
+
+def strip(
+    sampler: Sampler,
+    seeds: Sequence[Source],
+    settings: Sequence[Setting],
+    titles: Sequence[str],
+    size: int | None = None,
+    progress: Progress = silent,
+) -> Figure:
+    """A row for each seed, a column for each setting with its title."""
+    size = cell_size(sampler, settings[0], size, len(seeds) * len(settings))
+    columns = [list(_cells(sampler.images(seeds, one), len(seeds), size, progress)) for one in settings]
+    return labelled_grid(list(zip(*columns, strict=True)), [named(seed) for seed in seeds], titles, size=size)
 
 
 def directions_strip(
@@ -262,7 +268,7 @@ def _frame(figure: Figure, row: int, down: slice, across: slice, own: int) -> No
 
 def cell_size(sampler: Sampler, setting: Setting, size: int | None, count: int) -> int:
     """The px at which a figure shows `count` images. InputError for a size that cannot be, and for too many."""
-    own = setting.resolution or sampler.generator.resolution
+    own = sampler.own_size(setting)
     if size is None:
         size = min(max(own, SMALLEST_CELL), LARGEST_CELL)
     if size < SMALLEST_SIZE or (size % own and own % size):

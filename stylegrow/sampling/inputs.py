@@ -51,7 +51,7 @@ def read_label(text: str, labels: LabelSpace, name: str = "class") -> int | tupl
 
     A class is its name or, where the names are no numbers themselves, its number; "cat:0.3,dog:0.7" is between
     classes, whose weights come to have the sum 1. A vector is all of its values in order, "-0.5,200", or some of them
-    by name, "energy:200"; the others are the mean. InputError that calls the input `name`.
+    by name, "energy:200" or "energy:200 GeV"; the others are the mean. InputError that calls the input `name`.
     """
     numbers = dict(enumerate(labels.names)) if not all(map(str.isdecimal, labels.names)) else {}
     indices = {str(number): number for number in numbers} | {one: i for i, one in enumerate(labels.names)}
@@ -70,12 +70,37 @@ def read_label(text: str, labels: LabelSpace, name: str = "class") -> int | tupl
         index = indices.get(named.strip())
         if not colon or index is None or index in given:
             raise InputError(f"{name} {shown(text)}: {known_labels(labels)}")
-        (given[index],) = read_numbers(value, name, 1)
+        unit = labels.units[index] if labels.kind == "vector" else ""
+        (given[index],) = read_numbers(value.strip().removesuffix(unit), name, 1)
     if labels.kind == "vector":
         return tuple(given.get(index, mean) for index, mean in enumerate(labels.mean))
     if (total := math.fsum(given.values())) <= 0:
         raise InputError(f"{name} {shown(text)}: give weights with a sum above 0")
     return tuple(given.get(index, 0.0) / total for index in range(len(labels.names)))
+
+
+def read_sweep(
+    text: str, labels: LabelSpace, steps: int, name: str, base: int | tuple[float, ...] | None = None
+) -> list[tuple[str, tuple[float, ...]]]:
+    """The labels [label_dim] that "energy:10-100" means, each with its title: `steps` values of a component.
+
+    They are in equal ratios where both ends are above 0, else equally far apart; the other components are those of
+    `base`, by default the mean. InputError that calls the input `name`.
+    """
+    component, _, ends = text.rpartition(":")
+    match = re.fullmatch(r"\s*(-?[0-9.e+]+)\s*-\s*(-?[0-9.e+]+)\s*", ends)
+    if labels.kind != "vector" or component not in labels.names or not match:
+        names = ", ".join(labels.names) if labels.kind == "vector" else "none, since this model has no label vectors"
+        raise InputError(f"{name} {shown(text)}: give NAME:FROM-TO; the names are {names}")
+    first, last = (read_numbers(end, name, 1)[0] for end in match.groups())
+    ratio = last / first if min(first, last) > 0 else None
+    place, whole = labels.names.index(component), base if isinstance(base, tuple) else labels.mean
+    found = []
+    for step in range(steps):
+        share = step / (steps - 1)
+        value = first + (last - first) * share if ratio is None else first * ratio**share
+        found.append((f"{value:.3g} {labels.units[place]}".strip(), (*whole[:place], value, *whole[place + 1 :])))
+    return found
 
 
 def label_text(label: int | tuple[float, ...], labels: LabelSpace) -> str | int:

@@ -29,6 +29,7 @@ from stylegrow.models.config import stage_reached
 from stylegrow.models.folders import name_of
 from stylegrow.models.labels import LabelSpace, default_psi
 from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
+from stylegrow.physics import pictures
 from stylegrow.sampling import directions, generation, true_colours
 from stylegrow.sampling.directions import Directions
 from stylegrow.sampling.generation import NoiseMode, Setting, latents, network_inputs, noise_maps
@@ -80,6 +81,7 @@ class Sampler:
         first_stage: the smallest stage that was trained.
         resolution, alpha: the stage that the model has reached: the whole network, unless it was still growing.
         labels: what its labels are.
+        transform: of showers, what made grey levels of their signals; their images are coloured (see physics.pictures).
         classes: the labels' names; empty for a model without labels, or whose labels have no names.
         credit: of the data, to be kept with the images; may be empty.
         weights: the beginning of the SHA-256 of the weights' file, which tells models of the same name apart.
@@ -99,6 +101,7 @@ class Sampler:
         self.name = printable(name_of(model, self.folder))
         self.architecture = ARCHITECTURES[config["architecture"]]
         self.labels = LabelSpace.of(config)
+        self.transform: str | None = config.get("transform")
         self.classes: list[str] = config["classes"]
         self.credit = str(config["training"].get("credit") or "")
         self.dtype = dtype
@@ -119,6 +122,21 @@ class Sampler:
         copied = copy(self)
         copied._on_split = on_split
         return copied
+
+    @property
+    def uncoloured(self) -> Sampler:
+        """This sampler, whose images of showers are the grey levels of their layers."""
+        plain = copy(self)
+        plain.transform = None
+        return plain
+
+    def own_size(self, setting: Setting) -> int:
+        """The px of a side of an image of this setting."""
+        return (setting.resolution or self.generator.resolution) * pictures.times(self.transform)
+
+    def shown(self, images: np.ndarray) -> np.ndarray:
+        """Images [N, r, r, C] (uint8) as people look at them: showers in colours [N, 2r, 2r, 3]."""
+        return images if self.transform is None else pictures.shown(images, self.transform)
 
     @cached_property
     def growing(self) -> Sampler:
@@ -285,7 +303,7 @@ class Sampler:
             maps = noise_maps(self.generator, [seed_of(seed)], setting)
             for part in parts:
                 noise = [one * (layer in part) for layer, one in enumerate(maps)]
-                yield to_uint8(self.generator.synthesis(ws, setting.resolution, setting.alpha, noise))[0]
+                yield self.shown(to_uint8(self.generator.synthesis(ws, setting.resolution, setting.alpha, noise)))[0]
 
     def along(
         self,
@@ -411,7 +429,7 @@ class Sampler:
     ) -> np.ndarray:
         """Images [N, H, W, C] (uint8), in smaller batches where this one does not fit in memory."""
         try:
-            return to_uint8(generation.generate(self.generator, inputs, setting, seeds, labels))
+            return self.shown(to_uint8(generation.generate(self.generator, inputs, setting, seeds, labels)))
         except (RuntimeError, MemoryError) as error:
             if len(inputs) == 1 or not is_out_of_memory(error):
                 raise

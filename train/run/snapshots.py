@@ -13,7 +13,9 @@ from stylegrow.common.images import colours, to_uint8
 from stylegrow.common.text import duration
 from stylegrow.data import Dataset
 from stylegrow.models import save_model
+from stylegrow.physics import pictures
 from stylegrow.rendering import grids
+from stylegrow.rendering.showers import with_legend
 from train.config.run_config import RunConfig
 from train.config.schedule import Stage
 from train.run.folders import keep_newest
@@ -23,6 +25,8 @@ from train.step.batch_loader import to_reals
 from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
+
+SMALLEST_SHOWER = 64  # px; a power of two
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
@@ -51,7 +55,11 @@ class Snapshots:
     ) -> None:
         self.run, self.config, self.clock = run, config, clock
         self.dataset, self.held_out, self.all_labels = dataset, held_out, labels
-        self.columns, rows = grid_shape(config.generator.resolution)
+        self.transform = config.data.get("transform")
+        self.size = config.generator.resolution
+        if self.transform is not None:
+            self.size = max(self.size * pictures.times(self.transform), SMALLEST_SHOWER)
+        self.columns, rows = grid_shape(self.size)
         self.latents = streams.latents("snapshot", 0, self.columns * rows, config.generator.z_dim)
         self.credit = {"Source": config.data["credit"]} if config.data["credit"] else {}
         self.labels: Tensor | None = None
@@ -63,25 +71,31 @@ class Snapshots:
         """reals.png: as many images of the data at full resolution as the other grids have."""
         shown = training[: len(self.latents)]
         images = colours(dataset.read(shown, dataset.resolution).transpose(0, 2, 3, 1))
-        grids.save_png(grids.grid(images, self.columns), self.run / "reals.png", self.credit)
+        grids.save_png(self.grid(images, self.columns), self.run / "reals.png", self.credit)
 
     def write(self, trainer: Trainer) -> Image.Image:
         """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
         stage = trainer.schedule.at(trainer.images)
         name = name_at(trainer.images)
         images = to_uint8(self.sample(trainer, stage))
-        grid_size = self.config.generator.resolution
-        grid = grids.grid(images, self.columns, size=grid_size)
+        grid = self.grid(images, self.columns)
         facts = {"Software": "Stylegrow", "kimg": f"{trainer.images / 1000:g}"} | self.credit
         grids.save_png(grid, self.run / f"fakes{name}.png", facts)
         if not architecture_of(trainer.generator).adversarial:
-            pairs = grids.grid(self.reconstructions(trainer, stage), 2 * (self.columns // 2), size=grid_size)
+            pairs = self.grid(self.reconstructions(trainer, stage), 2 * (self.columns // 2))
             grids.save_png(pairs, self.run / f"reconstructions{name}.png", facts)
         self.save_model(self.run / "model", trainer, stage)
         if self.config.options.keep_models:
             self.save_model(self.run / "models" / name, trainer, stage)
         keep_newest(self.run / "models", name, self.config.options.keep_models)
         return grid
+
+    def grid(self, images: np.ndarray, columns: int) -> Image.Image:
+        """Images [N, r, r, C] (uint8), all enlarged to the network's full size; showers in colours, with a legend."""
+        if self.transform is None:
+            return grids.grid(images, columns, size=self.size)
+        coloured = grids.grid(pictures.shown(images, self.transform), columns, size=self.size)
+        return with_legend(coloured, self.transform)
 
     def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:
         """Save the generator's EMA and the critic as a model folder, with these further facts."""

@@ -31,6 +31,7 @@ NOISE_MODES = ("const", "random", "none")
 # What only scripts see; of what is hidden Gradio shows all once what is around it is shown.
 UNSEEN: dict[str, Any] = {"visible": "hidden", "elem_classes": "unseen"}
 MOST_STAGES = 9  # 4 to 1024 px
+CLOSE = 1e-6  # to a whole step, which rounding of float32 may miss
 MOST_SLIDERS = 16  # for the components of a label; longer ones are written as text
 MOST_SLIDER_STEPS = 200
 
@@ -194,17 +195,20 @@ def _components(card: ModelInfo | None) -> int:
 
 
 def slider_ranges(labels: LabelSpace) -> list[dict[str, Any]]:
-    """The arguments of a slider for each component of label vectors, from the data's least to its most."""
+    """What a slider takes for each component of label vectors, from the data's least to its most, in whole steps."""
     if labels.kind != "vector" or len(labels.names) > MOST_SLIDERS:
         return []
     found = []
-    values = zip(labels.names, labels.least, labels.most, labels.mean, zip(*labels.examples, strict=True), strict=True)
-    for name, least, most, mean, examples in values:
+    examples = zip(*labels.examples, strict=True)
+    values = zip(labels.names, labels.units, labels.least, labels.most, labels.mean, examples, strict=True)
+    for name, unit, least, most, mean, examples in values:
         whole = all(value.is_integer() for value in (least, most, *examples))
         few = whole and most - least <= MOST_SLIDER_STEPS
-        step = 1.0 if few else 10.0 ** (math.floor(math.log10(most - least)) - 2)
-        value = least + step * round((mean - least) / step)
-        found.append({"minimum": least, "maximum": most, "value": value, "step": step, "label": name, "visible": True})
+        exponent = 0 if few else math.floor(math.log10(most - least)) - 2
+        low, high = math.floor(least / 10.0**exponent + CLOSE), math.ceil(most / 10.0**exponent - CLOSE)
+        numbers = [("minimum", low), ("maximum", high), ("value", round(mean / 10.0**exponent)), ("step", 1)]
+        slider: dict[str, Any] = {key: round(number * 10.0**exponent, max(-exponent, 0)) for key, number in numbers}
+        found.append(slider | {"label": f"{name} ({unit})" if unit else name, "visible": True})
     return found
 
 

@@ -3,10 +3,16 @@
 from html import escape
 
 import gradio as gr
+import numpy as np
+from PIL import Image
 
 from app.web.context import Context
+from app.web.live import data_url
 from app.web.models import COMMANDS
 from stylegrow.models.info import ModelInfo
+from stylegrow.rendering.showers import with_legend
+
+LEGEND_WIDTH = 480  # px
 
 
 def build(context: Context) -> None:
@@ -49,6 +55,12 @@ def _rounded(seconds: float) -> str:
     return f"{max(round(seconds * 1000), 1)} ms" if seconds < 0.1 else f"{seconds:.2g} s"
 
 
+def _legend(transform: str) -> str:
+    """What the colours of showers mean, as an image."""
+    source = data_url(np.asarray(with_legend(Image.new("RGB", (LEGEND_WIDTH, 1), "white"), transform)))
+    return f'<img src="{source}" alt="Colours: the signal of a cell in MIP, from none (black) to 3,600 (pale yellow)">'
+
+
 def _banner(card: ModelInfo | None) -> str:
     if card is None:
         commands = "".join(f"<code>{escape(command)}</code>" for command in COMMANDS)
@@ -56,6 +68,8 @@ def _banner(card: ModelInfo | None) -> str:
             '<div class="banner"><strong>No model is loaded.</strong> Train one, which takes a while, '
             f"or start the app with one that you have: {commands}</div>"
         )
+    if card.transform is not None:
+        return f'<div class="banner">{_legend(card.transform)}</div>'
     if card.bundled:
         return (
             f'<div class="banner">A small demonstration model: cartoon heads of {card.resolution} px. '

@@ -112,7 +112,9 @@ def build(context: Context) -> None:
         total = _frames(context, len(keys), frames, loop, ping_pong)
         drawing, path, facts = started(keys, space, easing, ping_pong, psi, label, model, to_label, total)
         text = drawing.text(seeds=keys, frames=frames, fps=fps, space=path[0], pace=easing, loop=loop, **facts)
-        size = figures.cell_size(drawing.sampler, drawing.setting, max(drawing.setting.resolution or 0, SMALLEST), 1)
+        size = figures.cell_size(
+            drawing.sampler, drawing.setting, max(drawing.sampler.own_size(drawing.setting), SMALLEST), 1
+        )
 
         def work(step: Callable[[], None]) -> tuple[Path, str | None]:
             def stepped() -> Iterator[np.ndarray]:

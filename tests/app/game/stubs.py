@@ -37,6 +37,13 @@ class StubEngine:
     def setting(self, **given):
         return given
 
+    @property
+    def uncoloured(self):
+        return self
+
+    def shown(self, images):
+        return images
+
     def images(self, seeds, setting):
         for seed in seeds:
             self.asked.append((seed, setting))

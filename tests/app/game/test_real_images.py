@@ -57,6 +57,14 @@ def test_held_out_faces_are_drawn_as_their_data_set_has_them(model, tmp_path):
         np.testing.assert_array_equal(reals.image(index).transpose(2, 0, 1), dataset.read(np.array([place]), 16)[0])
 
 
+def test_held_out_showers_are_simulated_as_their_data_set_has_them(model, tmp_path):
+    held_out = [f"calorimeter-{number:05d}" for number in range(2, 2 + LEAST)]
+    reals = find_real_images(model(data="calorimeter, 60 pictures", held_out=held_out, labels="electron"))
+    assert (reals.count, reals.noun, reals.labels) == (LEAST, "shower", None)
+    dataset = open_dataset("calorimeter", resolution=16, count=2 + LEAST, cache=tmp_path / "cache", quiet=True)
+    np.testing.assert_array_equal(reals.image(4).transpose(2, 0, 1), dataset.read(np.array([6]), 16)[0])
+
+
 def test_faces_of_a_model_with_classes_know_theirs(model):
     from stylegrow.data.sources import toonhead
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -52,6 +53,15 @@ def test_a_slider_a_component_has_the_range_of_the_data(vectors):
     assert angle["value"] == pytest.approx(0.25)
     assert (energy["maximum"], energy["step"], energy["value"]) == (1000, 10, 500)
     assert (hat["minimum"], hat["maximum"], hat["step"]) == (0, 1, 1)
+
+
+def test_a_slider_goes_in_round_numbers_and_names_the_unit(vectors):
+    space = LabelSpace.of(read_config(vectors))
+    drawn = replace(space, least=(-0.4988, 10.057, 0.0), most=(0.49655, 99.58, 1.0), units=("R_M", "GeV", ""))
+    angle, energy, hat = slider_ranges(drawn)
+    assert (angle["label"], angle["minimum"], angle["maximum"], angle["step"]) == ("angle (R_M)", -0.499, 0.497, 0.001)
+    assert (energy["label"], energy["minimum"], energy["maximum"], energy["step"]) == ("energy (GeV)", 10, 99.6, 0.1)
+    assert hat["label"] == "hat"
 
 
 @pytest.mark.parametrize("label", ["-0.5,200,1", "energy:200,angle:-0.5,hat:1", None])
