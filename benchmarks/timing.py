@@ -68,15 +68,21 @@ def seconds_each(
     return times
 
 
-def seconds_in_a_row(work: Callable[[], object], seconds: float, device: str = "cpu", least: int = 1) -> float:
+def seconds_in_a_row(
+    work: Callable[[], object],
+    seconds: float,
+    device: str = "cpu",
+    least: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """Mean seconds of calls that follow each other for about so long, on a GPU without a wait between them."""
     settle(device)
-    start, count = time.perf_counter(), 0
-    while count < least or time.perf_counter() - start < seconds:
+    start, count = clock(), 0
+    while count < least or clock() - start < seconds:
         work()
         count += 1
     settle(device)
-    return (time.perf_counter() - start) / count
+    return (clock() - start) / count
 
 
 def settle(device: str) -> None:

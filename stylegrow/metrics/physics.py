@@ -16,7 +16,7 @@ from torch.nn import functional
 from stylegrow.metrics.fidelity import frechet_distance, polynomial_mmd
 from stylegrow.metrics.results import Result
 from stylegrow.physics import observables
-from stylegrow.physics.intensity import INTENSITIES
+from stylegrow.physics.intensity import MIP_ROOT
 from stylegrow.physics.observables import EnergyBins, Showers
 from stylegrow.physics.tungsten import CALORIMETER
 
@@ -33,14 +33,20 @@ TINY = 1e-9  # so that what is the same everywhere can be scaled
 def read_showers(images: np.ndarray, dataset: Dataset, places: np.ndarray, cond: str | None) -> Showers:
     """The showers of images [N, 3, n, n] (uint8), whose labels are those of a data set's images `places` [N].
 
-    A cell of n x n holds the mean of the calorimeter's own cells in it, or its share of one that is larger. Impacts are
-    known where `cond`, the labels that a generator is told, are all that the data has.
+    Impacts are known where `cond`, the labels that a generator is told, are all that the data has.
     """
-    joined = max(CALORIMETER.cells // images.shape[-1], 1) ** 2
-    own = INTENSITIES[str(dataset.transform)].decode(images, joined)
     electrons = dataset.labels(str(dataset.cond), places).astype(np.float64)
     impact = electrons[:, 1:] if cond == dataset.cond else None
-    return Showers(own * (CALORIMETER.cells / images.shape[-1]) ** 2, electrons[:, 0], impact)
+    return Showers(read_deposits(images), electrons[:, 0], impact)
+
+
+def read_deposits(images: np.ndarray) -> np.ndarray:
+    """The deposits [N, 3, n, n] in MIP of images (uint8) of showers.
+
+    A cell of n x n holds the mean of the calorimeter's own cells in it, or its share of one that is larger.
+    """
+    joined = max(CALORIMETER.cells // images.shape[-1], 1) ** 2
+    return MIP_ROOT.decode(images, joined) * (CALORIMETER.cells / images.shape[-1]) ** 2
 
 
 def compare_showers(

@@ -11,8 +11,9 @@ from functools import cache
 import numpy as np
 
 from stylegrow.physics.intensity import INTENSITIES, MIP_ROOT, WHITE
+from stylegrow.physics.tungsten import CALORIMETER
 
-MOST = float(MIP_ROOT.scales[0].decode(np.array(WHITE)))  # MIP
+MOST = float(MIP_ROOT.scales[0].decode(np.array(WHITE), 1))  # MIP
 COLOURS = 256
 HUES = (290.0, 75.0 + 360)  # degrees at black and at white: from violet over red to yellow
 LIGHTEST, MOST_CHROMA = 94.0, 62.0
@@ -30,7 +31,8 @@ def shown(images: np.ndarray, transform: str) -> np.ndarray:
     """
     if transform != MIP_ROOT.name:
         return images
-    signals = INTENSITIES[transform].decode(images.transpose(0, 3, 1, 2))
+    joined = max(CALORIMETER.cells // images.shape[1], 1) ** 2
+    signals = INTENSITIES[transform].decode(images.transpose(0, 3, 1, 2), joined)
     front, middle, rear = coloured(signals).transpose(1, 0, 2, 3, 4)
     above = np.concatenate([front, middle], axis=2)
     below = np.concatenate([rear, coloured(signals.sum(axis=1))], axis=2)

@@ -9,8 +9,22 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import data_reading, game, generating, gpu, growing, ours, projection, starting, timing, training
+import progan
+from benchmarks import (
+    data_reading,
+    game,
+    generating,
+    gpu,
+    growing,
+    ours,
+    projection,
+    simulating,
+    starting,
+    timing,
+    training,
+)
 from stylegrow.common.errors import InputError
+from stylegrow.models import save_model
 from train.distributed.processes import SingleProcess
 
 SMALL = ["--threads", "1"]
@@ -20,7 +34,7 @@ SMALL = ["--threads", "1"]
 def run(monkeypatch, capsys):
     """Runs a command within this process, its rows too, and gives what it printed."""
     threads = torch.get_num_threads()
-    for module in (timing, training, generating, growing, gpu):
+    for module in (timing, training, generating, growing, gpu, simulating):
         monkeypatch.setattr(module, "apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(training, "machine_speed", lambda *_: 1e12)
 
@@ -179,3 +193,22 @@ def test_projection_counts_the_faces_that_keep_their_colours(run):
     assert faces == "1"
     for cell in (hair, skin, both):
         assert cell in ("0 (1)", "1 (1)")  # the classifier knows the face itself
+
+
+def test_simulating(run, tmp_path):
+    torch.manual_seed(0)
+    generator = progan.Generator(16, z_dim=4, fmap_base=16, fmap_max=4, label_dim=1, label_kind="vector")
+    values = {"min": [10], "max": [100], "examples": [[20], [50]]}
+    save_model(tmp_path / "one", generator, classes=["energy"], label_values=values, transform="mip-root")
+    words = ["--models", str(tmp_path / "one"), "--energies", "10", "--threads", "1", "--seconds", "0.01"]
+    speeds, qualities = run(simulating, *words, "--showers", "64", "--plot", str(tmp_path / "page.png")).split("\n\n")[
+        1:3
+    ]
+    assert table(speeds)["gflash"][1].endswith("x)")
+    rows = table(qualities)
+    assert rows["cascade"][0] == rows[str(tmp_path / "one")][0] == "16 x 16"
+    assert float(rows["cascade"][1]) < float(rows["gflash"][1]) < float(rows[str(tmp_path / "one")][1])
+    assert Image.open(tmp_path / "page.png").width > 1000
+    save_model(tmp_path / "other", progan.Generator(16, z_dim=4, fmap_base=16, fmap_max=4))
+    with pytest.raises(InputError, match=r"^--models"):
+        simulating.opened(str(tmp_path / "other"))
