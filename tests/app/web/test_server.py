@@ -299,8 +299,8 @@ def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch
     from app.web.pages import links
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    kept = []
-    monkeypatch.setattr(links, "connect", lambda context, demo: kept.append(context))
+    kept, connect = [], links.connect
+    monkeypatch.setattr(links, "connect", lambda context, demo: kept.append(context) or connect(context, demo))
     build_app(Models([str(models / "style"), str(models / "run")], device="cpu"), Serve(), tmp_path)
     context: Context = kept[0]
     given = {
