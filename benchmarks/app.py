@@ -5,17 +5,17 @@ other, and at last, for some minutes, several at once among whom one call in ten
 quiet machine the figures are those that the README names.
 """
 
-import os
+import contextlib
 import random
 import re
+import socket
+import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,7 +24,10 @@ import psutil
 
 from benchmarks.timing import seconds_each
 from stylegrow.common.commandline import parse, run_command
+from stylegrow.common.errors import RunError
 from stylegrow.common.tables import markdown_table
+from stylegrow.models.folders import ZOO
+from stylegrow.models.info import models_in, read_info
 
 Ask = Callable[[str, Sequence[Any]], str]
 VISITORS, SEVERAL = 32, 10
@@ -49,31 +52,41 @@ class Options:
 def main() -> int:
     """The command line; returns the exit status."""
     options = parse(Options, "python -m benchmarks.app")
-    with tempfile.TemporaryDirectory() as files:
-        os.environ["GRADIO_TEMP_DIR"] = files  # read when Gradio is imported
-        from app.web.models import Models
-        from app.web.options import Serve
-        from app.web.server import build_app, launch
-
-        models = Models([options.model] if options.model else [], device=options.device)
-        name = models.first
-        if name is None:
-            raise SystemExit("error: there is no model; name one with --model")
-        models.sampler(name)
-        demo = build_app(models, Serve(), Path(files))
-        url = launch(demo, Serve())
-        try:
-            mixable, rows = models.cards[name].mixable, []
-            if options.requests:
-                rows = measure(url.rstrip("/"), name, mixable, options.requests)
-            rows += load(url.rstrip("/"), name, 60 * options.minutes)
-        finally:
-            demo.close(verbose=False)
-    print(markdown_table([name, ""], rows))
+    info = read_info(options.model or models_in(ZOO)[0])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [
+        "--model",
+        str(info.folder),
+        "--port",
+        str(port),
+        *(["--device", options.device] if options.device else []),
+    ]
+    server = psutil.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url, server)
+        rows = measure(url, server, info.name, info.mixable, options.requests) if options.requests else []
+        rows += load(url, server, info.name, 60 * options.minutes)
+    finally:
+        server.terminate()
+        server.wait()
+    print(markdown_table([info.name, ""], rows))
     return 0
 
 
-def measure(url: str, name: str, mixable: bool, requests: int) -> list[list[str]]:
+def wait_for(url: str, server: psutil.Popen) -> None:
+    """Return when the server answers. RunError where it ended."""
+    while server.poll() is None:
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.get(url, timeout=60)
+            return
+        time.sleep(0.2)
+    raise RunError(f"the app ended with status {server.returncode}")
+
+
+def measure(url: str, server: psutil.Popen, name: str, mixable: bool, requests: int) -> list[list[str]]:
     """The rows of the table."""
     ask = asker(url)
     generate = ["0-3", 0.7, 18, "const", 0, None, 4, 9, 1, "own", "png", name]
@@ -87,7 +100,7 @@ def measure(url: str, name: str, mixable: bool, requests: int) -> list[list[str]
         rows.append(["style mixing, a grid of 5 by 5", milliseconds(ask, "style_mix", grid)])
     served, busy, failed, seconds = at_once(ask, generate)
     answers = f"{served} served in {seconds:.1f} s, {busy} answered that it is busy, {failed} errors"
-    before, after = memory(ask, generate, requests)
+    before, after = memory(ask, server, generate, requests)
     rows.append([f"{VISITORS} visitors at once", answers])
     return [*rows, ["memory", f"{before:.0f} MB, after {requests:,} more requests {after:.0f} MB"]]
 
@@ -129,7 +142,7 @@ def at_once(ask: Ask, data: Sequence[Any]) -> tuple[int, int, int, float]:
     return served, busy, VISITORS - served - busy, time.perf_counter() - start
 
 
-def memory(ask: Ask, data: Sequence[Any], requests: int) -> tuple[float, float]:
+def memory(ask: Ask, server: psutil.Popen, data: Sequence[Any], requests: int) -> tuple[float, float]:
     """MB in use once Gradio remembers as many sessions as it may, each request being one; and after all requests."""
     from app.web.server import SESSIONS
 
@@ -137,11 +150,11 @@ def memory(ask: Ask, data: Sequence[Any], requests: int) -> tuple[float, float]:
     for count in (SESSIONS, requests):
         for _ in range(count):
             ask("generate", data)
-        found.append(megabytes())
+        found.append(megabytes(server))
     return found[0], found[1]
 
 
-def load(url: str, name: str, seconds: float) -> list[list[str]]:
+def load(url: str, server: psutil.Popen, name: str, seconds: float) -> list[list[str]]:
     """Rows on CROWD visitors for so long: their calls, and MB in use once settled and at the end."""
     counts: Counter[str] = Counter()
     start = time.monotonic()
@@ -161,10 +174,10 @@ def load(url: str, name: str, seconds: float) -> list[list[str]]:
         visits = [pool.submit(visit, number) for number in range(CROWD)]
         settled = min(SETTLED, seconds / 2)
         time.sleep(settled)
-        before = megabytes()
+        before = megabytes(server)
         for ended in visits:
             ended.result()
-    after = megabytes()
+    after = megabytes(server)
     calls = ", ".join(f"{count:,} {said}" for said, count in sorted(counts.items()))
     return [
         [f"{CROWD} visitors for {seconds / 60:g} min, {HOSTILE:.0%} of the calls hostile", calls],
@@ -207,9 +220,9 @@ HOSTILITIES = (
 )
 
 
-def megabytes() -> float:
-    """In use by this process, which is server and visitors."""
-    return float(psutil.Process().memory_info().rss / 1e6)
+def megabytes(server: psutil.Popen) -> float:
+    """In use by the server."""
+    return float(server.memory_info().rss / 1e6)
 
 
 def milliseconds(ask: Ask, name: str, data: Sequence[Any]) -> str:

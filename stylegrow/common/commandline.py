@@ -61,9 +61,9 @@ def run_command(
         return status or 0
     except InputError as error:
         return fail(f"error: {printable(one_line(error))}", 2)
-    except BrokenPipeError:  # `... | head`: whoever read has seen enough
+    except BrokenPipeError:  # `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return fail("stopped: nobody reads standard output any more", BROKEN_PIPE)
     except KeyboardInterrupt:
         return fail(interrupted, 130)
     except Exception as error:
