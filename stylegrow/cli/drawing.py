@@ -158,7 +158,7 @@ class Truncation(FigureOptions, NoiseOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Edit(FigureOptions, NoiseOptions):
-    """Seeds moved along a model's directions in w, from 3 standard deviations back to 3 forth: edit.png."""
+    """Seeds moved along a model's directions in w, from -3 to 3 standard deviations: edit.png."""
 
     file = "edit.png"
     seeds: Seeds = "0"

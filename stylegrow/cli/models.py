@@ -126,7 +126,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a generator as ONNX, for batches of any size: generator.onnx, or mapping.onnx and synthesis.onnx."""
+    """Write a generator as ONNX: generator.onnx, or mapping.onnx and synthesis.onnx, for any batch."""
 
     model: Model
     folder: NewFolder

@@ -29,7 +29,7 @@ SMALLEST = 256  # px, of an image in the video
 
 @dataclass(frozen=True, kw_only=True)
 class Project(ModelOptions):
-    """An image of your own as a w, which the other commands draw: IMAGE-projected.npz, and a video of the way there."""
+    """An image of your own as a w that other commands draw: IMAGE-projected.npz, and a video."""
 
     image: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE", help="its middle square is used")]
     out: Annotated[str, tyro.conf.arg(metavar="DIR")] = "out"

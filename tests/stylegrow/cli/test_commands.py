@@ -173,7 +173,7 @@ BAD = [
     ("interpolate", "style", ["--fps", "0"], "--fps 0"),
     ("interpolate", "style", ["--seeds", "1"], "--seeds 1"),
     ("interpolate", "run", ["--space", "w"], "a path in w needs a StyleGAN"),
-    ("interpolate", "run", ["--format", "gif"], "--format"),
+    ("interpolate", "run", ["--format", "avi"], "--format"),
     ("growth", "style", ["--seconds-per-stage", "nan"], "--seconds-per-stage nan"),
     ("growth", "style", ["--seconds-per-stage", "99"], "--seconds-per-stage 99"),
     ("growth", "style", ["--seconds", "3"], "--seconds"),
