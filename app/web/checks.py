@@ -7,6 +7,7 @@ when it draws.
 import math
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from stylegrow.common.errors import InputError
@@ -127,6 +128,13 @@ def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise InputError("Give true or false.")
     return value
+
+
+def upload(value: Any) -> Path:
+    """A file that was uploaded; Gradio lets no other through."""
+    if not isinstance(value, str) or not value:
+        raise InputError("Upload a picture first.")
+    return Path(value)
 
 
 def layers(value: Any) -> str:

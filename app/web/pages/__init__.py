@@ -5,6 +5,6 @@ called when all tabs are there, that connects it with others. Importing this imp
 """
 
 from app.game import page as game
-from app.web.pages import about, directions, generate, growth, interpolation, mixing, training, truncation
+from app.web.pages import about, directions, generate, growth, interpolation, mixing, projection, training, truncation
 
-PAGES = (generate, mixing, directions, truncation, growth, interpolation, game, training, about)
+PAGES = (generate, mixing, directions, truncation, growth, interpolation, projection, game, training, about)

@@ -9,7 +9,8 @@ from tests.app.browsing import drawn, expect, expect_readable, tab
 from tests.app.serving import write_run
 
 TABS = (
-    "Generate", "Mixing", "Directions", "Truncation", "Growth", "Interpolate", "Which is real?", "Training", "About",
+    "Generate", "Mixing", "Directions", "Truncation", "Growth", "Interpolate", "Your picture", "Which is real?",
+    "Training", "About",
 )  # fmt: skip
 # What a tab shows without being asked.
 SHOWN_AT_ONCE = {

@@ -24,7 +24,7 @@ from tests.small_models import CREDIT, close
 DOCUMENTED = {
     "/models", "/model_info", "/generate", "/style_mix", "/mix_pair", "/truncation_strip", "/noise_difference",
     "/noise_detail", "/noise_parts", "/edit", "/children", "/directions_strip", "/fade_in", "/stages", "/interpolate",
-    "/runs", "/run_stats", "/run_snapshot",
+    "/project", "/runs", "/run_stats", "/run_snapshot",
     "/game_new", "/game_answer", "/game_standing", "/game_stats", "/game_csv", "/game_reset", "/leaderboard",
     "/leaderboard_join", "/leaderboard_return", "/leaderboard_leave",
 }  # fmt: skip
