@@ -1,13 +1,17 @@
 """How quick the browser app is, and whether it stays up: `python -m benchmarks.app`.
 
 It serves a model and asks as browsers do: one visitor's clicks, many visitors at once, many requests one after the
-other, and at last, for some minutes, several at once among whom one call in ten is hostile. It prints a table; on a
-quiet machine the figures are those that the README names.
+other, then, for some minutes, several at once among whom one call in ten is hostile; and at last a real browser, which
+needs playwright and a Chromium ($CHROMIUM, or chromium on the PATH), drags a slider. It prints a table; on a quiet
+machine the figures are those that the README names.
 """
 
 import contextlib
+import math
+import os
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -33,6 +37,14 @@ Ask = Callable[[str, Sequence[Any]], str]
 VISITORS, SEVERAL = 32, 10
 CROWD, HOSTILE = 16, 0.1  # visitors at once for minutes; the share of their calls that are hostile
 SETTLED = 120.0  # seconds after which memory is to be flat, or half of the time
+DRAGGED = ("stylegan-toonhead64", "stylegan-toonhead256")
+DRAGGING, A_WAY, A_MOVE = 10.0, 2.0, 0.016  # seconds in all, to and fro once, and between a mouse's reports
+LARGE = "#detail .large img"
+COUNT = f"""() => {{
+    window.redrawn = 0;
+    const image = document.querySelector({LARGE!r});
+    image.addEventListener("load", () => {{ if (image.srcset) window.redrawn++; }});
+}}"""  # what is drawn while it moves lies in srcset
 
 
 @dataclass(frozen=True)
@@ -47,28 +59,28 @@ class Options:
     """Requests whose memory is watched; 0 leaves all out but the minutes."""
     minutes: float = 1.0
     """Minutes of 16 visitors at once, some of them hostile, whose memory is watched; 10 show whether it is flat."""
+    drag: tuple[str, ...] = DRAGGED
+    """StyleGANs whose psi a browser drags on Generate."""
 
 
 def main() -> int:
     """The command line; returns the exit status."""
     options = parse(Options, "python -m benchmarks.app")
     info = read_info(options.model or models_in(ZOO)[0])
+    dragged = [read_info(model) for model in options.drag]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [
-        "--model",
-        str(info.folder),
-        "--port",
-        str(port),
-        *(["--device", options.device] if options.device else []),
-    ]
+    words = ["--port", str(port), *(["--device", options.device] if options.device else [])]
+    for folder in dict.fromkeys([info.folder, *(one.folder for one in dragged)]):
+        words += ["--model", str(folder)]
     server = psutil.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for(url, server)
         rows = measure(url, server, info.name, info.mixable, options.requests) if options.requests else []
-        rows += load(url, server, info.name, 60 * options.minutes)
+        rows += load(url, server, info.name, 60 * options.minutes) if options.minutes else []
+        rows += [[f"dragging psi, {one.name}", drag(url, one.name)] for one in dragged]
     finally:
         server.terminate()
         server.wait()
@@ -195,6 +207,37 @@ def friendly(client: httpx.Client, url: str, name: str, chance: random.Random) -
     with client.stream("GET", f"{url}/gradio_api/call/generate/{answer.json()['event_id']}") as stream:
         text = "".join(stream.iter_text())
     return "served" if "event: complete" in text else "failed"
+
+
+def drag(url: str, name: str) -> str:
+    """How often a browser shows a new large image of Generate while psi is dragged to and fro."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return "playwright is not installed"
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        return "there is no Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(f"{url}/?tab=generate&model={name}&seeds=0-3")
+        page.wait_for_function(f"document.querySelector({LARGE!r})?.naturalWidth > 0")
+        slider = page.locator("input[type=range][aria-label*='psi']").locator("visible=true").first
+        slider.scroll_into_view_if_needed()
+        place: Any = slider.bounding_box()
+        middle, height = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        page.mouse.move(middle, height)
+        page.mouse.down()
+        page.evaluate(COUNT)
+        start = time.perf_counter()
+        while (passed := time.perf_counter() - start) < DRAGGING:
+            page.mouse.move(middle + 0.45 * place["width"] * math.sin(2 * math.pi * passed / A_WAY), height)
+            page.wait_for_timeout(1000 * A_MOVE)
+        redrawn = page.evaluate("window.redrawn")
+        browser.close()
+    return f"{redrawn / passed:.1f} new images a second"
 
 
 def _post(path: str, body: bytes, **headers: str) -> Callable[[httpx.Client, str], str]:
