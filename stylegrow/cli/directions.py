@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Directions:
-    """Find directions in w along which a StyleGAN's images change in one way: directions.safetensors.
+    """Find directions in w in which a StyleGAN's images change in one way: directions.safetensors.
 
     PCA of w and SeFa for any model; for the embedded faces also named ones: hair, skin, beard, mouth, eyes.
     """
