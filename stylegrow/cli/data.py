@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from stylegrow.common.commandline import discard
+from stylegrow.common.errors import RunError
 from stylegrow.common.text import printable
 from stylegrow.data.request import WHITE, Fit, Request
+
+if TYPE_CHECKING:
+    from stylegrow.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -56,23 +63,29 @@ class Prepare:
         dataset, new = pyramid.open_or_prepare(
             self.source, request, count=self.count, cache=self.cache, workers=self.workers
         )
-        colours = "grey" if dataset.channels == 1 else "RGB"
-        if dataset.transform is not None:
-            colours = f"{dataset.channels} channels of energies ({dataset.transform})"
-        when = "prepared" if new else "already prepared"
-        print(f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}")
-        for line in dataset.report_lines(shown=20):
-            print(line)
-        for attribute in dataset.attributes:
-            names = [printable(name) for name in dataset.classes(attribute)]
-            what = "classes" if dataset.label_kind(attribute) == "classes" else "numbers"
-            print(
-                f"label {attribute}: {len(names)} {what} ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})"
-            )
-        print(f"{'level':>8} {'stored as':>10} {'size':>10}")
-        for resolution, kind, size in dataset.storage():
-            print(f"{resolution:>5} px {kind:>10} {size / 1e6:>7,.1f} MB")
-        if dataset.credit:
-            print(dataset.credit)
-        print(f"prepared folder: {printable(dataset.path)}")
-        print(f"train on it: python train/progan.py --data {printable(dataset.path)}")
+        try:
+            print("\n".join(summary(dataset, new)), flush=True)
+        except BrokenPipeError:
+            discard(sys.stdout)
+            raise RunError(f"standard output: nobody reads it; the data is prepared in {dataset.path}") from None
+
+
+def summary(dataset: Dataset, new: bool) -> Iterator[str]:
+    """What became of the files of a data set that is prepared, `new` or found so, in lines."""
+    colours = "grey" if dataset.channels == 1 else "RGB"
+    if dataset.transform is not None:
+        colours = f"{dataset.channels} channels of energies ({dataset.transform})"
+    when = "prepared" if new else "already prepared"
+    yield f"{dataset.name}: {len(dataset):,} images of {dataset.resolution} px, {colours}, {when}"
+    yield from dataset.report_lines(shown=20)
+    for attribute in dataset.attributes:
+        names = [printable(name) for name in dataset.classes(attribute)]
+        what = "classes" if dataset.label_kind(attribute) == "classes" else "numbers"
+        yield f"label {attribute}: {len(names)} {what} ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})"
+    yield f"{'level':>8} {'stored as':>10} {'size':>10}"
+    for resolution, kind, size in dataset.storage():
+        yield f"{resolution:>5} px {kind:>10} {size / 1e6:>7,.1f} MB"
+    if dataset.credit:
+        yield dataset.credit
+    yield f"prepared folder: {printable(dataset.path)}"
+    yield f"train on it: python train/progan.py --data {printable(dataset.path)}"

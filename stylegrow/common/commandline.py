@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, TextIO, TypeVar, get_type_hints
 
 import tyro
 from tyro import _errors
@@ -61,9 +61,9 @@ def run_command(
         return status or 0
     except InputError as error:
         return fail(f"error: {printable(one_line(error))}", 2)
-    except BrokenPipeError:  # `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return fail("stopped: nobody reads standard output any more", BROKEN_PIPE)
+    except BrokenPipeError:  # `... | head`: whoever read has seen enough
+        discard(sys.stdout)
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         return fail(interrupted, 130)
     except Exception as error:
@@ -75,6 +75,11 @@ def run_command(
             return fail(f"error: {printable(one_line(error))}", 1)
         traceback.print_exc()
         return 1
+
+
+def discard(stream: TextIO) -> None:
+    """Have nobody read what is written to a stream from here on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager

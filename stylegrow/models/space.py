@@ -14,7 +14,7 @@ from stylegrow.models.folders import PACKAGE, files_of, public_content
 from stylegrow.models.info import BUNDLED, ModelInfo, read_info
 
 CHECKOUT = PACKAGE.parent
-SOURCES = ("app", "progan", "stylegan", "stylegrow", "train", "zoo")
+SOURCES = ("app", "progan", "stylegan", "stylegrow", "train", "vae", "zoo")
 SOURCE_FILES = ("LICENSE", "NOTICE", "README.md", "pyproject.toml", "setup.py", "requirements.txt")
 START = "serve.py"
 SERVE = '''"""The start of this Space: Stylegrow's browser app on its models."""

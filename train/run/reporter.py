@@ -1,7 +1,6 @@
 """Reports of a run: lines on the terminal and in log.txt, and a progress bar."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from stylegrow.common.commandline import discard
 from stylegrow.common.files import append_line
 from stylegrow.common.text import duration
 from train.step.objectives import OBJECTIVES
@@ -49,7 +49,7 @@ class Reporter:
             else:
                 self.bar.write(text)
         except OSError:
-            silence(sys.stdout)
+            discard(sys.stdout)  # nobody reads it any more; log.txt has it all
 
     def start_bar(self, images: int, total: int) -> None:
         """Show a progress bar where there is a terminal."""
@@ -75,11 +75,6 @@ class Reporter:
             self.bar = None
         if self._log is not None:
             self._log.close()
-
-
-def silence(stream: TextIO) -> None:
-    """Discard what is written to a stream that nobody reads any more; log.txt has it all."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def progress_line(stats: Mapping[str, Any]) -> str:

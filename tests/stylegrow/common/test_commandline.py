@@ -133,5 +133,4 @@ def test_output_that_nobody_reads_any_more_is_no_mistake():
     os.close(reading)
     ended = subprocess.run([sys.executable, "-c", PRINTING], stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
-    assert ended.returncode == BROKEN_PIPE
-    assert len(ended.stderr.splitlines()) == 1
+    assert (ended.returncode, ended.stderr) == (BROKEN_PIPE, "")

@@ -1,5 +1,6 @@
 """`stylegrow data prepare`: what it prints and how it ends."""
 
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,22 @@ def test_prepare(tmp_path, capfd):
     again = capfd.readouterr()
     assert again.err == ""
     assert again.out == said.out.replace("RGB, prepared", "RGB, already prepared")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_reader_that_is_gone_is_a_line_that_says_where_the_data_is(tmp_path):
+    source, cache = folder_of(tmp_path / "animals", 2, (16, 16)), tmp_path / "cache"
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "stylegrow", "data", "prepare", str(source), "--resolution", "8"]
+    with os.fdopen(writing, "wb") as pipe:
+        words = [*command, "--cache", str(cache), "--workers", "1"]
+        ended = subprocess.run(words, cwd=ROOT, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    (folder,) = (path for path in cache.iterdir() if path.is_dir())
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert str(folder) in last
 
 
 @pytest.mark.parametrize(
