@@ -180,7 +180,7 @@ def at_stage(pixels: np.ndarray, resolution: int, alpha: float, roots: bool = Fa
     Averaged down by halves, and faded by alpha with the resolution below as the newest block is (Karras 2018, fig. 2);
     of `roots` of energies these are averaged and faded.
     """
-    from stylegrow.data.pyramid import halve, levels_of
+    from stylegrow.data.averages import halve, levels_of
 
     pixels = dict(levels_of(pixels[None], roots))[resolution][0]
     if alpha < 1 and resolution > 4:

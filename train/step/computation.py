@@ -26,7 +26,6 @@ from train.step.parts import part_size
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator, Partner
-    from train.step.autoencoder import AutoencoderInputs
 
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
 
@@ -98,10 +97,11 @@ class Computation:
         self.generator.zero_grad()
         return self.accumulate(list(self.generator.parameters()), inputs, len(inputs.fakes.z))
 
-    def accumulate(
-        self, parameters: Sequence[Tensor], inputs: CriticInputs | GeneratorInputs | AutoencoderInputs, count: int
-    ) -> Means:
-        """The means over `count` samples, of as many at once as may be, with the gradients of these parameters."""
+    def accumulate(self, parameters: Sequence[Tensor], inputs: Any, count: int) -> Means:
+        """The means over `count` samples, of as many at once as may be, with the gradients of these parameters.
+
+        `inputs` are those of a step of one kind, of which `part` gives the inputs of some of the samples.
+        """
         parts = self.parts(count)
         statistics: dict[str, Tensor] = {}
         w: Tensor | None = None

@@ -43,8 +43,8 @@ class Showers(Source):
         return self.names[index].encode()
 
     def image(self, index: int, shape: Shape) -> SquareImage:
+        from stylegrow.data.averages import levels_of
         from stylegrow.data.decoding import SquareImage
-        from stylegrow.data.pyramid import levels_of
 
         levels = self.levels(index)
         own = levels.shape[-1]

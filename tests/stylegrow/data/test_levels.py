@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylegrow.common.errors import DataError
+from stylegrow.data.averages import halve, levels_of
 from stylegrow.data.levels import LevelWriter, array_bytes, decode, encode, is_array, open_level
-from stylegrow.data.pyramid import halve, levels_of
 
 
 def images_of(count, channels, resolution, seed=0, values=256):
