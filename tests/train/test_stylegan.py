@@ -113,8 +113,8 @@ def test_a_model_or_run_of_the_other_architecture_is_refused(train: Train, copy,
 
 def test_each_command_has_presets_of_its_own(train: Train):
     ended = train("--preset", "v2-1gpu", architecture="stylegan")
-    names = "stylegan-1gpu, stylegan-2gpus, stylegan-4gpus, stylegan-8gpus, toonhead, small, "
-    names += "toonhead-gpu, small-gpu, dcgan, wgan, wgan-gp, r1, sngan"
+    names = "stylegan-1gpu, stylegan-2gpus, stylegan-4gpus, stylegan-8gpus, toonhead, calorimeter, "
+    names += "small, toonhead-gpu, small-gpu, dcgan, wgan, wgan-gp, r1, sngan"
     assert ended.error == f"--preset v2-1gpu: there is none of this name; use one of {names}"
     assert train("--preset", "stylegan-1gpu").status == 2
     assert train("--preset", "stylegan-8gpus", "--kimg", 0.016, architecture="stylegan").status == 0

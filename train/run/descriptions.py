@@ -94,7 +94,7 @@ def show_plan(config: RunConfig, said: list[str], gpu: float | None) -> None:
     for name, value in config.option_values().items():
         print(f"  {flag(name)}: {'-' if value is None else shown(value)}")
     print(schedule_table(config))
-    partner = ARCHITECTURES[config.architecture].partner
+    partner = "critic" if ARCHITECTURES[config.architecture].adversarial else "encoder"
     print(
         f"generator {estimates.parameters(generator):,} parameters, {partner} {estimates.parameters(discriminator):,}"
     )

@@ -250,7 +250,7 @@ def test_so_is_a_stylegan_s(train: Train, stub, finished_stylegan):
         ("--metrics pr,kid", "--metrics pr,kid: the first decides on best/, and pr cannot"),
         (
             "--metrics msssim",
-            "and msssim cannot; name one of fd, kid, swd, attributes, flatness, intact, ppl first",
+            "and msssim cannot; name one of fd, kid, swd, attributes, flatness, intact, ppl, observables, ",
         ),
         ("--metrics kid --metrics-kimg 0", "--metrics-kimg 0: give a number above 0"),
         ("--metrics kid --metrics-samples 0", "--metrics-samples 0: give a whole number of at least 1"),
