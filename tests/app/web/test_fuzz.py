@@ -123,11 +123,14 @@ def test_ten_megabytes_of_text(app, endpoints):
         proper(said)
 
 
-def test_no_function_takes_a_file(config):
+def test_only_the_projection_takes_a_file(config):
     kinds = {one["id"]: one["type"] for one in config["components"]}
-    for function in config["dependencies"]:
-        if function["backend_fn"]:
-            assert not {kinds[place] for place in function["inputs"]} & FILES, function["api_name"]
+    taking = [
+        function["api_name"]
+        for function in config["dependencies"]
+        if function["backend_fn"] and {kinds[place] for place in function["inputs"]} & FILES
+    ]
+    assert taking == ["project"]
 
 
 def upload(app, content, name="picture.gif"):
