@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 
 from app.web import checks
-from app.web.context import Context, run_script
+from app.web.context import Context
 from app.web.pages import controls
 from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
@@ -186,10 +186,13 @@ def build(context: Context) -> None:
         name="project",
         then=controls.say(ID),
         show_progress="hidden",
+        trigger_mode="multiple",  # once cancelled, the page may take a job for one that still runs
     )
-    script = "() => window.stylegrow.say('Cancelled.')"
-    cancel.click(None, cancels=[begun], js=script, api_visibility="private")
-    run_script(cancel.click, "() => ''", None, [way])
+    # At last by the server: what was on its way to the page when the job was cancelled comes before.
+    said = "() => window.stylegrow.say('Cancelled.')"
+    shows: dict[str, Any] = {"draws": False, "show_progress": "hidden"}
+    context.bind(cancel.click, lambda: "", [], [way], cancels=[begun], js=said, **shows)
+    context.bind(begun.then, lambda: "", [], [way], **shows)
     inputs = [found, others, label, context.model]
     context.bind(mix.click, mixed, inputs, [mixes, drawn], then=controls.say(ID))
     context.bind(move.click, led, inputs, [video, moving, drawn], then=controls.say(ID))
