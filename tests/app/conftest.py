@@ -32,8 +32,8 @@ def windows(browser):
     """Makes a browser's window of a kind, in which what is loaded once need not be loaded again."""
     kept = {}
 
-    def window(**kind):
-        key = json.dumps(kind, sort_keys=True)
+    def window(clock=False, **kind):  # a clock that a test turns is that of all pages of a window
+        key = json.dumps([clock, kind], sort_keys=True)
         if key not in kept:
             kept[key] = browser.new_context(**({"reduced_motion": "reduce"} | kind))
             kept[key].set_default_timeout(PATIENCE)
@@ -55,7 +55,7 @@ def visit(windows, app):
 
         `clock`: whether the test can turn the page's clock forward.
         """
-        page = windows(viewport={"width": width, "height": height}, **kind).new_page()
+        page = windows(clock, viewport={"width": width, "height": height}, **kind).new_page()
         pages.append(page)
         page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
         page.on("response", lambda answer: wrong.append(f"status of {answer.status}") if answer.status >= 400 else None)
