@@ -78,6 +78,7 @@ def test_mixing_by_clicking(visit):
 
 def test_what_a_progan_cannot_do_is_one_click_from_a_model_that_can(visit):
     page = visit("?tab=mix&model=run")
+    page.wait_for_function("window.stylegrow.tab === 'mix'")  # the button stays in the tab that is open
     page.get_by_role("button", name="Switch to style").click()
     drawn(page, "#mixed img")
     page.wait_for_url(re.compile("tab=mix&model=style&"))
