@@ -447,3 +447,14 @@ def test_a_run_is_for_one_training_at_a_time(train: Train):
     assert refused.err == f"error: {run.absolute()}: another process is training there; let it end or stop it first\n"
     assert last_state(run) == before
     assert train("--resume", "--kimg", "0.2").status == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(train: Train, copy):
+    """As on a disk that is read-only, where root may not write either."""
+    (copy / ".lock").unlink(missing_ok=True)
+    (copy / ".lock").mkdir()
+    before = (copy / "log.txt").read_bytes()
+    ended = train("--resume", "--kimg", 0.416)
+    assert ended.status in (1, 2)
+    assert str(copy / ".lock") in ended.error
+    assert (copy / "log.txt").read_bytes() == before
