@@ -7,7 +7,7 @@ classes Generator and Discriminator, their configurations, and a record here. Im
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard
 
@@ -105,10 +105,10 @@ class Architecture:
     generator_config: type[GeneratorConfig]
     partner: Literal["discriminator", "encoder"]
     partner_config: type[PartnerConfig]
-    has_styles: bool
-    scores_by_class: bool
-    generate: Callable[[Any, TrainingInputs, int, Alpha], Generated]
-    sample_arguments: Mapping[str, Any]
+    has_styles: bool = False
+    scores_by_class: bool = False
+    generate: Callable[[Any, TrainingInputs, int, Alpha], Generated] = generate_without_styles
+    sample_arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def adversarial(self) -> bool:
@@ -151,10 +151,6 @@ ARCHITECTURES = {
             generator_config=progan.GeneratorConfig,
             partner="discriminator",
             partner_config=progan.DiscriminatorConfig,
-            has_styles=False,
-            scores_by_class=False,
-            generate=generate_without_styles,
-            sample_arguments={},
         ),
         Architecture(
             name="stylegan",
@@ -175,10 +171,6 @@ ARCHITECTURES = {
             generator_config=vae.GeneratorConfig,
             partner="encoder",
             partner_config=vae.EncoderConfig,
-            has_styles=False,
-            scores_by_class=False,
-            generate=generate_without_styles,
-            sample_arguments={},
         ),
     )
 }

@@ -132,7 +132,8 @@ class Snapshots:
             labels,
             stage.alpha,
         )
-        decoded = to_uint8(trainer.generator_ema(mean, labels, stage.resolution, stage.alpha).cpu())
+        decoder = trainer.generator_ema
+        decoded = to_uint8(architecture_of(decoder).sample(decoder, mean, labels, stage.resolution, stage.alpha))
         return np.stack([images.permute(0, 2, 3, 1).cpu().numpy(), decoded], axis=1).reshape(-1, *decoded.shape[1:])
 
     def facts(self, trainer: Trainer, stage: Stage) -> dict[str, Any]:
