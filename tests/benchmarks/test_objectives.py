@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import objectives, objectives_page, plane
+from benchmarks import pages
+from benchmarks.objectives import images, images_page, measures, plane, plane_page
+from benchmarks.units import run_units
 from progan.layers import Linear
 from tests.stylegrow.data.image_files import folder_of
 
@@ -34,12 +36,12 @@ def test_gradients_by_layer_are_the_products_of_what_follows():
     network = torch.nn.Sequential(Linear(2, 2, equalized=False), Linear(2, 1, equalized=False))
     with torch.no_grad():
         network[1].weight.copy_(torch.tensor([[3.0, 4.0]]))
-    found = plane.layer_gradients(network, torch.randn(1, 2))
+    found = measures.layer_gradients(network, torch.randn(1, 2))
     assert found == pytest.approx([5.0, 1.0])
 
 
 def test_a_histogram_holds_all_weights():
-    edges, shares = plane.histogram(plane.Network(2, 1))
+    edges, shares = measures.histogram(plane.Network(2, 1))
     assert sum(shares) == pytest.approx(1)
     assert edges[0] == pytest.approx(-edges[-1])
 
@@ -49,51 +51,48 @@ def test_a_game_that_diverged_is_still_a_result():
     network = plane.Network(2, 1)
     with torch.no_grad():
         network.layers[0].weight.fill_(math.nan)
-    _, shares = plane.histogram(network)
+    _, shares = measures.histogram(network)
     lost = network.layers[0].weight.numel() / sum(layer.weight.numel() for layer in network.layers)
     assert sum(shares) == pytest.approx(1 - lost)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(math.inf)
-    assert sum(plane.histogram(network)[1]) == 0
-    result = plane.find_modes(plane.config_of("ns"), math.inf, 0, 4, looks=2)
+    assert sum(measures.histogram(network)[1]) == 0
+    result = plane.find_modes("ns", math.inf, 0, 4, looks=2)
     assert (result["modes"], result["share"]) == (0, 0)
     assert [point[2] for point in result["curve"]] == [math.inf, math.inf]
 
 
-@pytest.mark.parametrize("name", objectives.NAMES)
+@pytest.mark.parametrize("name", plane.NAMES)
 def test_every_objective_plays_in_the_plane(name):
-    result = plane.find_modes(plane.config_of(name), 0.001, 0, 10, looks=2)
+    result = plane.find_modes(name, 0.001, 0, 10, looks=2)
     assert [point[0] for point in result["curve"]] == [5, 10]
     assert np.isfinite(result["curve"]).all()
     assert len(result["points"]) == 1000
     assert len(result["gradients"]) == 4
-    again = plane.find_modes(plane.config_of(name), 0.001, 0, 10, looks=2)
+    again = plane.find_modes(name, 0.001, 0, 10, looks=2)
     assert again == result
 
 
 def test_lines_apart_are_told_by_both_estimates_in_their_way():
-    near, far = (plane.lines_apart(plane.config_of("ns"), distance, 150) for distance in (1.0, 2.0))
+    near, far = (plane.lines_apart("ns", distance, 150)["estimate"] for distance in (1.0, 2.0))
     assert near == pytest.approx(math.log(2), abs=0.1)
     assert far == pytest.approx(math.log(2), abs=0.1)
-    near, far = (plane.lines_apart(plane.config_of("wgan-gp"), distance, 300) for distance in (0.5, 1.5))
+    near, far = (plane.lines_apart("wgan-gp", distance, 300)["estimate"] for distance in (0.5, 1.5))
     assert near == pytest.approx(0.5, abs=0.15)
     assert far == pytest.approx(1.5, abs=0.3)
 
 
 def test_rank_correlation():
-    assert objectives_page.rank_correlation([1, 2, 3], [10, 20, 40]) == pytest.approx(1)
-    assert objectives_page.rank_correlation([1, 2, 3], [9, 4, 1]) == pytest.approx(-1)
-    assert objectives_page.rank_correlation([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
-    assert math.isnan(objectives_page.rank_correlation([1, 1], [1, 2]))
+    assert measures.rank_correlation([1, 2, 3], [10, 20, 40]) == pytest.approx(1)
+    assert measures.rank_correlation([1, 2, 3], [9, 4, 1]) == pytest.approx(-1)
+    assert measures.rank_correlation([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
+    assert math.isnan(measures.rank_correlation([1, 1], [1, 2]))
 
 
-TINY = objectives.Budget(2, (0.001,), (0,), 2, 2, 20, 2)
-
-
-def test_a_training_on_pictures_is_measured(tmp_path):
-    folder_of(tmp_path / "pictures", 45, (32, 32))
-    result = objectives.train_on_images(str(tmp_path / "pictures"), "hinge + spectral norm", 2, 20, 2, tmp_path)
+def test_a_training_on_images_is_measured(tmp_path):
+    folder_of(tmp_path / "images", 45, (32, 32))
+    result = images.train_on_images(str(tmp_path / "images"), "hinge + spectral norm", 2, 20, 2, tmp_path)
     assert np.shape(result["curve"]) == (2, 3)
     assert np.shape(result["samples"]) == (32, 3, 32, 32)
     assert result["seconds"] > 0
@@ -101,46 +100,67 @@ def test_a_training_on_pictures_is_measured(tmp_path):
     assert all(value > 0 for value in result["gradients"])
 
 
-def kept(folder):
-    """Results of all trainings of a tiny study, as if they had been done."""
-    folder.mkdir()
-    game = {name: plane.find_modes(plane.config_of(name), 0.001, 0, 2, 2) for name in objectives.NAMES}
-    for unit in objectives.units(TINY):
-        name = unit.arguments[1 if unit.kind == "pictures" else 0]
-        result = {"estimate": 0.5} if unit.kind == "lines" else dict(game[name])
-        if unit.kind == "pictures":
-            channels = 1 if unit.arguments[0] == "fashion-mnist" else 3
-            result |= {"seconds": 0.01, "samples": np.zeros((32, channels, 32, 32), int).tolist()}
-        (folder / unit.file).write_text(json.dumps(result))
+def one_of(name):
+    """A result of an objective's training."""
+    return plane.find_modes(name, 0.001, 0, 2, 2)
 
 
-def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(objectives, "QUICK", TINY)
-    kept(tmp_path / "work")
-    missing = objectives.units(TINY)[-1]
-    (tmp_path / "work" / missing.file).unlink()
-    options = objectives.Options(quick=True, out=tmp_path / "docs", work=tmp_path / "work", workers=1)
-    results = objectives.run(options)
-    assert list(results) == objectives.units(TINY)
-    assert json.loads((tmp_path / "work" / missing.file).read_text()) == results[missing] != {"estimate": 0.5}
-    (tmp_path / "docs").mkdir()
-    page = tmp_path / "docs" / "objectives.md"
-    page.write_text(f"before\n{objectives_page.START}\nold\n{objectives_page.END}\nafter\n")
-    assert objectives_page.write(tmp_path / "docs", results, quick=True) == page
-    text = page.read_text()
+def drawn(folder, module):
+    """The page of a study, whose figures are all there."""
+    text = (folder / "objectives.md").read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
     assert "far too short" in text
-    assert all(f"| {name}, lr 0.001" in text for name in objectives.NAMES)
-    assert text.count("| gan ") == 2  # in the sweep, and in the table of pictures
-    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.500 \|", text)  # exact and estimated
-    figures = sorted(path.name for path in (tmp_path / "docs").glob("*.png"))
-    assert figures == sorted(f"objectives-{name}.png" for name in objectives_page.FIGURES)
+    figures = sorted(path.name for path in folder.glob("*.png"))
+    assert figures == sorted(f"objectives-{name}.png" for name in module.FIGURES)
     for name in figures:
         assert f"]({name})" in text
-        Image.open(tmp_path / "docs" / name).verify()
+        Image.open(folder / name).verify()
+    return text
+
+
+def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_path):
+    todo = plane.units(plane.Budget(2, (0.001,), (0,), 2))
+    games = {name: one_of(name) for name in plane.NAMES}
+    (tmp_path / "work").mkdir()
+    for unit in todo[:-1]:
+        result = {"estimate": 0.5} if unit.kind == "lines" else games[unit.arguments[0]]
+        (tmp_path / "work" / unit.file).write_text(json.dumps(result))
+    results = run_units(todo, tmp_path / "work", workers=1)
+    assert list(results) == todo
+    missing = todo[-1]
+    assert json.loads((tmp_path / "work" / missing.file).read_text()) == results[missing] != {"estimate": 0.5}
+    page = tmp_path / "objectives.md"
+    start = "<!-- measured: written by python -m benchmarks.objectives -->"
+    page.write_text(f"before\n{start}\nold\n{pages.END}\nafter\n")
+    assert plane_page.write(tmp_path, results, quick=True) == page
+    text = drawn(tmp_path, plane_page)
+    assert all(f"| {name}, lr 0.001" in text for name in plane.NAMES)
+    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.500 \|", text)  # exact and estimated
+
+
+def test_the_page_of_images_has_a_block_of_its_own(tmp_path):
+    results = {}
+    for unit in images.units(images.QUICK):
+        channels = 1 if unit.arguments[0] == "fashion-mnist" else 3
+        shown = {"seconds": 0.01, "samples": np.zeros((32, channels, 32, 32), int).tolist()}
+        results[unit] = one_of(unit.arguments[1]) | shown
+    others = f"<!-- measured: written by python -m benchmarks.objectives -->\nplane\n{pages.END}\n"
+    start = "<!-- measured: written by python -m benchmarks.objectives --images -->"
+    (tmp_path / "objectives.md").write_text(f"before\n{others}{start}\nold\n{pages.END}\nafter\n")
+    images_page.write(tmp_path, results, quick=True)
+    text = drawn(tmp_path, images_page)
+    assert others in text
+    assert "| ns-r1 " in text
+
+
+def test_a_page_that_is_not_there_is_begun(tmp_path):
+    page = pages.write_measured(tmp_path / "new.md", "python -m this", "first\n")
+    pages.write_measured(page, "python -m that", "other\n")
+    pages.write_measured(page, "python -m this", "second\n")
+    assert re.findall("first|second|other", page.read_text()) == ["second", "other"]
 
 
 def test_a_rank_correlation_that_is_none_is_a_dash():
-    assert [objectives_page.shown(value) for value in (math.nan, -0.5)] == ["-", "-0.50"]
+    assert [measures.shown(value) for value in (math.nan, -0.5)] == ["-", "-0.50"]

@@ -6,7 +6,7 @@ Points are images [N, 2, 1, 1] of two channels, so that the objectives of the tr
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -14,16 +14,43 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from progan.layers import Linear, cached_weights, weighted_layers
+from benchmarks.objectives.measures import histogram, layer_gradients
+from benchmarks.units import Unit
+from progan.layers import Linear, cached_weights
 from train.step import constraints
 from train.step.config import LossName, StepConfig
 from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
 
+NAMES = ("gan", "ns", "wgan-clip", "wgan-gp", "hinge", "hinge + spectral norm", "ns-r1")
+DISTANCES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0)  # of the two lines
 DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
 CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
 SCORED = 2500  # points
 BATCH, WIDTH, Z_DIM = 256, 128, 16
 CLIP = 0.1  # the paper's 0.01 leaves no gradient in networks without batch normalisation
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is trained: critic steps, learning rates and seeds of the games, and critic steps of the lines."""
+
+    steps: int = 10_000
+    rates: tuple[float, ...] = (0.0005, 0.002, 0.01)
+    seeds: tuple[int, ...] = (0, 1)
+    line_steps: int = 1500
+
+
+QUICK = Budget(steps=500, rates=(0.0005, 0.002), seeds=(0,), line_steps=100)
+
+
+def units(budget: Budget) -> list[Unit]:
+    """All trainings: the "plane" (objective, rate, seed, steps), and "lines" (objective, distance, steps)."""
+    games = [(name, rate, seed) for name in NAMES for rate in budget.rates for seed in budget.seeds]
+    lines = [(name, distance) for name in ("ns", "wgan-gp") for distance in DISTANCES]
+    return [
+        *(Unit("plane", find_modes, (*game, budget.steps)) for game in games),
+        *(Unit("lines", lines_apart, (*line, budget.line_steps)) for line in lines),
+    ]
 
 
 class Network(nn.Module):
@@ -112,8 +139,9 @@ class Game:
         self.g_adam.step()
 
 
-def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
+def find_modes(name: str, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
     """Play on the 25 Gaussians for so many critic steps; what was found, and a curve of estimate and quality."""
+    config = config_of(name)
     game, curve = Game(config, lr, seed), []
     exact = gaussians(SCORED, torch.Generator().manual_seed(1)).flatten(1)
     estimates: list[float] = []
@@ -138,39 +166,12 @@ def find_modes(config: StepConfig, lr: float, seed: int, steps: int, looks: int 
     }
 
 
-def histogram(critic: nn.Module, bins: int = 41) -> tuple[list[float], list[float]]:
-    """(edges, shares) of the effective weights of all layers, biases and what is not finite left out."""
-    values = torch.cat([(layer.weight * layer.scale).detach().flatten() for layer in weighted_layers(critic)])
-    finite = values[values.isfinite()]
-    most = finite.abs().max().item() * 1.0001 if finite.any() else 1.0
-    counts, edges = np.histogram(finite.numpy(), bins, (-most, most))
-    return edges.tolist(), (counts / len(values)).tolist()
-
-
-def layer_gradients(critic: nn.Module, reals: Tensor) -> list[float]:
-    """The norm of the mean score's gradient at each layer's output, from the images' side to the score."""
-    outputs: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        outputs.append(output)
-        return output.clone()  # since what follows may write over it
-
-    hooks = [layer.register_forward_hook(keep) for layer in weighted_layers(critic)]
-    try:
-        critic.requires_grad_(True)
-        gradients = torch.autograd.grad(critic(reals).mean(), outputs, allow_unused=True)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return [gradient.norm().item() for gradient in gradients if gradient is not None]
-
-
-def lines_apart(config: StepConfig, distance: float, steps: int) -> float:
-    """A critic's estimate between the line {0} x [0, 1] and one so far beside it (Arjovsky 2017, example 1).
+def lines_apart(name: str, distance: float, steps: int) -> dict[str, Any]:
+    """A critic's "estimate" between the line {0} x [0, 1] and one so far beside it (Arjovsky 2017, example 1).
 
     Exact are JS = log 2 for every distance but 0, and W = |distance|.
     """
-    game = Game(config, 0.001, 0)
+    game = Game(config_of(name), 0.001, 0)
     estimates = []
     for _ in range(steps):
         reals, fakes = (torch.zeros(BATCH, 2, 1, 1) for _ in range(2))
@@ -178,7 +179,7 @@ def lines_apart(config: StepConfig, distance: float, steps: int) -> float:
             points[:, 0] = place
             points[:, 1] = torch.rand(BATCH, 1, 1, generator=game.random)
         estimates.append(game.critic_step(reals, fakes))
-    return float(np.mean(estimates[-max(steps // 10, 1) :]))
+    return {"estimate": float(np.mean(estimates[-max(steps // 10, 1) :]))}
 
 
 def config_of(name: str) -> StepConfig:

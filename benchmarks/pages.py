@@ -1,0 +1,38 @@
+"""Pages of docs/ that a benchmark writes a part of: its block between texts that a person wrote, and its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+END = "<!-- end of what is measured -->"
+
+
+def write_measured(page: Path, command: str, text: str) -> Path:
+    """Put Markdown into the page's block of a command, which a new one ends the page with. Returns the page."""
+    start = f"<!-- measured: written by {command} -->"
+    old = page.read_text(encoding="utf-8") if page.exists() else ""
+    if start not in old:
+        old += f"\n{start}\n{END}\n"
+    before, _, rest = old.partition(start)
+    page.write_text(f"{before}{start}\n\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    return page
+
+
+def panels(rows: int, columns: int, width: float = 2.2, height: float | None = None) -> Any:
+    """(figure, axes [rows, columns]); width and height of an axis in inches, by default square."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    size = (width * columns, (height or width) * rows)
+    return pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as a PNG whose bytes tell nothing of this machine, and forget it."""
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
