@@ -99,7 +99,8 @@ class Options(StepConfig):
     )
     channel_sums: bool = option(
         False,
-        "show the critic how much energy is in each channel of images of roots of energies, as showers are",
+        "have the critic look at each channel's energy by itself, and ProGAN's generator begin with it: for images of "
+        "roots of energies, as showers are, with labels that begin with the energy",
         only=GANS,
     )
     mapping_lrmul: float = option(
