@@ -13,6 +13,7 @@ from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared, read_names
 from stylegrow.models import read_config
+from stylegrow.physics.intensity import MIP_ROOT
 from train.config.images import Images
 from train.config.options import Options
 from train.config.presets import GPU_FACES
@@ -149,6 +150,11 @@ def label_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
                 "leave it out of dataset.json"
             )
     return arguments | {"label_mean": vectors.mean(axis=0).tolist(), "label_deviation": vectors.std(axis=0).tolist()}
+
+
+def knows_energies(dataset: Dataset, options: Options) -> bool:
+    """Whether images are roots of energies in all channels, and trained on with labels that begin with the energy."""
+    return dataset.transform == MIP_ROOT.name and options.cond is not None
 
 
 def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
