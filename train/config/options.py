@@ -145,8 +145,8 @@ class Options(StepConfig):
     metrics: str = option(
         "none",
         "evaluate the generator's EMA with these, as stylegrow metrics does, separated by commas: fd, kid, pr, dc, "
-        "swd, msssim, ppl, attributes, flatness, intact, siblings, mixing, neighbours; of showers observables, fpd, "
-        "kpd, auc; best/ holds the model with the best first one",
+        "swd, msssim, ppl, attributes, flatness, intact, siblings, mixing, neighbours, of a VAE reconstruction; of "
+        "showers observables, fpd, kpd, auc; best/ holds the model with the best first one",
         resumable=True,
     )
     metrics_kimg: float | None = option(
