@@ -1,4 +1,4 @@
-"""How a critic may learn whether a shower has its label: mechanisms side by side, the same networks, showers and time.
+"""How a critic may learn whether a shower has its label: mechanisms side by side, the same networks, showers and steps.
 
 python -m benchmarks.conditioning
 """
@@ -9,7 +9,7 @@ import copy
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import progan
-from progan.energies import mean_energies, roots
 from progan.layers import Conv2d, Linear, Standardize, activation, cached_weights
 from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import InputError
@@ -45,7 +44,7 @@ EMA = 0.01  # how far the average moves with each step
 
 @dataclass(frozen=True)
 class Options:
-    """Train small ProGANs on calorimeter showers for equal times, and print how well each keeps its labels.
+    """Train small ProGANs on calorimeter showers for equal times or steps; print how well each keeps its labels.
 
     Every training is kept when it ends: the same command goes on where it was stopped.
     """
@@ -56,6 +55,8 @@ class Options:
     """of the showers, 32 at most"""
     seconds: Annotated[float, tyro.conf.arg(metavar="NUMBER")] = 240.0
     """CPU time of each training"""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """of each training, in place of a time"""
     maps: Annotated[int, tyro.conf.arg(metavar="INT")] = 32
     """feature maps of every layer"""
     batch: Annotated[int, tyro.conf.arg(metavar="INT")] = 64
@@ -75,8 +76,10 @@ class Options:
 
     def file(self, mechanism: str) -> Path:
         """The file that the result of a training is kept in."""
-        numbers = (self.resolution, self.seconds, self.maps, self.batch, self.lr, self.gp_weight, self.seed)
-        return self.work / f"{'-'.join([mechanism.replace(' ', '_'), *(f'{number:g}' for number in numbers)])}.json"
+        length = f"{self.seconds:g}" if self.steps is None else f"{self.steps}steps"
+        numbers = (self.maps, self.batch, self.lr, self.gp_weight, self.seed)
+        parts = [mechanism.replace(" ", "_"), f"{self.resolution}", length, *(f"{number:g}" for number in numbers)]
+        return self.work / f"{'-'.join(parts)}.json"
 
 
 @dataclass(frozen=True)
@@ -94,21 +97,9 @@ class Data:
         mean, deviation = self.labels.mean(dim=0).tolist(), self.labels.std(dim=0).tolist()
         return {"label_dim": LABELS, "label_kind": "vector", "label_mean": mean, "label_deviation": deviation}
 
-    @property
-    def sums_arguments(self) -> dict[str, Any]:
-        """What networks are told of the channels' energies."""
-        numbers = roots(mean_energies(self.images), self.labels)
-        mean, deviation = numbers.mean(dim=0).tolist(), numbers.std(dim=0).tolist()
-        return {"channel_sums": True, "sums_mean": mean, "sums_deviation": deviation}
-
 
 class Mechanism:
-    """A critic without labels, and what is added to it. `networks` holds all that is trained with the critic.
-
-    `sums_in` says which networks are told of the channels' energies.
-    """
-
-    sums_in: tuple[str, ...] = ()
+    """A critic without labels, and what is added to it. `networks` holds all that is trained with the critic."""
 
     def __init__(self, shared: Mapping[str, Any], labels: Mapping[str, Any]) -> None:
         self.standardize = Standardize(progan.DiscriminatorConfig(**shared, **labels))
@@ -122,10 +113,6 @@ class Mechanism:
         """The critic's scores of images with these labels."""
         return self.networks["critic"]
 
-    def shown(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What the critic is shown of images."""
-        return images
-
     def critic_term(self, reals: Tensor, fakes: Tensor, labels: Tensor) -> Tensor | float:
         """What is added to the critic's loss."""
         return 0.0
@@ -138,8 +125,10 @@ class Mechanism:
 class Dense(Mechanism):
     """The label as an input of the dense layer, as the project's critics have it."""
 
+    channel_sums = False
+
     def make(self, shared: Mapping[str, Any], labels: Mapping[str, Any]) -> nn.Module:
-        return progan.Discriminator(**shared, **labels)
+        return progan.Discriminator(**shared, **labels, channel_sums=self.channel_sums)
 
     def critic(self, labels: Tensor) -> Critic:
         critic = self.networks["critic"]
@@ -147,19 +136,9 @@ class Dense(Mechanism):
 
 
 class DenseAndSums(Dense):
-    """The energies of the channels beside it, which the penalty mixes and bounds by themselves."""
+    """The sums of the channels beside it."""
 
-    sums_in: tuple[str, ...] = ("critic",)
-
-    def shown(self, images: Tensor, labels: Tensor) -> Tensor:
-        critic = cast(progan.Discriminator, self.networks["critic"])
-        return critic.with_sums(images, labels)
-
-
-class SumsFirst(DenseAndSums):
-    """The generator draws these energies first, too, and scales its images to them: the project's --channel-sums."""
-
-    sums_in = ("critic", "generator")
+    channel_sums = True
 
 
 class Maps(Mechanism):
@@ -247,10 +226,9 @@ class Constrainer(Auxiliary):
         return F.mse_loss(predicted, self.standardize(labels), reduction="none").mean(dim=0)
 
 
-MECHANISMS: dict[str, type[Mechanism]] = {
+MECHANISMS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Mechanism]] = {
     "dense": Dense,
     "dense and sums": DenseAndSums,
-    "sums first": SumsFirst,
     "maps": Maps,
     "projection": Projection,
     "auxiliary": Auxiliary,
@@ -296,18 +274,13 @@ class Game:
             "fmap_base": maps * resolution,
             "fmap_max": maps,
         }
-        kind = MECHANISMS[mechanism]
-        of_critic, of_generator = (
-            data.label_arguments | (data.sums_arguments if name in kind.sums_in else {})
-            for name in ("critic", "generator")
-        )
-        self.generator = progan.Generator(**shared, z_dim=Z_DIM, **of_generator)
+        self.generator = progan.Generator(**shared, z_dim=Z_DIM, **data.label_arguments)
         with torch.no_grad():  # else the first of the steps, which are few, would go into making images dark
             last = cast(Conv2d, self.generator.to_image[f"{resolution}x{resolution}"])
             last.weight.mul_(0.1)
             last.bias.copy_(data.images.mean(dim=(0, 2, 3)))  # type: ignore[union-attr]
         self.average = copy.deepcopy(self.generator).eval()
-        self.mechanism = kind(shared, of_critic)
+        self.mechanism = MECHANISMS[mechanism](shared, data.label_arguments)
         self.g_adam, self.d_adam = (
             torch.optim.Adam(network.parameters(), options.lr, self.config.betas, fused=True)
             for network in (self.generator, self.mechanism.networks)
@@ -321,7 +294,6 @@ class Game:
         with torch.no_grad(), cached_weights(self.generator):
             fakes = self.generator(torch.randn(len(labels), Z_DIM), labels)
         mix = torch.rand(len(reals), 1, 1, 1)
-        reals, fakes = (self.mechanism.shown(images, labels) for images in (reals, fakes))
         self.d_adam.zero_grad()
         with cached_weights(networks):
             loss = critic_loss(self.config, self.mechanism.critic(labels), reals, fakes, mix)
@@ -332,7 +304,6 @@ class Game:
         networks.requires_grad_(False)
         with cached_weights(self.generator), cached_weights(networks):
             fakes = self.generator(torch.randn(len(labels), Z_DIM), labels)
-            fakes = self.mechanism.shown(fakes, labels)
             loss = generator_loss(self.config, self.mechanism.critic(labels), fakes)
             (loss.value + self.mechanism.generator_term(fakes, labels)).backward()
         networks.requires_grad_(True)
@@ -357,12 +328,17 @@ class Game:
 
 
 def train(mechanism: str, options: Options, data: Data) -> dict[str, Any]:
-    """Train for the seconds; what the generator makes of labels that are held out."""
+    """Train for the steps or the seconds; what the generator makes of labels that are held out."""
     game, start, steps = Game(mechanism, options, data), time.process_time(), 0
-    while (done := (time.process_time() - start) / options.seconds) < 1:
-        game.step(min(1.0, 2 * (1 - done)))
+
+    def done() -> float:
+        return (time.process_time() - start) / options.seconds if options.steps is None else steps / options.steps
+
+    while (share := done()) < 1:
+        game.step(min(1.0, 2 * (1 - share)))
         steps += 1
-    return {"steps": steps} | figures(game.showers(), data.edges)
+    seconds = time.process_time() - start
+    return {"steps": steps, "seconds": seconds} | figures(game.showers(), data.edges)
 
 
 def figures(showers: Showers, edges: np.ndarray) -> dict[str, Any]:
@@ -389,7 +365,8 @@ def table(options: Options, results: Mapping[str, Mapping[str, Any]], data: Data
         ]
         for name, one in {"truth": figures(data.held_out, data.edges), **results}.items()
     ]
-    titles = [f"{options.seconds:g} CPU seconds", "steps", *spans, "hits", "impact"]
+    length = f"{options.seconds:g} CPU seconds" if options.steps is None else "equal steps"
+    titles = [length, "steps", *spans, "hits", "impact"]
     return markdown_table(titles, rows)
 
 

@@ -24,7 +24,6 @@ COMMANDS = {
     "growth": "video.Growth",
     "directions": "directions.Directions",
     "project": "projection.Project",
-    "reconstruct": "reconstruction.Reconstruct",
     "data prepare": "data.Prepare",
     "data inspect": "inspection.Inspect",
     "models list": "models.List",

@@ -1,0 +1,50 @@
+"""The command: python -m benchmarks.physics."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from benchmarks.physics import page, parts
+from benchmarks.units import run_units
+from stylegrow.common.commandline import parse, run_command
+
+MODEL = Path("zoo/progan-calorimeter32")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Simulate, train and judge showers, and write the figures and tables of docs/physics.md.
+
+    Every part is kept when it ends: the same command goes on where it was stopped.
+    """
+
+    quick: bool = False
+    """a minute or two instead of twenty: the same page from trainings that are far too short"""
+    model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
+    """generator of --data calorimeter that is judged (default: that of zoo/, if it is there; "" for none)"""
+    out: Path = Path("docs")
+    """folder of physics.md and its images"""
+    work: Path = Path("runs/physics")
+    """folder in which parts are kept"""
+    workers: Annotated[int, tyro.conf.arg(metavar="INT")] = 2
+    """parts at once, each in a thread of its own"""
+
+
+def main() -> None:
+    """The command line."""
+    options = parse(Options, "python -m benchmarks.physics")
+    shipped = str(MODEL) if MODEL.is_dir() else ""
+    budget = parts.QUICK if options.quick else parts.Budget()
+    place = parts.Place(options.work, shipped if options.model is None else options.model)
+    todo = parts.units(budget, place), parts.timings(budget, place)
+    results = {**run_units(todo[0], options.work, options.workers), **run_units(todo[1], options.work, 1)}
+    print(page.write(options.out, results, budget, place, options.quick))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, interrupted="interrupted: the same command goes on"))
