@@ -9,7 +9,7 @@ import copy
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import progan
+from progan.energies import mean_energies, roots
 from progan.layers import Conv2d, Linear, Standardize, activation, cached_weights
 from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import InputError
@@ -97,9 +98,21 @@ class Data:
         mean, deviation = self.labels.mean(dim=0).tolist(), self.labels.std(dim=0).tolist()
         return {"label_dim": LABELS, "label_kind": "vector", "label_mean": mean, "label_deviation": deviation}
 
+    @property
+    def sums_arguments(self) -> dict[str, Any]:
+        """What networks are told of the channels' energies."""
+        numbers = roots(mean_energies(self.images), self.labels)
+        mean, deviation = numbers.mean(dim=0).tolist(), numbers.std(dim=0).tolist()
+        return {"channel_sums": True, "sums_mean": mean, "sums_deviation": deviation}
+
 
 class Mechanism:
-    """A critic without labels, and what is added to it. `networks` holds all that is trained with the critic."""
+    """A critic without labels, and what is added to it. `networks` holds all that is trained with the critic.
+
+    `sums_in` says which networks are told of the channels' energies.
+    """
+
+    sums_in: tuple[str, ...] = ()
 
     def __init__(self, shared: Mapping[str, Any], labels: Mapping[str, Any]) -> None:
         self.standardize = Standardize(progan.DiscriminatorConfig(**shared, **labels))
@@ -113,6 +126,10 @@ class Mechanism:
         """The critic's scores of images with these labels."""
         return self.networks["critic"]
 
+    def shown(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What the critic is shown of images."""
+        return images
+
     def critic_term(self, reals: Tensor, fakes: Tensor, labels: Tensor) -> Tensor | float:
         """What is added to the critic's loss."""
         return 0.0
@@ -125,10 +142,8 @@ class Mechanism:
 class Dense(Mechanism):
     """The label as an input of the dense layer, as the project's critics have it."""
 
-    channel_sums = False
-
     def make(self, shared: Mapping[str, Any], labels: Mapping[str, Any]) -> nn.Module:
-        return progan.Discriminator(**shared, **labels, channel_sums=self.channel_sums)
+        return progan.Discriminator(**shared, **labels)
 
     def critic(self, labels: Tensor) -> Critic:
         critic = self.networks["critic"]
@@ -136,9 +151,19 @@ class Dense(Mechanism):
 
 
 class DenseAndSums(Dense):
-    """The sums of the channels beside it."""
+    """The energies of the channels beside it, which the penalty mixes and bounds by themselves."""
 
-    channel_sums = True
+    sums_in: tuple[str, ...] = ("critic",)
+
+    def shown(self, images: Tensor, labels: Tensor) -> Tensor:
+        critic = cast(progan.Discriminator, self.networks["critic"])
+        return critic.with_sums(images, labels)
+
+
+class SumsFirst(DenseAndSums):
+    """The generator draws these energies first, too, and scales its images to them: the project's --channel-sums."""
+
+    sums_in = ("critic", "generator")
 
 
 class Maps(Mechanism):
@@ -226,9 +251,10 @@ class Constrainer(Auxiliary):
         return F.mse_loss(predicted, self.standardize(labels), reduction="none").mean(dim=0)
 
 
-MECHANISMS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Mechanism]] = {
+MECHANISMS: dict[str, type[Mechanism]] = {
     "dense": Dense,
     "dense and sums": DenseAndSums,
+    "sums first": SumsFirst,
     "maps": Maps,
     "projection": Projection,
     "auxiliary": Auxiliary,
@@ -274,13 +300,18 @@ class Game:
             "fmap_base": maps * resolution,
             "fmap_max": maps,
         }
-        self.generator = progan.Generator(**shared, z_dim=Z_DIM, **data.label_arguments)
+        kind = MECHANISMS[mechanism]
+        of_critic, of_generator = (
+            data.label_arguments | (data.sums_arguments if name in kind.sums_in else {})
+            for name in ("critic", "generator")
+        )
+        self.generator = progan.Generator(**shared, z_dim=Z_DIM, **of_generator)
         with torch.no_grad():  # else the first of the steps, which are few, would go into making images dark
             last = cast(Conv2d, self.generator.to_image[f"{resolution}x{resolution}"])
             last.weight.mul_(0.1)
             last.bias.copy_(data.images.mean(dim=(0, 2, 3)))  # type: ignore[union-attr]
         self.average = copy.deepcopy(self.generator).eval()
-        self.mechanism = MECHANISMS[mechanism](shared, data.label_arguments)
+        self.mechanism = kind(shared, of_critic)
         self.g_adam, self.d_adam = (
             torch.optim.Adam(network.parameters(), options.lr, self.config.betas, fused=True)
             for network in (self.generator, self.mechanism.networks)
@@ -294,6 +325,7 @@ class Game:
         with torch.no_grad(), cached_weights(self.generator):
             fakes = self.generator(torch.randn(len(labels), Z_DIM), labels)
         mix = torch.rand(len(reals), 1, 1, 1)
+        reals, fakes = (self.mechanism.shown(images, labels) for images in (reals, fakes))
         self.d_adam.zero_grad()
         with cached_weights(networks):
             loss = critic_loss(self.config, self.mechanism.critic(labels), reals, fakes, mix)
@@ -304,6 +336,7 @@ class Game:
         networks.requires_grad_(False)
         with cached_weights(self.generator), cached_weights(networks):
             fakes = self.generator(torch.randn(len(labels), Z_DIM), labels)
+            fakes = self.mechanism.shown(fakes, labels)
             loss = generator_loss(self.config, self.mechanism.critic(labels), fakes)
             (loss.value + self.mechanism.generator_term(fakes, labels)).backward()
         networks.requires_grad_(True)

@@ -36,7 +36,8 @@ class NetworkConfig:
 
     A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps. Labels are "none", "classes"
     (one-hot) or a "vector" of numbers in the data's units, of whose components the networks subtract `label_mean` and
-    which they divide by `label_deviation`, [label_dim] each (None: 0 and 1).
+    which they divide by `label_deviation`, [label_dim] each (None: 0 and 1). `sums_mean` and `sums_deviation` are the
+    same of the numbers that channel_sums is about, [image_channels + 1] each.
     """
 
     resolution: int
@@ -50,24 +51,30 @@ class NetworkConfig:
     label_kind: LabelKind | None
     label_mean: Sequence[float] | None
     label_deviation: Sequence[float] | None
+    channel_sums: bool = False
+    sums_mean: Sequence[float] | None = None
+    sums_deviation: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         check_choice("nonlinearity", self.nonlinearity, ("lrelu", "relu"))
         check_choice("label_kind", self.label_kind, (None, "none", "classes", "vector"))
         known = self.label_kind if self.label_kind == "vector" else "classes"
         object.__setattr__(self, "label_kind", known if self.label_dim else "none")
-        for name in ("label_mean", "label_deviation"):
-            object.__setattr__(self, name, self._of_components(name))
+        if self.channel_sums and self.label_kind != "vector":
+            raise ValueError("channel_sums needs label vectors, whose first number is an energy")
+        of_vector = self.label_dim if self.label_kind == "vector" else 0
+        of_sums = self.image_channels + 1 if self.channel_sums else 0
+        for about, count in (("label", of_vector), ("sums", of_sums)):
+            for name in (f"{about}_mean", f"{about}_deviation"):
+                if getattr(self, name) is not None:
+                    object.__setattr__(self, name, self._of_components(name, count))
 
-    def _of_components(self, name: str) -> list[float] | None:
-        """A field of a number for each component, as config.json stores it. ValueError for one that does not fit."""
-        values = getattr(self, name)
-        if values is None:
-            return None
-        numbers = list(map(float, values))
-        least = 0.0 if name == "label_deviation" else -math.inf
-        if self.label_kind != "vector" or len(numbers) != self.label_dim:
-            raise ValueError(f"{name} has {len(numbers)} numbers, the label_dim {self.label_dim} of a vector is wanted")
+    def _of_components(self, name: str, count: int) -> list[float]:
+        """A field of `count` numbers, as config.json stores it. ValueError for one that does not fit."""
+        numbers = list(map(float, getattr(self, name)))
+        least = 0.0 if name.endswith("deviation") else -math.inf
+        if len(numbers) != count:
+            raise ValueError(f"{name} has {len(numbers)} numbers where {count} are wanted")
         if not all(math.isfinite(number) and number > least for number in numbers):
             raise ValueError(f"{name} {numbers} has a number that cannot be used")
         return numbers
@@ -103,6 +110,9 @@ class GeneratorConfig(BaseGeneratorConfig):
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
     label_deviation: Sequence[float] | None = None
+    channel_sums: bool = False  # decide on each channel's energy first, and scale images of roots of energies to it
+    sums_mean: Sequence[float] | None = None
+    sums_deviation: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,9 @@ class DiscriminatorConfig(NetworkConfig):
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
     label_deviation: Sequence[float] | None = None
-    channel_sums: bool = False  # show the dense layer how much energy is in each channel of images of roots of energies
+    channel_sums: bool = False  # look at each channel's energy in images of roots of energies by itself
+    sums_mean: Sequence[float] | None = None
+    sums_deviation: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,9 +2,11 @@
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from progan.config import BlurFilter, DiscriminatorConfig, stages
+from progan.energies import ChannelSums, Perceptron, downscale_roots
 from progan.layers import (
     Alpha,
     Blur,
@@ -13,7 +15,6 @@ from progan.layers import (
     Linear,
     Standardize,
     activation,
-    channel_norms,
     check_labels,
     downscale2x,
     fade,
@@ -22,6 +23,8 @@ from progan.layers import (
 )
 from progan.network import Network, takes_fields_of
 
+SUMS_WEIGHT = 0.5  # showers with energies a standard deviation apart are about as far from each other as by their shape
+
 
 class BaseDiscriminator(Network):
     """A discriminator for images [N, image_channels, r, r] of any resolution r from 4 to its own.
@@ -29,8 +32,8 @@ class BaseDiscriminator(Network):
     The generator's mirror image: a 1x1 convolution from the image at each resolution, a block that halves it from 8x8
     on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. A label vector is an input of
     the first of these: a score that is only linear in it cannot tell whether an image has its label. So are, where
-    configured, the sums of the channels. `outputs` is the length of the last one's output, `fused` and `blur_filter`
-    are those of the blocks.
+    configured, the energies of the channels, through layers of their own (see `with_sums`). `outputs` is the length of
+    the last one's output, `fused` and `blur_filter` are those of the blocks.
     """
 
     config: DiscriminatorConfig
@@ -52,7 +55,8 @@ class BaseDiscriminator(Network):
             # With a scale of its own: as a few of 8192 inputs that share one it would take long to be seen.
             self.dense_of_label = Linear(config.label_dim, maps(2), equalized=equalized, bias=False)
         if config.channel_sums:
-            self.dense_of_sums = Linear(config.image_channels + 1, maps(2), equalized=equalized, bias=False)
+            self.sums = ChannelSums(config)
+            self.dense_of_sums = Perceptron(config.image_channels + 1 + config.label_dim, maps(2), config)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
 
     def outputs(self, images: Tensor, labels: Tensor | None, alpha: Alpha, batches: int) -> Tensor:
@@ -60,28 +64,51 @@ class BaseDiscriminator(Network):
 
         The stage is read off the images; `alpha` is how far its block is faded in. The images may be several `batches`
         of equal size, one after the other, whose outputs are those of each by itself; labels [N / batches, label_dim]
-        are the same for each, and are looked at if they are vectors. ValueError for images that are not square or of a
-        resolution that the network does not have, and for a missing vector.
+        are the same for each, and are looked at if they are vectors. Images may be those that `with_sums` returned.
+        ValueError for images that are not square or of a resolution that the network does not have, and for a missing
+        vector.
         """
         config, resolution = self.config, images.shape[-1]
         if images.shape[-2] != resolution or f"{resolution}x{resolution}" not in self.from_image:
             fitting = ", ".join(map(str, stages(self.resolution)))
             raise ValueError(f"images of {resolution}x{images.shape[-2]} do not fit: squares of {fitting} do")
+        if self.takes_vector:
+            check_labels("discriminator", labels, self.label_dim)
+            labels = cast(Tensor, labels).repeat(batches, 1)
+        sums = None
+        if config.channel_sums:
+            images = images if images.shape[1] > config.image_channels else self.with_sums(images, labels)
+            images, maps = images.tensor_split([config.image_channels], dim=1)
+            sums = maps.mean(dim=(2, 3)) * resolution
         x = self.features(images)
         for r in reversed(stages(resolution)[1:]):
             x = self.blocks[f"{r}x{r}"](x)
             if r == resolution and is_fading(alpha):
-                x = fade(self.features(downscale2x(images)), x, alpha)
+                half = downscale_roots(images) if config.channel_sums else downscale2x(images)
+                x = fade(self.features(half), x, alpha)
         if config.mbstd_features:
             x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features, batches)
         x = activation(self.conv(x), config.nonlinearity).flatten(1).to(images.dtype)
         x = self.dense(x)
         if self.takes_vector:
-            check_labels("discriminator", labels, self.label_dim)
-            x = x + self.dense_of_label(self.standardize(labels).to(x.dtype)).repeat(batches, 1)
-        if config.channel_sums:
-            x = x + self.dense_of_sums(channel_norms(images, self.resolution))
+            label = self.standardize(labels).to(x.dtype)
+            x = x + self.dense_of_label(label)
+            if sums is not None:
+                x = x + self.dense_of_sums(torch.cat([sums, label], dim=1))
         return cast(Tensor, self.output(activation(x, config.nonlinearity)))
+
+    def with_sums(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Images [N, C, r, r] of labels [N, L] with their channels' energies beside them, where configured.
+
+        These are constant maps [N, C + 1, r, r] as long as the numbers of ChannelSums times SUMS_WEIGHT, whatever r:
+        coordinates of an image to the critic, along which a gradient penalty mixes reals and fakes and bounds the
+        slope. Where the critic derived them from the mixed image, a slope in them that tells wrong energies apart, by
+        which an image moves little, would be out of bounds.
+        """
+        if not self.config.channel_sums or labels is None:
+            return images
+        sums = SUMS_WEIGHT / images.shape[-1] * self.sums(images, labels)
+        return torch.cat([images, sums[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)
 
     def features(self, images: Tensor) -> Tensor:
         """The first maps [N, maps, r, r] of images [N, C, r, r], in the precision of the convolutions."""

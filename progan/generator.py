@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from progan.config import GeneratorConfig, stages
+from progan.energies import ChannelSums, Perceptron, with_energies
 from progan.layers import (
     Alpha,
     Conv2d,
@@ -24,7 +25,8 @@ class Generator(Network):
     """Draws images [N, image_channels, r, r] from latents [N, z_dim], at any resolution r from 4 to its own.
 
     One block a resolution: a dense layer and a convolution at 4x4, an upscaling convolution and another from 8x8 on,
-    and a 1x1 convolution to the image at each. The arguments are the fields of GeneratorConfig.
+    and a 1x1 convolution to the image at each. With `channel_sums`, a perceptron draws the channels' energies first,
+    and images are scaled to have them at every stage. The arguments are the fields of GeneratorConfig.
     """
 
     config: GeneratorConfig
@@ -37,6 +39,10 @@ class Generator(Network):
         self.blocks = nn.ModuleDict()
         self.to_image = nn.ModuleDict()
         equalized, inputs = config.equalized_lr, config.z_dim + config.label_dim
+        if config.channel_sums:
+            self.sums = ChannelSums(config)
+            self.draw_sums = Perceptron(inputs, config.image_channels + 1, config)
+            inputs += config.image_channels + 1
         for r in stages(config.resolution):
             maps = config.feature_maps(r)
             if r == 4:
@@ -57,11 +63,16 @@ class Generator(Network):
         missing or not expected.
         """
         resolution = resolution or self.resolution
-        x = self.normalized(z, labels).to(self.compute_dtype or z.dtype)
-        x_previous = x
+        x, energies = self.normalized(z, labels), None
+        if self.config.channel_sums and labels is not None:
+            sums = self.draw_sums(x)
+            energies = self.sums.energies(sums, labels)
+            x = torch.cat([x, sums.detach()], dim=1)  # the shape follows the energies, which learn from their own
+        x_previous = x = x.to(self.compute_dtype or z.dtype)
         for r in stages_up_to(resolution, self.resolution):
             x_previous, x = x, self.blocks[f"{r}x{r}"](x)
-        return faded_images(self.to_image, x_previous, x, alpha, z.dtype)
+        images = faded_images(self.to_image, x_previous, x, alpha, z.dtype)
+        return images if energies is None else with_energies(images, energies)
 
     def normalized(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Latents and labels side by side [N, z_dim + label_dim], normalised where the network does so.

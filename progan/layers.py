@@ -330,15 +330,3 @@ def check_labels(network: str, labels: Tensor | None, label_dim: int) -> None:
     """ValueError where a network that takes labels [N, label_dim] is given none, or one without is given some."""
     if (labels is None) != (label_dim == 0):
         raise ValueError(f"the {network} takes labels [N, {label_dim}]" if labels is None else "no labels expected")
-
-
-def channel_norms(images: Tensor, resolution: int) -> Tensor:
-    """The roots of the energies in each channel and in all, [N, C + 1], of images [N, C, r, r] of roots of energies.
-
-    -1 stands for none and 1 for as much as a pixel can hold, which is the unit. A smaller stage holds the mean energies
-    of the pixels of the full `resolution`, so that these are the same at every stage. Roots, since their slopes are
-    bounded as a gradient penalty has it: moving an image by d moves each by at most d / 2 at the full resolution.
-    """
-    energies = ((images.to(at_least_float32(images.dtype)) + 1) / 2).square().mean(dim=(2, 3)) * resolution**2
-    energies = torch.cat([energies, energies.sum(dim=1, keepdim=True)], dim=1)
-    return (energies + 1e-4).sqrt().to(images.dtype)

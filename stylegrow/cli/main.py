@@ -24,6 +24,7 @@ COMMANDS = {
     "growth": "video.Growth",
     "directions": "directions.Directions",
     "project": "projection.Project",
+    "reconstruct": "reconstruction.Reconstruct",
     "data prepare": "data.Prepare",
     "data inspect": "inspection.Inspect",
     "models list": "models.List",

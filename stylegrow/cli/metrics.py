@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    import vae
     from stylegrow.architectures import Generator
     from stylegrow.data import Dataset
     from stylegrow.metrics.results import Result
@@ -91,8 +92,6 @@ def evaluate_models(options: Options) -> None:
     """Evaluate the model and those beside it, print the tables, and write the files."""
     import torch
 
-    from stylegrow.data import open_dataset
-    from stylegrow.data.trained_on import open_training_data
     from stylegrow.metrics.evaluation import Evaluator
     from stylegrow.metrics.reals import kind_of
     from stylegrow.models import find_model, read_config
@@ -104,11 +103,7 @@ def evaluate_models(options: Options) -> None:
     others = {name: open_model(name, options, device) for name in names_in(options.beside or "")}
     for name, (other, _) in others.items():
         check_alike(name, other, generator)
-    where: dict[str, Any] = {"cache": options.cache, "workers": options.workers}
-    if options.data is None:
-        dataset = open_training_data(find_model(options.model), facts, generator.resolution, **where)
-    else:
-        dataset = open_dataset(options.data, resolution=generator.resolution, **where)
+    dataset = open_data(options.model, options.data, generator.resolution, options.cache, options.workers)
     names = usual(kind_of(dataset)) if options.metrics is None else names_in(options.metrics)
     start = time.monotonic()
     evaluator = Evaluator(
@@ -116,13 +111,15 @@ def evaluate_models(options: Options) -> None:
         features=options.features, seed=options.seed, mirror=options.mirror, held_out=held_out_of(dataset, facts),
         cond=facts.get("labels"), cache=options.cache, device=device or "cpu", batch=options.batch or 0,
     )  # fmt: skip
-    results, anchors = evaluator.evaluate(generator, setting), {}
+    encoder = open_encoder(options.model, generator) if "reconstruction" in names else None
+    results, anchors = evaluator.evaluate(generator, setting, encoder), {}
     if options.anchors:
         anchors = {"blurred 1 px": evaluator.blurred(), "noise of 1 grey level": evaluator.noisy()}
     titles = [name_of(name, find_model(name)) for name in others]
     for title, (name, (other, other_setting)) in zip(titles, others.items(), strict=True):
         # Folders of equal names are told apart by their paths.
-        anchors[title if titles.count(title) == 1 else name] = evaluator.evaluate(other, other_setting)
+        encoder = open_encoder(name, other) if "reconstruction" in names else None
+        anchors[title if titles.count(title) == 1 else name] = evaluator.evaluate(other, other_setting, encoder)
     heading = f"{options.model} against {dataset.name}, seed {options.seed}"
     heading += "" if options.trunc is None else f", psi {setting.psi:g}"
     print(f"{printable(heading)}, {time.monotonic() - start:.0f} s")
@@ -149,6 +146,27 @@ def open_model(name: str, options: Options, device: torch.device | None) -> tupl
     stage, alpha = stage_reached(read_config(name)["training"], generator.resolution)
     psi = 1.0 if options.trunc is None else options.trunc
     return generator, Setting(psi, noise="random", resolution=stage, alpha=alpha)
+
+
+def open_encoder(name: str, decoder: Generator) -> vae.Encoder | None:
+    """The encoder beside a VAE's decoder, on its device; None of another network. ModelError where there is none."""
+    from stylegrow.architectures import architecture_of
+    from stylegrow.models import load_encoder
+
+    if architecture_of(decoder).adversarial:
+        return None
+    return load_encoder(name).to(next(decoder.parameters()).device)
+
+
+def open_data(model: str, data: str | None, resolution: int, cache: str | None, workers: int | None) -> Dataset:
+    """The data set of --data, by default what the model was trained on. Raises DataError."""
+    from stylegrow.data import open_dataset
+    from stylegrow.data.trained_on import open_training_data
+    from stylegrow.models import find_model, read_config
+
+    if data is not None:
+        return open_dataset(data, resolution=resolution, cache=cache, workers=workers)
+    return open_training_data(find_model(model), read_config(model)["training"], resolution, cache, workers)
 
 
 def check_alike(name: str, other: Generator, generator: Generator) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylegrow.common.errors import InputError
 from stylegrow.common.images import to_uint8
 from stylegrow.common.text import printable
-from stylegrow.metrics import fidelity, mixing, msssim, neighbours, physics, ppl, swd
+from stylegrow.metrics import fidelity, mixing, msssim, neighbours, physics, ppl, reconstruction, swd
 from stylegrow.metrics.attributes import compare_attributes
 from stylegrow.metrics.classifier import load_classifier
 from stylegrow.metrics.features import EmbeddedNetwork, RealFeatures, embedded, find_features
@@ -26,6 +27,7 @@ from stylegrow.sampling import generation
 from stylegrow.sampling.inputs import BANDS
 
 if TYPE_CHECKING:
+    import vae
     from stylegrow.architectures import Generator
     from stylegrow.data import Dataset
 
@@ -87,7 +89,7 @@ class Evaluator:
         self.reals: Reals = choose_reals(dataset, resolution, samples, seed, mirror, held_out)
         self.samples = len(self.reals.chosen)
         self._seed, self._cond, self._batch, self._device = seed, cond, batch, device
-        self._needs = {METRICS[name].needs for name in self.names} - {"generator"}
+        self._needs = {METRICS[name].needs for name in self.names} - {"generator", "encoder"}
         self._known: tuple[Digest, Digest, dict[str, Value]] | None = None
         network = None
         if "features" in self._needs or "neighbours" in self.names:
@@ -104,11 +106,13 @@ class Evaluator:
             self._ppl_network = network if isinstance(network, EmbeddedNetwork) else embedded().to(device).eval()
 
     @torch.inference_mode()
-    def evaluate(self, generator: Generator, setting: generation.Setting | None = None) -> list[Result]:
+    def evaluate(
+        self, generator: Generator, setting: generation.Setting | None = None, encoder: vae.Encoder | None = None
+    ) -> list[Result]:
         """All metrics of a generator, in the order asked for, floors beside them.
 
-        `look` is its stage and truncation; by default its whole network, untruncated, with random noise. InputError
-        where the generator does not fit the data.
+        `setting` is its stage and truncation; by default its whole network, untruncated, with random noise; `encoder`
+        is a VAE's, for "reconstruction". InputError where the generator does not fit the data.
         """
         setting = setting or generation.Setting(noise="random")
         check_generator(self.reals, generator, self._cond, self.names)
@@ -126,6 +130,8 @@ class Evaluator:
                         results.append(self._neighbours(generator, setting))
                     case "mixing":
                         results += self._mixing(generator, setting)
+                    case "reconstruction":
+                        results += self._reconstruction(generator, setting, encoder)
                     case _:
                         results += self._compared(name, digest)
             return results
@@ -145,7 +151,7 @@ class Evaluator:
     def _damaged(self, damage: Callable[[np.ndarray], np.ndarray]) -> list[Result]:
         digest = self._digest((damage(images) for images in self.reals.batches(self.reals.others)), self._needs, FAKES)
         digest = self._with_showers(digest, self.reals.others)
-        names = [name for name in self.names if METRICS[name].needs != "generator"]
+        names = [name for name in self.names if METRICS[name].needs not in ("generator", "encoder")]
         return [result for name in names for result in self._compared(name, digest)]
 
     def _compared(self, name: str, digest: Digest) -> list[Result]:
@@ -274,6 +280,27 @@ class Evaluator:
             results.append(Result(f"mixing_{band}", intact, floor, side**2, better=better))
         return results
 
+    def _reconstruction(
+        self, decoder: Generator, setting: generation.Setting, encoder: vae.Encoder | None
+    ) -> list[Result]:
+        """How well held-out images are given back, and how well principal components of training images do it."""
+        if encoder is None:
+            raise InputError("--metrics reconstruction: needs the encoder that was trained with the decoder")
+        reals, resolution = self.reals, setting.resolution or decoder.resolution
+        unseen = self._rng(OTHERS).permutation(reals.held_out)[: self.samples]
+        if not len(unseen):
+            raise InputError("--metrics reconstruction: needs held-out images, and there are none; leave it out")
+        images = reals.dataset.read(unseen, resolution)
+        labels = torch.from_numpy(reals.dataset.labels(self._cond, unseen)) if self._cond else None
+        fit = reconstruction.fit_of(encoder, decoder, images, labels, setting.alpha, self._seed)
+        training = reals.dataset.read(np.concatenate([reals.chosen, reals.others]), resolution)
+        components = reconstruction.component_error(training, images, encoder.z_dim)
+        found = {"rmse": fit.rmse, "pca": components, "kl": fit.divergence, "elbo": fit.elbo}
+        return [
+            Result(f"reconstruction_{name}", value, None, len(images), better="higher" if name == "elbo" else "lower")
+            for name, value in found.items()
+        ]
+
     def _generated(self, generator: Generator, setting: generation.Setting, count: int) -> Iterator[np.ndarray]:
         """The generator's first `count` images, uint8 [n, C, R, R], an even number at a time."""
         labels, batch = self._labels(generator), self._batch or generation.largest_batch(generator, setting)
@@ -330,7 +357,7 @@ def evaluate(
 ) -> list[Result]:
     """The metrics of one generator, each beside its floor; see `Evaluator` for arguments, and for several models.
 
-    `look` is the generator's stage and truncation; `settings` are Evaluator's. Raises InputError for what does not fit.
+    `setting` is its stage and truncation; `settings` are Evaluator's. Raises InputError for what does not fit.
     """
     own: dict[str, Any] = {"resolution": generator.resolution, "device": next(generator.parameters()).device}
     return Evaluator(dataset, names, samples, **(own | settings)).evaluate(generator, setting)

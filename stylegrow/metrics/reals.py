@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylegrow.architectures import has_styles
+from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import DataError, InputError
 from stylegrow.common.images import colours
-from stylegrow.metrics.table import METRICS, Kind, check_styles
+from stylegrow.metrics.table import METRICS, Kind, check_network
 from stylegrow.physics.intensity import MIP_ROOT
 from stylegrow.sampling import generation
 
@@ -114,7 +114,8 @@ def check_data(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
 def check_generator(reals: Reals, generator: Generator, cond: str | None, names: Sequence[str]) -> None:
     """InputError where a generator's images or labels are others than the data's, or it lacks what a metric needs."""
     data, channels = reals.dataset, generator.config.image_channels
-    check_styles(names, has_styles(generator))
+    architecture = architecture_of(generator)
+    check_network(names, architecture.has_styles, not architecture.adversarial)
     if generator.resolution != reals.resolution:
         raise InputError(
             f"--model: draws {generator.resolution} px, the real images have {reals.resolution} px; "

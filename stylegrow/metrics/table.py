@@ -9,7 +9,9 @@ from typing import Literal
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 
-Need = Literal["features", "patches", "similarity", "readings", "corners", "verdicts", "showers", "generator"]
+Need = Literal[
+    "features", "patches", "similarity", "readings", "corners", "verdicts", "showers", "generator", "encoder"
+]
 Kind = Literal["faces", "pictures", "showers", "footprints"]
 Better = Literal["lower", "higher", "floor"]
 
@@ -22,7 +24,7 @@ class Metric:
         name: as the option takes it.
         needs: what it is computed from: the "features" of a network, "patches" of a Laplacian pyramid, the "similarity"
             of pairs of images, the attribute classifier's "readings", the unevenness of their "corners", the detector's
-            "verdicts" on faces, the "showers" that images stand for, or the "generator" itself.
+            "verdicts" on faces, the "showers" that images stand for, the "generator" itself, or a VAE's "encoder" too.
         results: the names of its results, up to the first "_" ("swd" for "swd_16").
         better: the direction that is better; "floor" for values that ought to be as the floor is.
         decides: the result whose best value marks the best model of a run; None where none can.
@@ -57,6 +59,7 @@ METRICS = {
         Metric("mixing", "generator", ("mixing",), "higher", least_resolution=64, of=("faces",)),
         Metric("ppl", "generator", ("ppl",), decides="ppl_z_full"),
         Metric("neighbours", "generator", ("neighbours",), "floor"),
+        Metric("reconstruction", "encoder", ("reconstruction",), decides="reconstruction_rmse"),
         Metric("observables", "showers", OBSERVABLES, decides="separation", of=("showers",)),
         Metric("fpd", "showers", ("fpd",), decides="fpd", of=("showers",)),
         Metric("kpd", "showers", ("kpd",), decides="kpd", of=("showers",)),
@@ -91,10 +94,12 @@ def check_names(names: Sequence[str], inception: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys("fd" if name == "fid" else name for name in names))
 
 
-def check_styles(names: Sequence[str], has_styles: bool) -> None:
-    """InputError for a metric of styles where the network has none."""
+def check_network(names: Sequence[str], has_styles: bool, has_encoder: bool) -> None:
+    """InputError for a metric of styles or of an encoder where the network has none."""
     if "mixing" in names and not has_styles:
-        raise InputError("--metrics mixing: is for networks with styles, and a ProGAN has none; leave it out")
+        raise InputError("--metrics mixing: is for networks with styles, and this one has none; leave it out")
+    if "reconstruction" in names and not has_encoder:
+        raise InputError("--metrics reconstruction: is for a VAE, which has an encoder; leave it out")
 
 
 def usual(kind: Kind) -> tuple[str, ...]:

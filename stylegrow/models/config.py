@@ -106,7 +106,7 @@ def read_config_of(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
     config["training"] = public_facts(config["training"])
-    return config | {role: all_arguments(config[role], role) for role in roles_of(config)}
+    return config | {role: all_arguments(config[role]) for role in roles_of(config)}
 
 
 def roles_of(config: Mapping[str, Any]) -> list[str]:
@@ -114,15 +114,12 @@ def roles_of(config: Mapping[str, Any]) -> list[str]:
     return [role for role in ARCHITECTURES[config["architecture"]].roles if config.get(role)]
 
 
-def all_arguments(arguments: Mapping[str, Any], role: str) -> dict[str, Any]:
-    """A network's arguments as config.json stores them, with those that models of earlier versions lack.
-
-    `role` is "generator" or "discriminator", or a name of another generator.
-    """
+def all_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's arguments as config.json stores them, with those that models of earlier versions lack."""
     kind = "classes" if arguments.get("label_dim") else "none"
     added: dict[str, Any] = {"label_kind": kind, "label_mean": None, "label_deviation": None}
-    if role == "discriminator":
-        added["channel_sums"] = False
+    if "mapping_layers" not in arguments:  # StyleGAN's generator draws no energies
+        added |= {"channel_sums": False, "sums_mean": None, "sums_deviation": None}
     return dict(arguments) | {name: value for name, value in added.items() if name not in arguments}
 
 

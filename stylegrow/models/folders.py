@@ -147,7 +147,7 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
     for key in ("architecture", "format_version", *WEIGHTS):
         if key not in before or key not in after:
             continue
-        earlier = all_arguments(before[key], key) if isinstance(before[key], dict) else before[key]
+        earlier = all_arguments(before[key]) if isinstance(before[key], dict) else before[key]
         if earlier != after[key]:
             raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
     for name, content in files.items():

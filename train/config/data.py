@@ -13,6 +13,7 @@ from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import is_prepared, read_names
 from stylegrow.models import read_config
+from stylegrow.physics.intensity import MIP_ROOT
 from train.config.images import Images
 from train.config.options import Options
 from train.config.presets import GPU_FACES
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from train.config.run_config import RunConfig
 
 EXAMPLES = 100  # of label vectors, which a model keeps to draw from
+SHOWERS = 4000  # images of which the energies are looked at
 
 
 def open_data(options: Options, quiet: bool, on_gpu: bool = False) -> Dataset:
@@ -148,6 +150,34 @@ def label_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
                 "leave it out of dataset.json"
             )
     return arguments | {"label_mean": vectors.mean(axis=0).tolist(), "label_deviation": vectors.std(axis=0).tolist()}
+
+
+def knows_energies(dataset: Dataset, options: Options) -> bool:
+    """Whether images are roots of energies in all channels, and trained on with labels that begin with the energy."""
+    return dataset.transform == MIP_ROOT.name and options.cond is not None
+
+
+def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
+    """What networks with --channel-sums are told of the images' energies. InputError where these cannot be energies."""
+    if not options.channel_sums:
+        return {}
+    if options.cond is None or dataset.label_kind(options.cond) != "vector":
+        raise InputError("--channel-sums: needs labels that are vectors, energies first; leave it out, or give --cond")
+    import torch
+
+    from progan.energies import mean_energies, roots
+
+    training = dataset.split(holdout_of(options))[0]
+    some = training[np.random.RandomState(0).permutation(len(training))[:SHOWERS]]
+    labels = dataset.labels(options.cond, some).astype(np.float64)
+    if labels[:, 0].min() <= 0:
+        name = printable(dataset.classes(options.cond)[0])
+        raise InputError(f"--channel-sums: {name!r} is {labels[:, 0].min():g} in a label, no energy; leave it out")
+    images = torch.from_numpy(dataset.read(some, dataset.resolution)) / 127.5 - 1
+    numbers = roots(mean_energies(images).double(), torch.from_numpy(labels))
+    deviation = numbers.std(dim=0, correction=0)
+    spread = deviation.where(deviation > 1e-6 * numbers.mean(dim=0), 1.0)  # else of an image's only channel
+    return {"sums_mean": numbers.mean(dim=0).tolist(), "sums_deviation": spread.tolist()}
 
 
 def check_data(config: RunConfig, dataset: Dataset) -> None:

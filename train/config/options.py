@@ -99,7 +99,8 @@ class Options(StepConfig):
     )
     channel_sums: bool = option(
         False,
-        "show the critic how much energy is in each channel of images of roots of energies, as showers are",
+        "have the critic look at each channel's energy by itself, and ProGAN's generator begin with it: for images of "
+        "roots of energies, as showers are, with labels that begin with the energy",
         only=GANS,
     )
     mapping_lrmul: float = option(
@@ -144,8 +145,8 @@ class Options(StepConfig):
     metrics: str = option(
         "none",
         "evaluate the generator's EMA with these, as stylegrow metrics does, separated by commas: fd, kid, pr, dc, "
-        "swd, msssim, ppl, attributes, flatness, intact, siblings, mixing, neighbours; of showers observables, fpd, "
-        "kpd, auc; best/ holds the model with the best first one",
+        "swd, msssim, ppl, attributes, flatness, intact, siblings, mixing, neighbours, of a VAE reconstruction; of "
+        "showers observables, fpd, kpd, auc; best/ holds the model with the best first one",
         resumable=True,
     )
     metrics_kimg: float | None = option(

@@ -16,7 +16,7 @@ from stylegrow.common.files import write_whole
 from stylegrow.common.schema import LARGEST_LIST, check, check_fields, load_json, read_bounded
 from stylegrow.data import Dataset
 from train.config.checks import checked
-from train.config.data import Facts, check_mirror, facts_of, label_arguments
+from train.config.data import Facts, check_mirror, facts_of, knows_energies, label_arguments, sums_arguments
 from train.config.init_from import model_for, options_of, stage_of
 from train.config.memory import room
 from train.config.options import ABOUT, Options
@@ -202,6 +202,8 @@ def make_run_config(
     layers |= by_model | asked.given
     layers |= {"preset": chosen.name, "resolution": dataset.resolution, "mixed_precision": precision}
     options = Options(**layers)
+    if "channel_sums" not in by_model | asked.given and not knows_energies(dataset, options):
+        options = options.but(channel_sums=False)  # the preset's
     check_mirror(options, dataset)
     schedule = make_schedule(options, chosen, processes)
     if model is not None and "start_resolution" not in asked.given:
@@ -211,6 +213,7 @@ def make_run_config(
     options = options.but(kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot)
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)
+    arguments |= sums_arguments(dataset, options)
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
     config = RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
     return (config if gpu is None else config.within(gpu)).checked()

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylegrow.architectures import ARCHITECTURES
+from stylegrow.architectures import ARCHITECTURES, architecture_of
 from stylegrow.common.errors import InputError, ModelError, RunError
 from stylegrow.common.files import append_line, write_whole
 from stylegrow.common.system import is_out_of_memory
 from stylegrow.common.text import duration, with_deviation
 from stylegrow.data import Dataset
 from stylegrow.metrics import Result
-from stylegrow.metrics.table import DECIDING, check_styles
+from stylegrow.metrics.table import DECIDING, check_network
 from stylegrow.models import read_config
 from stylegrow.rendering.grids import save_png
 from stylegrow.sampling.generation import Setting
@@ -38,7 +38,8 @@ def check_metrics(config: RunConfig, dataset: Dataset) -> None:
     from stylegrow.metrics.reals import check_data, choose_reals
 
     _, held_out = dataset.split(config.holdout)
-    check_styles(names, ARCHITECTURES[config.architecture].has_styles)
+    architecture = ARCHITECTURES[config.architecture]
+    check_network(names, architecture.has_styles, not architecture.adversarial)
     try:
         check_data(names, dataset, dataset.resolution)
         choose_reals(dataset, dataset.resolution, config.options.metrics_samples, held_out=held_out)
@@ -83,7 +84,8 @@ class Evaluation:
                 self.say("metrics: looking at the real pictures first, which takes longer than later evaluations")
                 self._evaluator = self.make_evaluator(trainer)
             setting = Setting(noise="random", resolution=stage.resolution, alpha=stage.alpha)
-            return self._evaluator.evaluate(trainer.generator_ema, setting)
+            encoder = None if architecture_of(trainer.generator).adversarial else trainer.discriminator
+            return self._evaluator.evaluate(trainer.generator_ema, setting, encoder)
         except (InputError, MemoryError, RuntimeError) as error:
             if not isinstance(error, InputError) and not is_out_of_memory(error):
                 raise

@@ -17,11 +17,10 @@ from train.step.batch_loader import Batch, to_reals
 from train.step.computation import Computation, Means
 from train.step.objectives import Loss
 from train.step.trainer import Trainer
+from vae.bound import DEVIATION, divergence
 
 if TYPE_CHECKING:
     import vae
-
-DEVIATION = 0.1  # of a pixel around the decoder's mean, of images in [-1, 1]
 
 
 class AutoencoderInputs(NamedTuple):
@@ -49,11 +48,6 @@ class AutoencoderInputs(NamedTuple):
         """The inputs of some of the samples."""
         mirrored = None if self.mirrored is None else self.mirrored[samples]
         return self._replace(noise=self.noise.part(samples), images=self.images[samples], mirrored=mirrored)
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(q(z|x) || N(0, 1)) [N] in nats, by mean and log variance [N, z_dim] (Kingma and Welling 2014, appendix B)."""
-    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1) / 2
 
 
 def negative_elbo(

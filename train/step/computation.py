@@ -126,8 +126,8 @@ class Computation:
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
         with torch.no_grad(), cached_weights(self.generator):
             fakes, w = self.generate(self.generator, inputs.fakes, resolution, inputs.alpha)
-            fakes = self.augmentation(fakes, inputs.augment_fakes)
-        augment = partial(self.augmentation, uniforms=inputs.augment_reals)
+            fakes = self.seen(fakes, inputs.augment_fakes, labels)
+        augment = partial(self.seen, uniforms=inputs.augment_reals, labels=labels)
         with cached_weights(self.discriminator):
             return critic_loss(self.config, critic, reals, fakes, inputs.mix, labels, augment), w
 
@@ -137,8 +137,12 @@ class Computation:
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
         with cached_weights(self.generator), cached_weights(self.discriminator):
             images, w = self.generate(self.generator, inputs.fakes, inputs.resolution, inputs.alpha)
-            images = self.augmentation(images, inputs.augment)
+            images = self.seen(images, inputs.augment, labels)
             return generator_loss(self.config, critic, images, labels), w
+
+    def seen(self, images: Tensor, uniforms: Tensor | None, labels: Tensor | None) -> Tensor:
+        """What the critic is shown of images: augmented, and with what it looks at besides."""
+        return self.discriminator.with_sums(self.augmentation(images, uniforms), labels)
 
     def critic_update(self, inputs: CriticInputs, means: Means) -> dict[str, Tensor]:
         """Apply the critic's gradients; returns the statistics by name."""

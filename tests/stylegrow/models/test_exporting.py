@@ -71,16 +71,18 @@ def test_a_stylegan_without_styles_and_noise_takes_its_one_w_and_equal_weights_a
         assert b"stylegrow" not in content  # as a traced line's path would be
 
 
-def test_a_progan_of_label_vectors_is_one_file(tmp_path):
+@pytest.mark.parametrize("channel_sums", [False, True])
+def test_a_progan_of_label_vectors_is_one_file(tmp_path, channel_sums):
     torch.manual_seed(0)
     labelled = {"label_dim": 2, "label_kind": "vector", "label_mean": [1.0, 20.0], "label_deviation": [0.5, 7.0]}
+    labelled["channel_sums"] = channel_sums
     g = progan.Generator(8, z_dim=6, fmap_base=64, fmap_max=8, fused_scale=False, **labelled).eval()
     values = {"min": [0.0, 0.0], "max": [2.0, 40.0], "examples": [[1.0, 20.0]]}
     save_model(tmp_path / "model", g, classes=["angle", "energy"], label_values=values)
     exporting.export_onnx(tmp_path / "model", tmp_path / "out")
     with torch.no_grad():
         for n in BATCHES:
-            z, labels = normal(n, n, 6), torch.tensor([1.0, 20.0]) + normal(9, n, 2)
+            z, labels = normal(n, n, 6), torch.tensor([1.0, 20.0]) + normal(9, n, 2).abs()
             images = run(tmp_path / "out" / "generator.onnx", z=z, labels=labels)
             assert close(grey_levels(images), grey_levels(g(z, labels)))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["generator.onnx"]

@@ -154,7 +154,7 @@ def test_found_in_a_run_folder_and_in_the_zoo(tmp_path, monkeypatch):
 def test_every_bundled_model_loads():
     for config in folders.ZOO.glob("*/config.json"):
         loaded = json.loads(json.dumps(asdict(load_generator(config.parent.name).config)))
-        assert loaded == all_arguments(json.loads(config.read_text())["generator"], "generator")
+        assert loaded == all_arguments(json.loads(config.read_text())["generator"])
 
 
 @pytest.mark.parametrize("discriminators", [(True, True), (True, False), (False, True)])
@@ -351,9 +351,7 @@ def test_weights_that_a_stylegan_lacks_are_named(tmp_path, tensor):
     refused([str(path), f"{tensor} of shape [1, 2, 3]", str(shape)], load_generator, tmp_path / "m")
 
 
-@pytest.mark.parametrize(
-    "argument", [name for name in asdict(networks()[0].config) if name not in all_arguments({}, "generator")]
-)
+@pytest.mark.parametrize("argument", [name for name in asdict(networks()[0].config) if name not in all_arguments({})])
 def test_every_missing_argument_is_named(folder, argument):
     generator = read_config(folder)["generator"]
     del generator[argument]

@@ -30,6 +30,10 @@ def test_from_end_to_end(train: Train, showers, architecture):
     assert config["transform"] == "mip-root"
     assert config["training"]["labels"] == "electron"
     assert load_generator(only("runs")).label_dim == 3
+    roles = ("generator", "discriminator") if architecture == "progan" else ("discriminator",)
+    for role in roles:  # MIP of a shower for each GeV, as the root of the mean energy of a pixel in units of 3600 MIP
+        assert config[role]["channel_sums"]
+        assert config[role]["sums_mean"][0] ** 2 * 3600 * 32 * 32 == pytest.approx(85, rel=0.03)
     assert train("--resume", "--kimg", 0.116, architecture=architecture).status == 0
 
 
@@ -38,6 +42,7 @@ def test_footprints_have_two_channels(train: Train, tmp_path):
     assert train("--data", data, "--kimg", 0.1, "--metrics", "kid").status == 0
     run = only("runs")
     generator = load_generator(run)
+    assert not generator.config.channel_sums  # a time is no energy
     assert generator(torch.zeros(1, generator.z_dim), torch.zeros(1, 5)).shape == (1, 2, 16, 16)
     assert Image.open(run / "reals.png").mode == "RGB"
     images = to_uint8(generator(torch.zeros(2, generator.z_dim), torch.zeros(2, 5)))
@@ -47,7 +52,9 @@ def test_footprints_have_two_channels(train: Train, tmp_path):
 @pytest.mark.parametrize(("cond", "classes"), [("energy", ["energy"]), ("none", [])])
 def test_other_labels_or_none_on_request(train: Train, showers, cond, classes):
     assert train("--data", showers, "--cond", cond, "--mirror", "--kimg", 0.05).status == 0
-    assert json.loads((only("runs") / "options.json").read_text())["data"]["classes"] == classes
+    content = json.loads((only("runs") / "options.json").read_text())
+    assert content["data"]["classes"] == classes
+    assert content["options"]["channel_sums"] == (cond == "energy")
 
 
 def test_impacts_are_not_mirrored(train: Train, showers):
@@ -55,3 +62,9 @@ def test_impacts_are_not_mirrored(train: Train, showers):
     assert ended.status == 2
     assert "--mirror" in ended.err
     assert "--cond energy" in ended.err
+
+
+def test_sums_need_a_label_that_begins_with_an_energy(train: Train, showers):
+    ended = train("--data", showers, "--cond", "none", "--channel-sums", "--kimg", 0.05)
+    assert ended.status == 2
+    assert "--channel-sums" in ended.err

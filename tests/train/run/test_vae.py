@@ -11,8 +11,10 @@ from tests.train.runs import Train, last_state, only, statistics
 
 
 def test_from_end_to_end(train: Train):
-    assert train("--out", "whole", architecture="vae").status == 0
+    metrics = ("--metrics", "reconstruction", "--metrics-samples", 20)
+    assert train("--out", "whole", *metrics, architecture="vae").status == 0
     run = only("whole")
+    assert read_config(run / "best")["training"]["metric"] == "reconstruction_rmse"
     assert {path.name for path in run.glob("reconstructions*")} == {
         f"reconstructions{name}.png" for name in ("000000", "000000_208", "000000_400")
     }

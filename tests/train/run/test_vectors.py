@@ -47,6 +47,7 @@ def test_from_end_to_end(train: Train, images, architecture):
         np.testing.assert_allclose(config[role]["label_mean"], trained.mean(axis=0), rtol=1e-5)
         np.testing.assert_allclose(config[role]["label_deviation"], trained.std(axis=0), rtol=1e-5)
     assert config["discriminator"]["channel_sums"]
+    assert config["generator"].get("channel_sums", False) == (architecture == "progan")
     values = config["label_values"]
     np.testing.assert_allclose([values["min"], values["max"]], [trained.min(axis=0), trained.max(axis=0)], rtol=1e-6)
     assert len(values["examples"]) == len(trained)
@@ -67,7 +68,8 @@ def test_a_run_of_a_version_without_label_kinds_goes_on(train: Train, copy):
         content = json.loads(path.read_text())
         networks = content.get("networks", content)
         for role in ("generator", "discriminator", "average"):
-            for name in ("label_kind", "label_mean", "label_deviation", "channel_sums"):
+            about_sums = ("channel_sums", "sums_mean", "sums_deviation")
+            for name in ("label_kind", "label_mean", "label_deviation", *about_sums):
                 networks.get(role, {}).pop(name, None)
         path.write_text(json.dumps(content))
     ended = train("--resume", "--kimg", 0.416)

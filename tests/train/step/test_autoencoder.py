@@ -8,10 +8,11 @@ import torch
 import vae
 from tests.train.small import Pictures, a_schedule, step
 from train.distributed.processes import SingleProcess
-from train.step.autoencoder import AutoencoderTrainer, divergence, negative_elbo
+from train.step.autoencoder import AutoencoderTrainer, negative_elbo
 from train.step.batch_loader import BatchLoader
 from train.step.config import StepConfig
 from train.step.random_streams import RandomStreams
+from vae.bound import divergence
 
 
 def a_trainer(processes=None, **config):
