@@ -37,7 +37,7 @@ class Stub:
         self.names, self.samples = names, samples
         Stub.made.append((names, samples, settings))
 
-    def evaluate(self, generator, look):
+    def evaluate(self, generator, look, encoder=None):
         value = Stub.values[min(len(Stub.asked), len(Stub.values) - 1)]
         if isinstance(value, Exception):
             raise type(value)(*value.args)  # another, since what is raised keeps the run and its lock alive
@@ -250,7 +250,7 @@ def test_so_is_a_stylegan_s(train: Train, stub, finished_stylegan):
         ("--metrics pr,kid", "--metrics pr,kid: the first decides on best/, and pr cannot"),
         (
             "--metrics msssim",
-            "and msssim cannot; name one of fd, kid, swd, attributes, flatness, intact, ppl, observables, ",
+            "msssim cannot; name one of fd, kid, swd, attributes, flatness, intact, ppl, reconstruction, observables, ",
         ),
         ("--metrics kid --metrics-kimg 0", "--metrics-kimg 0: give a number above 0"),
         ("--metrics kid --metrics-samples 0", "--metrics-samples 0: give a whole number of at least 1"),
