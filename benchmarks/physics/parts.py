@@ -31,13 +31,13 @@ class Budget:
 
     count: int = 10_000  # embedded showers, and as many by GFLASH
     judged: int = 2000  # of each kind
-    simulated: int = 200  # at 10 GeV, and as many as cost the same above
-    conditioning: int = 300
-    intensities: int = 1500
-    refining: int = 1500
-    regressions: int = 2000
-    translating: int = 2500
-    air: int = 500
+    simulated: int = 1000  # at 10 GeV, and as many as cost the same above
+    conditioning: int = 600
+    intensities: int = 4000
+    refining: int = 4000
+    regressions: int = 3000
+    translating: int = 4000
+    air: int = 1000
     air_count: int = 10_000
     seeds: tuple[int, ...] = (0, 1)  # of refiners
     seconds: float = 2.0  # that each speed is measured for

@@ -22,7 +22,7 @@ from stylegrow.physics.observables import EnergyBins, Showers, energy_edges, fea
 NOISE = 32
 PIXELS = 3 * CELLS**2
 Kept = Literal["nothing", "cells", "sum"]
-WEIGHTS: dict[Kept, float] = {"nothing": 0.0, "cells": 5.0, "sum": 100.0}
+WEIGHTS: dict[Kept, float] = {"nothing": 0.0, "cells": 1.0, "sum": 30.0}
 """of the self-regularisation: none, the cells' as in the paper, or that of the whole signal alone"""
 
 
