@@ -1,5 +1,6 @@
 """The objectives against numbers that the official programs gave in float64, gradients of second order included."""
 
+import math
 from functools import partial
 
 import pytest
@@ -238,3 +239,23 @@ def test_a_flat_critic_has_finite_gradients():
     critic_loss(WGAN_GP, lambda x, batches=1: x.flatten(1) @ weight, images, images, mix).value.backward()
     assert weight.grad is not None
     assert weight.grad.isfinite().all()
+
+
+def test_the_nonsaturating_gradient_is_that_of_kl_less_twice_js():
+    """With the best critic log(p_real / p_fake) held fixed (Arjovsky & Bottou 2017, theorem 2.5), for two Gaussians.
+
+    The reals are N(0, 1) and the fakes N(place, 1), whose KL(fake | real) is place^2 / 2.
+    """
+    place = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    middles = (torch.arange(20000, dtype=torch.float64) + 0.5) / 20000
+    fakes = place + torch.special.ndtri(middles)
+    loss = OBJECTIVES["ns"].generator(-fakes.square() / 2 + (fakes - place.detach()).square() / 2)
+    (update,) = torch.autograd.grad(loss, place)
+
+    x = torch.linspace(-12, 12, 20001, dtype=torch.float64)
+    real, fake = ((-(x - mean).square() / 2).exp() / math.sqrt(2 * math.pi) for mean in (0, place))
+    middle = (real + fake) / 2
+    js = torch.trapezoid(torch.xlogy(real, real / middle) + torch.xlogy(fake, fake / middle), x) / 2
+    (divergences,) = torch.autograd.grad(place.square() / 2 - 2 * js, place)
+    assert update.item() == pytest.approx(divergences.item(), rel=1e-3)
+    assert divergences.item() != pytest.approx(torch.autograd.grad(place.square() / 2, place)[0].item(), rel=0.1)
