@@ -1,10 +1,9 @@
-"""Objectives on images: the project's ProGAN at 32 px, small and without growing, on clothes and faces."""
+"""Objectives on images, and a VAE beside them: the project's networks at 32 px, narrow and without growing."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -13,83 +12,112 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import ours
-from benchmarks.objectives.measures import histogram, layer_gradients
 from benchmarks.units import Unit
 from stylegrow.data import open_dataset
-from stylegrow.metrics import swd
+from stylegrow.metrics import evaluate, swd
+from stylegrow.metrics.reconstruction import component_error, fit_of, reconstruct
 from train.distributed.processes import SingleProcess
+from train.step.autoencoder import AutoencoderTrainer
 from train.step.batch_loader import BatchLoader
 from train.step.objectives import OBJECTIVES
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
 
-NAMES = ("gan", "ns", "wgan-clip", "wgan-gp", "hinge", "hinge + spectral norm", "ns-r1")
 DATA = {"fashion-mnist": "Fashion-MNIST", "toonhead": "the embedded faces"}
-RESOLUTION, BATCH, SHOWN = 32, 16, 32
-CLIP = 0.1  # the paper's 0.01 leaves no gradient in networks without batch normalisation
+VAE = "vae"
+# The options of each. The WGAN with the penalty is that of Karras et al. (2018), one critic step for each of the
+# generator's; the others are as in their papers (presets dcgan, wgan and sngan), but with the bound of clipping that a
+# critic without batch normalisation needs, and at four times that paper's rate.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "wgan-gp": {"loss": "wgan-gp", "preset": "small"},
+    VAE: {"preset": "small"},
+    "hinge + spectral norm": {"loss": "hinge", "spectral_norm": "critic", "preset": "sngan"},
+    "ns": {"loss": "ns", "preset": "dcgan"},
+    "wgan-clip": {"loss": "wgan-clip", "preset": "wgan", "clip": 0.1, "lr": 2e-4},
+}
+NAMES = tuple(SETTINGS)
+RESOLUTION, BATCH, SHOWN, Z_DIM = 32, 16, 32, 64
+METRICS = ("swd", "kid", "pr", "dc")
+MOST = 4000  # training images that principal components are of
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is trained: critic steps, images scored at each look, and looks."""
+    """How much is trained: steps, looks at the distance with so many images, and images that are scored at the end."""
 
-    steps: int = 1500
-    scored: int = 512
-    looks: int = 15
+    steps: int = 1000
+    looks: int = 20
+    looked_at: int = 128
+    scored: int = 500
 
 
-QUICK = Budget(steps=20, scored=64, looks=4)
+QUICK = Budget(steps=20, looks=4, looked_at=32, scored=40)
 
 
 def units(budget: Budget) -> list[Unit]:
-    """All trainings of the study: "images" (data, objective, steps, scored, looks)."""
-    looks = budget.steps, budget.scored, budget.looks
-    return [Unit("images", train_on_images, (data, name, *looks)) for data in DATA for name in NAMES]
+    """All trainings of the study: "images" (data, name, steps, looks, looked at, scored)."""
+    rest = budget.steps, budget.looks, budget.looked_at, budget.scored
+    return [Unit("images", train_on_images, (data, name, *rest)) for name in NAMES for data in DATA]
 
 
-def train_on_images(
-    data: str, name: str, steps: int, scored: int, looks: int, cache: Path | None = None
-) -> dict[str, Any]:
-    """The project's ProGAN at 32 px without growing, for so many critic steps on a data set."""
+def train_on_images(data: str, name: str, steps: int, looks: int, looked_at: int, scored: int) -> dict[str, Any]:
+    """Train for so many steps, of the critic where there is one; its curve, what it draws, and how good that is."""
     count = {"count": 4000} if data == "toonhead" else {}
-    dataset = open_dataset(data, resolution=RESOLUTION, cache=cache, workers=1, quiet=True, **count)  # type: ignore[arg-type]
-    loss, _, normalised = name.partition(" + ")
+    dataset = open_dataset(data, resolution=RESOLUTION, workers=1, quiet=True, **count)  # type: ignore[arg-type]
+    options = SETTINGS[name]
+    network, kind = ("vae", AutoencoderTrainer) if name == VAE else ("progan", Trainer)
     config = ours.config_of(
-        "progan", "small", dataset, loss=loss, spectral_norm="critic" if normalised else "no", clip=CLIP,
-        fmap_base=512, fmap_max=32, z_dim=64, ema_kimg=0.5, batch=BATCH,
-        start_resolution=RESOLUTION, stable_kimg=ours.FOREVER, fade_kimg=0.0,
+        network, data=dataset, fmap_base=256, fmap_max=64, z_dim=Z_DIM, ema_kimg=0.5, batch=BATCH,
+        start_resolution=RESOLUTION, stable_kimg=ours.FOREVER, fade_kimg=0.0, mixed_precision="bf16", **options,
     )  # fmt: skip
     torch.manual_seed(0)
-    trainer = Trainer(*config.build(), config.schedule, config.step, RandomStreams(0), SingleProcess())
-    training, _ = dataset.split()
+    trainer = kind(*config.build(), config.schedule, config.step, RandomStreams(0), SingleProcess())
+    training, held_out = dataset.split()
     loader = BatchLoader(dataset, training, config.schedule, trainer.inputs.streams, 0, 1)
-    reals = swd.descriptors(dataset.read(training[:scored], RESOLUTION), np.random.default_rng(0))
+    decoder = trainer.generator_ema
+    reals = swd.descriptors(dataset.read(training[:looked_at], RESOLUTION), np.random.default_rng(0))
+    estimate = "VAE/loss" if name == VAE else f"D/{OBJECTIVES[options['loss']].estimate.name}"
     curve, estimates, seconds = [], [], []
     for step in range(1, steps + 1):
         batch = loader.read(trainer.images)
-        start = time.perf_counter()
+        start = time.thread_time()
         statistics = trainer.step([batch])
-        seconds.append(time.perf_counter() - start)
-        estimates.append(statistics[f"D/{OBJECTIVES[loss].estimate.name}"].item())
+        seconds.append(time.thread_time() - start)
+        estimates.append(statistics[estimate].item())
         if step % max(steps // looks, 1) == 0:
-            curve.append([step, float(np.mean(estimates)), distance(reals, images_of(trainer.generator_ema, scored))])
+            curve.append([step, float(np.mean(estimates)), distance(reals, images_of(decoder, looked_at))])
             estimates = []
-    images = torch.from_numpy(dataset.read(training[:BATCH], RESOLUTION)) / 127.5 - 1
-    return {
+    trainer.discriminator.eval()
+    found = evaluate(decoder.eval(), dataset, METRICS, scored, quiet=True)
+    drawn = images_of(decoder, scored)
+    result = {
         "curve": curve,
         "seconds": median(seconds),
         "skipped": trainer.skipped,
-        "weights": histogram(trainer.discriminator),
-        "gradients": layer_gradients(trainer.discriminator, images),
-        "samples": images_of(trainer.generator_ema, SHOWN).tolist(),
+        "metrics": {one.name: [one.value, one.floor] for one in found},
+        "sharpness": sharpness(drawn) / sharpness(dataset.read(training[:scored], RESOLUTION)),
+        "samples": drawn[:SHOWN].tolist(),
+        "reals": dataset.read(held_out[:SHOWN], RESOLUTION).tolist(),
     }
+    if name == VAE:
+        encoder, unseen = trainer.discriminator, dataset.read(held_out[:scored], RESOLUTION)
+        result |= {
+            "fit": fit_of(encoder, decoder, unseen)._asdict(),
+            "components": component_error(dataset.read(training[:MOST], RESOLUTION), unseen, Z_DIM),
+            "reconstructed": levels(reconstruct(encoder, decoder, unseen[:SHOWN])).tolist(),
+        }
+    return result
 
 
 @torch.inference_mode()
 def images_of(generator: nn.Module, count: int) -> np.ndarray:
     """Images uint8 [count, C, R, R] of fixed latents."""
     latents: Tensor = torch.randn(count, generator.z_dim, generator=torch.Generator().manual_seed(1))  # type: ignore[call-overload]
-    images = torch.cat([generator(part) for part in latents.split(64)])
+    return levels(torch.cat([generator(part) for part in latents.split(64)]))
+
+
+def levels(images: Tensor) -> np.ndarray:
+    """Images in [-1, 1] in grey levels, uint8."""
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
 
 
@@ -98,3 +126,11 @@ def distance(reals: swd.Descriptors, images: np.ndarray) -> float:
     rng = np.random.default_rng(0)
     fakes = swd.descriptors(images, rng)
     return float(np.mean(list(swd.sliced_wasserstein(reals, fakes, rng).values())))
+
+
+def sharpness(images: np.ndarray) -> float:
+    """The variance of the Laplacian of images [N, C, R, R] (uint8), averaged over them; channels are averaged first."""
+    grey = images.mean(axis=1, dtype=np.float64)
+    middle = grey[:, 1:-1, 1:-1]
+    laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * middle
+    return float(laplacian.var(axis=(1, 2)).mean())

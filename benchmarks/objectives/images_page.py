@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.objectives.images import DATA, NAMES, RESOLUTION
+from benchmarks.objectives.images import DATA, NAMES, RESOLUTION, SETTINGS, VAE
 from benchmarks.objectives.measures import correlation_of, shown
 from benchmarks.pages import panels, save, write_measured
 from benchmarks.units import Results
@@ -16,16 +16,15 @@ from stylegrow.data.sources import toonhead
 from stylegrow.rendering import grids
 
 SHOWN = 14  # images in a row
-# What each objective's critic estimates.
-ESTIMATED = {"gan": "JS", "ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV", "ns-r1": "JS"}
+# What each critic estimates; of the VAE what it minimises.
+ESTIMATED = {"ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV"}
 
 FIGURES = {
-    "images-curves": "The critic's estimate (blue) and the images' distance from the data (orange), with rank "
-    "correlations",
-    "images-weights": "The critic's weights under clipping and under the penalty, on Fashion-MNIST",
-    "images-gradients": "The gradient of the critic's mean score at each layer's output",
-    "fashion-mnist": "Fashion-MNIST, a row an objective",
-    "toonhead": "Faces, a row an objective; drawn after ToonHead by Johan Melin, CC BY 4.0",
+    "images-curves": "The critic's estimate, of the VAE minus its bound (blue), and the images' distance from the data "
+    "(orange), with rank correlations after the first tenth",
+    "fashion-mnist": "Fashion-MNIST: held-out images, the VAE's reconstructions of them, and samples, a row each",
+    "toonhead": "Faces: held-out ones, the VAE's reconstructions of them, and samples, a row each; drawn after "
+    "ToonHead by Johan Melin, CC BY 4.0",
 }
 
 
@@ -35,28 +34,67 @@ def training(results: Results, data: str, name: str) -> dict[str, Any]:
 
 
 def write(folder: Path, results: Results, quick: bool) -> Path:
-    """Draw the figures and put the table into objectives.md, whose other text is kept. Returns its path."""
+    """Draw the figures and put the tables into objectives.md, whose other text is kept. Returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    for draw in (draw_curves, draw_weights, draw_gradients, draw_samples):
-        draw(folder, results)
+    draw_curves(folder, results)
+    draw_samples(folder, results)
     warning = "**From `--quick`: trainings far too short to say anything.**\n\n" if quick else ""
-    parts = [warning + images_table(results)]
+    parts = [warning + estimates_table(results), quality_table(results), reconstructions_table(results)]
     parts += [f"![{caption}](objectives-{name}.png)\n" for name, caption in FIGURES.items()]
     return write_measured(folder / "objectives.md", "python -m benchmarks.objectives --images", "\n".join(parts))
 
 
-def images_table(results: Results) -> str:
-    """How good the images are, how well the critic estimates it, and what a step costs."""
-    parts = ("SWD", "rank corr.", "ms a step")
+def settled(curve: list[list[float]]) -> list[list[float]]:
+    """A curve without its first tenth, in which every critic still learns what images are."""
+    return curve[len(curve) // 10 :]
+
+
+def estimates_table(results: Results) -> str:
+    """How well the critic's estimate follows the images' distance, and what a step costs."""
+    parts = ("SWD at a tenth", "SWD at the end", "rank correlation", "ms a step")
     head, rows = ["objective", *(f"{label}: {part}" for label in DATA.values() for part in parts)], []
     for name in NAMES:
         cells = []
         for run in (training(results, data, name) for data in DATA):
-            cells += [f"{run['curve'][-1][2]:.0f}", shown(correlation_of(run["curve"])), f"{1000 * run['seconds']:.0f}"]
+            curve = settled(run["curve"])
+            cells += [f"{curve[0][2]:.0f}", f"{curve[-1][2]:.0f}", shown(correlation_of(curve))]
+            cells.append(f"{1000 * run['seconds']:.0f}")
         rows.append([name, *cells])
+    steps = training(results, next(iter(DATA)), NAMES[0])["curve"][-1][0]
     return (
-        f"Images of {RESOLUTION} px; a step is one of the critic and one of the generator, its time the median on "
-        f"one thread:\n\n{markdown_table(head, rows)}\n"
+        f"Images of {RESOLUTION} px, {steps:,} steps; the rank correlation is that of the estimate with the SWD after "
+        f"the first tenth; a step's time is the median on one thread:\n\n{markdown_table(head, rows)}\n"
+    )
+
+
+def quality_table(results: Results) -> str:
+    """The VAE beside the GANs: how sharp its images are, how much of the data they cover, how near they are to it."""
+    measured = ("kid", "precision", "recall", "coverage")
+    head, rows = ["model", *(f"{label}: {part}" for label in DATA.values() for part in ("sharpness", *measured))], []
+    for name in NAMES:
+        cells = []
+        for run in (training(results, data, name) for data in DATA):
+            cells.append(f"{run['sharpness']:.2f}")
+            cells += [f"{run['metrics'][one][0]:.2f}" for one in measured]
+        rows.append([name, *cells])
+    floors = [training(results, data, VAE)["metrics"] for data in DATA]
+    rows.append(["other real images", *(c for f in floors for c in ("1", *(f"{f[one][1]:.2f}" for one in measured)))])
+    return (
+        "The same models in the end; sharpness is the variance of the Laplacian in units of that of the data:\n\n"
+        f"{markdown_table(head, rows)}\n"
+    )
+
+
+def reconstructions_table(results: Results) -> str:
+    """How well the VAE gives held-out images back."""
+    head, rows = ["data", "VAE", "principal components", "divergence (nats an image)"], []
+    for data, label in DATA.items():
+        run = training(results, data, VAE)
+        fit = run["fit"]
+        rows.append([label, f"{fit['rmse']:.1f}", f"{run['components']:.1f}", f"{fit['divergence']:.1f}"])
+    return (
+        "Held-out images given back, root mean square error in grey levels, beside as many principal components of the "
+        f"training images as the VAE has latents:\n\n{markdown_table(head, rows)}\n"
     )
 
 
@@ -73,44 +111,24 @@ def draw_curves(folder: Path, results: Results) -> None:
                 side.tick_params(axis="y", colors=colour, labelsize="small")
                 side.ticklabel_format(axis="y", useOffset=False)
                 side.locator_params(axis="y", nbins=4)
+            what = "minus the bound" if name == VAE else f"estimated {ESTIMATED[SETTINGS[name]['loss']]}"
             other.set_ylabel("SWD x1000", color="tab:orange", fontsize="small")
-            axis.set_ylabel(f"estimated {ESTIMATED[name.split()[0]]}", color="tab:blue", fontsize="small")
+            axis.set_ylabel(what, color="tab:blue", fontsize="small")
             over = f"{label}\n" if axis is column[0] else ""
-            axis.set_title(f"{over}{name}, rank correlation {shown(correlation_of(curve))}", fontsize="small")
+            correlation = shown(correlation_of(settled(curve)))
+            axis.set_title(f"{over}{name}, rank correlation {correlation}", fontsize="small")
             axis.tick_params(axis="x", labelsize="small")
-        column[-1].set_xlabel("critic steps")
+        column[-1].set_xlabel("steps")
     save(figure, folder / "objectives-images-curves.png")
 
 
-def draw_weights(folder: Path, results: Results) -> None:
-    """The critic's weights under clipping and under the penalty."""
-    figure, axes = panels(1, 2, 4, 2.4)
-    for axis, name in zip(axes.flat, ("wgan-clip", "wgan-gp"), strict=True):
-        edges, shares = training(results, "fashion-mnist", name)["weights"]
-        axis.stairs(shares, edges, fill=True)
-        axis.set(title=name, xlabel="weight", ylabel="share of the weights", yscale="log")
-    save(figure, folder / "objectives-images-weights.png")
-
-
-def draw_gradients(folder: Path, results: Results) -> None:
-    """How long the score's gradient is at each layer."""
-    figure, axes = panels(1, len(DATA), 3.4, 3.8)
-    for axis, (data, title) in zip(axes[0], DATA.items(), strict=True):
-        for name, marker in zip(NAMES, "osv^DPX", strict=True):
-            norms = training(results, data, name)["gradients"]
-            axis.plot(range(1, len(norms) + 1), norms, f"{marker}-", label=name, markersize=5, alpha=0.8)
-        axis.set(title=title, yscale="log", xticks=range(1, len(norms) + 1), xlabel="layer, from the image's side")
-    axes[0, 0].set_ylabel("norm of the mean score's gradient")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    save(figure, folder / "objectives-images-gradients.png")
-
-
 def draw_samples(folder: Path, results: Results) -> None:
-    """Images of fixed latents, a row an objective with its name."""
+    """Held-out images, what the VAE makes of them, and images of fixed latents, a row a model with its name."""
     for data in DATA:
-        samples = [np.array(training(results, data, name)["samples"], np.uint8)[:SHOWN] for name in NAMES]
-        figure = grids.labelled_grid(
-            [list(images.transpose(0, 2, 3, 1)) for images in samples], NAMES, size=2 * RESOLUTION
-        )
+        vae = training(results, data, VAE)
+        rows = {"data": vae["reals"], "vae, of the data": vae["reconstructed"]}
+        rows |= {name: training(results, data, name)["samples"] for name in NAMES}
+        cells = [list(np.array(images[:SHOWN], np.uint8).transpose(0, 2, 3, 1)) for images in rows.values()]
+        figure = grids.labelled_grid(cells, list(rows), size=2 * RESOLUTION)
         credit = {"Source": toonhead.CREDIT} if data == "toonhead" else {}
         grids.save_png(figure.image, folder / f"objectives-{data}.png", credit)

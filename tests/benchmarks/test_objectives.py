@@ -10,10 +10,9 @@ import torch
 from PIL import Image
 
 from benchmarks import pages
-from benchmarks.objectives import images, images_page, measures, plane, plane_page
+from benchmarks.objectives import measures, plane, plane_page
 from benchmarks.units import run_units
 from progan.layers import Linear
-from tests.stylegrow.data.image_files import folder_of
 
 
 def test_modes_of_perfect_of_collapsed_and_of_spread_points():
@@ -90,16 +89,6 @@ def test_rank_correlation():
     assert math.isnan(measures.rank_correlation([1, 1], [1, 2]))
 
 
-def test_a_training_on_images_is_measured(tmp_path):
-    folder_of(tmp_path / "images", 45, (32, 32))
-    result = images.train_on_images(str(tmp_path / "images"), "hinge + spectral norm", 2, 20, 2, tmp_path)
-    assert np.shape(result["curve"]) == (2, 3)
-    assert np.shape(result["samples"]) == (32, 3, 32, 32)
-    assert result["seconds"] > 0
-    assert len(result["gradients"]) == 10
-    assert all(value > 0 for value in result["gradients"])
-
-
 def one_of(name):
     """A result of an objective's training."""
     return plane.find_modes(name, 0.001, 0, 2, 2)
@@ -138,21 +127,6 @@ def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_
     text = drawn(tmp_path, plane_page)
     assert all(f"| {name}, lr 0.001" in text for name in plane.NAMES)
     assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.500 \|", text)  # exact and estimated
-
-
-def test_the_page_of_images_has_a_block_of_its_own(tmp_path):
-    results = {}
-    for unit in images.units(images.QUICK):
-        channels = 1 if unit.arguments[0] == "fashion-mnist" else 3
-        shown = {"seconds": 0.01, "samples": np.zeros((32, channels, 32, 32), int).tolist()}
-        results[unit] = one_of(unit.arguments[1]) | shown
-    others = f"<!-- measured: written by python -m benchmarks.objectives -->\nplane\n{pages.END}\n"
-    start = "<!-- measured: written by python -m benchmarks.objectives --images -->"
-    (tmp_path / "objectives.md").write_text(f"before\n{others}{start}\nold\n{pages.END}\nafter\n")
-    images_page.write(tmp_path, results, quick=True)
-    text = drawn(tmp_path, images_page)
-    assert others in text
-    assert "| ns-r1 " in text
 
 
 def test_a_page_that_is_not_there_is_begun(tmp_path):
