@@ -69,6 +69,7 @@ class Reconstruct:
         if dataset.transform is not None:
             shown = pictures.shown(shown, dataset.transform)
         figure = grids.grid(shown, 2 * min(PAIRS_IN_ROW, len(chosen)), size=max(shown.shape[1], SMALLEST))
+        Path(self.out).parent.mkdir(parents=True, exist_ok=True)
         grids.save_png(figure, Path(self.out), {"Source": dataset.credit or dataset.source})
         report(Path(self.out))
         print(f"error: {error(images, decoded):.1f} grey levels (root mean square) over {len(chosen)} images")

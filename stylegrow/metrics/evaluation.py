@@ -291,7 +291,9 @@ class Evaluator:
         if not len(unseen):
             raise InputError("--metrics reconstruction: needs held-out images, and there are none; leave it out")
         images = reals.dataset.read(unseen, resolution)
-        labels = torch.from_numpy(reals.dataset.labels(self._cond, unseen)) if self._cond else None
+        labels = None
+        if decoder.label_dim:
+            labels = torch.from_numpy(reals.dataset.labels(str(self._cond), unseen))
         fit = reconstruction.fit_of(encoder, decoder, images, labels, setting.alpha, self._seed)
         training = reals.dataset.read(np.concatenate([reals.chosen, reals.others]), resolution)
         components = reconstruction.component_error(training, images, encoder.z_dim)
@@ -353,11 +355,13 @@ def evaluate(
     names: Sequence[str] = DEFAULT,
     samples: int | None = None,
     setting: generation.Setting | None = None,
+    encoder: vae.Encoder | None = None,
     **settings: Any,
 ) -> list[Result]:
     """The metrics of one generator, each beside its floor; see `Evaluator` for arguments, and for several models.
 
-    `setting` is its stage and truncation; `settings` are Evaluator's. Raises InputError for what does not fit.
+    `setting` and `encoder` are as in `Evaluator.evaluate`, `settings` are Evaluator's. Raises InputError for what does
+    not fit.
     """
     own: dict[str, Any] = {"resolution": generator.resolution, "device": next(generator.parameters()).device}
-    return Evaluator(dataset, names, samples, **(own | settings)).evaluate(generator, setting)
+    return Evaluator(dataset, names, samples, **(own | settings)).evaluate(generator, setting, encoder)

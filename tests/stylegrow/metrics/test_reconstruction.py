@@ -14,7 +14,7 @@ from stylegrow.common.errors import InputError
 from stylegrow.metrics import evaluate
 from stylegrow.metrics.reconstruction import component_error, error, fit_of, principal_components, reconstruct
 from stylegrow.models import save_model
-from tests.stylegrow.metrics.conftest import a_generator
+from tests.stylegrow.metrics.conftest import CLASSES, a_generator
 from train.step.autoencoder import negative_elbo
 
 SIZES = {"resolution": 16, "z_dim": 6, "fmap_base": 64, "fmap_max": 8}
@@ -98,8 +98,17 @@ def test_the_encoder_has_to_be_given(faces):
         evaluate(decoder, faces, ("reconstruction",), 24, quiet=True)
 
 
+def test_images_of_classes_are_given_back_with_their_labels(faces):
+    torch.manual_seed(0)
+    sizes = {"resolution": 64, "z_dim": 4, "fmap_base": 128, "fmap_max": 8, "label_dim": CLASSES}
+    encoder = vae.Encoder(**sizes)
+    results = evaluate(vae.Generator(**sizes), faces, ("reconstruction",), 24, encoder=encoder, cond="hair", quiet=True)
+    assert len(results) == 4
+    assert all(math.isfinite(result.value) for result in results)
+
+
 def test_pairs_are_drawn(faces, model, tmp_path, capsys):
-    out = tmp_path / "pairs.png"
+    out = tmp_path / "new" / "pairs.png"
     words = ["--data", str(faces.path), "--out", str(out), "--count", "6"]
     assert main(["reconstruct", "--model", str(model), *words]) == 0
     assert "grey levels" in capsys.readouterr().out
