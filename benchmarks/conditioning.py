@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import progan
-from progan.energies import mean_energies, roots
+from progan.energies import numbers_of
 from progan.layers import Conv2d, Linear, Standardize, activation, cached_weights
 from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import InputError
@@ -101,7 +101,7 @@ class Data:
     @property
     def sums_arguments(self) -> dict[str, Any]:
         """What networks are told of the channels' energies."""
-        numbers = roots(mean_energies(self.images), self.labels)
+        numbers = numbers_of(self.images, self.labels)
         mean, deviation = numbers.mean(dim=0).tolist(), numbers.std(dim=0).tolist()
         return {"channel_sums": True, "sums_mean": mean, "sums_deviation": deviation}
 

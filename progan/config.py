@@ -37,7 +37,7 @@ class NetworkConfig:
     A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps. Labels are "none", "classes"
     (one-hot) or a "vector" of numbers in the data's units, of whose components the networks subtract `label_mean` and
     which they divide by `label_deviation`, [label_dim] each (None: 0 and 1). `sums_mean` and `sums_deviation` are the
-    same of the numbers that channel_sums is about, [image_channels + 1] each.
+    same of the numbers that channel_sums is about, [sums] each.
     """
 
     resolution: int
@@ -63,7 +63,7 @@ class NetworkConfig:
         if self.channel_sums and self.label_kind != "vector":
             raise ValueError("channel_sums needs label vectors, whose first number is an energy")
         of_vector = self.label_dim if self.label_kind == "vector" else 0
-        of_sums = self.image_channels + 1 if self.channel_sums else 0
+        of_sums = self.sums if self.channel_sums else 0
         for about, count in (("label", of_vector), ("sums", of_sums)):
             for name in (f"{about}_mean", f"{about}_deviation"):
                 if getattr(self, name) is not None:
@@ -78,6 +78,11 @@ class NetworkConfig:
         if not all(math.isfinite(number) and number > least for number in numbers):
             raise ValueError(f"{name} {numbers} has a number that cannot be used")
         return numbers
+
+    @property
+    def sums(self) -> int:
+        """How many numbers channel_sums is about; see progan.energies."""
+        return 1 + 7 * self.image_channels
 
     def feature_maps(self, resolution: int) -> int:
         """How many feature maps a block at this resolution has. ValueError for none."""

@@ -23,7 +23,7 @@ from progan.layers import (
 )
 from progan.network import Network, takes_fields_of
 
-SUMS_WEIGHT = 0.5  # showers with energies a standard deviation apart are about as far from each other as by their shape
+SUMS_WEIGHT = 0.3  # two showers are then about as far from each other by these numbers as by their images
 
 
 class BaseDiscriminator(Network):
@@ -56,7 +56,7 @@ class BaseDiscriminator(Network):
             self.dense_of_label = Linear(config.label_dim, maps(2), equalized=equalized, bias=False)
         if config.channel_sums:
             self.sums = ChannelSums(config)
-            self.dense_of_sums = Perceptron(config.image_channels + 1 + config.label_dim, maps(2), config)
+            self.dense_of_sums = Perceptron(config.sums + config.label_dim, maps(2), config)
         self.output = Linear(maps(2), outputs, gain=1.0, equalized=equalized)
 
     def outputs(self, images: Tensor, labels: Tensor | None, alpha: Alpha, batches: int) -> Tensor:
@@ -100,7 +100,7 @@ class BaseDiscriminator(Network):
     def with_sums(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Images [N, C, r, r] of labels [N, L] with their channels' energies beside them, where configured.
 
-        These are constant maps [N, C + 1, r, r] as long as the numbers of ChannelSums times SUMS_WEIGHT, whatever r:
+        These are constant maps [N, 1 + 7 C, r, r] as long as the numbers of ChannelSums times SUMS_WEIGHT, whatever r:
         coordinates of an image to the critic, along which a gradient penalty mixes reals and fakes and bounds the
         slope. Where the critic derived them from the mixed image, a slope in them that tells wrong energies apart, by
         which an image moves little, would be out of bounds.

@@ -1,9 +1,11 @@
-"""How much energy each channel of images of roots of energies holds, as numbers of order 1, and images that hold it.
+"""What physicists see first of images of roots of energies, as numbers of order 1, and images of given energies.
 
 A label's first number is the energy E that an image is of, and the energies of its channels are what a critic should
 know best and a generator get right: of showers their sum is known by E to a few percent, while two showers of the same
-E look entirely different. The numbers are the root of the sum for each unit of E, and the root of each channel's share;
-a configuration holds what mean and deviation these have in the data.
+E look entirely different. The numbers of an image are the root of the sum for each unit of E and the root of each
+channel's share, and of each channel its centre and width, in sides of the image, how far it is spread and how peaked it
+is. A configuration holds the mean that they have in the data, and their deviation from what a linear function of the
+label tells of them.
 """
 
 from typing import cast
@@ -18,6 +20,7 @@ from progan.operations import at_least_float32
 
 HIDDEN = 64  # units of each hidden layer of Perceptron
 LEAST_SHARE = 1e-4  # added to each share, whose root would have no slope at 0
+LEAST_VARIANCE = 1e-6  # likewise to squared widths
 LEAST_ROOT = 0.01  # of energies that are averaged, below which the average has less slope
 NOTHING = 1e-12  # mean energy of an image that holds none
 
@@ -39,24 +42,25 @@ class Perceptron(nn.Module):
 
 
 class ChannelSums(nn.Module):
-    """The numbers [N, C + 1] of images [N, C, r, r], and the channels' energies by these; see the module."""
+    """The numbers [N, 1 + 7 C] of images [N, C, r, r], and the channels' energies by the first; see the module."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.mean: Tensor
         self.deviation: Tensor
-        count = config.image_channels + 1
+        self.energy_numbers = config.image_channels + 1
         for name, values, default in (("mean", config.sums_mean, 0.0), ("deviation", config.sums_deviation, 1.0)):
             # The configuration holds them, so the weights need not.
-            self.register_buffer(name, torch.tensor(values or [default] * count), persistent=False)
+            self.register_buffer(name, torch.tensor(values or [default] * config.sums), persistent=False)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The numbers of images [N, C, r, r] with labels [N, L], whose first is above 0: standardised, [N, C + 1]."""
-        return (roots(mean_energies(images), labels) - self.mean) / self.deviation
+        """The numbers of images [N, C, r, r] with labels [N, L], whose first is above 0: standardised, [N, 1 + 7 C]."""
+        return (numbers_of(images, labels) - self.mean) / self.deviation
 
     def energies(self, numbers: Tensor, labels: Tensor) -> Tensor:
-        """Each channel's mean energy of a pixel [N, C] by the numbers [N, C + 1], of labels [N, L]."""
-        squares = (numbers * self.deviation + self.mean).square()
+        """Each channel's mean energy of a pixel [N, C] by the first of the numbers [N, C + 1], of labels [N, L]."""
+        own = slice(self.energy_numbers)
+        squares = (numbers * self.deviation[own] + self.mean[own]).square()
         shares = squares[:, 1:] / squares[:, 1:].sum(dim=1, keepdim=True).clamp_min(NOTHING)
         return shares * squares[:, :1] * labels[:, :1].to(numbers.dtype)
 
@@ -75,11 +79,22 @@ def downscale_roots(images: Tensor) -> Tensor:
     return ((energies + LEAST_ROOT**2).sqrt() - LEAST_ROOT) * 2 - 1
 
 
-def roots(energies: Tensor, labels: Tensor) -> Tensor:
-    """The root of the channels' sum for each unit of the labels' first number, and of each one's share, [N, C + 1]."""
+def numbers_of(images: Tensor, labels: Tensor) -> Tensor:
+    """The numbers [N, 1 + 7 C] of images [N, C, r, r] with labels [N, L], whose first is above 0; see the module."""
+    amplitudes = (images.to(at_least_float32(images.dtype)) + 1) / 2
+    squares = amplitudes.square()
+    energies = squares.mean(dim=(2, 3))
     total = energies.sum(dim=1, keepdim=True) + NOTHING
-    shares = energies / total + LEAST_SHARE
-    return torch.cat([total / labels[:, :1].to(total.dtype), shares], dim=1).sqrt()
+    roots = torch.cat([total / labels[:, :1].to(total.dtype), energies / total + LEAST_SHARE], dim=1).sqrt()
+    sums = squares.sum(dim=(2, 3)) + NOTHING
+    shares, side = squares / sums[:, :, None, None], images.shape[-1]
+    places = (torch.arange(side, device=images.device, dtype=shares.dtype) + 0.5) / side - 0.5
+    lines = torch.stack([shares.sum(dim=2), shares.sum(dim=3)])  # by column and by row
+    centres = lines @ places
+    widths = (lines @ places.square() - centres.square() + LEAST_VARIANCE).sqrt()
+    spread = amplitudes.sum(dim=(2, 3)) / sums.sqrt() / side
+    peak = (shares.square().sum(dim=(2, 3)) + NOTHING).sqrt()
+    return torch.cat([roots, *centres, *widths, spread, peak], dim=1).to(images.dtype)
 
 
 def with_energies(maps: Tensor, energies: Tensor) -> Tensor:

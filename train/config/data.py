@@ -165,7 +165,7 @@ def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
         raise InputError("--channel-sums: needs labels that are vectors, energies first; leave it out, or give --cond")
     import torch
 
-    from progan.energies import mean_energies, roots
+    from progan.energies import numbers_of
 
     training = dataset.split(holdout_of(options))[0]
     some = training[np.random.RandomState(0).permutation(len(training))[:SHOWERS]]
@@ -174,10 +174,11 @@ def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
         name = printable(dataset.classes(options.cond)[0])
         raise InputError(f"--channel-sums: {name!r} is {labels[:, 0].min():g} in a label, no energy; leave it out")
     images = torch.from_numpy(dataset.read(some, dataset.resolution)) / 127.5 - 1
-    numbers = roots(mean_energies(images).double(), torch.from_numpy(labels))
-    deviation = numbers.std(dim=0, correction=0)
-    spread = deviation.where(deviation > 1e-6 * numbers.mean(dim=0), 1.0)  # else of an image's only channel
-    return {"sums_mean": numbers.mean(dim=0).tolist(), "sums_deviation": spread.tolist()}
+    numbers = numbers_of(images.double(), torch.from_numpy(labels)).numpy()
+    known = np.column_stack([np.ones(len(labels)), labels])
+    deviation = (numbers - known @ np.linalg.lstsq(known, numbers)[0]).std(axis=0)
+    deviation[deviation < 1e-6] = 1.0  # of the share of an image's only channel
+    return {"sums_mean": numbers.mean(axis=0).tolist(), "sums_deviation": deviation.tolist()}
 
 
 def check_data(config: RunConfig, dataset: Dataset) -> None:

@@ -257,15 +257,14 @@ PROGAN = named(
                 stable_kimg=120,
                 fade_kimg=30,
                 start_resolution=16,  # steps of fewer pixels take a core hardly less time
-                fmap_base=512,
-                fmap_max=64,
+                fmap_base=384,
+                fmap_max=48,
                 z_dim=64,
                 channel_sums=True,
                 gp_weight=0.7,  # two showers lie a 14th as far apart as two faces
                 ema_kimg=4,
-                g_lr_ratio=2,
             ),
-            batch=64,
+            batch=32,
             lr=0.002,
         ),
         # One's own images at low resolution on one modest machine.
