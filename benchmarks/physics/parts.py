@@ -31,13 +31,13 @@ class Budget:
 
     count: int = 10_000  # embedded showers, and as many by GFLASH
     judged: int = 2000  # of each kind
-    simulated: int = 1000  # at 10 GeV, and as many as cost the same above
-    conditioning: int = 600
-    intensities: int = 4000
-    refining: int = 4000
+    simulated: int = 600  # at 10 GeV, and as many as cost the same above
+    conditioning: int = 400
+    intensities: int = 2500
+    refining: int = 3000
     regressions: int = 3000
     translating: int = 4000
-    air: int = 1000
+    air: int = 700
     air_count: int = 10_000
     seeds: tuple[int, ...] = (0, 1)  # of refiners
     seconds: float = 2.0  # that each speed is measured for
