@@ -33,13 +33,13 @@ class Budget:
     judged: int = 2000  # of each kind
     simulated: int = 600  # at 10 GeV, and as many as cost the same above
     conditioning: int = 400
-    intensities: int = 2500
-    refining: int = 3000
-    regressions: int = 3000
-    translating: int = 4000
-    air: int = 700
+    intensities: int = 1500
+    refining: int = 1500
+    regressions: int = 2000
+    translating: int = 2500
+    air: int = 400
     air_count: int = 10_000
-    seeds: tuple[int, ...] = (0, 1)  # of refiners
+    seeds: tuple[int, ...] = (0,)  # of refiners
     seconds: float = 2.0  # that each speed is measured for
 
 
