@@ -12,6 +12,7 @@ import tyro
 from benchmarks.physics import page, parts
 from benchmarks.units import run_units
 from stylegrow.common.commandline import parse, run_command
+from stylegrow.common.errors import InputError
 
 MODEL = Path("zoo/progan-calorimeter32")
 
@@ -23,6 +24,8 @@ class Options:
     Every part is kept when it ends: the same command goes on where it was stopped.
     """
 
+    parts: tuple[str, ...] = ()
+    """kinds of parts to do, of which the page then tells (default: all)"""
     quick: bool = False
     """a minute or two instead of twenty: the same page from trainings that are far too short"""
     model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
@@ -41,8 +44,13 @@ def main() -> None:
     shipped = str(MODEL) if MODEL.is_dir() else ""
     budget = parts.QUICK if options.quick else parts.Budget()
     place = parts.Place(options.work, shipped if options.model is None else options.model)
-    todo = parts.units(budget, place), parts.timings(budget, place)
-    results = {**run_units(todo[0], options.work, options.workers), **run_units(todo[1], options.work, 1)}
+    todo = parts.units(budget, place), parts.timings(budget, place)  # of which nothing is to run beside the latter
+    kinds = dict.fromkeys(unit.kind for one in todo for unit in one)
+    for kind in options.parts:
+        if kind not in kinds:
+            raise InputError(f"--parts {kind}: is none of {', '.join(kinds)}")
+    first, timed = ([unit for unit in one if unit.kind in (options.parts or kinds)] for one in todo)
+    results = {**run_units(first, options.work, options.workers), **run_units(timed, options.work, 1)}
     print(page.write(options.out, results, budget, place, options.quick))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,6 @@ from stylegrow.common.tables import markdown_table
 from stylegrow.physics.observables import Showers
 
 COMMAND = "python -m benchmarks.physics"
-FIGURES = {
-    "profiles": "Profiles of the cascade and of what is to be like it, with ratios to the cascade below",
-    "refining": "The energy of data by regressions that were trained on simulation, refined showers and data: a dot a "
-    "seed",
-    "footprints": "Stations with so large a signal, and footprints of the same labels: signals (roots) and times",
-}
 REFINED = {"nothing": "refined, free", "cells": "refined, cells kept", "sum": "refined, sum kept"}
 
 
@@ -52,20 +46,25 @@ class Study:
 
 
 def write(folder: Path, results: Results, budget: Budget, place: Place, quick: bool) -> Path:
-    """Draw the figures and put the tables into physics.md, whose other text is kept. Returns its path."""
+    """Draw the figures and put the tables into physics.md, whose other text is kept. Returns its path.
+
+    Parts of which there are no results are left out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     study = Study(results)
-    draw_profiles(profiled(study, budget, place), folder / "physics-profiles.png")
-    draw_refining(folder, study)
-    draw_footprints(folder, study)
-    warning = "**From `--quick`: trainings far too short to say anything.**\n\n" if quick else ""
-    tables = (
-        simulator_table, conditioning_table, intensities_table, judged_table, speed_table, refining_table,
-        translating_table, footprints_table,
-    )  # fmt: skip
-    text = "\n".join([warning, *(table(study) for table in tables)])
-    figures = "\n".join(f"![{caption}](physics-{name}.png)\n" for name, caption in FIGURES.items())
-    return write_measured(folder / "physics.md", COMMAND, f"{text}\n{figures}".lstrip())
+    text = "**From `--quick`: trainings far too short to say anything.**\n\n" if quick else ""
+    for kind, table in TABLES.items():
+        if study.of(kind):
+            text += table(study) + "\n"
+    for kind, (name, caption) in FIGURES.items():
+        if study.of(kind):
+            path = folder / f"physics-{name}.png"
+            if kind == "judged":
+                draw_profiles(profiled(study, budget, place), path)
+            else:
+                DRAWN[kind](path, study)
+            text += f"![{caption}]({path.name})\n\n"
+    return write_measured(folder / "physics.md", COMMAND, text.removesuffix("\n"))
 
 
 def profiled(study: Study, budget: Budget, place: Place) -> dict[str, Showers]:
@@ -284,7 +283,7 @@ def footprints_table(study: Study) -> str:
     )
 
 
-def draw_refining(folder: Path, study: Study) -> None:
+def draw_refining(path: Path, study: Study) -> None:
     """Bias and width of the energy, a dot a seed."""
     figure, axes = panels(1, 2, 4.4, 2.6)
     found = refined(study)
@@ -296,10 +295,10 @@ def draw_refining(folder: Path, study: Study) -> None:
         axis.set(xlabel=f"{title} of ln(estimated / true energy)", ylim=(len(found) - 0.5, -0.5))
         axis.grid(axis="x", alpha=0.4)
     axes[0, 0].axvline(0, color="0.5")
-    save(figure, folder / "physics-refining.png")
+    save(figure, path)
 
 
-def draw_footprints(folder: Path, study: Study) -> None:
+def draw_footprints(path: Path, study: Study) -> None:
     """The spectrum of signals, and some footprints."""
     found, shown = study.one("air"), 5
     figure, axes = panels(4, shown + 3, 1.3)
@@ -321,4 +320,29 @@ def draw_footprints(folder: Path, study: Study) -> None:
             axis.set(xticks=[], yticks=[], facecolor="0.9")
             if place == 0:
                 axis.set_ylabel(f"{name}\n{'signal' if channel == 0 else 'time'}", fontsize="small")
-    save(figure, folder / "physics-footprints.png")
+    save(figure, path)
+
+
+TABLES: dict[str, Callable[[Study], str]] = {
+    "simulated": simulator_table,
+    "conditioning": conditioning_table,
+    "intensities": intensities_table,
+    "judged": judged_table,
+    "speed": speed_table,
+    "refining": refining_table,
+    "translating": translating_table,
+    "air": footprints_table,
+}
+FIGURES = {
+    "judged": ("profiles", "Profiles of the cascade and of what is to be like it, with ratios to the cascade below"),
+    "refining": (
+        "refining",
+        "The energy of data by regressions trained on simulation, refined showers and data: a dot a seed",
+    ),
+    "air": (
+        "footprints",
+        "Stations with so large a signal, and footprints of the same labels: signals (roots) and times",
+    ),
+}
+"""by the kind of part: what follows physics- in the name of a figure, and its caption"""
+DRAWN: dict[str, Callable[[Path, Study], None]] = {"refining": draw_refining, "air": draw_footprints}

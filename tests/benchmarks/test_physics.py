@@ -178,6 +178,10 @@ def test_parts_are_done_once_and_the_page_keeps_what_was_written(tmp_path, monke
     before = {path: path.stat().st_mtime_ns for path in work.iterdir()}
     (docs / "physics.md").write_text("by hand\n")
     words = ["--quick", "--model", "", "--out", str(docs), "--work", str(work)]
+    monkeypatch.setattr(sys, "argv", ["physics", *words, "--parts", "speed"])
+    command.main()
+    assert list(docs.glob("*.png")) == []
+    assert "**Refinement**" not in (docs / "physics.md").read_text()
     monkeypatch.setattr(sys, "argv", ["physics", *words])
     command.main()
     assert {path: path.stat().st_mtime_ns for path in work.iterdir()} == before
@@ -185,7 +189,7 @@ def test_parts_are_done_once_and_the_page_keeps_what_was_written(tmp_path, monke
     assert text.startswith("by hand\n")
     assert "far too short" in text
     assert "| 400 (4.00x) | 400 (40.00x) | 400 (400.00x) |" in text
-    for name in page.FIGURES:
+    for name, _ in page.FIGURES.values():
         assert f"](physics-{name}.png)" in text
         assert Image.open(docs / f"physics-{name}.png").width > 300
 
