@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from PIL import Image
 
 END = "<!-- end of what is measured -->"
 
@@ -36,3 +38,13 @@ def save(figure: Any, path: Path) -> None:
 
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
+
+
+def figure_image(figure: Any) -> Image.Image:
+    """A figure as an image of an animation, and forget it."""
+    from matplotlib import pyplot
+
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    pyplot.close(figure)
+    return image

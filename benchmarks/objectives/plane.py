@@ -1,16 +1,18 @@
-"""Objectives in the plane: 25 Gaussians to be found, and two lines that move apart.
+"""Objectives in the plane: Gaussians to be found, critics before a fixed generator, and two lines that move apart.
 
-Points are images [N, 2, 1, 1] of two channels, so that the objectives of the training program take them.
+Points are images [N, 2, 1, 1] of two channels, so that the objectives of the training program take them. The networks
+see data of about unit variance, and compute their inner layers in bfloat16, as trainings with --mixed-precision do.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,74 +20,177 @@ from benchmarks.objectives.measures import histogram, layer_gradients
 from benchmarks.units import Unit
 from progan.layers import Linear, cached_weights
 from train.step import constraints
-from train.step.config import LossName, StepConfig
+from train.step.config import StepConfig
 from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
 
-NAMES = ("gan", "ns", "wgan-clip", "wgan-gp", "hinge", "hinge + spectral norm", "ns-r1")
-DISTANCES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0)  # of the two lines
-DEVIATION = 0.05  # of each Gaussian; their means are whole numbers from -2 to 2
-CENTRES = torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2)
-SCORED = 2500  # points
-BATCH, WIDTH, Z_DIM = 256, 128, 16
-CLIP = 0.1  # the paper's 0.01 leaves no gradient in networks without batch normalisation
+SCORED, SHOWN = 5000, 400  # points that are measured; points that are kept
+DISTANCES = (0.0, 0.05, 0.1, 0.4, 1.0, 2.0)  # of the two lines
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Round Gaussians in the plane, all equally likely.
+
+    Attributes:
+        centres: their means [M, 2].
+        deviation: of each.
+    """
+
+    centres: Tensor
+    deviation: float
+
+    @property
+    def scale(self) -> float:
+        """What gives the points a variance of about 1 along each axis."""
+        return 1 / self.centres.std(correction=0).item()
+
+    def sample(self, count: int, random: torch.Generator) -> Tensor:
+        """Points [count, 2]."""
+        chosen = self.centres[torch.randint(len(self.centres), (count,), generator=random)]
+        return chosen + self.deviation * torch.randn(count, 2, generator=random)
+
+    def modes(self, points: Tensor) -> tuple[int, float]:
+        """(how many of the Gaussians are found, fraction of the points [N, 2] within three deviations of one).
+
+        Found is one to which a fifth of the points that belong to it come so near.
+        """
+        distances, nearest = torch.cdist(points, self.centres).min(dim=1)
+        near = distances < 3 * self.deviation
+        counts = torch.bincount(nearest[near], minlength=len(self.centres))
+        return int((counts >= len(points) / len(self.centres) / 5).sum()), near.float().mean().item()
+
+
+GRID = Mixture(torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2), 0.05)
+ANGLES = torch.arange(8) * (math.pi / 4)
+RING = Mixture(2 * torch.stack([ANGLES.cos(), ANGLES.sin()], dim=1), 0.02)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a game is played.
+
+    Attributes:
+        config: objective, its weights, Adam's betas and the critic's steps.
+        lr: learning rate of both, and g_lr the generator's where it has another.
+        width, hidden: of both networks' hidden layers, and how many there are.
+        latents: numbers in a latent.
+        rmsprop: whether this is the optimizer, instead of Adam.
+        batch: points a step.
+        steps: of the generator.
+        data: what is to be found.
+    """
+
+    config: StepConfig
+    lr: float
+    g_lr: float | None = None
+    width: int = 128
+    hidden: int = 3
+    latents: int = 2
+    rmsprop: bool = False
+    batch: int = 256
+    steps: int = 10_000
+    data: Mixture = field(default=GRID, repr=False)
+
+
+DCGAN, SNGAN = (0.5, 0.999), (0.0, 0.9)  # betas
+SETTINGS = {
+    # The program that Gulrajani et al. published for such points, at half its width of 512.
+    "wgan-gp": Setting(
+        StepConfig(loss="wgan-gp", gp_weight=0.1, betas=(0.5, 0.9), n_critic=5), 1e-4, width=256, steps=7500
+    ),
+    # Arjovsky et al. 2017, algorithm 1, with the networks of that program.
+    "wgan-clip": Setting(
+        StepConfig(loss="wgan-clip", clip=0.01, n_critic=5), 5e-5, width=256, steps=2500, rmsprop=True
+    ),
+    # Radford et al. 2016.
+    "gan": Setting(StepConfig(loss="gan", betas=DCGAN), 2e-4),
+    "ns": Setting(StepConfig(loss="ns", betas=DCGAN), 2e-4),
+    "hinge": Setting(StepConfig(loss="hinge", betas=DCGAN), 2e-4),
+    # Miyato et al. 2018, table 1, setting C.
+    "hinge + spectral norm": Setting(StepConfig(loss="hinge", spectral_norm="critic", betas=DCGAN), 2e-4),
+    # Mescheder et al. 2018.
+    "ns-r1": Setting(StepConfig(loss="ns-r1", gamma=0.1, betas=(0.0, 0.99)), 1e-4, rmsprop=True),
+}
+# Metz et al. 2017, with the learning rates and two hidden layers of their published notebook.
+SETTINGS |= {
+    f"ring {loss}": Setting(StepConfig(loss=loss, betas=DCGAN), 1e-4, 1e-3, hidden=2, latents=256, batch=512, data=RING)
+    for loss in ("gan", "ns")
+}
+NAMES = ("gan", "ns", "hinge", "hinge + spectral norm", "ns-r1", "wgan-clip", "wgan-gp")
+# Miyato et al. 2018, table 1: settings E and F, high rates, with one critic step.
+SETTINGS |= {
+    f"{name}, {label}": replace(SETTINGS[name], config=replace(SETTINGS[name].config, betas=betas), lr=1e-3, steps=3000)
+    for name in ("hinge", "hinge + spectral norm")
+    for label, betas in {"high rate": (0.5, 0.999), "momentum": (0.9, 0.999)}.items()
+}
+SETTINGS["hinge + spectral norm both"] = replace(
+    SETTINGS["hinge + spectral norm"],
+    config=replace(SETTINGS["hinge + spectral norm"].config, spectral_norm="both"),
+    steps=3000,
+)
+CONSTRAINTS = {
+    **{f"clip {bound:g}": StepConfig(loss="wgan-clip", clip=bound) for bound in (0.1, 0.01, 0.001)},
+    "penalty": StepConfig(loss="wgan-gp", gp_weight=0.1, betas=(0.5, 0.9)),
+}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is trained: critic steps, learning rates and seeds of the games, and critic steps of the lines."""
+    """How much is trained: the share of each setting's steps, seeds, and steps of single critics."""
 
-    steps: int = 10_000
-    rates: tuple[float, ...] = (0.0005, 0.002, 0.01)
-    seeds: tuple[int, ...] = (0, 1)
-    line_steps: int = 1500
+    share: float = 1.0
+    seeds: int = 5
+    fewer_seeds: int = 3
+    looks: int = 60
+    critic_steps: int = 1500
+    line_steps: int = 1000
 
 
-QUICK = Budget(steps=500, rates=(0.0005, 0.002), seeds=(0,), line_steps=100)
+QUICK = Budget(share=0.01, seeds=1, fewer_seeds=1, looks=10, critic_steps=50, line_steps=100)
+MAIN = ("gan", "hinge + spectral norm", "wgan-gp", "ring gan")  # which have more seeds
 
 
 def units(budget: Budget) -> list[Unit]:
-    """All trainings: the "plane" (objective, rate, seed, steps), and "lines" (objective, distance, steps)."""
-    games = [(name, rate, seed) for name in NAMES for rate in budget.rates for seed in budget.seeds]
-    lines = [(name, distance) for name in ("ns", "wgan-gp") for distance in DISTANCES]
-    return [
-        *(Unit("plane", find_modes, (*game, budget.steps)) for game in games),
-        *(Unit("lines", lines_apart, (*line, budget.line_steps)) for line in lines),
-    ]
+    """All trainings: "plane", "critics" and "lines"."""
+    return [*games(budget), *critics(budget)]
+
+
+def games(budget: Budget) -> Iterator[Unit]:
+    """The games: "plane" (setting, seed, steps, looks)."""
+    for seed in range(budget.seeds):
+        for name in sorted(SETTINGS, key=lambda name: -SETTINGS[name].config.n_critic):
+            if name in MAIN or seed < budget.fewer_seeds:
+                steps = math.ceil(SETTINGS[name].steps * budget.share)
+                yield Unit("plane", play, (name, seed, steps, budget.looks))
+
+
+def critics(budget: Budget) -> Iterator[Unit]:
+    """Critics alone: "critics" (data, constraint, seed, steps), and "lines" (objective, distance, steps)."""
+    for constraint in CONSTRAINTS:
+        for seed in range(budget.fewer_seeds):
+            yield Unit("critics", fixed_generator, ("swiss roll", constraint, seed, budget.critic_steps))
+        yield Unit("critics", fixed_generator, ("25 Gaussians", constraint, 0, budget.critic_steps))
+    for name in ("ns", "wgan-gp"):
+        for distance in DISTANCES:
+            yield Unit("lines", lines_apart, (name, distance, budget.line_steps))
 
 
 class Network(nn.Module):
-    """Fully connected layers [N, inputs, ...] -> [N, outputs], with three hidden ones and leaky ReLU between them.
+    """Fully connected layers [N, inputs, ...] -> [N, outputs], with ReLU after the hidden ones.
 
     A point's output does not depend on the others, and so not on how many `batches` there are.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, width: int = 128, hidden: int = 3) -> None:
         super().__init__()
-        sizes = [inputs, WIDTH, WIDTH, WIDTH, outputs]
+        sizes = [inputs, *[width] * hidden, outputs]
         self.layers = nn.ModuleList(Linear(a, b, equalized=False) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor, batches: int = 1) -> Tensor:
-        x = x.flatten(1)
-        for layer in self.layers[:-1]:
-            x = nn.functional.leaky_relu(layer(x), 0.2)
-        return self.layers[-1](x)
-
-
-def gaussians(count: int, random: torch.Generator) -> Tensor:
-    """Points [count, 2, 1, 1] of the 25 Gaussians, all equally likely."""
-    chosen = CENTRES[torch.randint(len(CENTRES), (count,), generator=random)]
-    return (chosen + DEVIATION * torch.randn(count, 2, generator=random)).reshape(count, 2, 1, 1)
-
-
-def modes(points: Tensor) -> tuple[int, float]:
-    """(how many of the Gaussians are found, fraction of the points [N, 2] that lie within three deviations of one).
-
-    Found is one to which a fifth of the points that belong to it come so near.
-    """
-    distances, nearest = torch.cdist(points, CENTRES).min(dim=1)
-    near = distances < 3 * DEVIATION
-    counts = torch.bincount(nearest[near], minlength=len(CENTRES))
-    return int((counts >= len(points) / len(CENTRES) / 5).sum()), near.float().mean().item()
+        x = self.layers[0](x.flatten(1)).relu().bfloat16()
+        for layer in self.layers[1:-1]:
+            x = layer(x).relu()
+        return self.layers[-1](x.float())
 
 
 def sliced_distance(first: Tensor, second: Tensor, directions: int = 64) -> float:
@@ -95,97 +200,156 @@ def sliced_distance(first: Tensor, second: Tensor, directions: int = 64) -> floa
     return ((first @ along).sort(dim=0).values - (second @ along).sort(dim=0).values).abs().mean().item()
 
 
-class Game:
-    """Two networks in the plane that play an objective."""
+def swiss_roll(count: int, random: torch.Generator) -> Tensor:
+    """Points [count, 2] of a spiral of one and a half turns, of about unit variance (Gulrajani et al. 2017)."""
+    angles = 1.5 * math.pi * (1 + 2 * torch.rand(count, generator=random))
+    points = torch.stack([angles * angles.cos(), angles * angles.sin()], dim=1)
+    return (points + 0.25 * torch.randn(count, 2, generator=random)) / 7.5
 
-    def __init__(self, config: StepConfig, lr: float, seed: int) -> None:
+
+class Game:
+    """Two networks in the plane that play an objective, the generator's steps left to whoever calls."""
+
+    def __init__(self, setting: Setting, seed: int) -> None:
         torch.manual_seed(seed)
-        self.config, self.random = config, torch.Generator().manual_seed(seed)
-        self.generator, self.critic = Network(Z_DIM, 2), Network(2, 1)
-        if config.spectral_norm != "no":
+        self.setting, self.config, self.random = setting, setting.config, torch.Generator().manual_seed(seed)
+        self.generator = Network(setting.latents, 2, setting.width, setting.hidden)
+        self.critic = Network(2, 1, setting.width, setting.hidden)
+        if self.config.spectral_norm != "no":
             constraints.normalise(self.critic)
-        self.g_adam, self.d_adam = (
-            torch.optim.Adam(network.parameters(), lr=lr, betas=config.betas, fused=True)
-            for network in (self.generator, self.critic)
-        )
+        if self.config.spectral_norm == "both":
+            constraints.normalise(self.generator)
+        self.g_optimizer = self.optimizer(self.generator, setting.g_lr or setting.lr)
+        self.d_optimizer = self.optimizer(self.critic, setting.lr)
+
+    def optimizer(self, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+        """The setting's, of a network."""
+        if self.setting.rmsprop:
+            return torch.optim.RMSprop(network.parameters(), lr=lr)
+        return torch.optim.Adam(network.parameters(), lr=lr, betas=self.config.betas, fused=True)
 
     def latents(self, count: int) -> Tensor:
-        """Latents [count, Z_DIM] from the game's own random numbers."""
-        return torch.randn(count, Z_DIM, generator=self.random)
+        """Latents [count, L] from the game's own random numbers."""
+        return torch.randn(count, self.setting.latents, generator=self.random)
 
+    def reals(self) -> Tensor:
+        """A batch [N, 2] of the data as networks see them."""
+        return self.setting.data.sample(self.setting.batch, self.random) * self.setting.data.scale
+
+    @torch.no_grad()
     def points(self, count: int) -> Tensor:
         """Points [count, 2] of the generator."""
-        with torch.no_grad():
-            return self.generator(self.latents(count))
+        return self.generator(self.latents(count)) / self.setting.data.scale
 
-    def critic_step(self, reals: Tensor, fakes: Tensor) -> float:
-        """One step of the critic; what its loss estimates of the distance between reals and fakes."""
+    @torch.no_grad()
+    def fakes(self) -> Tensor:
+        """A batch [N, 2] of the generator's as the critic sees them."""
+        return self.generator(self.latents(self.setting.batch))
+
+    def critic_step(self, reals: Tensor, fakes: Tensor) -> Tensor:
+        """One step of the critic; what its loss estimates of the distance between reals and fakes [N, 2], a scalar."""
+        reals, fakes = (points.reshape(-1, 2, 1, 1) for points in (reals, fakes))
         mix = torch.rand(len(reals), 1, 1, 1, generator=self.random)
         constraints.iterate(self.critic)
-        self.d_adam.zero_grad()
+        self.d_optimizer.zero_grad()
         with cached_weights(self.critic):
-            result = critic_loss(self.config, self.critic, reals, fakes.reshape(reals.shape), mix)
+            result = critic_loss(self.config, self.critic, reals, fakes, mix)
         result.value.backward()
-        self.d_adam.step()
+        self.d_optimizer.step()
         if self.config.loss == "wgan-clip":
             constraints.clip_weights(self.critic, self.config.clip)
-        return result.statistics[OBJECTIVES[self.config.loss].estimate.name].item()
+        return result.statistics[OBJECTIVES[self.config.loss].estimate.name]
 
     def generator_step(self) -> None:
         """One step of the generator."""
-        self.g_adam.zero_grad()
-        fakes = self.generator(self.latents(BATCH)).reshape(-1, 2, 1, 1)
+        constraints.iterate(self.generator)
+        self.g_optimizer.zero_grad()
+        self.critic.requires_grad_(False)
+        fakes = self.generator(self.latents(self.setting.batch)).reshape(-1, 2, 1, 1)
         generator_loss(self.config, self.critic, fakes).value.backward()
-        self.g_adam.step()
+        self.critic.requires_grad_(True)
+        self.g_optimizer.step()
 
 
-def find_modes(name: str, lr: float, seed: int, steps: int, looks: int = 20) -> dict[str, Any]:
-    """Play on the 25 Gaussians for so many critic steps; what was found, and a curve of estimate and quality."""
-    config = config_of(name)
-    game, curve = Game(config, lr, seed), []
-    exact = gaussians(SCORED, torch.Generator().manual_seed(1)).flatten(1)
-    estimates: list[float] = []
+def play(name: str, seed: int, steps: int, looks: int) -> dict[str, Any]:
+    """Play a setting for so many generator steps; what was found.
+
+    Returns "curve" of rows (generator step, the critic's mean estimate since the last row, distance of the points),
+    "found" of (modes, share of the points near one) at the same steps, the last "points", of the ring those of every
+    look as "frames", and the processor's "seconds".
+    """
+    return played(SETTINGS[name], seed, steps, looks)
+
+
+def played(setting: Setting, seed: int, steps: int, looks: int) -> dict[str, Any]:
+    """Play any setting; see `play`."""
+    start, game, data = time.process_time(), Game(setting, seed), setting.data
+    exact = data.sample(SCORED, torch.Generator().manual_seed(1))
+    curve, found, frames, estimates = [], [], [], []
     for step in range(1, steps + 1):
-        estimates.append(game.critic_step(gaussians(BATCH, game.random), game.points(BATCH)))
-        if step % config.n_critic == 0:
-            game.generator_step()
+        for _ in range(setting.config.n_critic):
+            estimates.append(game.critic_step(game.reals(), game.fakes()))
+        game.generator_step()
         if step % max(steps // looks, 1) == 0:
             points = game.points(SCORED)
             distance = sliced_distance(points, exact) if points.isfinite().all() else math.inf
-            curve.append([step, float(np.mean(estimates)), distance])
+            curve.append([step, torch.stack(estimates).mean().item(), distance])
+            found.append(data.modes(points))
+            frames.append(rounded(points[:SHOWN]))
             estimates = []
-    points = game.points(SCORED)
-    found, share = modes(points)
     return {
-        "modes": found,
-        "share": share,
         "curve": curve,
-        "points": points[:1000].tolist(),
+        "found": found,
+        "points": rounded(points[: 4 * SHOWN]),
+        "frames": frames if data is RING else [],
+        "seconds": time.process_time() - start,
+    }
+
+
+def rounded(points: Tensor) -> list[list[float]]:
+    """Points [N, 2] as a file needs them."""
+    return [[round(x, 3) for x in point] for point in points.tolist()]
+
+
+def fixed_generator(place: str, constraint: str, seed: int, steps: int) -> dict[str, Any]:
+    """Train a WGAN's critic where the fakes are the reals with unit noise (Gulrajani et al. 2017, figures 1 and 2).
+
+    On the "swiss roll" with 12 hidden layers, on "25 Gaussians" with 3. Returns the "gradients" of its mean score by
+    layer, the histogram of its "weights", the "share" of them at the bound, its last "estimate" and its "surface": the
+    values on a grid of points from -2.5 to 2.5, a row of the same ordinate each.
+    """
+    config = CONSTRAINTS[constraint]
+    clipped = config.loss == "wgan-clip"
+    size = {"width": 128, "hidden": 12} if place == "swiss roll" else {"width": 256}
+    game = Game(Setting(config, 2e-4, rmsprop=clipped, **size), seed)  # type: ignore[arg-type]
+    reals = (lambda: swiss_roll(256, game.random)) if place == "swiss roll" else game.reals
+    estimates = []
+    for _ in range(steps):
+        batch = reals()
+        estimates.append(game.critic_step(batch, batch + torch.randn(batch.shape, generator=game.random)))
+    axis = torch.linspace(-2.5, 2.5, 61)
+    with torch.no_grad():
+        surface = game.critic(torch.cartesian_prod(axis, axis).flip(1)).reshape(61, 61)
+    weights = torch.cat([layer.weight.detach().flatten() for layer in game.critic.layers])
+    return {
+        "gradients": layer_gradients(game.critic, reals()),
         "weights": histogram(game.critic),
-        "gradients": layer_gradients(game.critic, gaussians(BATCH, game.random)),
+        "share": (weights.abs() >= 0.999 * config.clip).float().mean().item() if clipped else 0.0,
+        "estimate": torch.stack(estimates[-max(steps // 10, 1) :]).mean().item(),
+        "surface": surface.tolist(),
     }
 
 
 def lines_apart(name: str, distance: float, steps: int) -> dict[str, Any]:
     """A critic's "estimate" between the line {0} x [0, 1] and one so far beside it (Arjovsky 2017, example 1).
 
-    Exact are JS = log 2 for every distance but 0, and W = |distance|.
+    Exact are JS = log 2 for every distance but 0, and W = |distance|; with a penalty of weight lambda the best slope
+    is not 1 but 1 + W / (2 lambda), and the estimate W as many times.
     """
-    game = Game(config_of(name), 0.001, 0)
+    game = Game(Setting(StepConfig(loss="wgan-gp" if name == "wgan-gp" else "ns", betas=(0.0, 0.99)), 1e-3), 0)
     estimates = []
     for _ in range(steps):
-        reals, fakes = (torch.zeros(BATCH, 2, 1, 1) for _ in range(2))
-        for points, place in ((reals, 0.0), (fakes, distance)):
-            points[:, 0] = place
-            points[:, 1] = torch.rand(BATCH, 1, 1, generator=game.random)
+        reals, fakes = torch.rand(2, 256, 2, generator=game.random)
+        reals[:, 0], fakes[:, 0] = 0.0, distance
         estimates.append(game.critic_step(reals, fakes))
-    return {"estimate": float(np.mean(estimates[-max(steps // 10, 1) :]))}
-
-
-def config_of(name: str) -> StepConfig:
-    """The config of an objective, with its "+ spectral norm"; the WGANs' critics step five times as often."""
-    loss, _, normalised = name.partition(" + ")
-    config = StepConfig(
-        loss=cast(LossName, loss), spectral_norm="critic" if normalised else "no", n_critic=5 if "wgan" in loss else 1
-    )
-    return replace(config, clip=CLIP) if loss == "wgan-clip" else config
+    return {"estimate": torch.stack(estimates[-max(steps // 10, 1) :]).mean().item()}

@@ -1,9 +1,9 @@
-"""The plane's part of docs/objectives.md: figures and tables."""
+"""The plane's part of docs/objectives.md: figures, an animation and tables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,24 +12,27 @@ import numpy as np
 import torch
 
 from benchmarks.objectives import plane
-from benchmarks.objectives.measures import correlation_of, shown
-from benchmarks.objectives.plane import DISTANCES, NAMES
-from benchmarks.pages import panels, save, write_measured
+from benchmarks.objectives.measures import correlation_of, mean_of
+from benchmarks.objectives.plane import CONSTRAINTS, DISTANCES, NAMES, SETTINGS
+from benchmarks.pages import figure_image, panels, save, write_measured
 from benchmarks.units import Results
 from stylegrow.common.tables import markdown_table
 
-WORKING = 20  # modes of 25 with which a learning rate is counted as one that works
 # What each objective's critic estimates.
 ESTIMATED = {"gan": "JS", "ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV", "ns-r1": "JS"}
+PENALTY = plane.StepConfig().gp_weight  # of the critic between the lines
+ANIMATION = "objectives-ring.webp"
 
 FIGURES = {
-    "distances": "Two lines that move apart: what critics estimate, and what is exact",
-    "plane": "What each objective's generator draws of 25 Gaussians, of the first seed at its best learning rate",
-    "rates": "Modes found at each learning rate: a dot a seed, the line their mean",
+    "modes": "Modes found over the generator's steps: the mean of the seeds, and the least and most of them",
+    "plane": "What each objective's generator draws of 25 Gaussians in the end, of the first seed",
     "curves": "The critic's estimate (blue) and the points' distance from the data (orange) of the first seed, with "
-    "rank correlations",
-    "weights": "The critic's weights under clipping and under the penalty",
-    "gradients": "The gradient of the critic's mean score at each layer's output",
+    "rank correlations after the first tenth",
+    "gradients": "A critic of 12 layers on the Swiss roll: the gradient of its mean score at each layer's output, a "
+    "line a seed",
+    "weights": "The weights of critics on the 25 Gaussians under clipping and under the penalty",
+    "surfaces": "What these critics say of the plane, bright for real, with the 25 Gaussians",
+    "distances": "Two lines that move apart: what critics estimate, and what is exact",
 }
 
 
@@ -38,87 +41,115 @@ class Study:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self.rates = sorted({rate for _, rate, *_ in self._of_kind("plane")})
 
-    def _of_kind(self, kind: str) -> Mapping[tuple[Any, ...], dict[str, Any]]:
-        return {unit.arguments: result for unit, result in self.results.items() if unit.kind == kind}
+    def _of(self, kind: str, *first: Any) -> list[dict[str, Any]]:
+        return [
+            result
+            for unit, result in self.results.items()
+            if unit.kind == kind and unit.arguments[: len(first)] == first
+        ]
 
-    def games(self, name: str, rate: float | None = None) -> list[dict[str, Any]]:
-        """The plane's trainings at one learning rate, by default the best, a seed each."""
-        rate = self.best_rate(name) if rate is None else rate
-        return [result for (n, lr, *_), result in self._of_kind("plane").items() if (n, lr) == (name, rate)]
+    def games(self, name: str) -> list[dict[str, Any]]:
+        """The games of a setting, a seed each."""
+        return self._of("plane", name)
 
-    def modes(self, name: str, rate: float) -> list[int]:
-        """The numbers of modes found at a learning rate, a seed each."""
-        return [game["modes"] for game in self.games(name, rate)]
-
-    def best_rate(self, name: str) -> float:
-        """The learning rate at which the samples end nearest to the Gaussians."""
-
-        def distance(rate: float) -> float:
-            last = [game["curve"][-1][2] for game in self.games(name, rate)]
-            return fmean(last) if all(map(math.isfinite, last)) else math.inf
-
-        return min(self.rates, key=distance)
+    def critics(self, place: str, constraint: str) -> list[dict[str, Any]]:
+        """The critics that were trained alone, a seed each."""
+        return self._of("critics", place, constraint)
 
     def lines(self, name: str) -> list[float]:
         """What the critic of an objective estimates at each of DISTANCES."""
-        found = {
-            distance: result["estimate"] for (n, distance, *_), result in self._of_kind("lines").items() if n == name
-        }
-        return [found[distance] for distance in DISTANCES]
+        return [self._of("lines", name, distance)[0]["estimate"] for distance in DISTANCES]
 
 
 def write(folder: Path, results: Results, quick: bool) -> Path:
     """Draw the figures and put the tables into objectives.md, whose other text is kept. Returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     study = Study(results)
-    for draw in (draw_lines, draw_points, draw_sweep, draw_curves, draw_weights, draw_gradients):
+    for draw in (draw_modes, draw_points, draw_curves, draw_gradients, draw_weights, draw_surfaces, draw_lines):
         draw(folder, study)
+    animate(folder, study)
     return write_measured(folder / "objectives.md", "python -m benchmarks.objectives", tables(study, quick))
 
 
 def tables(study: Study, quick: bool) -> str:
     """The Markdown of all results."""
     warning = "**From `--quick`: trainings far too short to say anything.**\n\n" if quick else ""
-    parts = [warning + plane_table(study), sweep_table(study), lines_table(study)]
-    return "\n".join([*parts, *(f"![{caption}](objectives-{name}.png)\n" for name, caption in FIGURES.items())])
+    caption = "Eight Gaussians on a ring, every objective as Metz et al. played it: the first seed over its training"
+    parts = [
+        warning + games_table(study, "25 Gaussians", [name for name in SETTINGS if not name.startswith("ring")]),
+        games_table(study, "A ring of 8 Gaussians", [name for name in SETTINGS if name.startswith("ring")]),
+        f"![{caption}]({ANIMATION})\n",
+        critics_table(study),
+        lines_table(study),
+        *(f"![{caption}](objectives-{name}.png)\n" for name, caption in FIGURES.items()),
+    ]
+    return "\n".join(parts)
 
 
-def plane_table(study: Study) -> str:
-    """What is found of the 25 Gaussians."""
-    head, rows = ["objective", "modes of 25", "share near a mode", "distance", "rank correlation"], []
-    for name in NAMES:
+def games_table(study: Study, title: str, names: Iterable[str]) -> str:
+    """What is found of the Gaussians, and how well estimates follow it."""
+    head = ["objective", "steps", "seeds", "modes", "most", "share near a mode", "distance", "rank correlation"]
+    rows = []
+    for name in names:
         games = study.games(name)
+        found = np.array([game["found"] for game in games])
         cells = [
-            f"{fmean(game['modes'] for game in games):.1f}",
-            f"{fmean(game['share'] for game in games):.2f}",
-            f"{fmean(game['curve'][-1][2] for game in games):.3f}",
-            shown(fmean(correlation_of(game["curve"]) for game in games)),
+            f"{games[0]['curve'][-1][0]:,}",
+            str(len(games)),
+            mean_of(found[:, -1, 0], 1),
+            f"{found[:, :, 0].max(axis=1).mean():.1f}",
+            mean_of(found[:, -1, 1], 2),
+            mean_of([game["curve"][-1][2] for game in games], 3),
+            mean_of([late_correlation(game["curve"]) for game in games], 2),
         ]
-        rows.append([f"{name}, lr {study.best_rate(name):g}", *cells])
+        rows.append([name, *cells])
+    seconds = sum(game["seconds"] for name in names for game in study.games(name))
     return (
-        "25 Gaussians, means over seeds at each objective's best learning rate; the distance is the mean Wasserstein "
-        f"distance along directions all around:\n\n{markdown_table(head, rows)}\n"
+        f"{title}: means over seeds, ± half of the 95 % interval of the mean; steps are the generator's, most is the "
+        "largest number of modes at any time, the distance the mean Wasserstein distance along directions all around. "
+        f"All these trainings took {seconds / 60:.0f} minutes of one core of a shared Xeon with AMX bf16.\n\n"
+        f"{markdown_table(head, rows)}\n"
     )
 
 
-def sweep_table(study: Study) -> str:
-    """How much the learning rate and the seed decide."""
-    head, rows = ["objective", *(f"lr {rate:g}" for rate in study.rates), f"rates with {WORKING} modes"], []
-    for name in NAMES:
-        modes = [study.modes(name, rate) for rate in study.rates]
-        cells = [f"{fmean(found):.1f} ({min(found)} to {max(found)})" for found in modes]
-        working = sum(fmean(found) >= WORKING for found in modes)
-        rows.append([name, *cells, f"{working} of {len(cells)}"])
-    return f"Modes found at each learning rate, mean (least to most) of the seeds:\n\n{markdown_table(head, rows)}\n"
+def late_correlation(curve: list[list[float]]) -> float:
+    """The rank correlation of estimate and distance after the first tenth of a training."""
+    return correlation_of(curve[len(curve) // 10 :])
+
+
+def critics_table(study: Study) -> str:
+    """What clipping does to a critic's weights and gradients."""
+    head = ["critic", "weights at the bound", "estimate", "gradient: first / last hidden layer", "a layer"]
+    rows = []
+    for constraint in CONSTRAINTS:
+        alone = study.critics("25 Gaussians", constraint)[0]
+        ratios = [
+            critic["gradients"][0] / critic["gradients"][-2] for critic in study.critics("swiss roll", constraint)
+        ]
+        ratio = math.exp(fmean(map(math.log, ratios)))
+        layers = len(study.critics("swiss roll", constraint)[0]["gradients"]) - 2
+        rows.append(
+            [
+                constraint,
+                f"{alone['share']:.0%}",
+                f"{alone['estimate']:.3g}",
+                f"{ratio:.1e}",
+                f"x{ratio ** (1 / layers):.2f}",
+            ]
+        )
+    return (
+        "Critics alone, before a fixed generator that draws the data with unit noise; the first columns with 3 layers "
+        "on the 25 Gaussians, the last with 12 on the Swiss roll (geometric mean of the seeds):\n\n"
+        f"{markdown_table(head, rows)}\n"
+    )
 
 
 def lines_table(study: Study) -> str:
     """Exact and estimated distances of the two lines."""
-    head = ["distance of the lines", "JS exact (nats)", "JS estimated", "W exact", "W estimated"]
+    head = ["distance of the lines", "JS exact (nats)", "JS estimated", "W exact", "the penalty's best", "W estimated"]
     values = zip(DISTANCES, study.lines("ns"), study.lines("wgan-gp"), strict=True)
-    rows = [[f"{d:g}", f"{exact_js(d):.3f}", f"{js:.3f}", f"{d:.3f}", f"{w:.3f}"] for d, js, w in values]
+    rows = [[f"{d:g}", *(f"{value:.3f}" for value in (exact_js(d), js, d, penalised(d), w))] for d, js, w in values]
     return f"Two lines that move apart, by the critics of `ns` and `wgan-gp`:\n\n{markdown_table(head, rows)}\n"
 
 
@@ -127,28 +158,36 @@ def exact_js(distance: float) -> float:
     return math.log(2) * (distance > 0)
 
 
-def draw_lines(folder: Path, study: Study) -> None:
-    """Two distributions that move apart: exact and estimated JS and W."""
-    figure, axes = panels(1, 2, 4, 3.2)
-    places = np.linspace(0, max(DISTANCES), 1001)
-    exact: dict[str, Iterable[float]] = {"ns": [exact_js(place) for place in places], "wgan-gp": places}
-    titles = ("Jensen-Shannon divergence (nats)", "Wasserstein distance")
-    for axis, name, title in zip(axes[0], exact, titles, strict=True):
-        axis.plot(places, exact[name], color="0.6", label="exact")
-        axis.plot(DISTANCES, study.lines(name), "o", label=f"critic of {name}")
-        axis.set(title=title, xlabel="distance of the lines")
-        axis.legend()
-    save(figure, folder / "objectives-distances.png")
+def penalised(distance: float) -> float:
+    """What WGAN-GP's best critic estimates between the lines: the slope s of least -s d + lambda (s - 1)^2, times d."""
+    return distance * (1 + distance / (2 * PENALTY))
+
+
+def draw_modes(folder: Path, study: Study) -> None:
+    """Modes over the generator's steps, an axis an objective, since many have the same numbers."""
+    figure, axes = panels(2, 4, 2.5, 2)
+    for axis, name in zip(axes.flat, NAMES, strict=False):
+        games = study.games(name)
+        steps = [row[0] for row in games[0]["curve"]]
+        found = np.array([game["found"] for game in games])[:, :, 0]
+        axis.fill_between(steps, found.min(axis=0), found.max(axis=0), alpha=0.3)
+        axis.plot(steps, found.mean(axis=0))
+        axis.set(ylim=(-1, 26), yticks=[0, 5, 10, 15, 20, 25])
+        axis.set_title(f"{name} ({len(games)} seeds)", fontsize="medium")
+    axes.flat[len(NAMES)].set_axis_off()
+    figure.supxlabel("generator steps")
+    figure.supylabel("modes found of 25")
+    save(figure, folder / "objectives-modes.png")
 
 
 def draw_points(folder: Path, study: Study) -> None:
     """What each generator draws of the 25 Gaussians, and the Gaussians themselves."""
     figure, axes = panels(2, 4)
     games = [study.games(name)[0] for name in NAMES]
-    exact = plane.gaussians(len(games[0]["points"]), torch.Generator().manual_seed(0)).flatten(1)
+    exact = plane.GRID.sample(len(games[0]["points"]), torch.Generator().manual_seed(0))
     drawn = {"the data": exact.numpy()}
     drawn |= {
-        f"{name}\n{game['modes']} of 25 modes": np.array(game["points"])
+        f"{name}\n{game['found'][-1][0]} of 25 modes": np.array(game["points"])
         for name, game in zip(NAMES, games, strict=True)
     }
     for axis, (title, points) in zip(axes.flat, drawn.items(), strict=True):
@@ -156,24 +195,6 @@ def draw_points(folder: Path, study: Study) -> None:
         axis.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
         axis.set_title(title, fontsize="medium")
     save(figure, folder / "objectives-plane.png")
-
-
-def draw_sweep(folder: Path, study: Study) -> None:
-    """Modes over learning rates, an axis an objective, since many have the same numbers."""
-    figure, axes = panels(2, 4, 2.3, 2)
-    for axis, name in zip(axes.flat, NAMES, strict=False):
-        for rate in study.rates:
-            found = study.modes(name, rate)
-            axis.plot([rate] * len(found), found, ".", color="tab:blue", alpha=0.5)
-        axis.plot(study.rates, [fmean(study.modes(name, rate)) for rate in study.rates], color="tab:blue")
-        axis.set(xscale="log", ylim=(-1, 26), yticks=[0, 5, 10, 15, 20, 25])
-        axis.set_title(name, fontsize="medium")
-        axis.set_xticks(study.rates, [f"{rate:g}" for rate in study.rates], rotation=45, fontsize="small")
-        axis.set_xticks([], minor=True)
-    axes.flat[len(NAMES)].set_axis_off()
-    figure.supxlabel("learning rate")
-    figure.supylabel("modes found of 25")
-    save(figure, folder / "objectives-rates.png")
 
 
 def draw_curves(folder: Path, study: Study) -> None:
@@ -190,31 +211,77 @@ def draw_curves(folder: Path, study: Study) -> None:
             side.locator_params(axis="y", nbins=4)
         other.set_ylabel("distance", color="tab:orange", fontsize="small")
         axis.set_ylabel(f"estimated {ESTIMATED[name.split()[0]]}", color="tab:blue", fontsize="small")
-        axis.set_title(f"{name}, rank correlation {shown(correlation_of(curve))}", fontsize="small")
-        axis.set_xlabel("critic steps", fontsize="small")
+        axis.set_title(f"{name}, rank correlation {mean_of([late_correlation(curve)], 2)}", fontsize="small")
+        axis.set_xlabel("generator steps", fontsize="small")
         axis.tick_params(axis="x", labelsize="small")
     axes.flat[len(NAMES)].set_axis_off()
     save(figure, folder / "objectives-curves.png")
 
 
-def draw_weights(folder: Path, study: Study) -> None:
-    """The critic's weights under clipping and under the penalty."""
-    figure, axes = panels(1, 2, 4, 2.4)
-    for axis, name in zip(axes.flat, ("wgan-clip", "wgan-gp"), strict=True):
-        edges, shares = study.games(name)[0]["weights"]
-        axis.stairs(shares, edges, fill=True)
-        axis.set(title=name, xlabel="weight", ylabel="share of the weights", yscale="log")
-    save(figure, folder / "objectives-weights.png")
-
-
 def draw_gradients(folder: Path, study: Study) -> None:
-    """How long the score's gradient is at each layer."""
+    """How long the score's gradient is at each layer, under clipping and under the penalty."""
     figure, axes = panels(1, 1, 5, 3.8)
     axis = axes[0, 0]
-    for name, marker in zip(NAMES, "osv^DPX", strict=True):
-        norms = study.games(name)[0]["gradients"]
-        axis.plot(range(1, len(norms) + 1), norms, f"{marker}-", label=name, markersize=5, alpha=0.8)
+    for constraint, colour in zip(CONSTRAINTS, ("tab:red", "tab:orange", "tab:purple", "tab:blue"), strict=True):
+        for number, critic in enumerate(study.critics("swiss roll", constraint)):
+            norms = critic["gradients"]
+            label = "_" * bool(number) + constraint
+            axis.plot(range(1, len(norms) + 1), norms, ".-", label=label, color=colour, alpha=0.8)
     axis.set(yscale="log", xticks=range(1, len(norms) + 1), xlabel="layer, from the points' side")
     axis.set_ylabel("norm of the mean score's gradient")
     figure.legend(loc="outside right upper")
     save(figure, folder / "objectives-gradients.png")
+
+
+def draw_weights(folder: Path, study: Study) -> None:
+    """The critics' weights under clipping and under the penalty."""
+    figure, axes = panels(1, len(CONSTRAINTS), 2.8, 2.2)
+    for axis, constraint in zip(axes.flat, CONSTRAINTS, strict=True):
+        edges, shares = study.critics("25 Gaussians", constraint)[0]["weights"]
+        axis.stairs(shares, edges, fill=True)
+        axis.set(title=constraint, xlabel="weight", yscale="log")
+    axes[0, 0].set_ylabel("share of the weights")
+    save(figure, folder / "objectives-weights.png")
+
+
+def draw_surfaces(folder: Path, study: Study) -> None:
+    """The critics' values over the plane."""
+    figure, axes = panels(1, len(CONSTRAINTS), 2.4)
+    centres = plane.GRID.centres * plane.GRID.scale
+    for axis, constraint in zip(axes.flat, CONSTRAINTS, strict=True):
+        surface = np.array(study.critics("25 Gaussians", constraint)[0]["surface"])
+        axis.imshow(surface, origin="lower", extent=(-2.5, 2.5, -2.5, 2.5), cmap="viridis")
+        axis.plot(*centres.T, "+", color="tab:red", markersize=4)
+        axis.set(xticks=[], yticks=[], title=constraint)
+    save(figure, folder / "objectives-surfaces.png")
+
+
+def draw_lines(folder: Path, study: Study) -> None:
+    """Two distributions that move apart: exact and estimated JS and W."""
+    figure, axes = panels(1, 2, 4, 3.2)
+    places = np.linspace(0, max(DISTANCES), 1001)
+    exact: dict[str, Iterable[float]] = {"ns": [exact_js(place) for place in places], "wgan-gp": places}
+    titles = ("Jensen-Shannon divergence (nats)", "Wasserstein distance")
+    for axis, name, title in zip(axes[0], exact, titles, strict=True):
+        axis.plot(places, exact[name], color="0.6", label="exact")
+        axis.plot(DISTANCES, study.lines(name), "o", label=f"critic of {name}")
+        axis.set(title=title, xlabel="distance of the lines")
+        axis.legend()
+    save(figure, folder / "objectives-distances.png")
+
+
+def animate(folder: Path, study: Study) -> None:
+    """The games on the ring, side by side."""
+    games = {name: study.games(name)[0] for name in SETTINGS if name.startswith("ring")}
+    frames = []
+    for number, (step, *_) in enumerate(next(iter(games.values()))["curve"]):
+        figure, axes = panels(1, len(games), 2.4, 2.6)
+        for axis, (name, game) in zip(axes.flat, games.items(), strict=True):
+            axis.plot(*plane.RING.centres.T, "+", color="tab:red")
+            axis.plot(*np.array(game["frames"][number]).T, ".", markersize=3, color="tab:blue", alpha=0.5)
+            axis.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
+            axis.set_title(f"{name.removeprefix('ring ')}, step {step:,}", fontsize="medium")
+        frames.append(figure_image(figure))
+    frames[0].save(
+        folder / ANIMATION, save_all=True, append_images=frames[1:], duration=150, loop=0, quality=60, method=6
+    )

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,13 +16,16 @@ from benchmarks.units import run_units
 from progan.layers import Linear
 
 
-def test_modes_of_perfect_of_collapsed_and_of_spread_points():
-    exact = plane.gaussians(2500, torch.Generator().manual_seed(0)).flatten(1)
-    found, share = plane.modes(exact)
-    assert found == 25
+@pytest.mark.parametrize("mixture", [plane.GRID, plane.RING])
+def test_modes_of_perfect_of_collapsed_and_of_spread_points(mixture):
+    exact = mixture.sample(5000, torch.Generator().manual_seed(0))
+    found, share = mixture.modes(exact)
+    assert found == len(mixture.centres)
     assert share == pytest.approx(1 - math.exp(-4.5), abs=0.01)  # of a round Gaussian within three deviations
-    assert plane.modes(plane.CENTRES[:3].repeat(100, 1)) == (3, 1.0)
-    assert plane.modes(torch.full((100, 2), 0.5)) == (0, 0.0)
+    assert mixture.modes(mixture.centres[:3].repeat(100, 1)) == (3, 1.0)
+    assert mixture.modes(torch.full((100, 2), 0.5)) == (0, 0.0)
+    scaled = exact * mixture.scale
+    assert scaled.var(dim=0).tolist() == pytest.approx([1, 1], abs=0.05)
 
 
 def test_the_sliced_distance_of_moved_points_is_two_over_pi_of_the_way():
@@ -57,20 +61,47 @@ def test_a_game_that_diverged_is_still_a_result():
         for parameter in network.parameters():
             parameter.fill_(math.inf)
     assert sum(measures.histogram(network)[1]) == 0
-    result = plane.find_modes("ns", math.inf, 0, 4, looks=2)
-    assert (result["modes"], result["share"]) == (0, 0)
+    result = plane.played(replace(plane.SETTINGS["ns"], lr=math.inf), 0, 4, looks=2)
+    assert result["found"] == [(0, 0), (0, 0)]
     assert [point[2] for point in result["curve"]] == [math.inf, math.inf]
 
 
-@pytest.mark.parametrize("name", plane.NAMES)
-def test_every_objective_plays_in_the_plane(name):
-    result = plane.find_modes(name, 0.001, 0, 10, looks=2)
-    assert [point[0] for point in result["curve"]] == [5, 10]
-    assert np.isfinite(result["curve"]).all()
-    assert len(result["points"]) == 1000
-    assert len(result["gradients"]) == 4
-    again = plane.find_modes(name, 0.001, 0, 10, looks=2)
-    assert again == result
+@pytest.mark.parametrize("name", plane.SETTINGS)
+def test_every_setting_is_played_the_same_again(name):
+    first, again = (plane.play(name, 0, 4, looks=2) for _ in range(2))
+    assert [point[0] for point in first["curve"]] == [2, 4]
+    assert np.isfinite(first["curve"]).all()
+    assert np.shape(first["found"]) == (2, 2)
+    assert len(first["frames"]) == (2 if name.startswith("ring") else 0)
+    assert first | {"seconds": 0} == again | {"seconds": 0}
+
+
+def test_a_normalised_game_keeps_the_critics_slope_within_one():
+    """Of layers that stretch nothing and ReLU between them, however long the steps are; and so the generator's."""
+    for name, networks in {
+        "hinge + spectral norm": ("critic",),
+        "hinge + spectral norm both": ("critic", "generator"),
+    }.items():
+        game = plane.Game(replace(plane.SETTINGS[name], lr=0.01), 0)
+        for _ in range(20):
+            game.critic_step(game.reals(), game.fakes())
+            game.generator_step()
+        for network in networks:
+            points = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
+            first, second = (getattr(game, network)(half) for half in points)
+            stretched = (first - second).norm(dim=1) / (points[0] - points[1]).norm(dim=1)
+            assert stretched.max() < 1.05
+
+
+def test_a_clipped_critic_ends_at_its_bounds_and_its_gradient_vanishes_where_the_bound_is_tight():
+    alone = {c: plane.fixed_generator("swiss roll", c, 0, 10) for c in ("clip 0.001", "penalty")}
+    clipped, penalised = (alone[c]["gradients"] for c in alone)
+    assert len(clipped) == len(penalised) == 13
+    assert clipped[0] < 1e-6 * clipped[-1]
+    assert penalised[0] > 0.1 * penalised[-1]
+    assert max(map(abs, alone["clip 0.001"]["weights"][0])) == pytest.approx(0.001, rel=1e-3)
+    assert alone["clip 0.001"]["share"] > 0.5
+    assert np.shape(alone["penalty"]["surface"]) == (61, 61)
 
 
 def test_lines_apart_are_told_by_both_estimates_in_their_way():
@@ -78,8 +109,21 @@ def test_lines_apart_are_told_by_both_estimates_in_their_way():
     assert near == pytest.approx(math.log(2), abs=0.1)
     assert far == pytest.approx(math.log(2), abs=0.1)
     near, far = (plane.lines_apart("wgan-gp", distance, 300)["estimate"] for distance in (0.5, 1.5))
-    assert near == pytest.approx(0.5, abs=0.15)
-    assert far == pytest.approx(1.5, abs=0.3)
+    assert near == pytest.approx(plane_page.penalised(0.5), abs=0.15)
+    assert far == pytest.approx(plane_page.penalised(1.5), abs=0.3)
+
+
+def test_the_best_slope_under_a_penalty_is_that_of_the_least_loss():
+    distance = 1.5
+    slopes = np.linspace(0, 3, 30001)
+    losses = -slopes * distance + 10 * (slopes - 1) ** 2
+    assert plane_page.penalised(distance) == pytest.approx(slopes[losses.argmin()] * distance, abs=1e-3)
+
+
+def test_a_mean_has_an_interval_where_there_are_several():
+    assert measures.mean_of([1.0, 3.0], 1) == "2.0 ± 12.7"  # 12.71 standard errors of 1
+    assert measures.mean_of([1.0], 2) == "1.00"
+    assert measures.mean_of([1.0, math.nan], 2) == "-"
 
 
 def test_rank_correlation():
@@ -91,7 +135,12 @@ def test_rank_correlation():
 
 def one_of(name):
     """A result of an objective's training."""
-    return plane.find_modes(name, 0.001, 0, 2, 2)
+    game = plane.Game(plane.SETTINGS[name], 0)
+    return {
+        "curve": [[1, 0.1, 0.5], [2, 0.2, 0.3]],
+        "weights": measures.histogram(game.critic),
+        "gradients": measures.layer_gradients(game.critic, game.reals()),
+    }
 
 
 def drawn(folder, module):
@@ -110,12 +159,16 @@ def drawn(folder, module):
 
 
 def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_path):
-    todo = plane.units(plane.Budget(2, (0.001,), (0,), 2))
-    games = {name: one_of(name) for name in plane.NAMES}
+    todo = plane.units(plane.Budget(share=1e-9, seeds=1, fewer_seeds=1, looks=1, critic_steps=2, line_steps=2))
+    critic = plane.fixed_generator("25 Gaussians", "penalty", 0, 2)
     (tmp_path / "work").mkdir()
     for unit in todo[:-1]:
-        result = {"estimate": 0.5} if unit.kind == "lines" else games[unit.arguments[0]]
-        (tmp_path / "work" / unit.file).write_text(json.dumps(result))
+        frames = [[[0.0, 0.0]], [[1.0, 1.0]]] if "ring" in unit.arguments[0] else []
+        game = {"curve": [[1, 0.1, 0.5], [2, 0.2, 0.3]], "found": [[3, 0.5], [7, 0.25]], "seconds": 60}
+        kept = {
+            "plane": game | {"points": [[0.0, 0.0]], "frames": frames}, "critics": critic, "lines": {"estimate": 0.5}
+        }  # fmt: skip
+        (tmp_path / "work" / unit.file).write_text(json.dumps(kept[unit.kind]))
     results = run_units(todo, tmp_path / "work", workers=1)
     assert list(results) == todo
     missing = todo[-1]
@@ -125,8 +178,11 @@ def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_
     page.write_text(f"before\n{start}\nold\n{pages.END}\nafter\n")
     assert plane_page.write(tmp_path, results, quick=True) == page
     text = drawn(tmp_path, plane_page)
-    assert all(f"| {name}, lr 0.001" in text for name in plane.NAMES)
-    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.500 \|", text)  # exact and estimated
+    assert all(re.search(rf"\| {re.escape(name)} +\| +2 \| +1 \| +7\.0 \|", text) for name in plane.SETTINGS)
+    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.408 \| +0\.500 \|", text)
+    with Image.open(tmp_path / plane_page.ANIMATION) as animation:
+        assert animation.n_frames == 2
+    assert f"]({plane_page.ANIMATION})" in text
 
 
 def test_a_page_that_is_not_there_is_begun(tmp_path):
