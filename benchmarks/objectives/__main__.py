@@ -21,6 +21,8 @@ class Options:
     Every training is kept when it ends: the same command goes on where it was stopped.
     """
 
+    critics: bool = False
+    """critics alone, before a fixed generator and between two lines, instead of games in the plane"""
     images: bool = False
     """Fashion-MNIST and the embedded faces instead of points in the plane"""
     quick: bool = False
@@ -40,8 +42,9 @@ def main() -> None:
         todo = images.units(images.QUICK if options.quick else images.Budget())
         write = images_page.write
     else:
-        todo = plane.units(plane.QUICK if options.quick else plane.Budget())
-        write = plane_page.write
+        budget = plane.QUICK if options.quick else plane.Budget()
+        todo = plane.critics(budget) if options.critics else plane.units(budget)
+        write = plane_page.write_critics if options.critics else plane_page.write
     print(write(options.out, run_units(todo, options.work, options.workers), options.quick))
 
 

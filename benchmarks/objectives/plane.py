@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -151,28 +150,24 @@ MAIN = ("gan", "hinge + spectral norm", "wgan-gp", "ring gan")  # which have mor
 
 
 def units(budget: Budget) -> list[Unit]:
-    """All trainings: "plane", "critics" and "lines"."""
-    return [*games(budget), *critics(budget)]
+    """All games: "plane" (setting, seed, steps, looks), the first seed of all first."""
+    return [
+        Unit("plane", play, (name, seed, math.ceil(SETTINGS[name].steps * budget.share), budget.looks))
+        for seed in range(budget.seeds)
+        for name in sorted(SETTINGS, key=lambda name: -SETTINGS[name].config.n_critic)
+        if name in MAIN or seed < budget.fewer_seeds
+    ]
 
 
-def games(budget: Budget) -> Iterator[Unit]:
-    """The games: "plane" (setting, seed, steps, looks)."""
-    for seed in range(budget.seeds):
-        for name in sorted(SETTINGS, key=lambda name: -SETTINGS[name].config.n_critic):
-            if name in MAIN or seed < budget.fewer_seeds:
-                steps = math.ceil(SETTINGS[name].steps * budget.share)
-                yield Unit("plane", play, (name, seed, steps, budget.looks))
-
-
-def critics(budget: Budget) -> Iterator[Unit]:
-    """Critics alone: "critics" (data, constraint, seed, steps), and "lines" (objective, distance, steps)."""
-    for constraint in CONSTRAINTS:
-        for seed in range(budget.fewer_seeds):
-            yield Unit("critics", fixed_generator, ("swiss roll", constraint, seed, budget.critic_steps))
-        yield Unit("critics", fixed_generator, ("25 Gaussians", constraint, 0, budget.critic_steps))
-    for name in ("ns", "wgan-gp"):
-        for distance in DISTANCES:
-            yield Unit("lines", lines_apart, (name, distance, budget.line_steps))
+def critics(budget: Budget) -> list[Unit]:
+    """Critics alone: "lines" (objective, distance, steps), and "critics" (data, constraint, seed, steps)."""
+    deep = [("swiss roll", constraint, seed) for seed in range(budget.fewer_seeds) for constraint in CONSTRAINTS]
+    flat = [("25 Gaussians", constraint, 0) for constraint in CONSTRAINTS]
+    lines = [(name, distance) for name in ("ns", "wgan-gp") for distance in DISTANCES]
+    return [
+        *(Unit("lines", lines_apart, (*line, budget.line_steps)) for line in lines),
+        *(Unit("critics", fixed_generator, (*critic, budget.critic_steps)) for critic in (*flat, *deep)),
+    ]
 
 
 class Network(nn.Module):
@@ -294,7 +289,7 @@ def played(setting: Setting, seed: int, steps: int, looks: int) -> dict[str, Any
             points = game.points(SCORED)
             distance = sliced_distance(points, exact) if points.isfinite().all() else math.inf
             curve.append([step, torch.stack(estimates).mean().item(), distance])
-            found.append(data.modes(points))
+            found.append([*data.modes(points)])
             frames.append(rounded(points[:SHOWN]))
             estimates = []
     return {

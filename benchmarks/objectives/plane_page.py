@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,18 +22,6 @@ from stylegrow.common.tables import markdown_table
 ESTIMATED = {"gan": "JS", "ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV", "ns-r1": "JS"}
 PENALTY = plane.StepConfig().gp_weight  # of the critic between the lines
 ANIMATION = "objectives-ring.webp"
-
-FIGURES = {
-    "modes": "Modes found over the generator's steps: the mean of the seeds, and the least and most of them",
-    "plane": "What each objective's generator draws of 25 Gaussians in the end, of the first seed",
-    "curves": "The critic's estimate (blue) and the points' distance from the data (orange) of the first seed, with "
-    "rank correlations after the first tenth",
-    "gradients": "A critic of 12 layers on the Swiss roll: the gradient of its mean score at each layer's output, a "
-    "line a seed",
-    "weights": "The weights of critics on the 25 Gaussians under clipping and under the penalty",
-    "surfaces": "What these critics say of the plane, bright for real, with the 25 Gaussians",
-    "distances": "Two lines that move apart: what critics estimate, and what is exact",
-}
 
 
 class Study:
@@ -63,28 +51,36 @@ class Study:
 
 
 def write(folder: Path, results: Results, quick: bool) -> Path:
-    """Draw the figures and put the tables into objectives.md, whose other text is kept. Returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Draw the games and put their tables into objectives.md, whose other text is kept. Returns its path."""
     study = Study(results)
-    for draw in (draw_modes, draw_points, draw_curves, draw_gradients, draw_weights, draw_surfaces, draw_lines):
-        draw(folder, study)
-    animate(folder, study)
-    return write_measured(folder / "objectives.md", "python -m benchmarks.objectives", tables(study, quick))
-
-
-def tables(study: Study, quick: bool) -> str:
-    """The Markdown of all results."""
-    warning = "**From `--quick`: trainings far too short to say anything.**\n\n" if quick else ""
-    caption = "Eight Gaussians on a ring, every objective as Metz et al. played it: the first seed over its training"
+    rings = [name for name in SETTINGS if name.startswith("ring")]
+    others = [name for name in SETTINGS if name not in rings]
+    caption = "Eight Gaussians on a ring: the first seed over its training"
     parts = [
-        warning + games_table(study, "25 Gaussians", [name for name in SETTINGS if not name.startswith("ring")]),
-        games_table(study, "A ring of 8 Gaussians", [name for name in SETTINGS if name.startswith("ring")]),
+        games_table(study, "25 Gaussians", others),
+        games_table(study, "A ring of 8 Gaussians", rings),
         f"![{caption}]({ANIMATION})\n",
-        critics_table(study),
-        lines_table(study),
-        *(f"![{caption}](objectives-{name}.png)\n" for name, caption in FIGURES.items()),
     ]
-    return "\n".join(parts)
+    page = put(folder, study, "python -m benchmarks.objectives", parts, FIGURES, quick)
+    animate(folder, study)
+    return page
+
+
+def write_critics(folder: Path, results: Results, quick: bool) -> Path:
+    """The same of the critics alone."""
+    study = Study(results)
+    parts = [lines_table(study), critics_table(study)]
+    return put(folder, study, "python -m benchmarks.objectives --critics", parts, CRITICS_FIGURES, quick)
+
+
+def put(folder: Path, study: Study, command: str, parts: list[str], figures: Mapping[str, Figure], quick: bool) -> Path:
+    """Draw figures, and put them after the other parts into the block of a command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for draw, _ in figures.values():
+        draw(folder, study)
+    warning = ["**From `--quick`: trainings far too short to say anything.**\n"] * quick
+    images = [f"![{caption}](objectives-{name}.png)\n" for name, (_, caption) in figures.items()]
+    return write_measured(folder / "objectives.md", command, "\n".join([*warning, *parts, *images]))
 
 
 def games_table(study: Study, title: str, names: Iterable[str]) -> str:
@@ -285,3 +281,24 @@ def animate(folder: Path, study: Study) -> None:
     frames[0].save(
         folder / ANIMATION, save_all=True, append_images=frames[1:], duration=150, loop=0, quality=60, method=6
     )
+
+
+Figure = tuple[Callable[[Path, Study], None], str]  # what draws it, and its caption
+FIGURES: dict[str, Figure] = {
+    "modes": (draw_modes, "Modes found over the generator's steps: the mean of the seeds, the least and the most"),
+    "plane": (draw_points, "What each objective's generator draws of 25 Gaussians in the end, of the first seed"),
+    "curves": (
+        draw_curves,
+        "The critic's estimate (blue) and the points' distance from the data (orange) of the first seed, with rank "
+        "correlations after the first tenth",
+    ),
+}
+CRITICS_FIGURES: dict[str, Figure] = {
+    "distances": (draw_lines, "Two lines that move apart: what critics estimate, and what is exact"),
+    "gradients": (
+        draw_gradients,
+        "Critics of 12 layers on the Swiss roll: the gradient of the mean score at each layer's output, a line a seed",
+    ),
+    "weights": (draw_weights, "The weights of critics on the 25 Gaussians under clipping and under the penalty"),
+    "surfaces": (draw_surfaces, "What these critics say of the plane, bright for real, and the 25 Gaussians"),
+}

@@ -62,7 +62,7 @@ def test_a_game_that_diverged_is_still_a_result():
             parameter.fill_(math.inf)
     assert sum(measures.histogram(network)[1]) == 0
     result = plane.played(replace(plane.SETTINGS["ns"], lr=math.inf), 0, 4, looks=2)
-    assert result["found"] == [(0, 0), (0, 0)]
+    assert result["found"] == [[0, 0], [0, 0]]
     assert [point[2] for point in result["curve"]] == [math.inf, math.inf]
 
 
@@ -133,56 +133,61 @@ def test_rank_correlation():
     assert math.isnan(measures.rank_correlation([1, 1], [1, 2]))
 
 
-def one_of(name):
-    """A result of an objective's training."""
-    game = plane.Game(plane.SETTINGS[name], 0)
-    return {
-        "curve": [[1, 0.1, 0.5], [2, 0.2, 0.3]],
-        "weights": measures.histogram(game.critic),
-        "gradients": measures.layer_gradients(game.critic, game.reals()),
-    }
-
-
-def drawn(folder, module):
+def drawn(folder, figures):
     """The page of a study, whose figures are all there."""
     text = (folder / "objectives.md").read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
     assert "far too short" in text
-    figures = sorted(path.name for path in folder.glob("*.png"))
-    assert figures == sorted(f"objectives-{name}.png" for name in module.FIGURES)
-    for name in figures:
+    found = sorted(path.name for path in folder.glob("*.png"))
+    assert found == sorted(f"objectives-{name}.png" for name in figures)
+    for name in found:
         assert f"]({name})" in text
         Image.open(folder / name).verify()
     return text
 
 
-def test_what_is_kept_is_not_done_again_and_the_page_keeps_what_was_written(tmp_path):
-    todo = plane.units(plane.Budget(share=1e-9, seeds=1, fewer_seeds=1, looks=1, critic_steps=2, line_steps=2))
-    critic = plane.fixed_generator("25 Gaussians", "penalty", 0, 2)
+def begun(folder, command):
+    """A page with an old block of a command."""
+    start = f"<!-- measured: written by {command} -->"
+    (folder / "objectives.md").write_text(f"before\n{start}\nold\n{pages.END}\nafter\n")
+
+
+TINY = plane.Budget(share=1e-9, seeds=1, fewer_seeds=1, looks=1, critic_steps=2, line_steps=2)
+
+
+def test_what_is_kept_is_not_done_again_and_the_page_of_games_keeps_what_was_written(tmp_path):
+    todo = plane.units(TINY)
     (tmp_path / "work").mkdir()
     for unit in todo[:-1]:
         frames = [[[0.0, 0.0]], [[1.0, 1.0]]] if "ring" in unit.arguments[0] else []
         game = {"curve": [[1, 0.1, 0.5], [2, 0.2, 0.3]], "found": [[3, 0.5], [7, 0.25]], "seconds": 60}
-        kept = {
-            "plane": game | {"points": [[0.0, 0.0]], "frames": frames}, "critics": critic, "lines": {"estimate": 0.5}
-        }  # fmt: skip
-        (tmp_path / "work" / unit.file).write_text(json.dumps(kept[unit.kind]))
+        kept = game | {"points": [[0.0, 0.0]], "frames": frames}
+        (tmp_path / "work" / unit.file).write_text(json.dumps(kept))
     results = run_units(todo, tmp_path / "work", workers=1)
     assert list(results) == todo
     missing = todo[-1]
-    assert json.loads((tmp_path / "work" / missing.file).read_text()) == results[missing] != {"estimate": 0.5}
-    page = tmp_path / "objectives.md"
-    start = "<!-- measured: written by python -m benchmarks.objectives -->"
-    page.write_text(f"before\n{start}\nold\n{pages.END}\nafter\n")
-    assert plane_page.write(tmp_path, results, quick=True) == page
-    text = drawn(tmp_path, plane_page)
-    assert all(re.search(rf"\| {re.escape(name)} +\| +2 \| +1 \| +7\.0 \|", text) for name in plane.SETTINGS)
-    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.408 \| +0\.500 \|", text)
+    assert json.loads((tmp_path / "work" / missing.file).read_text()) == results[missing]
+    assert results[missing]["curve"][-1][0] == 1
+    begun(tmp_path, "python -m benchmarks.objectives")
+    assert plane_page.write(tmp_path, results, quick=True) == tmp_path / "objectives.md"
+    text = drawn(tmp_path, plane_page.FIGURES)
+    for unit in todo[:-1]:
+        assert re.search(rf"\| {re.escape(unit.arguments[0])} +\| +2 \| +1 \| +7\.0 \|", text)
     with Image.open(tmp_path / plane_page.ANIMATION) as animation:
         assert animation.n_frames == 2
     assert f"]({plane_page.ANIMATION})" in text
+
+
+def test_the_page_of_critics_sets_estimates_beside_what_is_exact(tmp_path):
+    critic = plane.fixed_generator("25 Gaussians", "penalty", 0, 2)
+    results = {unit: {"estimate": 0.5} if unit.kind == "lines" else critic for unit in plane.critics(TINY)}
+    begun(tmp_path, "python -m benchmarks.objectives --critics")
+    plane_page.write_critics(tmp_path, results, quick=True)
+    text = drawn(tmp_path, plane_page.CRITICS_FIGURES)
+    assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.408 \| +0\.500 \|", text)
+    assert re.search(r"\| penalty +\| +0% \|", text)
 
 
 def test_a_page_that_is_not_there_is_begun(tmp_path):
