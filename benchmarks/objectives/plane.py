@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.objectives.measures import histogram, layer_gradients
 from benchmarks.units import Unit
-from progan.layers import Linear, cached_weights
+from progan.layers import Linear, cached_weights, weighted_layers
 from train.step import constraints
 from train.step.config import StepConfig
 from train.step.objectives import OBJECTIVES, critic_loss, generator_loss
@@ -325,7 +325,7 @@ def fixed_generator(place: str, constraint: str, seed: int, steps: int) -> dict[
     axis = torch.linspace(-2.5, 2.5, 61)
     with torch.no_grad():
         surface = game.critic(torch.cartesian_prod(axis, axis).flip(1)).reshape(61, 61)
-    weights = torch.cat([layer.weight.detach().flatten() for layer in game.critic.layers])
+    weights = torch.cat([layer.weight.detach().flatten() for layer in weighted_layers(game.critic)])
     return {
         "gradients": layer_gradients(game.critic, reals()),
         "weights": histogram(game.critic),

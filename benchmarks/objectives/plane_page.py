@@ -89,13 +89,13 @@ def games_table(study: Study, title: str, names: Iterable[str]) -> str:
     rows = []
     for name in names:
         games = study.games(name)
-        found = np.array([game["found"] for game in games])
+        most = [max(modes for modes, _ in game["found"]) for game in games]
         cells = [
             f"{games[0]['curve'][-1][0]:,}",
             str(len(games)),
-            mean_of(found[:, -1, 0], 1),
-            f"{found[:, :, 0].max(axis=1).mean():.1f}",
-            mean_of(found[:, -1, 1], 2),
+            mean_of([game["found"][-1][0] for game in games], 1),
+            f"{fmean(most):.1f}",
+            mean_of([game["found"][-1][1] for game in games], 2),
             mean_of([game["curve"][-1][2] for game in games], 3),
             mean_of([late_correlation(game["curve"]) for game in games], 2),
         ]
