@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -120,18 +120,15 @@ def critics_table(study: Study) -> str:
     rows = []
     for constraint in CONSTRAINTS:
         alone = study.critics("25 Gaussians", constraint)[0]
-        ratios = [
-            critic["gradients"][0] / critic["gradients"][-2] for critic in study.critics("swiss roll", constraint)
-        ]
-        ratio = math.exp(fmean(map(math.log, ratios)))
-        layers = len(study.critics("swiss roll", constraint)[0]["gradients"]) - 2
+        grown = [growth(critic["gradients"]) for critic in study.critics("swiss roll", constraint)]
+        ratio, each = (geometric_mean(values) for values in zip(*grown, strict=True))
         rows.append(
             [
                 constraint,
                 f"{alone['share']:.0%}",
                 f"{alone['estimate']:.3g}",
-                f"{ratio:.1e}",
-                f"x{ratio ** (1 / layers):.2f}",
+                f"{ratio:.1e}" if ratio else "0 in float32",
+                f"x{each:.2f}",
             ]
         )
     return (
@@ -139,6 +136,22 @@ def critics_table(study: Study) -> str:
         "on the 25 Gaussians, the last with 12 on the Swiss roll (geometric mean of the seeds):\n\n"
         f"{markdown_table(head, rows)}\n"
     )
+
+
+def growth(gradients: Sequence[float]) -> tuple[float, float]:
+    """The gradient at the first hidden layer over that at the last, and its growth a layer towards the first.
+
+    The layers are those of `layer_gradients`, the score last. Where gradients have become 0, the growth is that of the
+    layers in which they have not.
+    """
+    hidden = gradients[:-1]
+    left = [gradient for gradient in hidden if gradient > 0]
+    return hidden[0] / hidden[-1], (left[0] / left[-1]) ** (1 / max(len(left) - 1, 1))
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """exp of the mean logarithm; 0 where one of them is."""
+    return math.exp(fmean(map(math.log, values))) if all(values) else 0.0
 
 
 def lines_table(study: Study) -> str:

@@ -199,3 +199,10 @@ def test_a_page_that_is_not_there_is_begun(tmp_path):
 
 def test_a_rank_correlation_that_is_none_is_a_dash():
     assert [measures.shown(value) for value in (math.nan, -0.5)] == ["-", "-0.50"]
+
+
+def test_a_gradient_that_doubles_a_layer_is_told_so_also_where_it_has_become_nothing():
+    first, each = plane_page.growth([8.0, 4.0, 2.0, 1.0, 0.5])
+    assert (first, each) == (pytest.approx(8.0), pytest.approx(2.0))
+    gone, halved = plane_page.growth([0.0, 0.0, 0.25, 0.5, 1.0, 0.5])
+    assert (gone, halved) == (0.0, pytest.approx(0.5))
