@@ -82,7 +82,7 @@ def test_a_launcher_is_gone_when_it_has_ended_or_another_process_took_its_place(
     parent.running = False
     assert found.gone
     parent.running = True
-    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr(os, "getppid", lambda: 0)
     assert found.gone
 
 
