@@ -311,7 +311,9 @@ def test_undo_history_and_favourites_restore_image_and_controls(visit):
     expect(past).to_have_count(5)
     page.wait_for_url(re.compile("seeds=5-6.*chosen=6.*psi=0.7"))
     page = visit("?tab=about")  # another page of the same browser
+    past = page.locator("#past button")
     tab(page, "Generate")
+    expect(past.first).to_be_visible()  # what the page begins with
     page.locator("#favourites button").click()
     expect(page.locator("#detail .large img")).to_have_attribute("alt", re.compile("seed 6, truncation 0.5,"))
     expect(page.locator("#favourite")).to_have_attribute("aria-pressed", "true")
