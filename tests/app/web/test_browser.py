@@ -312,6 +312,7 @@ def test_undo_history_and_favourites_restore_image_and_controls(visit):
     page.wait_for_url(re.compile("seeds=5-6.*chosen=6.*psi=0.7"))
     page = visit("?tab=about")  # another page of the same browser
     past = page.locator("#past button")
+    page.wait_for_function("window.stylegrow.tab === 'about'")  # the link's tab, which would come back over another
     tab(page, "Generate")
     expect(past.first).to_be_visible()  # what the page begins with
     page.locator("#favourites button").click()
