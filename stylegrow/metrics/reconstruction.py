@@ -49,12 +49,17 @@ def reconstruct(
     encoder: vae.Encoder, decoder: Generator, images: np.ndarray, labels: Tensor | None = None, alpha: float = 1.0
 ) -> Tensor:
     """Images [N, C, r, r], in [-1, 1], decoded from the means of the latents of images [N, C, r, r] (uint8)."""
-    sample = architecture_of(decoder).sample
     decoded = [
-        sample(decoder, mean, its, reals.shape[-1], alpha).clamp(-1, 1).cpu()
+        given_back(decoder, mean, its, reals.shape[-1], alpha)
         for reals, mean, _, its in encoded(encoder, images, labels, alpha)
     ]
     return torch.cat(decoded)
+
+
+def given_back(decoder: Generator, mean: Tensor, labels: Tensor | None, resolution: int, alpha: float) -> Tensor:
+    """Images [N, C, r, r], in [-1, 1], decoded from means of latents [N, z_dim]; on the processor."""
+    images: Tensor = architecture_of(decoder).sample(decoder, mean, labels, resolution, alpha)
+    return images.clamp(-1, 1).cpu()
 
 
 @torch.inference_mode()
@@ -68,12 +73,14 @@ def fit_of(
 ) -> Fit:
     """How images [N, C, r, r] (uint8) fit; the bound is with one latent an image, drawn from the seed."""
     random, squares, divergences = torch.Generator().manual_seed(seed), 0.0, 0.0
+    reconstructed = []
     for reals, mean, log_variance, its in encoded(encoder, images, labels, alpha):
         z = mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=random).to(mean)
         decoded = architecture_of(decoder).sample(decoder, z, its, reals.shape[-1], alpha)
         squares += (reals - decoded).square().sum().item()
         divergences += divergence(mean, log_variance).sum().item()
-    rmse = error(images, reconstruct(encoder, decoder, images, labels, alpha))
+        reconstructed.append(given_back(decoder, mean, its, reals.shape[-1], alpha))
+    rmse = error(images, torch.cat(reconstructed))
     return Fit(rmse, -(squares / (2 * DEVIATION**2) + divergences) / images.size, divergences / len(images))
 
 
