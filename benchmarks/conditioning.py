@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import progan
+from benchmarks import ours
 from progan.energies import numbers_of
-from progan.layers import Conv2d, Linear, Standardize, activation, cached_weights
+from progan.layers import Linear, Standardize, activation, cached_weights
 from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
@@ -306,10 +307,7 @@ class Game:
             for name in ("critic", "generator")
         )
         self.generator = progan.Generator(**shared, z_dim=Z_DIM, **of_generator)
-        with torch.no_grad():  # else the first of the steps, which are few, would go into making images dark
-            last = cast(Conv2d, self.generator.to_image[f"{resolution}x{resolution}"])
-            last.weight.mul_(0.1)
-            last.bias.copy_(data.images.mean(dim=(0, 2, 3)))  # type: ignore[union-attr]
+        ours.begin_with(data.images.mean(dim=(0, 2, 3)), self.generator)
         self.average = copy.deepcopy(self.generator).eval()
         self.mechanism = kind(shared, of_critic)
         self.g_adam, self.d_adam = (

@@ -82,6 +82,22 @@ class Training:
             self.step()
 
 
+@torch.no_grad()
+def begin_with(mean: torch.Tensor, generator: Any) -> None:
+    """Have a new ProGAN's images lie around the mean pixel [C] of the data.
+
+    Else the first steps of a training that has few would go into making images dark.
+    """
+    last = generator.to_image[f"{generator.resolution}x{generator.resolution}"]
+    last.weight.mul_(0.1)
+    last.bias.copy_(mean)
+
+
+def levels(images: torch.Tensor) -> np.ndarray:
+    """Images in [-1, 1] in grey levels, uint8, as they lie."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+
+
 def operations_per_image(network: str, preset: str, resolution: int) -> float:
     """Floating-point operations of an iteration of WGAN-GP for each image, those of its derivatives included.
 

@@ -32,6 +32,19 @@ def panels(rows: int, columns: int, width: float = 2.2, height: float | None = N
     return pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
 
 
+def draw_curve(axis: Any, curve: list[list[float]], estimated: str, distance: str) -> None:
+    """Draw rows (step, estimate, distance) of a training over its steps, both with a scale and a label of their own."""
+    steps, *both = np.array(curve).T
+    sides = (axis, "tab:blue", estimated), (axis.twinx(), "tab:orange", distance)
+    for values, (side, colour, label) in zip(both, sides, strict=True):
+        side.plot(steps, values, color=colour)
+        side.tick_params(axis="y", colors=colour, labelsize="small")
+        side.ticklabel_format(axis="y", useOffset=False)
+        side.locator_params(axis="y", nbins=4)
+        side.set_ylabel(label, color=colour, fontsize="small")
+    axis.tick_params(axis="x", labelsize="small")
+
+
 def save(figure: Any, path: Path) -> None:
     """Write a figure as a PNG whose bytes tell nothing of this machine, and forget it."""
     from matplotlib import pyplot

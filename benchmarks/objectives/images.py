@@ -104,7 +104,7 @@ def train_on_images(data: str, name: str, steps: int, looks: int, looked_at: int
         result |= {
             "fit": fit_of(encoder, decoder, unseen)._asdict(),
             "components": component_error(dataset.read(training[:MOST], RESOLUTION), unseen, Z_DIM),
-            "reconstructed": levels(reconstruct(encoder, decoder, unseen[:SHOWN])).tolist(),
+            "reconstructed": ours.levels(reconstruct(encoder, decoder, unseen[:SHOWN])).tolist(),
         }
     return result
 
@@ -113,12 +113,7 @@ def train_on_images(data: str, name: str, steps: int, looks: int, looked_at: int
 def images_of(generator: nn.Module, count: int) -> np.ndarray:
     """Images uint8 [count, C, R, R] of fixed latents."""
     latents: Tensor = torch.randn(count, generator.z_dim, generator=torch.Generator().manual_seed(1))  # type: ignore[call-overload]
-    return levels(torch.cat([generator(part) for part in latents.split(64)]))
-
-
-def levels(images: Tensor) -> np.ndarray:
-    """Images in [-1, 1] in grey levels, uint8."""
-    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return ours.levels(torch.cat([generator(part) for part in latents.split(64)]))
 
 
 def distance(reals: swd.Descriptors, images: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.objectives.images import DATA, NAMES, RESOLUTION, SETTINGS, VAE
 from benchmarks.objectives.measures import correlation_of, shown
-from benchmarks.pages import panels, save, write_measured
+from benchmarks.pages import draw_curve, panels, save, write_measured
 from benchmarks.units import Results
 from stylegrow.common.tables import markdown_table
 from stylegrow.data.sources import toonhead
@@ -104,20 +104,11 @@ def draw_curves(folder: Path, results: Results) -> None:
     for column, (data, label) in zip(axes.T, DATA.items(), strict=True):
         for axis, name in zip(column, NAMES, strict=True):
             curve = training(results, data, name)["curve"]
-            steps, estimates, distance = np.array(curve).T
-            other = axis.twinx()
-            for side, values, colour in ((axis, estimates, "tab:blue"), (other, distance, "tab:orange")):
-                side.plot(steps, values, color=colour)
-                side.tick_params(axis="y", colors=colour, labelsize="small")
-                side.ticklabel_format(axis="y", useOffset=False)
-                side.locator_params(axis="y", nbins=4)
             what = "minus the bound" if name == VAE else f"estimated {ESTIMATED[SETTINGS[name]['loss']]}"
-            other.set_ylabel("SWD x1000", color="tab:orange", fontsize="small")
-            axis.set_ylabel(what, color="tab:blue", fontsize="small")
+            draw_curve(axis, curve, what, "SWD x1000")
             over = f"{label}\n" if axis is column[0] else ""
             correlation = shown(correlation_of(settled(curve)))
             axis.set_title(f"{over}{name}, rank correlation {correlation}", fontsize="small")
-            axis.tick_params(axis="x", labelsize="small")
         column[-1].set_xlabel("steps")
     save(figure, folder / "objectives-images-curves.png")
 

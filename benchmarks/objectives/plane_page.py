@@ -14,7 +14,7 @@ import torch
 from benchmarks.objectives import plane
 from benchmarks.objectives.measures import correlation_of, mean_of
 from benchmarks.objectives.plane import CONSTRAINTS, DISTANCES, NAMES, SETTINGS
-from benchmarks.pages import figure_image, panels, save, write_measured
+from benchmarks.pages import draw_curve, figure_image, panels, save, write_measured
 from benchmarks.units import Results
 from stylegrow.common.tables import markdown_table
 
@@ -211,18 +211,9 @@ def draw_curves(folder: Path, study: Study) -> None:
     figure, axes = panels(2, 4, 3.2, 1.9)
     for axis, name in zip(axes.flat, NAMES, strict=False):
         curve = study.games(name)[0]["curve"]
-        steps, estimates, distance = np.array(curve).T
-        other = axis.twinx()
-        for side, values, colour in ((axis, estimates, "tab:blue"), (other, distance, "tab:orange")):
-            side.plot(steps, values, color=colour)
-            side.tick_params(axis="y", colors=colour, labelsize="small")
-            side.ticklabel_format(axis="y", useOffset=False)
-            side.locator_params(axis="y", nbins=4)
-        other.set_ylabel("distance", color="tab:orange", fontsize="small")
-        axis.set_ylabel(f"estimated {ESTIMATED[name.split()[0]]}", color="tab:blue", fontsize="small")
+        draw_curve(axis, curve, f"estimated {ESTIMATED[name.split()[0]]}", "distance")
         axis.set_title(f"{name}, rank correlation {mean_of([late_correlation(curve)], 2)}", fontsize="small")
         axis.set_xlabel("generator steps", fontsize="small")
-        axis.tick_params(axis="x", labelsize="small")
     axes.flat[len(NAMES)].set_axis_off()
     save(figure, folder / "objectives-curves.png")
 

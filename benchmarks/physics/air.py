@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,12 +54,9 @@ def trained(data: Dataset, training: np.ndarray, steps: int) -> Trainer:
     torch.manual_seed(0)
     labels = Labels(torch.from_numpy(data.labels("particle")), training)
     trainer = Trainer(*config.build(), config.schedule, config.step, RandomStreams(0), SingleProcess(), labels)
-    with torch.no_grad():  # else the first of the steps, which are few, would go into making images dark
-        mean = torch.from_numpy(data.read(training[:500], STATIONS)).float().mean(dim=(0, 2, 3)) / 127.5 - 1
-        for generator in (trainer.generator, trainer.generator_ema):
-            last = cast(Any, generator).to_image[f"{STATIONS}x{STATIONS}"]
-            last.weight.mul_(0.1)
-            last.bias.copy_(mean)
+    mean = torch.from_numpy(data.read(training[:500], STATIONS)).float().mean(dim=(0, 2, 3)) / 127.5 - 1
+    for generator in (trainer.generator, trainer.generator_ema):
+        ours.begin_with(mean, generator)
     loader = BatchLoader(data, training, config.schedule, trainer.inputs.streams, 0, 1)
     for _ in range(steps):
         trainer.step([loader.read(trainer.images)])
@@ -73,7 +70,7 @@ def images(generator: nn.Module, labels: np.ndarray) -> np.ndarray:
     latents = torch.randn(len(labels), generator.z_dim, generator=random)  # type: ignore[call-overload]
     parts = zip(latents.split(64), torch.from_numpy(labels).split(64), strict=True)
     made = torch.cat([generator(*one) for one in parts])
-    return ((made.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return ours.levels(made)
 
 
 def figures(levels: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
