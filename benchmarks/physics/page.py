@@ -17,6 +17,7 @@ from benchmarks.profiles import draw_profiles
 from benchmarks.timing import ratio
 from benchmarks.units import Results
 from stylegrow.common.tables import markdown_table
+from stylegrow.common.text import counted
 from stylegrow.physics.observables import Showers
 
 COMMAND = "python -m benchmarks.physics"
@@ -217,10 +218,10 @@ def refining_table(study: Study) -> str:
         numbers = [[one["judged"][key] * times for one in found] for key, times, _ in JUDGED]
         cells = [spread(values, form) for values, (*_, form) in zip(numbers, JUDGED, strict=True)]
         judged.append([name, *bins_of(found[0]["judged"])[::2], *cells])
-    seeds = len(found)
+    seeds = counted(len(found), "seed")
     spans = ["lowest fifth", "middle fifth", "highest fifth"]
     return (
-        f"**Refinement** of GFLASH towards the cascade, {study.of('refining')[0][0][2]:,} steps; {seeds} seeds, least "
+        f"**Refinement** of GFLASH towards the cascade, {study.of('refining')[0][0][2]:,} steps; {seeds}, least "
         "to most. ln(estimated / true energy) of data that were held out, by a regression trained on each:\n\n"
         f"{markdown_table(['trained on', 'bias', 'width'], rows)}\n\nThe showers themselves, against data:\n\n"
         f"{markdown_table(['8 x 8 x 3 cells', *spans, 'hits', 'separation', 'KPD x 1000', 'AUC'], judged)}\n"
