@@ -1,7 +1,8 @@
-"""Asking a served app over plain HTTP, as programs that are not polite do."""
+"""Asking a served app: by Gradio's client, and over plain HTTP as programs that are not polite do."""
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,14 @@ import httpx
 
 # One for all, since each new one reads the certificates of the world.
 WEB = httpx.Client(timeout=60, verify=False, trust_env=False)
+
+
+def connect(url: str, **more: Any) -> Any:
+    """A visitor by Gradio's own client."""
+    from gradio_client import Client
+
+    # Its own default for what it downloads was made when it was imported, before the tests had a folder.
+    return Client(url, download_files=tempfile.gettempdir(), verbose=False, analytics_enabled=False, **more)
 
 
 def ask(url: str, name: str, data: Any) -> tuple[bool, str]:

@@ -1,12 +1,21 @@
 """One served app and one browser for all tests of the session."""
 
 import json
+import tempfile
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.app.browsing import PATIENCE, PLOTS, REFUSED, expect, find_chromium, sync_playwright
 from tests.app.serving import serving
+
+
+@pytest.fixture(scope="package", autouse=True)
+def temporary(tmp_path_factory):
+    """What Gradio's client leaves in the folder for temporary files goes with the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+        yield
 
 
 @pytest.fixture(scope="session")

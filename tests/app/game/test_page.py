@@ -22,7 +22,7 @@ from app.game.rules import LETTERS, MODES
 from app.game.wording import KNOWN_LIMIT
 from app.web.discretion import SHOWN
 from stylegrow.models import save_model
-from tests.app.asking import ask
+from tests.app.asking import ask, connect
 from tests.small_models import style
 
 OVER = "That round is over; press Next."
@@ -99,9 +99,7 @@ def player(app):
 @pytest.fixture
 def client(app):
     """A visitor by Gradio's own client."""
-    from gradio_client import Client
-
-    return Client(app.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
+    return connect(app.url, httpx_kwargs={"timeout": 60})
 
 
 def new_round(client, **changes):

@@ -18,7 +18,7 @@ from PIL import Image
 from app.web.files import new_folder
 from app.web.pages.interpolation import LONGEST_WAIT
 from stylegrow.rendering import figures
-from tests.app.asking import ask
+from tests.app.asking import ask, connect
 from tests.small_models import CREDIT, close
 
 DOCUMENTED = {
@@ -59,9 +59,7 @@ SEED = "Seed must be a whole number from 0 to 4294967295."
 @pytest.fixture(scope="module")
 def client(app):
     """A visitor's client."""
-    from gradio_client import Client
-
-    return Client(app.url, verbose=False, analytics_enabled=False)
+    return connect(app.url)
 
 
 def call(client, name, **changes):
@@ -332,9 +330,7 @@ def test_all_that_draws_waits_in_one_line(app):
 
 
 def test_two_visitors_see_only_their_own(app):
-    from gradio_client import Client
-
-    clients = [Client(app.url, verbose=False, analytics_enabled=False) for _ in range(2)]
+    clients = [connect(app.url) for _ in range(2)]
 
     def visit(number):
         seen = []
@@ -376,9 +372,7 @@ def test_the_folders_of_files_are_nobody_elses(tmp_path):
 
 
 def test_a_video_can_be_stopped(app):
-    from gradio_client import Client
-
-    client = Client(app.url, verbose=False, analytics_enabled=False)
+    client = connect(app.url)
     job = client.submit(api_name="/interpolate", **(INTERPOLATE | {"keys": "0-1", "frames": 120, "loop": True}))
     job.cancel()
     assert ask(app.url, "mix_pair", list(CALLS["mix_pair"].values()))[0]  # the line is free again

@@ -14,6 +14,7 @@ from app.web.pages.controls import slider_ranges
 from stylegrow.models import read_config, save_model
 from stylegrow.models.labels import LabelSpace
 from stylegrow.sampling.sampler import Sampler
+from tests.app.asking import connect
 from tests.app.browsing import PATIENCE, drawn, expect
 from tests.app.serving import serving
 from tests.small_models import close, style
@@ -42,9 +43,7 @@ def served(models, vectors, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(served):
-    from gradio_client import Client
-
-    return Client(served.url, verbose=False, analytics_enabled=False)
+    return connect(served.url)
 
 
 def test_a_slider_a_component_has_the_range_of_the_data(vectors):

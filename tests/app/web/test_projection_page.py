@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from PIL import Image
 
-from tests.app.asking import ask
+from tests.app.asking import ask, connect
 from tests.app.browsing import drawn, expect, tab
 from tests.small_models import close
 
@@ -19,7 +19,7 @@ def picture(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(app):
-    return Client(app.url, verbose=False, analytics_enabled=False)
+    return connect(app.url)
 
 
 def projected(client, path, **changes):

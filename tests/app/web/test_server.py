@@ -23,7 +23,7 @@ from app.web.options import Serve
 from app.web.server import build_app, launch, serve
 from stylegrow.common.commandline import parse
 from stylegrow.common.errors import InputError
-from tests.app.asking import WEB, ask
+from tests.app.asking import WEB, ask, connect
 
 ROOT = Path(__file__).parents[3]
 
@@ -244,9 +244,7 @@ def test_without_a_login_nothing_but_the_login_answers(locked):
 
 
 def test_programs_log_in_as_with_any_gradio_app(locked):
-    from gradio_client import Client
-
-    client = Client(locked[0], auth=("me", "secret"), verbose=False, analytics_enabled=False)
+    client = connect(locked[0], auth=("me", "secret"))
     assert "silent" in str(client.predict(api_name="/models"))
 
 

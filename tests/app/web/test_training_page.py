@@ -5,15 +5,13 @@ import pytest
 from PIL import Image
 
 from app.web.pages.training import _limits
-from tests.app.asking import ask
+from tests.app.asking import ask, connect
 from tests.app.serving import RUN, write_run
 
 
 @pytest.fixture(scope="module")
 def client(app):
-    from gradio_client import Client
-
-    return Client(app.url, verbose=False, analytics_enabled=False)
+    return connect(app.url)
 
 
 def test_runs_are_listed(app, client):
