@@ -33,15 +33,12 @@ class Mixture:
     Attributes:
         centres: their means [M, 2].
         deviation: of each.
+        scale: of the points as networks see them.
     """
 
     centres: Tensor
     deviation: float
-
-    @property
-    def scale(self) -> float:
-        """What gives the points a variance of about 1 along each axis."""
-        return 1 / self.centres.std(correction=0).item()
+    scale: float = 1.0
 
     def sample(self, count: int, random: torch.Generator) -> Tensor:
         """Points [count, 2]."""
@@ -59,7 +56,7 @@ class Mixture:
         return int((counts >= len(points) / len(self.centres) / 5).sum()), near.float().mean().item()
 
 
-GRID = Mixture(torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2), 0.05)
+GRID = Mixture(torch.cartesian_prod(*[torch.arange(-2.0, 3.0)] * 2), 0.05, scale=math.sqrt(0.5))
 ANGLES = torch.arange(8) * (math.pi / 4)
 RING = Mixture(2 * torch.stack([ANGLES.cos(), ANGLES.sin()], dim=1), 0.02)
 
@@ -70,24 +67,31 @@ class Setting:
 
     Attributes:
         config: objective, its weights, Adam's betas and the critic's steps.
-        lr: learning rate of both, and g_lr the generator's where it has another.
-        width, hidden: of both networks' hidden layers, and how many there are.
+        lr: learning rate.
+        width, hidden: of both networks' hidden layers, and how many there are; d_hidden of the critic's where it has
+            another number.
+        gain: of the orthogonal weights that networks begin with; None for He's.
+        shrunk: what the critic multiplies points by first.
         latents: numbers in a latent.
         rmsprop: whether this is the optimizer, instead of Adam.
         batch: points a step.
         steps: of the generator.
+        looks: how often it is measured.
         data: what is to be found.
     """
 
     config: StepConfig
     lr: float
-    g_lr: float | None = None
     width: int = 128
     hidden: int = 3
+    d_hidden: int | None = None
+    gain: float | None = None
+    shrunk: float = 1.0
     latents: int = 2
     rmsprop: bool = False
     batch: int = 256
     steps: int = 10_000
+    looks: int = 60
     data: Mixture = field(default=GRID, repr=False)
 
 
@@ -110,17 +114,25 @@ SETTINGS = {
     # Mescheder et al. 2018.
     "ns-r1": Setting(StepConfig(loss="ns-r1", gamma=0.1, betas=(0.0, 0.99)), 1e-4, rmsprop=True),
 }
-# Metz et al. 2017, with the learning rates and two hidden layers of their published notebook.
-SETTINGS |= {
-    f"ring {loss}": Setting(StepConfig(loss=loss, betas=DCGAN), 1e-4, 1e-3, hidden=2, latents=256, batch=512, data=RING)
-    for loss in ("gan", "ns")
-}
+# Metz et al. 2017, appendix A, whose 25,000 steps are each of one network in turn.
+METZ = Setting(
+    StepConfig(loss="gan", betas=DCGAN), 1e-4, hidden=2, d_hidden=1, gain=0.8, shrunk=0.25, latents=256, batch=512,
+    steps=12_500, looks=125, data=RING,
+)  # fmt: skip
+SETTINGS |= {f"ring {loss}": replace(METZ, config=replace(METZ.config, loss=loss)) for loss in ("gan", "ns")}
 NAMES = ("gan", "ns", "hinge", "hinge + spectral norm", "ns-r1", "wgan-clip", "wgan-gp")
 # Miyato et al. 2018, table 1: settings E and F, high rates, with one critic step.
 SETTINGS |= {
     f"{name}, {label}": replace(SETTINGS[name], config=replace(SETTINGS[name].config, betas=betas), lr=1e-3, steps=3000)
     for name in ("hinge", "hinge + spectral norm")
     for label, betas in {"high rate": (0.5, 0.999), "momentum": (0.9, 0.999)}.items()
+}
+# And how far the rate may be from that of the others.
+RATES = (4e-5, 5e-3)
+SETTINGS |= {
+    f"{name}, rate {rate:g}": replace(SETTINGS[name], lr=rate, steps=3000)
+    for name in ("hinge", "hinge + spectral norm")
+    for rate in RATES
 }
 SETTINGS["hinge + spectral norm both"] = replace(
     SETTINGS["hinge + spectral norm"],
@@ -135,12 +147,12 @@ CONSTRAINTS = {
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is trained: the share of each setting's steps, seeds, and steps of single critics."""
+    """How much is trained: the share of each setting's steps, its looks at most, seeds, and steps of single critics."""
 
     share: float = 1.0
     seeds: int = 5
     fewer_seeds: int = 3
-    looks: int = 60
+    looks: int = 125
     critic_steps: int = 1500
     line_steps: int = 1000
 
@@ -152,9 +164,9 @@ MAIN = ("gan", "hinge + spectral norm", "wgan-gp", "ring gan")  # which have mor
 def units(budget: Budget) -> list[Unit]:
     """All games: "plane" (setting, seed, steps, looks), the first seed of all first."""
     return [
-        Unit("plane", play, (name, seed, math.ceil(SETTINGS[name].steps * budget.share), budget.looks))
+        Unit("plane", play, (name, seed, math.ceil(setting.steps * budget.share), min(setting.looks, budget.looks)))
         for seed in range(budget.seeds)
-        for name in sorted(SETTINGS, key=lambda name: -SETTINGS[name].config.n_critic)
+        for name, setting in sorted(SETTINGS.items(), key=lambda item: -item[1].config.n_critic)
         if name in MAIN or seed < budget.fewer_seeds
     ]
 
@@ -173,16 +185,29 @@ def critics(budget: Budget) -> list[Unit]:
 class Network(nn.Module):
     """Fully connected layers [N, inputs, ...] -> [N, outputs], with ReLU after the hidden ones.
 
-    A point's output does not depend on the others, and so not on how many `batches` there are.
+    A point's output does not depend on the others, and so not on how many `batches` there are. The inputs are
+    multiplied by `shrunk` first; the weights begin as orthogonal matrices of a `gain`, or by He's rule.
     """
 
-    def __init__(self, inputs: int, outputs: int, width: int = 128, hidden: int = 3) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        width: int = 128,
+        hidden: int = 3,
+        gain: float | None = None,
+        shrunk: float = 1.0,
+    ) -> None:
         super().__init__()
         sizes = [inputs, *[width] * hidden, outputs]
         self.layers = nn.ModuleList(Linear(a, b, equalized=False) for a, b in pairwise(sizes))
+        self.shrunk = shrunk
+        if gain is not None:
+            for layer in self.layers:
+                nn.init.orthogonal_(layer.weight, gain)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, batches: int = 1) -> Tensor:
-        x = self.layers[0](x.flatten(1)).relu().bfloat16()
+        x = self.layers[0](x.flatten(1) * self.shrunk).relu().bfloat16()
         for layer in self.layers[1:-1]:
             x = layer(x).relu()
         return self.layers[-1](x.float())
@@ -208,20 +233,20 @@ class Game:
     def __init__(self, setting: Setting, seed: int) -> None:
         torch.manual_seed(seed)
         self.setting, self.config, self.random = setting, setting.config, torch.Generator().manual_seed(seed)
-        self.generator = Network(setting.latents, 2, setting.width, setting.hidden)
-        self.critic = Network(2, 1, setting.width, setting.hidden)
+        hidden = setting.d_hidden or setting.hidden
+        self.generator = Network(setting.latents, 2, setting.width, setting.hidden, setting.gain)
+        self.critic = Network(2, 1, setting.width, hidden, setting.gain, setting.shrunk)
         if self.config.spectral_norm != "no":
             constraints.normalise(self.critic)
         if self.config.spectral_norm == "both":
             constraints.normalise(self.generator)
-        self.g_optimizer = self.optimizer(self.generator, setting.g_lr or setting.lr)
-        self.d_optimizer = self.optimizer(self.critic, setting.lr)
+        self.g_optimizer, self.d_optimizer = self.optimizer(self.generator), self.optimizer(self.critic)
 
-    def optimizer(self, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """The setting's, of a network."""
         if self.setting.rmsprop:
-            return torch.optim.RMSprop(network.parameters(), lr=lr)
-        return torch.optim.Adam(network.parameters(), lr=lr, betas=self.config.betas, fused=True)
+            return torch.optim.RMSprop(network.parameters(), lr=self.setting.lr)
+        return torch.optim.Adam(network.parameters(), lr=self.setting.lr, betas=self.config.betas, fused=True)
 
     def latents(self, count: int) -> Tensor:
         """Latents [count, L] from the game's own random numbers."""
