@@ -1,4 +1,4 @@
-"""The command: python -m benchmarks.objectives [--images]."""
+"""The command: python -m benchmarks.objectives [--critics | --images | --pixels]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from benchmarks.objectives import images, images_page, plane, plane_page
+from benchmarks.objectives import images, images_page, pixels, plane, plane_page
 from benchmarks.units import run_units
 from stylegrow.common.commandline import parse, run_command
 
@@ -25,6 +25,8 @@ class Options:
     """critics alone, before a fixed generator and between two lines, instead of games in the plane"""
     images: bool = False
     """Fashion-MNIST and the embedded faces instead of points in the plane"""
+    pixels: bool = False
+    """images that are drawn without a generator, beside the embedded faces, instead of points in the plane"""
     quick: bool = False
     """a few minutes instead of hours: the same page from trainings that are far too short"""
     out: Path = Path("docs")
@@ -41,6 +43,8 @@ def main() -> None:
     if options.images:
         todo = images.units(images.QUICK if options.quick else images.Budget())
         write = images_page.write
+    elif options.pixels:
+        todo, write = pixels.units(options.quick), pixels.write
     else:
         budget = plane.QUICK if options.quick else plane.Budget()
         todo = plane.critics(budget) if options.critics else plane.units(budget)

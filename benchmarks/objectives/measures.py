@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from progan.layers import weighted_layers
+from stylegrow.metrics.fidelity import distances
+from stylegrow.sampling.generation import parts
 
 
 def histogram(critic: nn.Module, bins: int = 41) -> tuple[list[float], list[float]]:
@@ -79,3 +81,18 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     if len(one) < 2 or one.std() == 0 or other.std() == 0:
         return math.nan
     return float(np.corrcoef(one, other)[0, 1])
+
+
+def intrinsic_dimension(rows: np.ndarray, k: int = 10, block: int = 256) -> float:
+    """The maximum likelihood estimate of Levina & Bickel (2004, eq. 8) of the dimension that points [N, D] lie on.
+
+    From each one's distances to its k nearest; their inverse estimates are averaged (MacKay & Ghahramani 2005). Points
+    that are equal to another are left out.
+    """
+    inverses = []
+    for part in parts(len(rows), block):
+        near = np.partition(distances(rows[part], rows), k, axis=1)[:, : k + 1]
+        near.sort(axis=1)  # the first is the point itself
+        near = near[near[:, 1] > 0, 1:]
+        inverses.append(np.log(near[:, -1:] / near[:, :-1]).mean(axis=1))
+    return float(1 / np.concatenate(inverses).mean())

@@ -22,6 +22,17 @@ from stylegrow.common.tables import markdown_table
 ESTIMATED = {"gan": "JS", "ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV", "ns-r1": "JS"}
 PENALTY = plane.StepConfig().gp_weight  # of the critic between the lines
 ANIMATION = "objectives-ring.webp"
+RINGS = [name for name in SETTINGS if name.startswith("ring")]
+TURN = 1000  # steps in which the ring's game gets around
+RATED = ("hinge", "hinge + spectral norm")
+CHANGES = {  # what is added to their names
+    f", rate {plane.RATES[0]:g}": "4e-5",
+    "": "2e-4",
+    ", high rate": "1e-3",
+    f", rate {plane.RATES[1]:g}": "5e-3",
+    ", momentum": "1e-3, betas 0.9 and 0.999",
+    " both": "2e-4, the generator normalised too",
+}
 
 
 class Study:
@@ -53,14 +64,8 @@ class Study:
 def write(folder: Path, results: Results, quick: bool) -> Path:
     """Draw the games and put their tables into objectives.md, whose other text is kept. Returns its path."""
     study = Study(results)
-    rings = [name for name in SETTINGS if name.startswith("ring")]
-    others = [name for name in SETTINGS if name not in rings]
-    caption = "Eight Gaussians on a ring: the first seed over its training"
-    parts = [
-        games_table(study, "25 Gaussians", others),
-        games_table(study, "A ring of 8 Gaussians", rings),
-        f"![{caption}]({ANIMATION})\n",
-    ]
+    caption = "The ring: the first seed over its training"
+    parts = [games_table(study), rates_table(study), ring_table(study), f"![{caption}]({ANIMATION})\n"]
     page = put(folder, study, "python -m benchmarks.objectives", parts, FIGURES, quick)
     animate(folder, study)
     return page
@@ -83,11 +88,11 @@ def put(folder: Path, study: Study, command: str, parts: list[str], figures: Map
     return write_measured(folder / "objectives.md", command, "\n".join([*warning, *parts, *images]))
 
 
-def games_table(study: Study, title: str, names: Iterable[str]) -> str:
-    """What is found of the Gaussians, and how well estimates follow it."""
+def games_table(study: Study) -> str:
+    """What is found of the 25 Gaussians, and how well estimates follow it."""
     head = ["objective", "steps", "seeds", "modes", "most", "share near a mode", "distance", "rank correlation"]
     rows = []
-    for name in names:
+    for name in NAMES:
         games = study.games(name)
         most = [max(modes for modes, _ in game["found"]) for game in games]
         cells = [
@@ -100,12 +105,73 @@ def games_table(study: Study, title: str, names: Iterable[str]) -> str:
             mean_of([late_correlation(game["curve"]) for game in games], 2),
         ]
         rows.append([name, *cells])
-    seconds = sum(game["seconds"] for name in names for game in study.games(name))
+    seconds = sum(game["seconds"] for name in SETTINGS for game in study.games(name))
     return (
-        f"{title}: means over seeds, ± half of the 95 % interval of the mean; steps are the generator's, most is the "
-        "largest number of modes at any time, the distance the mean Wasserstein distance along directions all around. "
-        f"All these trainings took {seconds / 60:.0f} minutes of one core of a shared Xeon with AMX bf16.\n\n"
+        "25 Gaussians: means over seeds, ± half of the 95 % interval of the mean; steps are the generator's, most is "
+        "the largest number of modes at any time, the distance the mean Wasserstein distance along directions all "
+        f"around. All games of this page took {seconds / 60:.0f} minutes of one core of a shared Xeon with AMX bf16."
+        "\n\n"
         f"{markdown_table(head, rows)}\n"
+    )
+
+
+def rates_table(study: Study) -> str:
+    """What rate, momentum and a normalised generator do to hinge with and without spectral normalisation."""
+    head, rows = ["rate and betas", *(f"{name}: {what}" for name in RATED for what in ("modes", "share near one"))], []
+    end = study.games(f"{RATED[0]}{next(iter(CHANGES))}")[0]["curve"][-1][0]
+    for change, label in CHANGES.items():
+        cells = []
+        for name in RATED:
+            games = study.games(name + change)
+            found = [at(game, end) for game in games]
+            cells += [mean_of([one[i] for one in found], i + 1) if games else "" for i in range(2)]
+        rows.append([label, *cells])
+    return (
+        f"Hinge after {end:,} steps at other rates (Adam's betas 0.5 and 0.999 but where others are named):\n\n"
+        f"{markdown_table(head, rows)}\n"
+    )
+
+
+def at(game: dict[str, Any], step: int) -> list[float]:
+    """(modes, share near one) at the last look before this step or at it."""
+    return [found for (number, *_), found in zip(game["curve"], game["found"], strict=True) if number <= step][-1]
+
+
+def sides(game: dict[str, Any]) -> np.ndarray:
+    """The share of the points that is nearest to each Gaussian of the ring, at every look: [looks, 8]."""
+    nearest = torch.cdist(torch.tensor(game["frames"]), plane.RING.centres).argmin(dim=2)
+    return np.stack([(nearest == side).float().mean(dim=1).numpy() for side in range(len(plane.RING.centres))], axis=1)
+
+
+def different(values: Sequence[int], steps: Sequence[int], span: int) -> float:
+    """How many different ones of the values at some steps there are within a span of steps, the mean over its places.
+
+    A span is one that the steps hold whole, or all of them where they hold none.
+    """
+    begins = [begin for begin in steps if begin + span <= steps[-1]] or [steps[0]]
+    return fmean(
+        len({value for value, step in zip(values, steps, strict=True) if begin <= step < begin + span})
+        for begin in begins
+    )
+
+
+def ring_table(study: Study) -> str:
+    """How much of the ring a game has at once, and how much over some time."""
+    head = ["objective", "steps", "seeds", "modes at once", "share of the fullest side", f"sides fullest in {TURN:,}"]
+    rows = []
+    for name in RINGS:
+        games, measured = study.games(name), []
+        for game in games:
+            late = len(game["curve"]) // 10
+            shares, steps = sides(game)[late:], [number for number, *_ in game["curve"][late:]]
+            found = fmean(modes for modes, _ in game["found"][late:])
+            measured.append((found, shares.max(axis=1).mean(), different(shares.argmax(axis=1), steps, TURN)))
+        cells = [mean_of(values, digits) for values, digits in zip(zip(*measured, strict=True), (1, 2, 1), strict=True)]
+        rows.append([name.removeprefix("ring "), f"{games[0]['curve'][-1][0]:,}", str(len(games)), *cells])
+    return (
+        "The ring of 8, after the first tenth: how many are found at a time; the share of the points that are nearest "
+        "to the same Gaussian (an eighth if all are found, 1 if all points are on one side); and how many different "
+        f"ones have most points within {TURN:,} steps.\n\n{markdown_table(head, rows)}\n"
     )
 
 
@@ -270,16 +336,33 @@ def draw_lines(folder: Path, study: Study) -> None:
     save(figure, folder / "objectives-distances.png")
 
 
+def draw_ring(folder: Path, study: Study) -> None:
+    """Where the points of the games on the ring are, over their steps: a column an objective, a row a seed."""
+    games = [study.games(name)[:3] for name in RINGS]
+    figure, axes = panels(max(map(len, games)), len(RINGS), 4.4, 1.5)
+    for column, name, seeds in zip(axes.T, RINGS, games, strict=True):
+        column[0].set_title(name.removeprefix("ring "), fontsize="medium")
+        for axis, game in zip(column, seeds, strict=True):
+            extent = (0, game["curve"][-1][0], 0.5, 8.5)
+            shares = sides(game).T
+            image = axis.imshow(shares, origin="lower", aspect="auto", extent=extent, vmin=0, vmax=1, cmap="Blues")
+            axis.set_yticks(range(1, 9, 2))
+    figure.supxlabel("generator steps", fontsize="medium")
+    figure.supylabel("nearest Gaussian of the ring", fontsize="medium")
+    figure.colorbar(image, ax=axes, label="share of the points")
+    save(figure, folder / "objectives-ring.png")
+
+
 def animate(folder: Path, study: Study) -> None:
     """The games on the ring, side by side."""
-    games = {name: study.games(name)[0] for name in SETTINGS if name.startswith("ring")}
+    games = {name: study.games(name)[0] for name in RINGS}
     frames = []
     for number, (step, *_) in enumerate(next(iter(games.values()))["curve"]):
         figure, axes = panels(1, len(games), 2.4, 2.6)
         for axis, (name, game) in zip(axes.flat, games.items(), strict=True):
             axis.plot(*plane.RING.centres.T, "+", color="tab:red")
             axis.plot(*np.array(game["frames"][number]).T, ".", markersize=3, color="tab:blue", alpha=0.5)
-            axis.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
+            axis.set(xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[], aspect="equal")
             axis.set_title(f"{name.removeprefix('ring ')}, step {step:,}", fontsize="medium")
         frames.append(figure_image(figure))
     frames[0].save(
@@ -296,6 +379,7 @@ FIGURES: dict[str, Figure] = {
         "The critic's estimate (blue) and the points' distance from the data (orange) of the first seed, with rank "
         "correlations after the first tenth",
     ),
+    "ring": (draw_ring, "The ring: to which of its Gaussians the points are nearest, over the training, a row a seed"),
 }
 CRITICS_FIGURES: dict[str, Figure] = {
     "distances": (draw_lines, "Two lines that move apart: what critics estimate, and what is exact"),

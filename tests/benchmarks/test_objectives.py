@@ -24,8 +24,31 @@ def test_modes_of_perfect_of_collapsed_and_of_spread_points(mixture):
     assert share == pytest.approx(1 - math.exp(-4.5), abs=0.01)  # of a round Gaussian within three deviations
     assert mixture.modes(mixture.centres[:3].repeat(100, 1)) == (3, 1.0)
     assert mixture.modes(torch.full((100, 2), 0.5)) == (0, 0.0)
-    scaled = exact * mixture.scale
+
+
+def test_networks_see_the_grid_with_unit_variance():
+    scaled = plane.GRID.sample(5000, torch.Generator().manual_seed(0)) * plane.GRID.scale
     assert scaled.var(dim=0).tolist() == pytest.approx([1, 1], abs=0.05)
+
+
+def test_orthogonal_weights_have_one_singular_value_and_inputs_are_multiplied_first():
+    """Metz et al.'s networks: with one hidden layer, and weights of singular values 0.8."""
+    torch.manual_seed(0)
+    network, x = plane.Network(2, 1, hidden=1, gain=0.8, shrunk=0.25), torch.randn(5, 2)
+    first, last = network.layers
+    assert torch.linalg.svdvals(first.weight).tolist() == pytest.approx([0.8, 0.8])
+    expected = (x / 4 @ first.weight.T).relu() @ last.weight.T
+    assert network(x).flatten().tolist() == pytest.approx(expected.flatten().tolist(), abs=0.01)  # by bfloat16
+
+
+def test_the_minimax_game_on_the_ring_sits_at_one_side_and_moves_on():
+    """What Metz et al. report of it: it never has more than about one of the Gaussians, and not the same ones."""
+    game = plane.play("ring gan", 0, 300, looks=6)
+    sides = [torch.tensor(points) for points in game["frames"]]
+    nearest = [torch.cdist(points, plane.RING.centres).argmin(dim=1).bincount(minlength=8) for points in sides]
+    assert max(found for found, _ in game["found"]) <= 1
+    assert min(int(counts.max()) for counts in nearest) > plane.SHOWN / 4
+    assert len({int(counts.argmax()) for counts in nearest}) >= 3
 
 
 def test_the_sliced_distance_of_moved_points_is_two_over_pi_of_the_way():
@@ -126,6 +149,17 @@ def test_a_mean_has_an_interval_where_there_are_several():
     assert measures.mean_of([1.0, math.nan], 2) == "-"
 
 
+@pytest.mark.parametrize("dimension", [2, 6])
+def test_the_intrinsic_dimension_is_that_of_the_points_and_not_of_the_space(dimension):
+    """Of a sphere, which has no edge, in a space of 50 dimensions, some of its points twice."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(1500, dimension + 1))
+    points *= 10_000 / np.linalg.norm(points, axis=1, keepdims=True)
+    turned = (points @ np.linalg.qr(rng.normal(size=(50, dimension + 1)))[0].T).round()
+    found = measures.intrinsic_dimension(np.concatenate([turned, turned[:10]]))
+    assert found == pytest.approx(dimension, rel=0.1)
+
+
 def test_rank_correlation():
     assert measures.rank_correlation([1, 2, 3], [10, 20, 40]) == pytest.approx(1)
     assert measures.rank_correlation([1, 2, 3], [9, 4, 1]) == pytest.approx(-1)
@@ -173,8 +207,11 @@ def test_what_is_kept_is_not_done_again_and_the_page_of_games_keeps_what_was_wri
     begun(tmp_path, "python -m benchmarks.objectives")
     assert plane_page.write(tmp_path, results, quick=True) == tmp_path / "objectives.md"
     text = drawn(tmp_path, plane_page.FIGURES)
-    for unit in todo[:-1]:
-        assert re.search(rf"\| {re.escape(unit.arguments[0])} +\| +2 \| +1 \| +7\.0 \|", text)
+    for name in plane.NAMES:
+        assert re.search(rf"\| {re.escape(name)} +\| +2 \| +1 \| +7\.0 \|", text)
+    for label in list(plane_page.CHANGES.values())[:-1]:
+        assert re.search(rf"\| {label} +\| +(7\.0)? \| +(0\.25)? \| +7\.0 \| +0\.25 \|", text)
+    assert re.search(r"\| ns +\| +2 \| +1 \| +5\.0 \| +1\.00 \|", text)
     with Image.open(tmp_path / plane_page.ANIMATION) as animation:
         assert animation.n_frames == 2
     assert f"]({plane_page.ANIMATION})" in text
@@ -188,6 +225,11 @@ def test_the_page_of_critics_sets_estimates_beside_what_is_exact(tmp_path):
     text = drawn(tmp_path, plane_page.CRITICS_FIGURES)
     assert re.search(r"\| 0\.4 +\| +0\.693 \| +0\.500 \| +0\.400 \| +0\.408 \| +0\.500 \|", text)
     assert re.search(r"\| penalty +\| +0% \|", text)
+
+
+def test_how_many_are_held_within_a_span_of_steps():
+    assert plane_page.different([1, 2, 1, 3, 3], [1, 2, 3, 4, 5], 2) == pytest.approx((2 + 2 + 2) / 3)
+    assert plane_page.different([1, 2, 1], [1, 2, 3], 100) == 2
 
 
 def test_a_page_that_is_not_there_is_begun(tmp_path):
