@@ -103,7 +103,11 @@ class Context:
         self.shows.append((tab, work, inputs, outputs, then))
 
     def quick(self, model: Any, images: int) -> bool:
-        """Whether drawing so many images takes little time, so that it may be done without being asked for."""
+        """Whether drawing so many images takes little time, so that it may be done without being asked for.
+
+        It loads the model. InputError where it cannot be loaded.
+        """
+        self.models.sampler(model)
         seconds = self.models.seconds(model)
         return seconds is not None and seconds * images < QUICK
 

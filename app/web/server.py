@@ -84,13 +84,13 @@ def build_app(models: Models, options: Serve, files: Path) -> Page:
     with Page(context.live, title="Stylegrow", analytics_enabled=False, delete_cache=DELETE_CACHE) as demo:
         with gr.Column(elem_classes="unseen") as context.unseen:
             pass
-        header.build(context)
+        badge = header.build(context)
         context.here = context.checked(
-            gr.Textbox(PAGES[0].ID, label="Tab", visible="hidden"), checks.one_of([page.ID for page in PAGES], "Tab")
+            gr.Textbox("", label="Tab", visible="hidden"), checks.one_of(["", *(page.ID for page in PAGES)], "Tab")
         )
         with gr.Tabs(elem_id="tabs") as context.tabs:
             finishes = [page.build(context) for page in PAGES]
-        links.connect(context, demo)
+        links.connect(context, demo, badge)
         for finish in finishes:
             if finish is not None:
                 finish()

@@ -47,8 +47,8 @@ def column(scale: int) -> gr.Column:
 
 
 @contextlib.contextmanager
-def only_for(context: Context, capability: str, what: str) -> Iterator[None]:
-    """What is within is shown for models with a capability of ModelInfo.
+def only_for(context: Context, tab: str, capability: str, what: str) -> Iterator[None]:
+    """What is within, a tab's, is shown for models with a capability of ModelInfo.
 
     For others there is a note that names it, and a button that chooses the first model that has it.
     """
@@ -61,7 +61,7 @@ def only_for(context: Context, capability: str, what: str) -> Iterator[None]:
         able = next((name for name, other in context.models.cards.items() if getattr(other, capability)), None)
         if able is None:
             return note(f"{said} Start the app with one: --model stylegan-toonhead256.")
-        script = "stylegrow.go(`?tab=${stylegrow.tab}&model=${encodeURIComponent(this.dataset.model)}`)"
+        script = f"stylegrow.go(`?tab={tab}&model=${{encodeURIComponent(this.dataset.model)}}`)"
         button = (
             f'<button class="tool" data-model="{escape(able)}" onclick="{script}">Switch to {escape(able)}</button>'
         )

@@ -36,7 +36,7 @@ _DRAW = f"() => Math.floor(Math.random() * {MOST_DRAWS})"
 
 def build(context: Context) -> None:
     """The tab."""
-    with gr.Tab("Directions", id=ID), controls.only_for(context, "styled", "Directions need"):
+    with gr.Tab("Directions", id=ID), controls.only_for(context, ID, "styled", "Directions need"):
         with controls.row():
             with controls.column(2):
                 with gr.Row(elem_classes="seeds-row"):

@@ -148,11 +148,12 @@ def build(context: Context) -> Callable[[], None]:
         said["state"] = state(seeds, seeds[at], look, shown[at][0])
         return [gr.update(value=shown, selected_index=at), [(seed, look) for seed in seeds], *large, said]
 
-    def show_again(*values: Any) -> list[Any]:
+    def show_again(here: str, *values: Any) -> list[Any]:
         """What the page has gone back to, which is no new state."""
+        if here != ID:
+            return [gr.skip()] * len(outputs)
         *drawn, said = show(*values)
-        del said["state"]
-        return [*drawn, said]
+        return [*drawn, said | {"again": True}]
 
     def state(seeds: list[int], chosen: int, look: Look, path: str) -> dict[str, str]:
         """What the page keeps of a state, to go back to: the query that restores it, a small image, and words."""
@@ -200,7 +201,8 @@ def build(context: Context) -> Callable[[], None]:
             work = partial(send, tab) if single else partial(send_one, tab)
             sent = [chosen, there[text], *(carried[name] for name in names)]
             context.bind(button.click, work, sent, [context.tabs, *fields], draws=False)
-        context.bind(context.restored.success, show_again, inputs, outputs, then=then, trigger_mode="always_last")
+        again = [context.here, *inputs]
+        context.bind(context.restored.success, show_again, again, outputs, then=then, trigger_mode="always_last")
 
     def send(tab: str, chosen: int | None, seeds: list[int], *look: Any) -> list[Any]:
         """Add the image to a row of faces and choose it there; how it is drawn goes with it."""
@@ -214,9 +216,12 @@ def build(context: Context) -> Callable[[], None]:
         selected, text, _, *carried = send(tab, chosen, seeds, *look)
         return [selected, text, *carried]
 
-    def greet(chosen: Any, *values: Any) -> Any:
-        """Draw at once for whoever opens the page, where that takes no time."""
-        return show(chosen, *values) if context.quick(values[-1], len(values[0])) else [gr.skip()] * len(outputs)
+    def greet(there: list[tuple[int, Look]], chosen: int | None, seeds: list[int], *rest: Any) -> list[Any]:
+        """Draw at once for whoever opens the tab, where that takes no time, what is not there already."""
+        look = Look(rest[-1], *rest[:-1])
+        if there == [(seed, look) for seed in seeds] or not context.quick(look.model, len(seeds)):
+            return [gr.skip()] * len(outputs)
+        return show(chosen, seeds, *rest)
 
     order = ("psi", "cutoff", "noise", "noise_seed", "class", "z", "grown", "fade")
     given = [seeds, *(look[name] for name in order), size, form, context.model]
@@ -237,7 +242,7 @@ def build(context: Context) -> Callable[[], None]:
     context.bind(gallery.select, choose, [shown_looks], [*large, drawn], then=then)
     run_script(copy.click, _COPY, [link])
     run_script(pixels.input, _PIXELS, [pixels])
-    context.show(ID, greet, inputs, outputs, then)
+    context.show(ID, greet, [shown_looks, *inputs], outputs, then)
     return finish
 
 

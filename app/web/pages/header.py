@@ -15,8 +15,8 @@ from stylegrow.rendering.showers import with_legend
 LEGEND_WIDTH = 480  # px
 
 
-def build(context: Context) -> None:
-    """The header; makes `context.model`."""
+def build(context: Context) -> gr.HTML:
+    """The header; makes `context.model`. Returns the badge that tells how quick the model is."""
     models = context.models
     with gr.Row(elem_id="header"):
         gr.Markdown("# Stylegrow", elem_id="title", container=False)
@@ -35,14 +35,16 @@ def build(context: Context) -> None:
             lambda value: models.card(value).name,
         )
         card = context.first
-        badge = gr.HTML(_badge(context, card), elem_id="badge")
+        shown = gr.HTML(badge(context, card), elem_id="badge")
     with gr.Row(elem_id="notes"):
         banner = gr.HTML(_banner(card), elem_id="banner")
         gr.HTML('<div role="status" aria-live="polite" id="said"></div>', elem_id="status")
-    context.follow([badge, banner], lambda card: [_badge(context, card), _banner(card)])
+    context.follow([shown, banner], lambda card: [badge(context, card), _banner(card)])
+    return shown
 
 
-def _badge(context: Context, card: ModelInfo | None) -> str:
+def badge(context: Context, card: ModelInfo | None) -> str:
+    """The device, and how long an image takes if the model is in memory."""
     device = "CPU" if context.models.device() == "cpu" else "GPU"
     if card is None:
         return f'<span class="badge">{device}</span>'

@@ -10,14 +10,15 @@ import gradio as gr
 from gradio.events import Dependency
 
 from app.web.context import Context, run_script
+from app.web.pages import header
 from stylegrow.common.errors import InputError
 
 LONGEST = 2000
 FIRST = "generate"  # the tab that links without one are about
 
 
-def connect(context: Context, demo: gr.Blocks) -> None:
-    """Bind both, once all pages are built."""
+def connect(context: Context, demo: gr.Blocks, badge: gr.HTML) -> None:
+    """Bind both, once all pages are built. Until a link is read visitors cannot touch the page."""
     followers = [component for components, _ in context.followers for component in components]
     followed = context.bind(  # not what a link chose, whose fields would be lost
         context.model.input, lambda model: _followed(context, model), [context.model], followers, draws=False
@@ -29,9 +30,6 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         """What a link makes of a page that shows the model `before`, None for one that is only opened."""
         given = read(context, query)
         card = context.models.cards.get(given.get("model") or before or context.models.first or "")
-        if card is not None:
-            with contextlib.suppress(InputError):  # said when it is to draw
-                context.models.sampler(card.name)  # so that the badge can tell how quick it is
         changes: dict[Any, Any] = {}
         if card is None or card.name != before:
             new = (update for _, updates in context.followers for update in updates(card))
@@ -40,15 +38,15 @@ def connect(context: Context, demo: gr.Blocks) -> None:
             if name in given:  # what a link says counts for more than what the model suggests
                 change = changes.get(field)
                 changes[field] = (change if isinstance(change, dict) else {}) | gr.update(value=given[name])
-        tab = gr.update(selected=given["tab"]) if "tab" in given else gr.skip()
         return [
-            tab,
+            gr.update(selected=given["tab"]) if "tab" in given else gr.skip(),
             gr.update(value=card.name) if card else gr.skip(),
             *(changes.get(one, gr.skip()) for one in changed),
         ]
 
     def opened(request: gr.Request) -> list[Any]:
-        return updates(dict(request.query_params))
+        query = dict(request.query_params)
+        return [read(context, query).get("tab", FIRST), *updates(query)]
 
     def restore(link: dict[str, str], before: str) -> list[Any]:
         context.models.card(link.get("model", before))  # else another model's image would be shown for it
@@ -57,7 +55,7 @@ def connect(context: Context, demo: gr.Blocks) -> None:
     loaded = demo.load(
         opened,
         None,
-        [context.tabs, context.model, *changed],
+        [context.here, context.tabs, context.model, *changed],
         api_visibility="private",
         concurrency_limit=None,
         show_progress="hidden",
@@ -75,23 +73,35 @@ def connect(context: Context, demo: gr.Blocks) -> None:
         trigger_mode="always_last",
         js="(link, model) => [window.stylegrow.wanted, model]",
     )
-    loaded.success(None, None, None, js="() => window.stylegrow.address.begin()", api_visibility="private")
+    loaded.then(None, None, None, js="() => window.stylegrow.address.begin()", api_visibility="private")
     for tab, fields in context.fields.items():
         named: dict[str, Any] = {"model": context.model} | fields
         script = f"(...values) => window.stylegrow.address.keep({json.dumps(tab)}, {json.dumps(list(named))}, values)"
         gr.on([one.change for one in named.values()], None, list(named.values()), js=script, api_visibility="private")
     seen = {tab.id: _seen(context, tab) for tab in context.tabs.children if isinstance(tab, gr.Tab)}
     first = next(iter(seen))
-    for tab, work, inputs, outputs, then in context.shows if context.models.cards else []:
+    if not context.models.cards:
+        return
+
+    def speed(model: str) -> str:
+        with contextlib.suppress(InputError):  # said when it is to draw
+            context.models.sampler(model)
+        return header.badge(context, context.models.card(model))
+
+    for event in (loaded, context.restored):
+        context.bind(event.success, speed, [context.model], [badge], draws=False, show_progress="hidden")
+    for tab, work, inputs, outputs, then in context.shows:
         shown, inputs = _where_seen(tab, work, len(outputs)), [context.here, *inputs]
-        # The first tab is opened before the link is read.
-        for event in (loaded, followed) if tab == first else (seen[tab], followed, context.restored):
-            context.bind(event.success, shown, inputs, outputs, then=then, show_progress="hidden")
+        # The first tab is opened before the link is read, and it goes back by itself.
+        opening = [context.here.change] if tab == first else [seen[tab].success, context.restored.success]
+        for event in (*opening, followed.success):
+            context.bind(event, shown, inputs, outputs, then=then, show_progress="hidden")
 
 
 def _seen(context: Context, tab: gr.Tab) -> Dependency:
     """Keeps in mind which tab is opened."""
-    return run_script(tab.select, f"() => window.stylegrow.seen({json.dumps(tab.id)})", None, context.here)
+    script = f"(here) => window.stylegrow.seen({json.dumps(tab.id)}, here)"
+    return run_script(tab.select, script, context.here, context.here)
 
 
 def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:

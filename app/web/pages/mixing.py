@@ -32,7 +32,7 @@ _DESCRIBE = "(drawn) => { if (drawn) window.stylegrow.describe(drawn.alts); }"
 def build(context: Context) -> None:
     """The tab."""
     first = context.first
-    with gr.Tab("Mixing", id=ID), controls.only_for(context, "mixable", "Style mixing needs"):
+    with gr.Tab("Mixing", id=ID), controls.only_for(context, ID, "mixable", "Style mixing needs"):
         with controls.row():
             with controls.column(3):
                 rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", "0-5")

@@ -45,7 +45,7 @@ class Found:
 
 def build(context: Context) -> None:
     """The tab."""
-    with gr.Tab("Your picture", id=ID), controls.only_for(context, "styled", "Projection needs"):
+    with gr.Tab("Your picture", id=ID), controls.only_for(context, ID, "styled", "Projection needs"):
         with controls.row():
             with controls.column(2):
                 upload = context.checked(

@@ -22,7 +22,7 @@ Reported = tuple[str, dict[str, Any]]
 
 def build(context: Context) -> None:
     """The tab."""
-    with gr.Tab("Truncation", id=ID), controls.only_for(context, "styled", "Truncation and noise need"):
+    with gr.Tab("Truncation", id=ID), controls.only_for(context, ID, "styled", "Truncation and noise need"):
         with controls.row():
             with controls.column(2):
                 seeds = controls.seeds(context, "0-3", MOST_SEEDS)
