@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -35,7 +36,8 @@ Results = Mapping[Unit, dict[str, Any]]
 def run_units(units: Sequence[Unit], folder: Path, workers: int) -> Results:
     """Results of all units in their order; those that the folder holds already are not computed again.
 
-    So many run at once, each on one thread. What ended before an exception or an interrupt is kept.
+    So many run at once, each on one thread. What ended before an exception or an interrupt is kept. However this
+    process ends, the others end with it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     results = {}
@@ -45,7 +47,7 @@ def run_units(units: Sequence[Unit], folder: Path, workers: int) -> Results:
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
     with (
         tqdm(total=len(units), initial=len(results), unit="training", dynamic_ncols=True) as bar,
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool,
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool,
     ):
         left = [unit for unit in units if unit not in results]
         waiting = {pool.submit(compute, unit, folder): unit for unit in left}
@@ -57,6 +59,17 @@ def run_units(units: Sequence[Unit], folder: Path, workers: int) -> Results:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return {unit: results[unit] for unit in units}
+
+
+def end_with_parent() -> None:
+    """End this process, a worker, as soon as its parent is gone, which it else would wait for."""
+
+    def watch() -> None:
+        if (parent := multiprocessing.parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def compute(unit: Unit, folder: Path) -> dict[str, Any]:
