@@ -1,6 +1,7 @@
 """config.json of a model folder: what network it holds, the labels' names, and the facts of its training."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,7 +107,8 @@ def read_config_of(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error
     config["training"] = public_facts(config["training"])
-    return config | {role: all_arguments(config[role]) for role in roles_of(config)}
+    architecture = ARCHITECTURES[config["architecture"]]
+    return config | {role: all_arguments(config[role], architecture.config_class(role)) for role in roles_of(config)}
 
 
 def roles_of(config: Mapping[str, Any]) -> list[str]:
@@ -114,13 +116,16 @@ def roles_of(config: Mapping[str, Any]) -> list[str]:
     return [role for role in ARCHITECTURES[config["architecture"]].roles if config.get(role)]
 
 
-def all_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A network's arguments as config.json stores them, with those that models of earlier versions lack."""
-    kind = "classes" if arguments.get("label_dim") else "none"
-    added: dict[str, Any] = {"label_kind": kind, "label_mean": None, "label_deviation": None}
-    if "mapping_layers" not in arguments:  # StyleGAN's generator draws no energies
-        added |= {"channel_sums": False, "sums_mean": None, "sums_deviation": None}
-    return dict(arguments) | {name: value for name, value in added.items() if name not in arguments}
+def all_arguments(arguments: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """A network's arguments as config.json stores them, with those that models of earlier versions lack.
+
+    `kind` is the class of its configuration.
+    """
+    labels = "classes" if arguments.get("label_dim") else "none"
+    added: dict[str, Any] = {"label_kind": labels, "label_mean": None, "label_deviation": None}
+    added |= {"channel_sums": False, "sums_mean": None, "sums_deviation": None}
+    known = {field.name for field in fields(kind)} - set(arguments)
+    return dict(arguments) | {name: value for name, value in added.items() if name in known}
 
 
 def stage_reached(training: Mapping[str, Any], resolution: int) -> tuple[int | None, float]:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylegrow.architectures import architecture_of
+from stylegrow.architectures import ARCHITECTURES, architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.held_out import public_facts
@@ -147,7 +147,9 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
     for key in ("architecture", "format_version", *WEIGHTS):
         if key not in before or key not in after:
             continue
-        earlier = all_arguments(before[key]) if isinstance(before[key], dict) else before[key]
+        earlier = before[key]
+        if isinstance(earlier, dict):
+            earlier = all_arguments(earlier, ARCHITECTURES[after["architecture"]].config_class(key))
         if earlier != after[key]:
             raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
     for name, content in files.items():

@@ -193,7 +193,7 @@ def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dic
 
 def check_network(network: Generator | Partner, checkpoint: Checkpoint, name: str) -> None:
     """RunError that names the first argument in which the checkpoint's network is another."""
-    saved = all_arguments(checkpoint.facts.networks[name])
+    saved = all_arguments(checkpoint.facts.networks[name], type(network.config))
     for key, value in asdict(network.config).items():
         if saved.get(key) != value:
             raise RunError(

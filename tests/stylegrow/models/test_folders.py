@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import stylegan
 from progan import Discriminator, Generator
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import ModelError
 from stylegrow.models import folders, load_discriminator, load_generator, read_config, save_model
 from stylegrow.models.config import all_arguments
@@ -153,8 +154,19 @@ def test_found_in_a_run_folder_and_in_the_zoo(tmp_path, monkeypatch):
 
 def test_every_bundled_model_loads():
     for config in folders.ZOO.glob("*/config.json"):
-        loaded = json.loads(json.dumps(asdict(load_generator(config.parent.name).config)))
-        assert loaded == all_arguments(json.loads(config.read_text())["generator"])
+        loaded = load_generator(config.parent.name).config
+        saved = all_arguments(json.loads(config.read_text())["generator"], type(loaded))
+        assert json.loads(json.dumps(asdict(loaded))) == saved
+
+
+@pytest.mark.parametrize(
+    "kind", [kind.config_class(role) for kind in ARCHITECTURES.values() for role in kind.roles], ids=str
+)
+def test_arguments_that_earlier_versions_lack_are_those_of_the_network(kind):
+    known = {field.name for field in fields(kind)}
+    later = {"label_kind", "label_mean", "label_deviation", "channel_sums", "sums_mean", "sums_deviation"} & known
+    assert set(all_arguments({}, kind)) == later
+    assert all_arguments({"label_dim": 3}, kind)["label_kind"] == "classes"
 
 
 @pytest.mark.parametrize("discriminators", [(True, True), (True, False), (False, True)])
@@ -351,7 +363,10 @@ def test_weights_that_a_stylegan_lacks_are_named(tmp_path, tensor):
     refused([str(path), f"{tensor} of shape [1, 2, 3]", str(shape)], load_generator, tmp_path / "m")
 
 
-@pytest.mark.parametrize("argument", [name for name in asdict(networks()[0].config) if name not in all_arguments({})])
+@pytest.mark.parametrize(
+    "argument",
+    [name for name in asdict(networks()[0].config) if name not in all_arguments({}, type(networks()[0].config))],
+)
 def test_every_missing_argument_is_named(folder, argument):
     generator = read_config(folder)["generator"]
     del generator[argument]
