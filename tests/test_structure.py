@@ -1,6 +1,7 @@
 """The rooms: which way imports point, and that importing them is quick and harmless."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,6 +68,16 @@ def test_imports_point_one_way(path):
         assert others <= ALLOWED[room]
     else:  # what is run from a checkout
         assert "tests" not in others
+
+
+def test_no_circle_of_imports_in_the_training():
+    """Not even of types alone."""
+    modules = {named(path): path for path in FILES if named(path).startswith("train.")}
+    graph = {
+        module: {one for name in imported(path) for one in (name, name.rpartition(".")[0]) if one in modules}
+        for module, path in modules.items()
+    }
+    assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(named(path)) in NETWORKS], ids=named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NotRequired
+from typing import Any, NotRequired
 
 import numpy as np
 from pydantic import ConfigDict, PositiveInt, with_config
@@ -11,15 +11,11 @@ from typing_extensions import TypedDict
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
-from stylegrow.data.dataset import is_prepared, read_names
+from stylegrow.data.dataset import read_names
 from stylegrow.models import read_config
 from stylegrow.physics.intensity import MIP_ROOT
-from train.config.images import Images
 from train.config.options import Options
 from train.config.presets import GPU_FACES
-
-if TYPE_CHECKING:
-    from train.config.run_config import RunConfig
 
 EXAMPLES = 100  # of label vectors, which a model keeps to draw from
 SHOWERS = 4000  # images of which the energies are looked at
@@ -38,25 +34,6 @@ def open_data(options: Options, quiet: bool, on_gpu: bool = False) -> Dataset:
     if planned:
         dataset.resolution = planned  # for which no face need be drawn
     return dataset
-
-
-def open_again(options: Options, stored: RunConfig, images: Images | None, quiet: bool) -> Dataset:
-    """The data set of a resumed run as it was prepared, where it is still there and is not to lie elsewhere now.
-
-    Else it is prepared as before; `images` tells how.
-    """
-    prepared = stored.data["prepared"]
-    moved = [options.data, options.cache] != [stored.options.data, stored.options.cache]
-    if options.data is not None and is_prepared(options.data):
-        prepared, moved = options.data, False
-    if not moved and is_prepared(prepared):
-        return open_dataset(prepared, resolution=options.resolution, quiet=quiet)
-    settings: Any = images.settings if images else {"resolution": options.resolution}
-    shower = stored.data.get("transform") is not None
-    channels: Any = "auto" if shower else {1: "grey", 3: "rgb"}[stored.generator.image_channels]
-    settings = {**settings, "channels": channels, "cache": options.cache, "workers": options.workers}
-    dataset = open_dataset(options.data, **settings, quiet=quiet)
-    return Dataset(dataset.path, options.resolution, dataset.source)
 
 
 def with_labels(options: Options, dataset: Dataset) -> Options:
@@ -179,16 +156,3 @@ def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
     deviation = (numbers - known @ np.linalg.lstsq(known, numbers)[0]).std(axis=0)
     deviation[deviation < 1e-6] = 1.0  # of the share of an image's only channel
     return {"sums_mean": numbers.mean(axis=0).tolist(), "sums_deviation": deviation.tolist()}
-
-
-def check_data(config: RunConfig, dataset: Dataset) -> None:
-    """InputError where the pictures of this machine are not those that the run is for."""
-    training, held_out = dataset.split(config.holdout)
-    there = [dataset.names[int(index)] for index in held_out]
-    shape = (dataset.resolution, dataset.channels, len(training), there)
-    wanted = (config.generator.resolution, config.generator.image_channels, config.data["pictures"])
-    if shape != (*wanted, list(config.data["held_out"])):
-        raise InputError(
-            f"{dataset.source}: {len(training)} pictures of {dataset.resolution} px that are not the "
-            f"{config.data['pictures']} of this run; every machine needs the same"
-        )

@@ -136,6 +136,18 @@ class RunConfig:
             )
         return self
 
+    def check_data(self, dataset: Dataset) -> None:
+        """InputError where the pictures of this machine are not those that the run is for."""
+        training, held_out = dataset.split(self.holdout)
+        there = [dataset.names[int(index)] for index in held_out]
+        shape = (dataset.resolution, dataset.channels, len(training), there)
+        wanted = (self.generator.resolution, self.generator.image_channels, self.data["pictures"])
+        if shape != (*wanted, list(self.data["held_out"])):
+            raise InputError(
+                f"{dataset.source}: {len(training)} pictures of {dataset.resolution} px that are not the "
+                f"{self.data['pictures']} of this run; every machine needs the same"
+            )
+
     def option_values(self) -> dict[str, Any]:
         """All options by name; those of other architectures are None."""
         values = asdict(self.options)

@@ -2,10 +2,12 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import printable
-from stylegrow.data import Dataset
+from stylegrow.data import Dataset, open_dataset
+from stylegrow.data.dataset import is_prepared
 from train.config.data import Facts
 from train.config.fields import as_given, flag, shown
 from train.config.images import Images
@@ -23,6 +25,25 @@ def find_stored(architecture: str, options: Options) -> tuple[Path, RunConfig, I
         program = f"train/{stored.architecture}.py, which make train runs with NETWORK={stored.architecture}"
         raise InputError(f"--resume {folder}: is a run of {program}; continue it with that")
     return folder, stored, Images.read(folder)
+
+
+def open_again(options: Options, stored: RunConfig, images: Images | None, quiet: bool) -> Dataset:
+    """The data set of a resumed run as it was prepared, where it is still there and is not to lie elsewhere now.
+
+    Else it is prepared as before; `images` tells how.
+    """
+    prepared = stored.data["prepared"]
+    moved = [options.data, options.cache] != [stored.options.data, stored.options.cache]
+    if options.data is not None and is_prepared(options.data):
+        prepared, moved = options.data, False
+    if not moved and is_prepared(prepared):
+        return open_dataset(prepared, resolution=options.resolution, quiet=quiet)
+    settings: Any = images.settings if images else {"resolution": options.resolution}
+    shower = stored.data.get("transform") is not None
+    channels: Any = "auto" if shower else {1: "grey", 3: "rgb"}[stored.generator.image_channels]
+    settings = {**settings, "channels": channels, "cache": options.cache, "workers": options.workers}
+    dataset = open_dataset(options.data, **settings, quiet=quiet)
+    return Dataset(dataset.path, options.resolution, dataset.source)
 
 
 def resumed_options(stored: RunConfig, asked: Options) -> Options:

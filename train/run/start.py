@@ -12,7 +12,7 @@ from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.data import Dataset
-from train.config.data import check_data, open_again, open_data, with_labels
+from train.config.data import open_data, with_labels
 from train.config.images import Images
 from train.config.init_from import model_for, options_of
 from train.config.options import Options
@@ -27,7 +27,7 @@ from train.run.evaluation import Evaluation, check_metrics, forget_after
 from train.run.initial_weights import notes_on_model, start_from
 from train.run.loop import Loop
 from train.run.reporter import Reporter
-from train.run.resuming import differences, find_stored, resumed_config, resumed_options
+from train.run.resuming import differences, find_stored, open_again, resumed_config, resumed_options
 from train.run.snapshots import Snapshots
 from train.run.statistics import Clock, elapsed_at
 from train.run.trackers import check_tracker
@@ -74,7 +74,7 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
             lambda: decide(architecture, options, stored, dataset, processes, command, count, gpu)
         )
         said += [f"note: {note}" for note in dict.fromkeys(chain(*notes))]
-        processes.together(lambda: check_data(config, dataset))
+        processes.together(lambda: config.check_data(dataset))
         if options.dry_run:
             processes.on_main(lambda: show_plan(config, said, gpu))
             return None, 0
