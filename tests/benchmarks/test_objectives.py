@@ -188,7 +188,7 @@ def begun(folder, command):
     (folder / "objectives.md").write_text(f"before\n{start}\nold\n{pages.END}\nafter\n")
 
 
-TINY = plane.Budget(share=1e-9, seeds=1, fewer_seeds=1, looks=1, critic_steps=2, line_steps=2)
+TINY = plane.Budget(share=1e-9, seeds=1, looks=1, critic_steps=2, line_steps=2)
 
 
 def test_what_is_kept_is_not_done_again_and_the_page_of_games_keeps_what_was_written(tmp_path):
