@@ -138,7 +138,7 @@ SETTINGS |= {
     for name in ("ns", "wgan-gp")
     for label, factor in RATES.items()
 }
-SETTINGS["hinge + spectral norm both"] = replace(
+SETTINGS["hinge + spectral norm, both networks normalised"] = replace(
     SETTINGS["hinge + spectral norm"],
     config=replace(SETTINGS["hinge + spectral norm"].config, spectral_norm="both"),
     steps=3000,

@@ -24,14 +24,12 @@ PENALTY = plane.StepConfig().gp_weight  # of the critic between the lines
 ANIMATION = "objectives-ring.webp"
 RINGS = [name for name in SETTINGS if name.startswith("ring")]
 TURN = 1000  # steps in which the ring's game gets around
-RATED = ("hinge", "hinge + spectral norm")
-CHANGES = {  # what is added to their names
-    f", rate {plane.RATES[0]:g}": "4e-5",
-    "": "2e-4",
-    ", high rate": "1e-3",
-    f", rate {plane.RATES[1]:g}": "5e-3",
-    ", momentum": "1e-3, betas 0.9 and 0.999",
-    " both": "2e-4, the generator normalised too",
+AS_ABOVE = "as above"
+VARIANTS = {  # what is beside the settings of the 25 Gaussians, by the names of these
+    "hinge": (AS_ABOVE, "setting E", "setting F"),
+    "hinge + spectral norm": (AS_ABOVE, "setting E", "setting F", "both networks normalised"),
+    "ns": (AS_ABOVE, *plane.RATES),
+    "wgan-gp": (AS_ABOVE, *plane.RATES),
 }
 
 
@@ -65,7 +63,7 @@ def write(folder: Path, results: Results, quick: bool) -> Path:
     """Draw the games and put their tables into objectives.md, whose other text is kept. Returns its path."""
     study = Study(results)
     caption = "The ring: the first seed over its training"
-    parts = [games_table(study), rates_table(study), ring_table(study), f"![{caption}]({ANIMATION})\n"]
+    parts = [games_table(study), variants_table(study), ring_table(study), f"![{caption}]({ANIMATION})\n"]
     page = put(folder, study, "python -m benchmarks.objectives", parts, FIGURES, quick)
     animate(folder, study)
     return page
@@ -115,26 +113,24 @@ def games_table(study: Study) -> str:
     )
 
 
-def rates_table(study: Study) -> str:
-    """What rate, momentum and a normalised generator do to hinge with and without spectral normalisation."""
-    head, rows = ["rate and betas", *(f"{name}: {what}" for name in RATED for what in ("modes", "share near one"))], []
-    end = study.games(f"{RATED[0]}{next(iter(CHANGES))}")[0]["curve"][-1][0]
-    for change, label in CHANGES.items():
-        cells = []
-        for name in RATED:
-            games = study.games(name + change)
-            found = [at(game, end) for game in games]
-            cells += [mean_of([one[i] for one in found], i + 1) if games else "" for i in range(2)]
-        rows.append([label, *cells])
-    return (
-        f"Hinge after {end:,} steps at other rates (Adam's betas 0.5 and 0.999 but where others are named):\n\n"
-        f"{markdown_table(head, rows)}\n"
-    )
-
-
-def at(game: dict[str, Any], step: int) -> list[float]:
-    """(modes, share near one) at the last look before this step or at it."""
-    return [found for (number, *_), found in zip(game["curve"], game["found"], strict=True) if number <= step][-1]
+def variants_table(study: Study) -> str:
+    """What other rates, momentum and a normalised generator do."""
+    head, rows = ["objective and setting", "modes of each seed", "most", "share near a mode", "distance"], []
+    end = study.games("hinge, setting E")[0]["curve"][-1][0]
+    for objective, settings in VARIANTS.items():
+        for setting in settings:
+            games = study.games(objective if setting == AS_ABOVE else f"{objective}, {setting}")
+            looks = [
+                [row for row in zip(game["curve"], game["found"], strict=True) if row[0][0] <= end] for game in games
+            ]
+            cells = [
+                ", ".join(str(look[-1][1][0]) for look in looks),
+                str(max(found[0] for look in looks for _, found in look)),
+                f"{fmean(look[-1][1][1] for look in looks):.2f}",
+                f"{fmean(look[-1][0][2] for look in looks):.3f}",
+            ]
+            rows.append([f"{objective}, {setting}", *cells])
+    return f"After {end:,} steps of the generator, in other settings:\n\n{markdown_table(head, rows)}\n"
 
 
 def sides(game: dict[str, Any]) -> np.ndarray:
@@ -337,18 +333,16 @@ def draw_lines(folder: Path, study: Study) -> None:
 
 
 def draw_ring(folder: Path, study: Study) -> None:
-    """Where the points of the games on the ring are, over their steps: a column an objective, a row a seed."""
-    games = [study.games(name)[:3] for name in RINGS]
-    figure, axes = panels(max(map(len, games)), len(RINGS), 4.4, 1.5)
-    for column, name, seeds in zip(axes.T, RINGS, games, strict=True):
-        column[0].set_title(name.removeprefix("ring "), fontsize="medium")
-        for axis, game in zip(column, seeds, strict=True):
-            extent = (0, game["curve"][-1][0], 0.5, 8.5)
-            shares = sides(game).T
-            image = axis.imshow(shares, origin="lower", aspect="auto", extent=extent, vmin=0, vmax=1, cmap="Blues")
-            axis.set_yticks(range(1, 9, 2))
-    figure.supxlabel("generator steps", fontsize="medium")
-    figure.supylabel("nearest Gaussian of the ring", fontsize="medium")
+    """Where the points of the games on the ring are, over their steps: a row a seed of each objective."""
+    games = [(name, game) for name in RINGS for game in study.games(name)]
+    figure, axes = panels(len(games), 1, 9, 1.2)
+    for axis, (name, game) in zip(axes.flat, games, strict=True):
+        extent, shares = (0, game["curve"][-1][0], 0.5, 8.5), sides(game).T
+        image = axis.imshow(shares, origin="lower", aspect="auto", extent=extent, vmin=0, vmax=1, cmap="Blues")
+        axis.set(yticks=range(1, 9), ylabel=name.removeprefix("ring "))
+        axis.tick_params(axis="y", labelsize="xx-small")
+        axis.label_outer()
+    axes[-1, 0].set_xlabel("generator steps")
     figure.colorbar(image, ax=axes, label="share of the points")
     save(figure, folder / "objectives-ring.png")
 
