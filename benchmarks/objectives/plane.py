@@ -121,7 +121,10 @@ METZ = Setting(
     StepConfig(loss="gan", betas=DCGAN), 1e-4, hidden=2, d_hidden=1, gain=0.8, shrunk=0.25, latents=256, batch=512,
     steps=12_500, looks=125, data=RING,
 )  # fmt: skip
-SETTINGS |= {f"ring {loss}": replace(METZ, config=replace(METZ.config, loss=loss)) for loss in ("gan", "ns")}
+RINGS = {f"ring {loss}": replace(METZ, config=replace(METZ.config, loss=loss)) for loss in ("gan", "ns")}
+# The same, looked at often enough to see how the points move.
+CLOSE = {f"{name}, closely": replace(setting, steps=3000, seeds=1, looks=150) for name, setting in RINGS.items()}
+SETTINGS |= RINGS | CLOSE
 NAMES = ("gan", "ns", "hinge", "hinge + spectral norm", "ns-r1", "wgan-clip", "wgan-gp")
 # Miyato et al. 2018, table 1: settings E and F, a high rate and momentum, with five critic steps.
 SETTINGS |= {
@@ -156,7 +159,7 @@ class Budget:
 
     share: float = 1.0
     seeds: int = 5
-    looks: int = 125
+    looks: int = 150
     critic_steps: int = 1500
     line_steps: int = 1000
 

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.objectives import plane
 from benchmarks.objectives.measures import correlation_of, mean_of
-from benchmarks.objectives.plane import CONSTRAINTS, DISTANCES, NAMES, SETTINGS
+from benchmarks.objectives.plane import CLOSE, CONSTRAINTS, DISTANCES, NAMES, RINGS, SETTINGS
 from benchmarks.pages import draw_curve, figure_image, panels, save, write_measured
 from benchmarks.units import Results
 from stylegrow.common.tables import markdown_table
@@ -22,7 +22,6 @@ from stylegrow.common.tables import markdown_table
 ESTIMATED = {"gan": "JS", "ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV", "ns-r1": "JS"}
 PENALTY = plane.StepConfig().gp_weight  # of the critic between the lines
 ANIMATION = "objectives-ring.webp"
-RINGS = [name for name in SETTINGS if name.startswith("ring")]
 TURN = 1000  # steps in which the ring's game gets around
 AS_ABOVE = "as above"
 VARIANTS = {  # what is beside the settings of the 25 Gaussians, by the names of these
@@ -62,7 +61,7 @@ class Study:
 def write(folder: Path, results: Results, quick: bool) -> Path:
     """Draw the games and put their tables into objectives.md, whose other text is kept. Returns its path."""
     study = Study(results)
-    caption = "The ring: the first seed over its training"
+    caption = "The ring: the points of both games over their first 3,000 steps"
     parts = [games_table(study), variants_table(study), ring_table(study), f"![{caption}]({ANIMATION})\n"]
     page = put(folder, study, "python -m benchmarks.objectives", parts, FIGURES, quick)
     animate(folder, study)
@@ -348,8 +347,8 @@ def draw_ring(folder: Path, study: Study) -> None:
 
 
 def animate(folder: Path, study: Study) -> None:
-    """The games on the ring, side by side."""
-    games = {name: study.games(name)[0] for name in RINGS}
+    """The games on the ring, side by side, from their beginning."""
+    games = {name.split(",")[0]: study.games(name)[0] for name in CLOSE}
     frames = []
     for number, (step, *_) in enumerate(next(iter(games.values()))["curve"]):
         figure, axes = panels(1, len(games), 2.4, 2.6)
