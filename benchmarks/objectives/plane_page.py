@@ -351,7 +351,7 @@ def animate(folder: Path, study: Study) -> None:
     games = {name.split(",")[0]: study.games(name)[0] for name in CLOSE}
     frames = []
     for number, (step, *_) in enumerate(next(iter(games.values()))["curve"]):
-        figure, axes = panels(1, len(games), 2.4, 2.6)
+        figure, axes = panels(1, len(games), 2.4, 2.7)
         for axis, (name, game) in zip(axes.flat, games.items(), strict=True):
             axis.plot(*plane.RING.centres.T, "+", color="tab:red")
             axis.plot(*np.array(game["frames"][number]).T, ".", markersize=3, color="tab:blue", alpha=0.5)
