@@ -37,7 +37,8 @@ class NetworkConfig:
     A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps. Labels are "none", "classes"
     (one-hot) or a "vector" of numbers in the data's units, of whose components the networks subtract `label_mean` and
     which they divide by `label_deviation`, [label_dim] each (None: 0 and 1). `sums_mean` and `sums_deviation` are the
-    same of the numbers that channel_sums is about, [sums] each.
+    same of the numbers that channel_sums is about, [sums] each. `hit` is the least amplitude, the root of an energy, of
+    a hit in a pixel of the full resolution; None where hits are not looked at.
     """
 
     resolution: int
@@ -54,6 +55,7 @@ class NetworkConfig:
     channel_sums: bool = False
     sums_mean: Sequence[float] | None = None
     sums_deviation: Sequence[float] | None = None
+    hit: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("nonlinearity", self.nonlinearity, ("lrelu", "relu"))
@@ -62,6 +64,8 @@ class NetworkConfig:
         object.__setattr__(self, "label_kind", known if self.label_dim else "none")
         if self.channel_sums and self.label_kind != "vector":
             raise ValueError("channel_sums needs label vectors, whose first number is an energy")
+        if self.hit is not None and not (self.channel_sums and 0 < self.hit < 1):
+            raise ValueError(f"hit {self.hit} is no amplitude between 0 and 1, of a network with channel_sums")
         of_vector = self.label_dim if self.label_kind == "vector" else 0
         of_sums = self.sums if self.channel_sums else 0
         for about, count in (("label", of_vector), ("sums", of_sums)):
@@ -82,7 +86,12 @@ class NetworkConfig:
     @property
     def sums(self) -> int:
         """How many numbers channel_sums is about; see progan.energies."""
-        return 1 + 7 * self.image_channels
+        return 1 + (7 if self.hit is None else 8) * self.image_channels
+
+    @property
+    def seen_channels(self) -> int:
+        """How many maps a discriminator looks at: an image's channels and, where configured, their hits."""
+        return (1 if self.hit is None else 2) * self.image_channels
 
     def feature_maps(self, resolution: int) -> int:
         """How many feature maps a block at this resolution has. ValueError for none."""
@@ -118,6 +127,7 @@ class GeneratorConfig(BaseGeneratorConfig):
     channel_sums: bool = False  # decide on each channel's energy first, and scale images of roots of energies to it
     sums_mean: Sequence[float] | None = None
     sums_deviation: Sequence[float] | None = None
+    hit: float | None = None  # decide by chance which pixels are hit, one by one
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,7 @@ class DiscriminatorConfig(NetworkConfig):
     channel_sums: bool = False  # look at each channel's energy in images of roots of energies by itself
     sums_mean: Sequence[float] | None = None
     sums_deviation: Sequence[float] | None = None
+    hit: float | None = None  # look at hits by themselves
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from progan.config import BlurFilter, DiscriminatorConfig, stages
-from progan.energies import ChannelSums, Perceptron, downscale_roots
+from progan.energies import ChannelSums, Perceptron, any_of_four, downscale_roots
 from progan.layers import (
     Alpha,
     Blur,
@@ -24,6 +24,7 @@ from progan.layers import (
 from progan.network import Network, takes_fields_of
 
 SUMS_WEIGHT = 0.3  # two showers are then about as far from each other by these numbers as by their images
+HITS_WEIGHT = 0.2  # likewise by their hits
 
 
 class BaseDiscriminator(Network):
@@ -32,8 +33,8 @@ class BaseDiscriminator(Network):
     The generator's mirror image: a 1x1 convolution from the image at each resolution, a block that halves it from 8x8
     on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. A label vector is an input of
     the first of these: a score that is only linear in it cannot tell whether an image has its label. So are, where
-    configured, the energies of the channels, through layers of their own (see `with_sums`). `outputs` is the length of
-    the last one's output, `fused` and `blur_filter` are those of the blocks.
+    configured, the energies of the channels, through layers of their own; hits are further maps beside the image (see
+    `with_sums`). `outputs` is the length of the last one's output, `fused` and `blur_filter` are those of the blocks.
     """
 
     config: DiscriminatorConfig
@@ -44,7 +45,7 @@ class BaseDiscriminator(Network):
         self.from_image = nn.ModuleDict()
         self.blocks = nn.ModuleDict()
         for r in reversed(stages(config.resolution)):
-            self.from_image[f"{r}x{r}"] = Conv2d(config.image_channels, maps(r), 1, equalized=equalized)
+            self.from_image[f"{r}x{r}"] = Conv2d(config.seen_channels, maps(r), 1, equalized=equalized)
             if r > 4:
                 self.blocks[f"{r}x{r}"] = Block(maps(r), maps(r // 2), config, fused, blur_filter)
         self.conv = Conv2d(maps(4) + config.mbstd_features, maps(4), 3, equalized=equalized)
@@ -78,14 +79,13 @@ class BaseDiscriminator(Network):
         sums = None
         if config.channel_sums:
             images = images if images.shape[1] > config.image_channels else self.with_sums(images, labels)
-            images, maps = images.tensor_split([config.image_channels], dim=1)
+            images, maps = images.tensor_split([config.seen_channels], dim=1)
             sums = maps.mean(dim=(2, 3)) * resolution
         x = self.features(images)
         for r in reversed(stages(resolution)[1:]):
             x = self.blocks[f"{r}x{r}"](x)
             if r == resolution and is_fading(alpha):
-                half = downscale_roots(images) if config.channel_sums else downscale2x(images)
-                x = fade(self.features(half), x, alpha)
+                x = fade(self.features(self.downscaled(images)), x, alpha)
         if config.mbstd_features:
             x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features, batches)
         x = activation(self.conv(x), config.nonlinearity).flatten(1).to(images.dtype)
@@ -98,20 +98,29 @@ class BaseDiscriminator(Network):
         return cast(Tensor, self.output(activation(x, config.nonlinearity)))
 
     def with_sums(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """Images [N, C, r, r] of labels [N, L] with their channels' energies beside them, where configured.
+        """Images [N, C, r, r] of labels [N, L] with hits and their channels' energies beside them, where configured.
 
-        These are constant maps [N, 1 + 7 C, r, r] as long as the numbers of ChannelSums times SUMS_WEIGHT, whatever r:
-        coordinates of an image to the critic, along which a gradient penalty mixes reals and fakes and bounds the
-        slope. Where the critic derived them from the mixed image, a slope in them that tells wrong energies apart, by
-        which an image moves little, would be out of bounds.
+        Hits are maps [N, C, r, r] times HITS_WEIGHT. Energies are constant maps [N, sums, r, r] as long as the numbers
+        of ChannelSums times SUMS_WEIGHT, whatever r. Both are coordinates of an image to the critic, along which a
+        gradient penalty mixes reals and fakes and bounds the slope. Where the critic derived them from the mixed image,
+        a slope in them that tells wrong energies apart, by which an image moves little, would be out of bounds.
         """
         if not self.config.channel_sums or labels is None:
             return images
         sums = SUMS_WEIGHT / images.shape[-1] * self.sums(images, labels)
-        return torch.cat([images, sums[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)
+        hits = self.sums.hits(images)
+        maps = [images] if hits is None else [images, HITS_WEIGHT * hits]
+        return torch.cat([*maps, sums[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)
+
+    def downscaled(self, maps: Tensor) -> Tensor:
+        """What the stage below would see of the maps that this one sees, [N, C, r, r] -> [N, C, r/2, r/2]."""
+        if not self.config.channel_sums:
+            return downscale2x(maps)
+        images, hits = maps.tensor_split([self.config.image_channels], dim=1)
+        return torch.cat([downscale_roots(images), HITS_WEIGHT * any_of_four(hits / HITS_WEIGHT)], dim=1)
 
     def features(self, images: Tensor) -> Tensor:
-        """The first maps [N, maps, r, r] of images [N, C, r, r], in the precision of the convolutions."""
+        """The first maps [N, maps, r, r] of those seen [N, seen_channels, r, r], in the convolutions' precision."""
         r = images.shape[-1]
         x = self.from_image[f"{r}x{r}"](images.to(self.compute_dtype or images.dtype))
         return activation(x, self.config.nonlinearity)

@@ -4,17 +4,19 @@ A label's first number is the energy E that an image is of, and the energies of 
 know best and a generator get right: of showers their sum is known by E to a few percent, while two showers of the same
 E look entirely different. The numbers of an image are the root of the sum for each unit of E and the root of each
 channel's share, and of each channel its centre and width, in sides of the image, how far it is spread and how peaked it
-is. A configuration holds the mean that they have in the data, and their deviation from what a linear function of the
-label tells of them.
+is, and, where hits are looked at, how many pixels are hit for each root of a unit of E. A configuration holds the mean
+that they have in the data, and their deviation from what a linear function of the label tells of them.
 """
 
+import math
+import random
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from progan.config import NetworkConfig
+from progan.config import BaseGeneratorConfig, NetworkConfig
 from progan.layers import Linear, activation
 from progan.operations import at_least_float32
 
@@ -22,6 +24,9 @@ HIDDEN = 64  # units of each hidden layer of Perceptron
 LEAST_SHARE = 1e-4  # added to each share, whose root would have no slope at 0
 LEAST_VARIANCE = 1e-6  # likewise to squared widths
 LEAST_ROOT = 0.01  # of energies that are averaged, below which the average has less slope
+SHARPNESS = 1 / 0.15  # of the choice between a hit and none, in a generator's images
+SPREAD = 0.3  # of hits' amplitudes that are drawn by chance, in a generator's first images
+SMALLEST_CHANCE = 1e-4  # the logarithm of 0 would have no end
 NOTHING = 1e-12  # mean energy of an image that holds none
 
 
@@ -42,20 +47,30 @@ class Perceptron(nn.Module):
 
 
 class ChannelSums(nn.Module):
-    """The numbers [N, 1 + 7 C] of images [N, C, r, r], and the channels' energies by the first; see the module."""
+    """The numbers [N, sums] and hits of images [N, C, r, r], and channels' energies by the first; see the module."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.mean: Tensor
         self.deviation: Tensor
         self.energy_numbers = config.image_channels + 1
+        self.hit, self.resolution = config.hit, config.resolution
         for name, values, default in (("mean", config.sums_mean, 0.0), ("deviation", config.sums_deviation, 1.0)):
             # The configuration holds them, so the weights need not.
             self.register_buffer(name, torch.tensor(values or [default] * config.sums), persistent=False)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The numbers of images [N, C, r, r] with labels [N, L], whose first is above 0: standardised, [N, 1 + 7 C]."""
-        return (numbers_of(images, labels) - self.mean) / self.deviation
+        """The numbers of images [N, C, r, r] with labels [N, L], whose first is above 0: standardised, [N, sums]."""
+        return (numbers_of(images, labels, self.hit_at(images.shape[-1])) - self.mean) / self.deviation
+
+    def hits(self, images: Tensor) -> Tensor | None:
+        """The soft hits [N, C, r, r] of images of any stage; None where hits are not looked at."""
+        hit = self.hit_at(images.shape[-1])
+        return None if hit is None else soft_hits(images, hit)
+
+    def hit_at(self, resolution: int) -> float | None:
+        """The least amplitude of a hit at a stage, where a pixel holds the mean energy of several."""
+        return None if self.hit is None else self.hit * resolution / self.resolution
 
     def energies(self, numbers: Tensor, labels: Tensor) -> Tensor:
         """Each channel's mean energy of a pixel [N, C] by the first of the numbers [N, C + 1], of labels [N, L]."""
@@ -63,6 +78,33 @@ class ChannelSums(nn.Module):
         squares = (numbers * self.deviation[own] + self.mean[own]).square()
         shares = squares[:, 1:] / squares[:, 1:].sum(dim=1, keepdim=True).clamp_min(NOTHING)
         return shares * squares[:, :1] * labels[:, :1].to(numbers.dtype)
+
+
+class PixelNoise(nn.Module):
+    """Two kinds of noise for each pixel and channel, by nothing but the latents: z [N, z_dim] -> [N, 2 C, r, r].
+
+    A latent's places along directions, one for each row and each column, add up to a place on a wave in each pixel.
+    Over latents these are logistic, and any two as good as independent; a latent always has the same noise. The
+    directions are those of all networks of a size.
+    """
+
+    def __init__(self, config: BaseGeneratorConfig) -> None:
+        super().__init__()
+        self.directions: Tensor
+        self.phases: Tensor
+        draw = random.Random(0).random  # whose numbers never change
+        lines, scale = (2, 2 * config.image_channels, config.resolution), math.sqrt(12 / config.z_dim)
+        for name, size in (("phases", lines), ("directions", (config.z_dim, *lines))):
+            drawn = torch.zeros(size)  # of a size that a loader looks at, before it is filled
+            drawn.copy_(torch.tensor([draw() for _ in range(drawn.numel())]).reshape(size))
+            self.register_buffer(name, drawn if name == "phases" else scale * (drawn - 0.5), persistent=False)
+
+    def forward(self, z: Tensor, resolution: int) -> Tensor:
+        """The noise of a stage."""
+        turns = torch.einsum("nz,zlkr->nlkr", z, self.directions[..., :resolution]) + self.phases[..., :resolution]
+        turns = turns[:, 0, :, :, None] + turns[:, 1, :, None, :]
+        chances = 2 * (turns - turns.round()).abs()
+        return torch.logit(chances, SMALLEST_CHANCE)
 
 
 def mean_energies(images: Tensor) -> Tensor:
@@ -79,8 +121,23 @@ def downscale_roots(images: Tensor) -> Tensor:
     return ((energies + LEAST_ROOT**2).sqrt() - LEAST_ROOT) * 2 - 1
 
 
-def numbers_of(images: Tensor, labels: Tensor) -> Tensor:
-    """The numbers [N, 1 + 7 C] of images [N, C, r, r] with labels [N, L], whose first is above 0; see the module."""
+def soft_hits(images: Tensor, hit: float) -> Tensor:
+    """How far the pixels of images [N, C, r, r] are hit: from 0 for nothing over 1/2 at the amplitude `hit` to 1."""
+    energies = ((images.to(at_least_float32(images.dtype)) + 1) / 2).square()
+    return (energies.square() / (energies.square() + hit**4)).to(images.dtype)
+
+
+def any_of_four(hits: Tensor) -> Tensor:
+    """How far any pixel of every 2x2 box is hit: [N, C, H, W] -> [N, C, H/2, W/2]."""
+    missed = (1 - hits[:, :, ::2]) * (1 - hits[:, :, 1::2])
+    return 1 - missed[..., ::2] * missed[..., 1::2]
+
+
+def numbers_of(images: Tensor, labels: Tensor, hit: float | None = None) -> Tensor:
+    """The numbers of images [N, C, r, r] with labels [N, L], whose first is above 0; see the module.
+
+    They are [N, 1 + 7 C], or with the least amplitude of a hit [N, 1 + 8 C].
+    """
     amplitudes = (images.to(at_least_float32(images.dtype)) + 1) / 2
     squares = amplitudes.square()
     energies = squares.mean(dim=(2, 3))
@@ -94,14 +151,24 @@ def numbers_of(images: Tensor, labels: Tensor) -> Tensor:
     widths = (lines @ places.square() - centres.square() + LEAST_VARIANCE).sqrt()
     spread = amplitudes.sum(dim=(2, 3)) / sums.sqrt() / side
     peak = (shares.square().sum(dim=(2, 3)) + NOTHING).sqrt()
-    return torch.cat([roots, *centres, *widths, spread, peak], dim=1).to(images.dtype)
+    numbers = [roots, *centres, *widths, spread, peak]
+    if hit is not None:
+        numbers.append(soft_hits(images, hit).sum(dim=(2, 3)) / labels[:, :1].to(total.dtype).sqrt())
+    return torch.cat(numbers, dim=1).to(images.dtype)
 
 
-def with_energies(maps: Tensor, energies: Tensor) -> Tensor:
+def with_energies(maps: Tensor, energies: Tensor, noise: Tensor | None = None) -> Tensor:
     """Images [N, C, r, r] of these mean energies [N, C] of a pixel, whose roots are as softplus(maps) to each other.
 
-    It is no rectifier, in which a channel that is nothing everywhere would stay so for good.
+    It is no rectifier, in which a channel that is nothing everywhere would stay so for good. With `noise`
+    [N, 2 C, r, r] there are three maps for each channel, [N, 3 C, r, r]: of a pixel's amplitude, of the logarithm of
+    its odds to be hit, without which it is next to nothing, and of how far its amplitude is by chance.
     """
-    amplitudes = F.softplus(maps)
+    if noise is None:
+        amplitudes = F.softplus(maps)
+    else:
+        (sizes, odds, spreads), (of_hits, of_sizes) = maps.chunk(3, dim=1), noise.chunk(2, dim=1)
+        sizes = sizes + SPREAD * F.softplus(spreads) * of_sizes
+        amplitudes = F.softplus(sizes) * torch.sigmoid(SHARPNESS * (odds + of_hits))
     own = amplitudes.square().mean(dim=(2, 3)).clamp_min(NOTHING)
     return amplitudes * (energies / own).sqrt()[:, :, None, None] * 2 - 1

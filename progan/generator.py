@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from progan.config import GeneratorConfig, stages
-from progan.energies import ChannelSums, Perceptron, with_energies
+from progan.energies import ChannelSums, Perceptron, PixelNoise, with_energies
 from progan.layers import (
     Alpha,
     Conv2d,
@@ -26,7 +26,8 @@ class Generator(Network):
 
     One block a resolution: a dense layer and a convolution at 4x4, an upscaling convolution and another from 8x8 on,
     and a 1x1 convolution to the image at each. With `channel_sums`, a perceptron draws the channels' energies first,
-    and images are scaled to have them at every stage. The arguments are the fields of GeneratorConfig.
+    and images are scaled to have them at every stage; with `hit`, pixels are hit by chance. The arguments are the
+    fields of GeneratorConfig.
     """
 
     config: GeneratorConfig
@@ -43,6 +44,7 @@ class Generator(Network):
             self.sums = ChannelSums(config)
             self.draw_sums = Perceptron(inputs, config.image_channels + 1, config)
             inputs += config.image_channels + 1
+        drawn = config.image_channels * (1 if config.hit is None else 3)  # maps; see with_energies
         for r in stages(config.resolution):
             maps = config.feature_maps(r)
             if r == 4:
@@ -50,8 +52,9 @@ class Generator(Network):
             else:
                 first = UpConv2d(inputs, maps, config.fused_scale, equalized)
             self.blocks[f"{r}x{r}"] = Block(first, Conv2d(maps, maps, 3, equalized=equalized), config)
-            self.to_image[f"{r}x{r}"] = Conv2d(maps, config.image_channels, 1, gain=1.0, equalized=equalized)
+            self.to_image[f"{r}x{r}"] = Conv2d(maps, drawn, 1, gain=1.0, equalized=equalized)
             inputs = maps
+        self.noise = None if config.hit is None else PixelNoise(config)
 
     def forward(
         self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: Alpha = 1.0
@@ -72,7 +75,9 @@ class Generator(Network):
         for r in stages_up_to(resolution, self.resolution):
             x_previous, x = x, self.blocks[f"{r}x{r}"](x)
         images = faded_images(self.to_image, x_previous, x, alpha, z.dtype)
-        return images if energies is None else with_energies(images, energies)
+        if energies is None:
+            return images
+        return with_energies(images, energies, None if self.noise is None else self.noise(z, resolution))
 
     def normalized(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Latents and labels side by side [N, z_dim + label_dim], normalised where the network does so.

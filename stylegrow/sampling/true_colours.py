@@ -46,8 +46,11 @@ def fit(
 ) -> Colours:
     """Weights [C, maps, 1, 1] and biases [C], as "16x16.weight" and so on, of the stages from `first` to the setting's.
 
-    They are fitted to the images of the seeds from 0, of each example of a label in turn, clamped to [-1, 1].
+    They are fitted to the images of the seeds from 0, of each example of a label in turn, clamped to [-1, 1]. None of a
+    generator that scales its images to energies, since these are not linear in its maps.
     """
+    if generator.config.channel_sums:
+        return {}
     last = setting.resolution or generator.resolution
     fitted = [r for r in stages(last) if first <= r < last]
     blocks = trunk(generator).blocks

@@ -13,7 +13,9 @@ from stylegrow.common.text import printable
 from stylegrow.data import Dataset, open_dataset
 from stylegrow.data.dataset import read_names
 from stylegrow.models import read_config
-from stylegrow.physics.intensity import MIP_ROOT
+from stylegrow.physics.intensity import MIP_ROOT, WHITE
+from stylegrow.physics.observables import HIT
+from stylegrow.physics.tungsten import CALORIMETER
 from train.config.options import Options
 from train.config.presets import GPU_FACES
 
@@ -134,6 +136,13 @@ def knows_energies(dataset: Dataset, options: Options) -> bool:
     return dataset.transform == MIP_ROOT.name and options.cond is not None
 
 
+def least_hit(dataset: Dataset) -> float | None:
+    """The least amplitude of a hit in a pixel of a calorimeter's images; None of others."""
+    if dataset.transform != MIP_ROOT.name:
+        return None
+    return float(MIP_ROOT.scales[0].encode(np.array(HIT))) / WHITE * dataset.resolution / CALORIMETER.cells
+
+
 def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
     """What networks with --channel-sums are told of the images' energies. InputError where these cannot be energies."""
     if not options.channel_sums:
@@ -151,8 +160,9 @@ def sums_arguments(dataset: Dataset, options: Options) -> dict[str, Any]:
         name = printable(dataset.classes(options.cond)[0])
         raise InputError(f"--channel-sums: {name!r} is {labels[:, 0].min():g} in a label, no energy; leave it out")
     images = torch.from_numpy(dataset.read(some, dataset.resolution)) / 127.5 - 1
-    numbers = numbers_of(images.double(), torch.from_numpy(labels)).numpy()
+    hit = least_hit(dataset)
+    numbers = numbers_of(images.double(), torch.from_numpy(labels), hit).numpy()
     known = np.column_stack([np.ones(len(labels)), labels])
     deviation = (numbers - known @ np.linalg.lstsq(known, numbers)[0]).std(axis=0)
     deviation[deviation < 1e-6] = 1.0  # of the share of an image's only channel
-    return {"sums_mean": numbers.mean(axis=0).tolist(), "sums_deviation": deviation.tolist()}
+    return {"sums_mean": numbers.mean(axis=0).tolist(), "sums_deviation": deviation.tolist(), "hit": hit}

@@ -71,11 +71,11 @@ def test_a_stylegan_without_styles_and_noise_takes_its_one_w_and_equal_weights_a
         assert b"stylegrow" not in content  # as a traced line's path would be
 
 
-@pytest.mark.parametrize("channel_sums", [False, True])
-def test_a_progan_of_label_vectors_is_one_file(tmp_path, channel_sums):
+@pytest.mark.parametrize("of_energies", [{}, {"channel_sums": True}, {"channel_sums": True, "hit": 0.01}])
+def test_a_progan_of_label_vectors_is_one_file(tmp_path, of_energies):
     torch.manual_seed(0)
     labelled = {"label_dim": 2, "label_kind": "vector", "label_mean": [1.0, 20.0], "label_deviation": [0.5, 7.0]}
-    labelled["channel_sums"] = channel_sums
+    labelled |= of_energies
     g = progan.Generator(8, z_dim=6, fmap_base=64, fmap_max=8, fused_scale=False, **labelled).eval()
     values = {"min": [0.0, 0.0], "max": [2.0, 40.0], "examples": [[1.0, 20.0]]}
     save_model(tmp_path / "model", g, classes=["angle", "energy"], label_values=values)

@@ -39,7 +39,7 @@ def test_an_update_of_a_model_of_a_version_without_kinds(tmp_path):
         for name in ("label_kind", "label_mean", "label_deviation"):
             del content[role][name]
     for role in ("generator", "discriminator"):
-        for name in ("channel_sums", "sums_mean", "sums_deviation"):
+        for name in ("channel_sums", "sums_mean", "sums_deviation", "hit"):
             del content[role][name]
     (tmp_path / "m" / "config.json").write_text(json.dumps(content))
     assert LabelSpace.of(read_config(tmp_path / "m")).kind == "classes"

@@ -129,6 +129,7 @@ def test_colours_of_a_model_of_label_vectors_are_those_of_its_labels(tmp_path):
     assert distance(Sampler(str(tmp_path / "m"), "cpu").fit_colours()) < distance(
         fit(network, Setting(), examples=[[1.0]])
     )
+    assert not fit(progan.Generator(**SMALL, **vectors, channel_sums=True), Setting(), examples=examples)
 
 
 def test_colours_of_another_shape_are_refused(generator, tmp_path, capsys):

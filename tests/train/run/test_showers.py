@@ -34,6 +34,8 @@ def test_from_end_to_end(train: Train, showers, architecture):
     for role in roles:  # MIP of a shower for each GeV, as the root of the mean energy of a pixel in units of 3600 MIP
         assert config[role]["channel_sums"]
         assert config[role]["sums_mean"][0] ** 2 * 3600 * 32 * 32 == pytest.approx(85, rel=0.03)
+        # Half a MIP in one of the sixteen cells that a pixel holds the mean of.
+        assert config[role]["hit"] ** 2 * 3600 == pytest.approx(0.5 / 16)
     assert train("--resume", "--kimg", 0.116, architecture=architecture).status == 0
 
 
