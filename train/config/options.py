@@ -99,9 +99,9 @@ class Options(StepConfig):
     )
     channel_sums: bool = option(
         False,
-        "have the critic look at each channel's energy, place and hits by themselves, and ProGAN's generator begin with "
-        "the energies and draw hits one by one: for images of roots of energies, as showers are, with labels that begin "
-        "with the energy",
+        "have the critic look at each channel's energy, place and hits by themselves, and ProGAN's generator begin "
+        "with the energies and draw hits one by one: for images of roots of energies, as showers are, with labels that "
+        "begin with the energy",
         only=GANS,
     )
     mapping_lrmul: float = option(
