@@ -12,6 +12,7 @@ from progan.energies import any_of_four, downscale_roots, mean_energies, numbers
 from train.step.objectives import gradient_norms, gradient_penalty
 
 CHANNELS = 2
+MEAN, DEVIATION = [0.09, 0.7, 0.6, *[0.1] * 12], [0.01, 0.1, 0.2, *[0.2] * 12]
 NETWORK = {
     "resolution": 8,
     "fmap_base": 16,
@@ -22,14 +23,10 @@ NETWORK = {
     "label_mean": [40.0, 0.0],
     "label_deviation": [20.0, 1.0],
     "channel_sums": True,
-    "sums_mean": [0.09, 0.7, 0.6, *[0.1] * 12],
-    "sums_deviation": [0.01, 0.1, 0.2, *[0.2] * 12],
+    "sums_mean": MEAN,
+    "sums_deviation": DEVIATION,
 }
-HITS = {
-    "hit": 0.4,
-    "sums_mean": [*NETWORK["sums_mean"], 2.0, 3.0],
-    "sums_deviation": [*NETWORK["sums_deviation"], 0.5, 0.4],
-}
+HITS = {"hit": 0.4, "sums_mean": [*MEAN, 2.0, 3.0], "sums_deviation": [*DEVIATION, 0.5, 0.4]}
 WITH_HITS = pytest.mark.parametrize("hits", [{}, HITS])
 PACKAGES = pytest.mark.parametrize("package", [progan, stylegan])
 
