@@ -83,9 +83,8 @@ class ChannelSums(nn.Module):
 class PixelNoise(nn.Module):
     """Two kinds of noise for each pixel and channel, by nothing but the latents: z [N, z_dim] -> [N, 2 C, r, r].
 
-    A latent's places along directions, one for each row and each column, add up to a place on a wave in each pixel.
-    Over latents these are logistic, and any two as good as independent; a latent always has the same noise. The
-    directions are those of all networks of a size.
+    Each number is of a latent's place on a wave along a direction of its own. Over latents it is logistic, and any two
+    as good as independent; a latent always has the same noise. The directions are those of all networks of a size.
     """
 
     def __init__(self, config: BaseGeneratorConfig) -> None:
@@ -93,18 +92,18 @@ class PixelNoise(nn.Module):
         self.directions: Tensor
         self.phases: Tensor
         draw = random.Random(0).random  # whose numbers never change
-        lines, scale = (2, 2 * config.image_channels, config.resolution), math.sqrt(12 / config.z_dim)
-        for name, size in (("phases", lines), ("directions", (config.z_dim, *lines))):
+        maps, scale = (2 * config.image_channels, config.resolution, config.resolution), math.sqrt(12 / config.z_dim)
+        for name, size in (("phases", maps), ("directions", (config.z_dim, *maps))):
             drawn = torch.zeros(size)  # of a size that a loader looks at, before it is filled
             drawn.copy_(torch.tensor([draw() for _ in range(drawn.numel())]).reshape(size))
             self.register_buffer(name, drawn if name == "phases" else scale * (drawn - 0.5), persistent=False)
 
     def forward(self, z: Tensor, resolution: int) -> Tensor:
         """The noise of a stage."""
-        turns = torch.einsum("nz,zlkr->nlkr", z, self.directions[..., :resolution]) + self.phases[..., :resolution]
-        turns = turns[:, 0, :, :, None] + turns[:, 1, :, None, :]
+        phases, directions = (each[..., :resolution, :resolution] for each in (self.phases, self.directions))
+        turns = torch.addmm(phases.flatten(), z, directions.flatten(1))
         chances = 2 * (turns - turns.round()).abs()
-        return torch.logit(chances, SMALLEST_CHANCE)
+        return torch.logit(chances, SMALLEST_CHANCE).reshape(-1, *phases.shape)
 
 
 def mean_energies(images: Tensor) -> Tensor:
