@@ -102,14 +102,14 @@ class Context:
         """
         self.shows.append((tab, work, inputs, outputs, then))
 
-    def quick(self, model: Any, images: int) -> bool:
-        """Whether drawing so many images takes little time, so that it may be done without being asked for.
+    def quick(self, model: Any, images: int, patience: float = QUICK) -> bool:
+        """Whether so many images take less than `patience` (s), so that they may be drawn without being asked for.
 
         It loads the model. InputError where it cannot be loaded.
         """
         self.models.sampler(model)
         seconds = self.models.seconds(model)
-        return seconds is not None and seconds * images < QUICK
+        return seconds is not None and seconds * images < patience
 
     def bind(
         self,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stylegrow.sampling.sampler import Sampler
 
 MOST_IN_MEMORY = 2
-TRIES, LONGEST_TRYING = 5, 3.0  # how often an image is drawn to know how long it takes; seconds
+TRIES, LONGEST_TRYING = 5, 1.0  # how often an image is drawn to know how long it takes; seconds
 COMMANDS = ("make train NETWORK=stylegan", "python -m app --model PATH")
 NO_MODEL = f"No model is loaded. Train one with {COMMANDS[0]} or start the app with --model PATH."
 

@@ -1,6 +1,7 @@
 """What the page as a whole reacts to: another model, and a link that sets the controls (`?tab=generate&seeds=4`)."""
 
 import contextlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -106,6 +107,12 @@ def _seen(context: Context, tab: gr.Tab) -> Dependency:
 
 def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:
     """`work`, done only where this tab is seen."""
+    if inspect.isgeneratorfunction(work):
+
+        def shown_as_it_comes(here: str, *values: Any) -> Any:
+            yield from work(*values) if here == tab else [[gr.skip()] * outputs]
+
+        return shown_as_it_comes
 
     def shown(here: str, *values: Any) -> Any:
         return work(*values) if here == tab else [gr.skip()] * outputs

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 
@@ -12,12 +13,15 @@ from app.web.context import Context, run_script
 from app.web.live import Placed
 from app.web.pages import controls
 from stylegrow.models.info import ModelInfo
+from stylegrow.models.labels import default_psi
 from stylegrow.rendering import figures
-from stylegrow.sampling.inputs import LARGEST_SEED, read_layers
+from stylegrow.sampling.inputs import LARGEST_SEED, read_layers, read_seeds
 
 ID = "mix"
 MOST_FACES = 6
-FIRST_LAYERS = ["0", "1", "2", "3"]  # the coarse ones
+FIRST_ROWS, FIRST_COLS, FIRST_BAND = "0-5", "6-11", "coarse"
+FIRST_LAYERS = ["0", "1", "2", "3"]  # of that band
+PATIENCE = 20.0  # seconds in which all that the tab opens with has come, one after the other
 # What a layperson sees of each band, of the bundled faces and of anything else.
 FACES = {"coarse": "head and hair", "middle": "features", "fine": "colours"}
 ANYTHING = {"coarse": "overall shape", "middle": "smaller parts", "fine": "colours"}
@@ -35,8 +39,8 @@ def build(context: Context) -> None:
     with gr.Tab("Mixing", id=ID), controls.only_for(context, ID, "mixable", "Style mixing needs"):
         with controls.row():
             with controls.column(3):
-                rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", "0-5")
-                cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", "6-11")
+                rows, shuffle_rows, row_faces = _faces(context, "rows", "Faces", FIRST_ROWS)
+                cols, shuffle_cols, col_faces = _faces(context, "cols", "Styles from", FIRST_COLS)
                 with gr.Accordion("Single layers, and a crossover", open=False):
                     boxes = gr.CheckboxGroup(_boxes(first), value=FIRST_LAYERS, label="Layers copied")
                     crossover = gr.Slider(0, _count(first), 4, step=1, label="Copy this layer and all after it")
@@ -45,13 +49,13 @@ def build(context: Context) -> None:
             with controls.column(2):
                 result = controls.figure("The mix", "mixed", "pixels large")
                 examples = controls.gallery("What each of them copies", "bands", 3, "pixels three")
-                bands = gr.Radio(_bands(first), value="coarse", label="Which styles to copy")
+                bands = gr.Radio(_bands(first), value=FIRST_BAND, label="Which styles to copy")
                 described = controls.drawn("bands")
                 with gr.Row():
                     a = controls.seed(context, "Face: seed", min_width=120)
                     b = controls.seed(context, "Styles from: seed", 6, min_width=120)
         # The layers as text, which the controls above write.
-        layers = context.checked(gr.Textbox("coarse", label="Layers", **controls.UNSEEN), checks.layers)
+        layers = context.checked(gr.Textbox(FIRST_BAND, label="Layers", **controls.UNSEEN), checks.layers)
         count = gr.Number(_count(first), label="Layers there are", **controls.UNSEEN)
         drawn = controls.drawn(ID)
         with gr.Row(elem_classes="buttons"):
@@ -65,15 +69,18 @@ def build(context: Context) -> None:
     context.follow(
         [bands, boxes, crossover, count, layers, examples, grid, alone],
         lambda card: [
-            gr.update(choices=_bands(card), value="coarse"),
+            gr.update(choices=_bands(card), value=FIRST_BAND),
             gr.update(choices=_boxes(card), value=FIRST_LAYERS),
             gr.update(maximum=_count(card), value=4),
             _count(card),
-            "coarse",
+            FIRST_BAND,
             None,
             *[gr.update(visible=False)] * 2,
         ],
     )
+
+    # What the tab opens with, of the generators that are in memory: the mix of some layers, and the rows of faces.
+    opening: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
 
     def start(model: str, psi: float, label: str | None, layers: str) -> tuple[controls.Drawing, list[int]]:
         drawing = controls.start_drawing(context, model, needs_styles="Style mixing", psi=psi, label=label)
@@ -103,58 +110,90 @@ def build(context: Context) -> None:
 
     def mix_pair(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> tuple[Any, dict[str, Any]]:
         """One mix: the face of seed `a` with the styles of some layers from seed `b`."""
-        drawing, numbers = start(model, psi, label, layers)
-        image = next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
-        path = drawing.save(image, f"mix{a:04d}-{b:04d}", seed=a, styles_from=b, styles=numbers)
-        alt = _described(a, b, numbers, psi, drawing.card)
+        return draw_pair(*start(model, psi, label, layers), a, b, {})
+
+    def draw_pair(
+        drawing: controls.Drawing, numbers: list[int], a: int, b: int, kept: dict[Any, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        path, alt = save_mix(drawing, numbers, a, b, kept)
         return path, controls.report(f"{_mix(a, b, numbers)}.", "#mixed img", [alt])
 
-    def draw_examples(a: int, b: int, psi: float, label: str | None, model: str) -> tuple[Any, dict[str, Any]]:
+    def draw_examples(drawing: controls.Drawing, a: int, b: int, kept: dict[Any, Any]) -> tuple[Any, dict[str, Any]]:
         """The mix of two faces for each band."""
-        drawing, _ = start(model, psi, label, "")
         shown, alts = [], []
         for said, band in _bands(drawing.card):
             numbers = read_layers(band, drawing.sampler.layers(drawing.setting), "layers")
-            image = next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
-            path = drawing.save(image, f"mix{a:04d}-{b:04d}-{band}", seed=a, styles_from=b, styles=numbers)
+            path, alt = save_mix(drawing, numbers, a, b, kept, f"-{band}")
             shown.append((path, said.partition(" (")[0].partition(": ")[2]))
-            alts.append(_described(a, b, numbers, psi, drawing.card))
+            alts.append(alt)
         return gr.update(value=shown, selected_index=None), controls.report("", "#bands img", alts)
 
-    def redraw_examples(*values: Any) -> Any:
-        card = context.models.card(values[-1])
-        return draw_examples(*values) if card.mixable and context.quick(card.name, len(FACES)) else [gr.skip()] * 2
+    def save_mix(
+        drawing: controls.Drawing, numbers: list[int], a: int, b: int, kept: dict[Any, Any], ending: str = ""
+    ) -> tuple[str, str]:
+        """The file of a mix, and what it shows in words. The image is kept; one that is there is not drawn again."""
+        key = tuple(numbers)
+        if key not in kept:
+            kept[key] = next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
+        facts: dict[str, Any] = {"seed": a, "styles_from": b, "styles": numbers}
+        path = drawing.save(kept[key], f"mix{a:04d}-{b:04d}{ending}", **facts)
+        return path, _described(a, b, numbers, drawing.setting.psi, drawing.card)
+
+    def redraw_examples(a: int, b: int, psi: float, label: str | None, model: str) -> Any:
+        card = context.models.card(model)
+        if not card.mixable or not context.quick(card.name, len(FACES)):
+            return [gr.skip()] * 2
+        return draw_examples(start(model, psi, label, "")[0], a, b, {})
 
     def move(a: int, b: int, layers: str, psi: float, label: str | None, model: str) -> Iterator[Placed]:
         """The mix."""
         drawing, numbers = start(model, psi, label, layers)
         yield "#mixed img", 0, next(drawing.sampler.mixed([a], [b], numbers, drawing.setting))
 
-    def show(rows: list[int], cols: list[int], a: int, b: int, *rest: Any) -> list[Any]:
-        """Both rows of faces, and the mix of those chosen, or else of the first."""
-        layers, psi, label, model = rest
-        drawing, _ = start(model, psi, label, layers)
-        a, b, seeds = a if a in rows else rows[0], b if b in cols else cols[0], [*rows, *cols]
-        images = zip(seeds, drawing.sampler.images(seeds, drawing.setting), strict=True)
-        shown = [(drawing.save(image, f"seed{seed:04d}", seed=seed), f"{seed}") for seed, image in images]
-        path, said = mix_pair(a, b, layers, psi, label, model)
-        for name, part in (("rows", rows), ("cols", cols)):
-            said["alts"] += [[f"#{name} img", f"Face of seed {seed}, model {drawing.card.name}"] for seed in part]
-        places = [gr.update(value=shown[: len(rows)], selected_index=rows.index(a))]
-        places += [gr.update(value=shown[len(rows) :], selected_index=cols.index(b))]
-        examples, described = draw_examples(a, b, psi, label, model)
+    def parts(
+        rows: list[int], cols: list[int], face: int, style: int, layers: str, psi: float, label: str | None, model: str
+    ) -> Iterator[dict[Any, Any]]:
+        """The mix of the faces chosen, or else of the first; both rows of faces; the bands: what each place shows."""
+        drawing, numbers = start(model, psi, label, layers)
+        card, kept = drawing.card, dict[Any, Any]()
+        usual = [default_psi(card.label_space.kind), card.labels[0][1] if card.labels else None]
+        first = [read_seeds(FIRST_ROWS), read_seeds(FIRST_COLS), FIRST_BAND, *usual]
+        face, style = face if face in rows else rows[0], style if style in cols else cols[0]
+        if [rows, cols, layers, psi, label] == first and (face, style) == (rows[0], cols[0]):
+            kept = opening.setdefault(drawing.sampler.generator, kept)
+        path, said = draw_pair(drawing, numbers, face, style, kept)
+        yield {a: face, b: style, result: path}
+        for name, place, seeds, chosen in (("rows", row_faces, rows, face), ("cols", col_faces, cols, style)):
+            if name not in kept:
+                kept[name] = list(drawing.sampler.images(seeds, drawing.setting))
+            images = zip(seeds, kept[name], strict=True)
+            faces = [(drawing.save(image, f"seed{seed:04d}", seed=seed), f"{seed}") for seed, image in images]
+            said["alts"] += [[f"#{name} img", f"Face of seed {seed}, model {card.name}"] for seed in seeds]
+            yield {place: gr.update(value=faces, selected_index=seeds.index(chosen))}
+        bands, described = draw_examples(drawing, face, style, kept)
         said["alts"] += described["alts"]
-        return [*places, a, b, path, examples, said]
+        yield {examples: bands, drawn: said}
 
-    def show_if_quick(*values: Any) -> list[Any]:
-        """For whoever opens the tab."""
+    def show(*values: Any) -> list[Any]:
+        """All parts at once."""
+        found: dict[Any, Any] = {}
+        for part in parts(*values):
+            found |= part
+        return [found[place] for place in shown]
+
+    def show_as_it_comes(*values: Any) -> Iterator[dict[Any, Any]]:
+        """For whoever opens the tab: all parts of a model that is quick enough, or else the mix."""
         card = context.models.card(values[-1])
-        if not card.mixable:
-            return [gr.skip()] * 7
-        if not context.quick(card.name, len(values[0]) + len(values[1]) + len(FACES)):
-            asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
-            return [*[gr.skip()] * 6, controls.report(asked)]
-        return show(*values)
+        if not card.mixable or not context.quick(card.name, 1):
+            yield {drawn: gr.skip()}
+            return
+        several = context.quick(card.name, len(values[0]) + len(values[1]) + len(FACES), PATIENCE)
+        for part in parts(*values):
+            yield part
+            if not several:
+                asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
+                yield {drawn: controls.report(asked)}
+                return
 
     def pick(seeds: list[int], event: gr.EventData) -> int:
         return int(controls.picked(event, seeds, "That face is not here any more; choose another."))
@@ -188,7 +227,7 @@ def build(context: Context) -> None:
     for button, seeds in ((shuffle_rows, rows), (shuffle_cols, cols)):
         shuffled = context.bind(button.click, _random, [seeds], [seeds], draws=False)
         context.bind(shuffled.success, show, everything, shown, then=then)
-    context.show(ID, show_if_quick, everything, shown, then)
+    context.show(ID, show_as_it_comes, everything, shown, then)
     outputs = [grid, cells, pairs, drawn]
     made = context.bind(whole.click, style_mix, [rows, cols, *look], outputs, name="style_mix", then=then)
     appear: dict[str, Any] = {"fn": lambda: [gr.update(visible=True)] * 2, "outputs": [grid, alone], "queue": False}

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.app.browsing import drawn, expect, expect_readable, tab
-from tests.app.serving import write_run
+from tests.app.serving import serving, write_run
 
 TABS = (
     "Generate", "Mixing", "Directions", "Truncation", "Growth", "Interpolate", "Your picture", "Which is real?",
@@ -95,6 +95,25 @@ def test_mixing_by_clicking(visit):
     page.get_by_role("button", name="Every mix as a picture of its own").click()
     page.locator("#cells button.thumbnail-item").nth(1).click()
     expect(mixed).to_have_attribute("alt", re.compile("seed 0 with layers 0-3 of seed 7,"))
+
+
+def test_a_slow_model_opens_the_mixing_tab_with_pictures(models, windows, tmp_path):
+    with serving(models, tmp_path, ["style"]) as served:
+        page, drawings = windows(viewport={"width": 1280, "height": 800}).new_page(), []
+        for layer in served.models.sampler("style").generator.modules():
+            layer.register_forward_hook(lambda *_: drawings.append("drawn"))
+        for seconds, faces in ((5.0, 0), (1.2, 6), (0.1, 6)):
+            served.models.seconds = lambda name, seconds=seconds: seconds
+            page.goto(f"{served.url}/?tab=mix")
+            drawn(page, "#mixed img")
+            expect(page.locator("#rows img")).to_have_count(faces)
+            expect(page.locator("#cols img")).to_have_count(faces)
+            expect(page.locator("#bands img")).to_have_count(faces // 2)
+            expect(page.locator("#said")).to_contain_text("takes its time" if faces == 0 else "Seed 0 with layers 0-3")
+            drawings.append("opened")
+        assert drawings[0] == "drawn"
+        assert drawings[-2:] == ["opened", "opened"]  # it is drawn once
+        page.close()
 
 
 def test_what_a_progan_cannot_do_is_one_click_from_a_model_that_can(visit):
