@@ -1,7 +1,9 @@
-"""Showers as people look at them: each layer and their sum in colours for the signal in MIP, and the legend of these.
+"""Showers as people look at them: layers of a calorimeter, and stations on the ground, in colours.
 
-The colours are evenly spaced for the eye from black, no signal, to a pale yellow: steps of equal length in CIE L*a*b*
-for equal steps of log(1 + signal), so that single particles and cores of thousands are seen at once.
+The colours of layers and their sum are evenly spaced for the eye from black, no signal, to a pale yellow: steps of
+equal length in CIE L*a*b* for equal steps of log(1 + signal in MIP), so that single particles and cores of thousands
+are seen at once. Stations are as much lighter as log(signal in VEM) is larger, and coloured by when the front arrived:
+blue before its plane passes the core, orange after that, black where a station saw nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +12,17 @@ from functools import cache
 
 import numpy as np
 
-from stylegrow.physics.intensity import INTENSITIES, MIP_ROOT, WHITE
+from stylegrow.physics.footprints import STATIONS, THRESHOLD
+from stylegrow.physics.intensity import INTENSITIES, MIP_ROOT, VEM_ROOT_NS, WHITE
 from stylegrow.physics.tungsten import CALORIMETER
 
 MOST = float(MIP_ROOT.scales[0].decode(np.array(WHITE), 1))  # MIP
 COLOURS = 256
 HUES = (290.0, 75.0 + 360)  # degrees at black and at white: from violet over red to yellow
 LIGHTEST, MOST_CHROMA = 94.0, 62.0
+MOST_VEM = float(VEM_ROOT_NS.scales[0].decode(np.array(WHITE), 1))
+LONGEST = 10_000.0  # ns, beyond which arrival times look the same
+DARKEST, LATE_HUE, MOST_TIMED = 30.0, 60.0, 38.0  # of stations with a signal: L*, degrees, the largest chroma
 WHITE_POINT = np.array([0.95047, 1.0, 1.08883])  # D65
 XYZ_TO_RGB = np.array(  # IEC 61966-2-1
     [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
@@ -24,11 +30,15 @@ XYZ_TO_RGB = np.array(  # IEC 61966-2-1
 
 
 def shown(images: np.ndarray, transform: str) -> np.ndarray:
-    """Showers [N, n, n, 3] (uint8) whose grey levels `transform` made, as colours [N, 2n, 2n, 3] (uint8).
+    """Showers [N, n, n, 3] (uint8) whose grey levels `transform` made, as colours [N, m, m, 3] (uint8).
 
-    The front and the middle layer are above, the rear one and the sum of all below. What `transform` is not known to
-    stand for layers of a calorimeter is returned as it is.
+    Of a calorimeter m is 2n: the front and the middle layer are above, the rear one and the sum of all below. Of
+    stations it is n. Images of another `transform` are returned as they are.
     """
+    if transform == VEM_ROOT_NS.name:
+        joined = max(STATIONS // images.shape[1], 1) ** 2
+        signals, times = VEM_ROOT_NS.decode(images[..., :2].transpose(0, 3, 1, 2), joined).transpose(1, 0, 2, 3)
+        return timed(signals, times)
     if transform != MIP_ROOT.name:
         return images
     joined = max(CALORIMETER.cells // images.shape[1], 1) ** 2
@@ -52,6 +62,22 @@ def coloured(signals: np.ndarray) -> np.ndarray:
 def place(signals: np.ndarray) -> np.ndarray:
     """How far from black to white, 0 to 1, the colours of signals in MIP are."""
     return np.clip(np.log1p(signals) / np.log1p(MOST), 0, 1)
+
+
+def timed(signals: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The colours [..., 3] (uint8) of stations' signals [...] in VEM and arrival times [...] in ns."""
+    lightness = DARKEST + (LIGHTEST - DARKEST) * place_of_vem(signals)
+    # To both ends of the lightness a screen has less and less colour.
+    chroma = MOST_TIMED * np.clip(times / LONGEST, -1, 1) * np.clip((100 - lightness) / 40, 0, 1)
+    hue = np.radians(LATE_HUE)
+    colour = srgb(np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1).reshape(-1, 3))
+    levels = np.rint(255 * np.clip(colour, 0, 1)).astype(np.uint8).reshape(*signals.shape, 3)
+    return np.where(signals[..., None] > 0, levels, 0).astype(np.uint8)
+
+
+def place_of_vem(signals: np.ndarray) -> np.ndarray:
+    """How far from the darkest to the lightest, 0 to 1, signals in VEM are drawn."""
+    return np.clip(np.log(np.maximum(signals, THRESHOLD) / THRESHOLD) / np.log(MOST_VEM / THRESHOLD), 0, 1)
 
 
 @cache

@@ -10,7 +10,7 @@ from app.web.context import Context
 from app.web.live import data_url
 from app.web.models import COMMANDS
 from stylegrow.models.info import ModelInfo
-from stylegrow.rendering.showers import with_legend
+from stylegrow.rendering.showers import LEGENDS, with_legend
 
 LEGEND_WIDTH = 480  # px
 
@@ -60,7 +60,7 @@ def _rounded(seconds: float) -> str:
 def _legend(transform: str) -> str:
     """What the colours of showers mean, as an image."""
     source = data_url(np.asarray(with_legend(Image.new("RGB", (LEGEND_WIDTH, 1), "white"), transform)))
-    return f'<img src="{source}" alt="Colours: the signal of a cell in MIP, from none (black) to 3,600 (pale yellow)">'
+    return f'<img src="{source}" alt="Colours: {LEGENDS[transform].words}">'
 
 
 def _banner(card: ModelInfo | None) -> str:
@@ -70,7 +70,7 @@ def _banner(card: ModelInfo | None) -> str:
             '<div class="banner"><strong>No model is loaded.</strong> Train one, which takes a while, '
             f"or start the app with one that you have: {commands}</div>"
         )
-    if card.transform is not None:
+    if card.transform in LEGENDS:
         return f'<div class="banner">{_legend(card.transform)}</div>'
     if card.bundled:
         return (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylegrow.physics import pictures
-from stylegrow.physics.intensity import MIP_ROOT
+from stylegrow.physics.intensity import MIP_ROOT, VEM_ROOT_NS
 
 
 def lab(colours):
@@ -39,7 +39,28 @@ def test_a_tile_shows_the_layers_and_their_sum():
     assert tile[7, 7].tolist() == pictures.coloured(decoded[:, 3, 3].sum()).tolist()
 
 
+def test_stations_are_lighter_for_more_signal_and_blue_before_orange():
+    signals = np.array([3, np.sqrt(3e4), 173.2, 173.2, 173.2, 1e4, 0], np.float32)
+    times = np.array([0, 0, -10_000, 5000, 10_000, 10_000, 9000], np.float32)
+    found = lab(pictures.timed(signals, times))
+    assert found[:, 0] == pytest.approx([30, 62, 62, 62, 62, 94, 0], abs=1.5)
+    assert np.hypot(found[:, 1], found[:, 2]) == pytest.approx([0, 0, 38, 19, 38, 5.7, 0], abs=2)
+    assert (found[2:5, 2] > 0).tolist() == [False, True, True]
+    assert not pictures.timed(signals, times)[6].any()
+
+
+def test_footprints_are_drawn_by_what_their_grey_levels_stand_for():
+    values = np.zeros((1, 2, 4, 4), np.float32)
+    values[0, :, 1, 2], values[0, :, 3, 0] = (1000, -4000), (30, 8000)
+    levels = VEM_ROOT_NS.encode(values).transpose(0, 2, 3, 1)
+    (tile,) = pictures.shown(np.concatenate([levels, 0 * levels[..., :1]], axis=-1), VEM_ROOT_NS.name)
+    assert tile.shape == (4, 4, 3)
+    assert {tuple(place) for place in np.argwhere(tile.any(axis=2)).tolist()} == {(1, 2), (3, 0)}
+    exact = pictures.timed(*values[0, :, [1, 3], [2, 0]].T)  # rounded to grey levels it is another by little
+    assert lab(tile[[1, 3], [2, 0]]) == pytest.approx(lab(exact), abs=2)
+
+
 def test_other_images_stay_as_they_are():
     images = np.zeros((1, 4, 4, 3), np.uint8)
     assert pictures.shown(images, "another") is images
-    assert (pictures.times("another"), pictures.times(None), pictures.times(MIP_ROOT.name)) == (1, 1, 2)
+    assert [pictures.times(name) for name in ("another", None, MIP_ROOT.name, VEM_ROOT_NS.name)] == [1, 1, 2, 1]

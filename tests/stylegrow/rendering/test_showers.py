@@ -10,7 +10,7 @@ from stylegrow.cli.main import main
 from stylegrow.common.errors import InputError
 from stylegrow.models import save_model
 from stylegrow.physics import pictures
-from stylegrow.rendering.showers import HEIGHT, with_legend
+from stylegrow.rendering.showers import ANOTHER, HEIGHT, LEGENDS, with_legend
 from stylegrow.sampling.inputs import read_label, read_sweep
 from stylegrow.sampling.sampler import Sampler
 
@@ -36,6 +36,19 @@ def test_images_of_showers_are_tiles_in_colours(model):
     np.testing.assert_array_equal(tile, pictures.shown(levels[None], "mip-root")[0])
 
 
+def test_models_of_footprints_show_stations_in_colours(tmp_path):
+    torch.manual_seed(0)
+    generator = progan.Generator(16, z_dim=8, fmap_base=64, fmap_max=8, image_channels=2)
+    save_model(tmp_path / "air", generator, transform="vem-root-ns")
+    sampler = Sampler(str(tmp_path / "air"), "cpu")
+    (shown,), (levels,) = (each.images([3], each.setting()) for each in (sampler, sampler.uncoloured))
+    np.testing.assert_array_equal(shown, pictures.shown(levels[None], "vem-root-ns")[0])
+    assert shown.std() > 0
+    assert main(["grid", "--model", str(tmp_path / "air"), "--outdir", str(tmp_path), "--seeds", "0-3"]) == 0
+    grid = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert (grid[-HEIGHT - ANOTHER :] == 255).all(axis=(1, 2)).any()  # the legend
+
+
 def test_a_legend_stands_below_showers_and_nothing_below_pictures():
     image = Image.new("RGB", (400, 64), (10, 20, 30))
     whole = with_legend(image, "mip-root")
@@ -44,6 +57,22 @@ def test_a_legend_stands_below_showers_and_nothing_below_pictures():
     bar = np.asarray(whole)[64 + 8, 12:-12]
     assert (bar[0].tolist(), bar[-1].tolist()) == (pictures.colours()[0].tolist(), pictures.colours()[-1].tolist())
     assert with_legend(image, None) is image
+    assert with_legend(image, "another") is image
+
+
+def test_the_legend_of_footprints_tells_signal_and_time():
+    whole = np.asarray(with_legend(Image.new("RGB", (424, 64)), "vem-root-ns"))
+    signal, time = (whole[64 + 8 + ANOTHER * bar, 12:-12].astype(int) for bar in range(2))
+    assert (np.diff(signal.sum(axis=1)) >= 0).all()
+    assert np.ptp(signal, axis=1).max() <= 2  # grey
+    assert time[0, 2] > time[0, 0]  # blue
+    assert time[-1, 0] > time[-1, 2]  # orange
+    assert np.ptp(time[len(time) // 2]) <= 3
+    legend = LEGENDS["vem-root-ns"]
+    assert dict(reversed(tick) for tick in legend.bars[1].ticks)["0"] == 0.5
+    assert dict(reversed(tick) for tick in legend.bars[0].ticks)["1,000"] == pytest.approx(
+        np.log(1000 / 3) / np.log(1e4 / 3)
+    )
 
 
 def test_a_sweep_is_a_row_a_seed_and_a_column_a_value(model, tmp_path):
