@@ -33,7 +33,10 @@ def model_card(
     command = facts.pop("command", None)
     architecture = ARCHITECTURES[config["architecture"]]
     generator, labels = config["generator"], LabelSpace.of(config)
-    size, kind = generator["resolution"], "grey" if generator["image_channels"] == 1 else "colour"
+    size, channels = generator["resolution"], generator["image_channels"]
+    drawn = f"{'grey' if channels == 1 else 'colour'} images of {size} x {size} pixels"
+    if transform := config.get("transform"):
+        drawn = f"showers in {channels} channels of {size} x {size} cells, their signals in grey levels ({transform})"
     header = ModelCardData(
         license=licence or "unknown",
         library_name="stylegrow",
@@ -44,7 +47,7 @@ def model_card(
     parts = [
         f"---\n{header.to_yaml()}\n---",
         f"# {architecture.title}, {size} x {size} px{f': {inline(data)}' if data else ''}",
-        f"An image generator {origin}: {architecture.description}. It draws {kind} images of {size} x {size} pixels.",
+        f"An image generator {origin}: {architecture.description}. It draws {drawn}.",
         "## Data",
         f"Trained on {inline(data or 'data that the training facts do not name')}.",
         *([credit] if credit else []),
