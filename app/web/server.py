@@ -208,6 +208,11 @@ def _theme() -> gr.themes.Base:
         button_primary_background_fill_hover="*primary_700",
         link_text_color="*primary_700",
         link_text_color_dark="*primary_300",
+        # Boxes and circles that are not ticked must be seen too.
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_hover="*neutral_600",
+        checkbox_border_color_dark="*neutral_400",
+        checkbox_border_color_hover_dark="*neutral_300",
     )
 
 

@@ -65,7 +65,7 @@ def drawn(page, selector):
     )
 
 
-READABLE = """(selector) => {
+READABLE = """([selector, property, least]) => {
     const seen = (one) => one.checkVisibility({visibilityProperty: true}) && one.getBoundingClientRect().height > 0;
     const one = [...document.querySelectorAll(selector)].find(seen);
     if (!one) return false;
@@ -83,14 +83,14 @@ READABLE = """(selector) => {
         const [r, g, b] = colour.map((c) => linear(c / 255));
         return .2126 * r + .7152 * g + .0722 * b;
     };
-    const [a, b] = [light(over(getComputedStyle(one).color, back)), light(back)];
-    return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) >= 4.5;
+    const [a, b] = [light(over(getComputedStyle(one)[property], back)), light(back)];
+    return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) >= least;
 }"""
 
 
-def expect_readable(page, selector):
+def expect_readable(page, selector, what="color", least=4.5):
     """Text and what is behind it come to differ as WCAG 2.1 asks; colours fade for a moment when the theme changes."""
     try:
-        page.wait_for_function(READABLE, arg=selector)
+        page.wait_for_function(READABLE, arg=[selector, what, least])
     except Error:
-        raise AssertionError(f"{selector}: contrast stays below 4.5") from None
+        raise AssertionError(f"{selector}: contrast of its {what} stays below {least}") from None

@@ -14,7 +14,9 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.blocks import Block
 from gradio.components import Component
+from gradio.events import Dependency
 from PIL import Image
 
 from app.web import checks
@@ -41,9 +43,9 @@ def row() -> gr.Row:
     return gr.Row(equal_height=False, elem_classes="pictures-first")
 
 
-def column(scale: int) -> gr.Column:
+def column(scale: int, **more: Any) -> gr.Column:
     """One of them, which on phones is as wide as the screen."""
-    return gr.Column(scale=scale, min_width=280)
+    return gr.Column(scale=scale, min_width=280, **more)
 
 
 @contextlib.contextmanager
@@ -259,6 +261,13 @@ def figure(title: str, name: str | None = None, classes: str = "figure", **more:
     """Where one image is shown, from which it can be saved."""
     look: dict[str, Any] = {"format": "png", "show_label": False, "buttons": ["download", "fullscreen"]} | more
     return gr.Image(label=title, elem_id=name, elem_classes=classes, type="filepath", interactive=False, **look)
+
+
+def appear(event: Dependency, *components: Block) -> None:
+    """Show what was hidden, once an event has gone well."""
+    shown = [gr.update(visible=True)] * len(components)
+    result = shown if len(shown) > 1 else shown[0]
+    event.success(lambda: result, None, list(components), queue=False, api_visibility="private")
 
 
 def picked(event: gr.EventData, things: Sequence[Any], gone: str) -> Any:

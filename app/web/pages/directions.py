@@ -63,9 +63,9 @@ def build(context: Context) -> None:
         family = gr.State([])  # the amounts of each child
         with gr.Row(elem_classes="buttons"):
             strips = gr.Button("Draw before and after as strips", variant="primary", min_width=160)
-        strip = controls.figure("Strips", "directions-figure")
+        strip = controls.figure("Strips", "directions-figure", visible=False)
     context.fields[ID] = {"seed": seed, "amounts": amounts, "children": draw, "psi": psi, "class": label}
-    context.follow([amounts, strip], lambda card: ["", None])
+    context.follow([amounts, strip], lambda card: ["", gr.update(value=None, visible=False)])
 
     def start(model: str, psi: float, label: str | None, images: int = 1) -> tuple[controls.Drawing, Directions]:
         if context.models.card(model).styled:
@@ -183,7 +183,8 @@ def build(context: Context) -> None:
     on(run_script(picked.success, _VALUES, [amounts, names], sliders).then)
     others = run_script(again.click, _DRAW, None, [draw])
     context.bind(others.then, breed, bred, [children, family, drawn], name="children", then=then)
-    context.bind(strips.click, directions_strip, given, [strip, drawn], name="directions_strip", then=then)
+    made = context.bind(strips.click, directions_strip, given, [strip, drawn], name="directions_strip", then=then)
+    controls.appear(made, strip)
     places = [row for row, *_ in rows]
     context.show(ID, show, bred, [*groups, names, *places, *sliders, *everything], then)
 

@@ -230,8 +230,7 @@ def build(context: Context) -> None:
     context.show(ID, show_as_it_comes, everything, shown, then)
     outputs = [grid, cells, pairs, drawn]
     made = context.bind(whole.click, style_mix, [rows, cols, *look], outputs, name="style_mix", then=then)
-    appear: dict[str, Any] = {"fn": lambda: [gr.update(visible=True)] * 2, "outputs": [grid, alone], "queue": False}
-    made.success(**appear, api_visibility="private")
+    controls.appear(made, grid, alone)
 
 
 def _faces(context: Context, name: str, title: str, seeds: str) -> tuple[Any, gr.Button, gr.Gallery]:

@@ -53,7 +53,7 @@ def build(context: Context) -> None:
                         label="A picture, or a latent from here (.npz)",
                         file_types=["image", ".npz"],
                         type="filepath",
-                        height=140,
+                        height=170,
                         elem_id="own-upload",
                     ),
                     checks.upload,
@@ -70,7 +70,7 @@ def build(context: Context) -> None:
                     start = gr.Button("Project", variant="primary", elem_id="project", scale=2, min_width=150)
                     cancel = gr.Button("Cancel", elem_id="project-cancel", min_width=90)
                 way = gr.HTML(label="How far it is", elem_id="project-way")
-            with controls.column(3):
+            with controls.column(3, elem_id="own"):
                 with gr.Row(equal_height=False):
                     look: dict[str, Any] = {"classes": "pixels large", "show_label": True, "min_width": 130}
                     original, result = (
@@ -81,17 +81,18 @@ def build(context: Context) -> None:
                         )
                     )
                 drawn = controls.drawn(ID)
-                save = gr.DownloadButton("Download its latent (.npz)", elem_id="own-latent")
-                others = controls.seeds(
-                    context, "3-5", MOST_FACES, label="Faces to mix it with, or to go to", info="seeds, at most 6"
-                )
-                with gr.Row(elem_classes="buttons"):
-                    mix = gr.Button("Mix with these", elem_id="own-mix", min_width=130)
-                    move = gr.Button("Video through them", elem_id="own-move", min_width=130)
-                mixes = controls.figure("Mixes", "own-mixes", visible=False)
-                shown: dict[str, Any] = {"label": "Video", "interactive": False, "buttons": ["download"]}
-                video = gr.Video(autoplay=True, loop=True, visible=False, elem_id="own-video", **shown)
-                moving = gr.Image(type="filepath", visible=False, **shown)
+                with gr.Column(visible=False) as afterwards:
+                    save = gr.DownloadButton("Download its latent (.npz)", elem_id="own-latent")
+                    others = controls.seeds(
+                        context, "3-5", MOST_FACES, label="Faces to mix it with, or to go to", info="seeds, at most 6"
+                    )
+                    with gr.Row(elem_classes="buttons"):
+                        mix = gr.Button("Mix with these", elem_id="own-mix", min_width=130)
+                        move = gr.Button("Video through them", elem_id="own-move", min_width=130)
+                    mixes = controls.figure("Mixes", "own-mixes", visible=False)
+                    shown: dict[str, Any] = {"label": "Video", "interactive": False, "buttons": ["download"]}
+                    video = gr.Video(autoplay=True, loop=True, visible=False, elem_id="own-video", **shown)
+                    moving = gr.Image(type="filepath", visible=False, **shown)
         found = gr.State(None)
 
     def project(
@@ -188,6 +189,7 @@ def build(context: Context) -> None:
         show_progress="hidden",
         trigger_mode="multiple",  # once cancelled, the page may take a job for one that still runs
     )
+    controls.appear(begun, afterwards)
     # At last by the server: what was on its way to the page when the job was cancelled comes before.
     said = "() => window.stylegrow.say('Cancelled.')"
     shows: dict[str, Any] = {"draws": False, "show_progress": "hidden"}

@@ -201,6 +201,7 @@ def test_text_can_be_read_in_light_and_dark(visit, scheme):
     assert bright == (scheme == "light")
     for selector in ("h1", ".badge", "#generate", "#random", "[role=tab][aria-selected=true]", "[role=tab]", "label"):
         expect_readable(page, selector)
+    expect_readable(page, "#show-pixels input:not(:checked)", "borderTopColor", 3)
 
 
 def slider(page, label):

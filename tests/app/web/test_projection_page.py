@@ -63,6 +63,9 @@ def test_what_cannot_be_projected_is_a_sentence(client, app, tmp_path, picture):
 def test_the_page_projects_cancels_and_uses_what_it_found(visit, picture):
     page = visit(width=390, height=844)
     tab(page, "Your picture")
+    places = [page.locator(name).bounding_box()["y"] for name in ("#own-upload", "#project", "#own-original")]
+    assert places == sorted(places)  # what is to be done stands first
+    expect(page.locator("#own-mix")).to_be_hidden()  # there is nothing to mix yet
     page.locator("#own-upload input[type=file]").set_input_files(str(picture))
     expect(page.locator("#own-upload")).to_contain_text("me")
     page.get_by_role("button", name="Advanced").filter(visible=True).click()
