@@ -158,11 +158,15 @@ def build(context: Context) -> None:
         card, kept = drawing.card, dict[Any, Any]()
         usual = [default_psi(card.label_space.kind), card.labels[0][1] if card.labels else None]
         first = [read_seeds(FIRST_ROWS), read_seeds(FIRST_COLS), FIRST_BAND, *usual]
-        face, style = face if face in rows else rows[0], style if style in cols else cols[0]
+        moved = {}  # no other seed is told, which the visitor may have changed since
+        if face not in rows:
+            moved[a] = face = rows[0]
+        if style not in cols:
+            moved[b] = style = cols[0]
         if [rows, cols, layers, psi, label] == first and (face, style) == (rows[0], cols[0]):
             kept = opening.setdefault(drawing.sampler.generator, kept)
         path, said = draw_pair(drawing, numbers, face, style, kept)
-        yield {a: face, b: style, result: path}
+        yield moved | {result: path}
         for name, place, seeds, chosen in (("rows", row_faces, rows, face), ("cols", col_faces, cols, style)):
             if name not in kept:
                 kept[name] = list(drawing.sampler.images(seeds, drawing.setting))
@@ -176,10 +180,15 @@ def build(context: Context) -> None:
 
     def show(*values: Any) -> list[Any]:
         """All parts at once."""
+        *_, found = parts_so_far(*values)
+        return [found.get(place, gr.skip()) for place in shown]
+
+    def parts_so_far(*values: Any) -> Iterator[dict[Any, Any]]:
+        """Each part with those before it: of what comes while a page is busy it may show the last alone."""
         found: dict[Any, Any] = {}
         for part in parts(*values):
             found |= part
-        return [found[place] for place in shown]
+            yield dict(found)
 
     def show_as_it_comes(*values: Any) -> Iterator[dict[Any, Any]]:
         """For whoever opens the tab: all parts of a model that is quick enough, or else the mix."""
@@ -188,11 +197,11 @@ def build(context: Context) -> None:
             yield {drawn: gr.skip()}
             return
         several = context.quick(card.name, len(values[0]) + len(values[1]) + len(FACES), PATIENCE)
-        for part in parts(*values):
-            yield part
+        for found in parts_so_far(*values):
+            yield found
             if not several:
                 asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
-                yield {drawn: controls.report(asked)}
+                yield found | {drawn: controls.report(asked)}
                 return
 
     def pick(seeds: list[int], event: gr.EventData) -> int:

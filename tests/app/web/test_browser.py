@@ -237,7 +237,7 @@ def test_late_answers_never_overwrite_newer_ones(visit):
     page = visit("?tab=generate&seeds=3")
     drawn(page, "#detail .large img")
     held = []
-    page.route("**/live/generate", held.append)
+    page.route("**/live/generate", lambda route: held.append(route))
     psi = slider(page, "Truncation (psi)")
     psi.focus()
     page.keyboard.press("ArrowRight")
