@@ -42,18 +42,18 @@ def layer_gradients(critic: nn.Module, reals: Tensor) -> list[float]:
     return [gradient.norm().item() for gradient in gradients if gradient is not None]
 
 
-T95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78}  # Student's t for an interval of 95 %, by degrees of freedom
+T95 = {2: 4.30, 3: 3.18, 4: 2.78}  # Student's t for an interval of 95 %, by degrees of freedom
 
 
 def mean_of(values: Sequence[float], digits: int) -> str:
     """The mean of a few seeds' values with half of its 95 % interval, a dash where one is no number.
 
-    One seed has no interval.
+    One seed has no interval, and two have none that says anything.
     """
     mean = float(np.mean(values))
     if not math.isfinite(mean):
         return "-"
-    if len(values) < 2:
+    if len(values) < 3:
         return f"{mean:.{digits}f}"
     half = T95[len(values) - 1] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return f"{mean:.{digits}f} ± {half:.{digits}f}"

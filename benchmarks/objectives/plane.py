@@ -134,11 +134,11 @@ SETTINGS |= {
     for name in ("hinge", "hinge + spectral norm")
     for label, betas in {"setting E": (0.5, 0.999), "setting F": (0.9, 0.999)}.items()
 }
-# A fifth and five times of the rate of two objectives.
+# A fifth and five times of the rate of some.
 RATES = {"a fifth of the rate": 0.2, "five times the rate": 5.0}
 SETTINGS |= {
     f"{name}, {label}": replace(SETTINGS[name], lr=factor * SETTINGS[name].lr, steps=3000, seeds=2)
-    for name in ("ns", "wgan-gp")
+    for name in ("ns", "hinge", "hinge + spectral norm")
     for label, factor in RATES.items()
 }
 SETTINGS["hinge + spectral norm, both networks normalised"] = replace(

@@ -25,10 +25,9 @@ ANIMATION = "objectives-ring.webp"
 TURN = 1000  # steps in which the ring's game gets around
 AS_ABOVE = "as above"
 VARIANTS = {  # what is beside the settings of the 25 Gaussians, by the names of these
-    "hinge": (AS_ABOVE, "setting E", "setting F"),
-    "hinge + spectral norm": (AS_ABOVE, "setting E", "setting F", "both networks normalised"),
     "ns": (AS_ABOVE, *plane.RATES),
-    "wgan-gp": (AS_ABOVE, *plane.RATES),
+    "hinge": (AS_ABOVE, *plane.RATES, "setting E", "setting F"),
+    "hinge + spectral norm": (AS_ABOVE, *plane.RATES, "setting E", "setting F", "both networks normalised"),
 }
 
 

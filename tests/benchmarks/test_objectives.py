@@ -144,8 +144,8 @@ def test_the_best_slope_under_a_penalty_is_that_of_the_least_loss():
 
 
 def test_a_mean_has_an_interval_where_there_are_several():
-    assert measures.mean_of([1.0, 3.0], 1) == "2.0 ± 12.7"  # 12.71 standard errors of 1
-    assert measures.mean_of([1.0], 2) == "1.00"
+    assert measures.mean_of([1.0, 2.0, 3.0], 2) == "2.00 ± 2.48"  # 4.303 standard errors of 1 / sqrt 3
+    assert measures.mean_of([1.0, 2.0], 2) == "1.50"
     assert measures.mean_of([1.0, math.nan], 2) == "-"
 
 
