@@ -242,7 +242,7 @@ def draw_modes(folder: Path, study: Study) -> None:
         axis.fill_between(steps, found.min(axis=0), found.max(axis=0), alpha=0.3)
         axis.plot(steps, found.mean(axis=0))
         axis.set(ylim=(-1, 26), yticks=[0, 5, 10, 15, 20, 25])
-        axis.set_title(f"{name} ({len(games)} seeds)", fontsize="medium")
+        axis.set_title(f"{name}, seeds: {len(games)}", fontsize="medium")
     axes.flat[len(NAMES)].set_axis_off()
     figure.supxlabel("generator steps")
     figure.supylabel("modes found of 25")
