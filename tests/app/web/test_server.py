@@ -298,7 +298,7 @@ def test_links_set_what_is_fine_and_leave_the_rest(models, tmp_path, monkeypatch
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     kept, connect = [], links.connect
-    monkeypatch.setattr(links, "connect", lambda context, demo: kept.append(context) or connect(context, demo))
+    monkeypatch.setattr(links, "connect", lambda context, *more: kept.append(context) or connect(context, *more))
     build_app(Models([str(models / "style"), str(models / "run")], device="cpu"), Serve(), tmp_path)
     context: Context = kept[0]
     given = {
