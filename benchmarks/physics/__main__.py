@@ -25,7 +25,7 @@ class Options:
     parts: tuple[str, ...] = ()
     """kinds of parts to do, of which the page then tells (default: all)"""
     quick: bool = False
-    """a minute or two instead of twenty: the same page from trainings that are far too short"""
+    """a minute or two instead of the better part of an hour: the same page from trainings that are far too short"""
     model: Annotated[str, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(default: none)")] = ""
     """generator of --data calorimeter that is judged and timed as well"""
     out: Path = Path("docs")

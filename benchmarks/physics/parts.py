@@ -32,14 +32,14 @@ class Budget:
     count: int = 10_000  # embedded showers, and as many by GFLASH
     judged: int = 2000  # of each kind
     simulated: int = 600  # at 10 GeV, and as many as cost the same above
-    conditioning: int = 400
+    conditioning: int = 2000
     intensities: int = 1500
     refining: int = 1500
     regressions: int = 2000
     translating: int = 2500
     air: int = 400
     air_count: int = 10_000
-    seeds: tuple[int, ...] = (0,)  # of refiners
+    seeds: tuple[int, ...] = (0, 1, 2)  # of refiners
     seconds: float = 2.0  # that each speed is measured for
 
 
