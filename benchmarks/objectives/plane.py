@@ -105,16 +105,16 @@ SETTINGS = {
     ),
     # Arjovsky et al. 2017, algorithm 1, with the networks of that program.
     "wgan-clip": Setting(
-        StepConfig(loss="wgan-clip", clip=0.01, n_critic=5), 5e-5, width=256, steps=2500, rmsprop=True
+        StepConfig(loss="wgan-clip", clip=0.01, n_critic=5), 5e-5, width=256, steps=7500, rmsprop=True
     ),
     # Radford et al. 2016.
-    "gan": Setting(StepConfig(loss="gan", betas=DCGAN), 2e-4),
-    "ns": Setting(StepConfig(loss="ns", betas=DCGAN), 2e-4),
-    "hinge": Setting(StepConfig(loss="hinge", betas=DCGAN), 2e-4),
+    "gan": Setting(StepConfig(loss="gan", betas=DCGAN), 2e-4, steps=25_000),
+    "ns": Setting(StepConfig(loss="ns", betas=DCGAN), 2e-4, steps=25_000),
+    "hinge": Setting(StepConfig(loss="hinge", betas=DCGAN), 2e-4, steps=25_000),
     # Miyato et al. 2018, table 1, setting C.
     "hinge + spectral norm": Setting(StepConfig(loss="hinge", spectral_norm="critic", betas=DCGAN), 2e-4),
     # Mescheder et al. 2018.
-    "ns-r1": Setting(StepConfig(loss="ns-r1", gamma=0.1, betas=(0.0, 0.99)), 1e-4, rmsprop=True),
+    "ns-r1": Setting(StepConfig(loss="ns-r1", gamma=0.1, betas=(0.0, 0.99)), 1e-4, rmsprop=True, steps=25_000),
 }
 # Metz et al. 2017, appendix A, whose 25,000 steps are each of one network in turn.
 METZ = Setting(
