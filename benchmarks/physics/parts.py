@@ -37,7 +37,7 @@ class Budget:
     refining: int = 1500
     regressions: int = 2000
     translating: int = 2500
-    air: int = 400
+    air: int = 3000
     air_count: int = 10_000
     seeds: tuple[int, ...] = (0, 1, 2)  # of refiners
     seconds: float = 2.0  # that each speed is measured for
