@@ -142,7 +142,8 @@ def test_a_run_goes_on_while_it_is_looked_at(visit, app):
     page.clock.run_for(11_000)
     expect(summary).to_contain_text("39.5 kimg of 40 kimg")
     expect(page.get_by_text("At 0 kimg")).to_be_visible()
-    tab(page, "About")
+    with page.expect_request("**/queue/join**"):  # for the link of the tab
+        tab(page, "About")
     page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
     page.clock.run_for(60_000)
     assert asked == []  # where nobody looks nothing is asked
