@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.objectives.images import DATA, NAMES, RESOLUTION, SETTINGS, VAE
+from benchmarks.objectives.images import BATCH, DATA, HINGE, NAMES, RATES, RATES_DATA, RESOLUTION, SETTINGS, VAE
 from benchmarks.objectives.measures import correlation_of, shown
 from benchmarks.pages import draw_curve, panels, save, write_measured
 from benchmarks.units import Results
@@ -25,7 +25,11 @@ FIGURES = {
     "fashion-mnist": "Fashion-MNIST: held-out images, the VAE's reconstructions of them, and samples, a row each",
     "toonhead": "Faces: held-out ones, the VAE's reconstructions of them, and samples, a row each; drawn after "
     "ToonHead by Johan Melin, CC BY 4.0",
+    "rates": "Hinge on Fashion-MNIST at three settings: the samples' distance from the data over the steps",
+    "rates-samples": "What their generators draw in the end, a row each",
 }
+# How what is normalised is told, and drawn.
+SPECTRAL = {"no": ("neither", "tab:gray"), "critic": ("critic", "tab:blue"), "both": ("both networks", "tab:green")}
 
 
 def training(results: Results, data: str, name: str) -> dict[str, Any]:
@@ -38,8 +42,10 @@ def write(folder: Path, results: Results, quick: bool) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     draw_curves(folder, results)
     draw_samples(folder, results)
-    warning = "**From `--quick`: trainings far too short to say anything.**\n\n" if quick else ""
-    parts = [warning + estimates_table(results), quality_table(results), reconstructions_table(results)]
+    draw_rates(folder, results)
+    tables = (estimates_table, quality_table, reconstructions_table, rates_table)
+    parts = ["**From `--quick`: trainings far too short to say anything.**\n"] * quick
+    parts += [table(results) for table in tables]
     parts += [f"![{caption}](objectives-{name}.png)\n" for name, caption in FIGURES.items()]
     return write_measured(folder / "objectives.md", "python -m benchmarks.objectives --images", "\n".join(parts))
 
@@ -47,6 +53,11 @@ def write(folder: Path, results: Results, quick: bool) -> Path:
 def settled(curve: list[list[float]]) -> list[list[float]]:
     """A curve without its first tenth, in which every critic still learns what images are."""
     return curve[len(curve) // 10 :]
+
+
+def steps_of(run: dict[str, Any]) -> int:
+    """How many steps a training had."""
+    return int(run["curve"][-1][0])
 
 
 def estimates_table(results: Results) -> str:
@@ -60,27 +71,34 @@ def estimates_table(results: Results) -> str:
             cells += [f"{curve[0][2]:.0f}", f"{curve[-1][2]:.0f}", shown(correlation_of(curve))]
             cells.append(f"{1000 * run['seconds']:.0f}")
         rows.append([name, *cells])
-    steps = training(results, next(iter(DATA)), NAMES[0])["curve"][-1][0]
+    steps = steps_of(training(results, next(iter(DATA)), NAMES[0]))
+    minutes = sum(steps_of(run) * run["seconds"] for run in results.values()) / 60
     return (
-        f"Images of {RESOLUTION} px, {steps:,} steps; the rank correlation is that of the estimate with the SWD after "
-        f"the first tenth; a step's time is the median on one thread:\n\n{markdown_table(head, rows)}\n"
+        f"Images of {RESOLUTION} px, one seed, {steps:,} steps (of the critic, where there is one) of {BATCH} images; "
+        "the rank correlation is that of the estimate with the SWD after the first tenth; a step's time is the median "
+        f"on one core of a shared Xeon with AMX bf16, and all trainings together are {minutes:.0f} minutes of it:\n\n"
+        f"{markdown_table(head, rows)}\n"
     )
 
 
 def quality_table(results: Results) -> str:
     """The VAE beside the GANs: how sharp its images are, how much of the data they cover, how near they are to it."""
     measured = ("kid", "precision", "recall", "coverage")
-    head, rows = ["model", *(f"{label}: {part}" for label in DATA.values() for part in ("sharpness", *measured))], []
+    parts = ("sharpness", *measured, "to the nearest")
+    head, rows = ["model", *(f"{label}: {part}" for label in DATA.values() for part in parts)], []
     for name in NAMES:
         cells = []
         for run in (training(results, data, name) for data in DATA):
             cells.append(f"{run['sharpness']:.2f}")
-            cells += [f"{run['metrics'][one][0]:.2f}" for one in measured]
+            cells += [*(f"{run['metrics'][one][0]:.2f}" for one in measured), f"{run['nearest'][0]:.1f}"]
         rows.append([name, *cells])
-    floors = [training(results, data, VAE)["metrics"] for data in DATA]
-    rows.append(["other real images", *(c for f in floors for c in ("1", *(f"{f[one][1]:.2f}" for one in measured)))])
+    cells = []
+    for run in (training(results, data, VAE) for data in DATA):
+        cells += ["1", *(f"{run['metrics'][one][1]:.2f}" for one in measured), f"{run['nearest'][1]:.1f}"]
+    rows.append(["other real images", *cells])
     return (
-        "The same models in the end; sharpness is the variance of the Laplacian in units of that of the data:\n\n"
+        "The same models in the end; sharpness is the variance of the Laplacian in units of that of the data, to the "
+        "nearest how far held-out images are from the nearest drawn one (root mean square, in grey levels):\n\n"
         f"{markdown_table(head, rows)}\n"
     )
 
@@ -96,6 +114,43 @@ def reconstructions_table(results: Results) -> str:
         "Held-out images given back, root mean square error in grey levels, beside as many principal components of the "
         f"training images as the VAE has latents:\n\n{markdown_table(head, rows)}\n"
     )
+
+
+def rates_table(results: Results) -> str:
+    """What spectral normalisation does at higher rates, with momentum and in the generator."""
+    head, rows = ["setting", "normalised", "SWD at a tenth", "SWD at the end", "KID", "coverage", "sharpness"], []
+    for name in HINGE:
+        rate, which = name.split(", ")
+        run = training(results, RATES_DATA, name)
+        (tenth, *_, end), metrics = (point[2] for point in settled(run["curve"])), run["metrics"]
+        cells = [f"{tenth:.0f}", f"{end:.0f}", f"{metrics['kid'][0]:.2f}", f"{metrics['coverage'][0]:.2f}"]
+        rows.append([rate, SPECTRAL[which][0], *cells, f"{run['sharpness']:.2f}"])
+    return (
+        f"Hinge on {DATA[RATES_DATA]} after {steps_of(run):,} steps of the critic, at settings of Miyato et al. (2018, "
+        f"table 1), without and with spectral normalisation:\n\n{markdown_table(head, rows)}\n"
+    )
+
+
+def draw_rates(folder: Path, results: Results) -> None:
+    """The distance over the steps at each rate, a line for what is normalised; and what is drawn in the end."""
+    figure, axes = panels(1, len(RATES), 2.8, 2.4)
+    panel, samples = dict(zip(RATES, axes[0], strict=True)), {}
+    for name in HINGE:
+        rate, which = name.split(", ")
+        run, (label, colour) = training(results, RATES_DATA, name), SPECTRAL[which]
+        steps, _, distances = np.array(run["curve"]).T
+        panel[rate].plot(steps, distances, color=colour, label=label)
+        samples[f"{rate}, {label}"] = run["samples"]
+    top = max(axis.get_ylim()[1] for axis in axes[0])
+    for rate, axis in panel.items():
+        axis.set_ylim(0, top)
+        axis.set_title(f"setting {rate}", fontsize="small")
+        axis.set_xlabel("steps of the critic", fontsize="small")
+        axis.tick_params(labelsize="small")
+        axis.legend(title="normalised", fontsize="x-small", title_fontsize="x-small")
+    axes[0, 0].set_ylabel("SWD x1000", fontsize="small")
+    save(figure, folder / "objectives-rates.png")
+    save_rows(folder, "rates-samples", samples)
 
 
 def draw_curves(folder: Path, results: Results) -> None:
@@ -119,7 +174,13 @@ def draw_samples(folder: Path, results: Results) -> None:
         vae = training(results, data, VAE)
         rows = {"data": vae["reals"], "vae, of the data": vae["reconstructed"]}
         rows |= {name: training(results, data, name)["samples"] for name in NAMES}
-        cells = [list(np.array(images[:SHOWN], np.uint8).transpose(0, 2, 3, 1)) for images in rows.values()]
-        figure = grids.labelled_grid(cells, list(rows), size=2 * RESOLUTION)
-        credit = {"Source": toonhead.CREDIT} if data == "toonhead" else {}
-        grids.save_png(figure.image, folder / f"objectives-{data}.png", credit)
+        save_rows(folder, data, rows)
+
+
+def save_rows(folder: Path, name: str, rows: dict[str, list[Any]]) -> None:
+    """Save the figure of this name: rows of images [N, C, R, R], each with its label."""
+    cells = [list(np.array(images[:SHOWN], np.uint8).transpose(0, 2, 3, 1)) for images in rows.values()]
+    figure = grids.labelled_grid(cells, list(rows), size=2 * RESOLUTION)
+    grids.save_png(
+        figure.image, folder / f"objectives-{name}.png", {"Source": toonhead.CREDIT} if name == "toonhead" else {}
+    )

@@ -11,6 +11,12 @@ from tests.stylegrow.data.image_files import folder_of
 from tests.stylegrow.metrics.conftest import Averages
 
 
+def test_the_nearest_is_as_far_as_its_grey_levels_say():
+    dark, light = np.zeros((3, 1, 4, 4), np.uint8), np.full((2, 1, 4, 4), 40, np.uint8)
+    assert images.to_nearest(dark, light) == pytest.approx(40)
+    assert images.to_nearest(light, np.concatenate([dark, light + 10])) == pytest.approx(10)
+
+
 def test_sharpness_is_the_laplacians_variance():
     rng = np.random.default_rng(0)
     noise = rng.normal(128, 10, (50, 1, 32, 32)).clip(0, 255).astype(np.uint8)
@@ -26,7 +32,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("stylegrow.metrics.evaluation.find_features", lambda *_: features)
 
 
-@pytest.mark.parametrize("name", images.NAMES)
+@pytest.mark.parametrize("name", [*images.NAMES, "C, both"])
 def test_a_training_is_measured(name, quick, tmp_path):
     folder_of(tmp_path / "images", 70, (32, 32))
     result = images.train_on_images(str(tmp_path / "images"), name, 4, 2, 16, 20)
@@ -35,6 +41,7 @@ def test_a_training_is_measured(name, quick, tmp_path):
     assert np.shape(result["samples"]) == (20, 3, 32, 32)
     assert {"kid", "recall", "coverage"} <= result["metrics"].keys()
     assert result["sharpness"] > 0
+    assert all(0 < distance < 255 for distance in result["nearest"])
     if name == images.VAE:
         assert np.shape(result["reconstructed"]) == np.shape(result["reals"])
         assert result["fit"]["rmse"] > result["components"] > 0
@@ -48,8 +55,9 @@ def test_the_page_has_a_block_of_its_own(tmp_path):
         curve = [[step, estimate, 200 - step] for step, estimate in ((5, 9), (10, 8), (15, 7), (20, 6))]
         metrics = dict.fromkeys(("kid", "precision", "recall", "coverage"), (0.25, 0.5))
         results[unit] = {
-            "curve": curve, "seconds": 0.01, "metrics": metrics, "sharpness": 0.75, "samples": shown, "reals": shown,
-            "fit": {"rmse": 20.0, "elbo": -1.0, "divergence": 30.0}, "components": 21.0, "reconstructed": shown,
+            "curve": curve, "seconds": 0.01, "metrics": metrics, "sharpness": 0.75, "nearest": (31.0, 25.5),
+            "samples": shown, "reals": shown, "reconstructed": shown,
+            "fit": {"rmse": 20.0, "elbo": -1.0, "divergence": 30.0}, "components": 21.0,
         }  # fmt: skip
     others = f"<!-- measured: written by python -m benchmarks.objectives -->\nplane\n{pages.END}\n"
     start = "<!-- measured: written by python -m benchmarks.objectives --images -->"
@@ -62,8 +70,9 @@ def test_the_page_has_a_block_of_its_own(tmp_path):
     assert "far too short" in text
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     assert ["vae", "195", "180", "1.00", "10", "195", "180", "1.00", "10"] in rows
-    assert ["vae", *["0.75", "0.25", "0.25", "0.25", "0.25"] * 2] in rows
-    assert ["other real images", *["1", "0.50", "0.50", "0.50", "0.50"] * 2] in rows
+    assert ["vae", *["0.75", "0.25", "0.25", "0.25", "0.25", "31.0"] * 2] in rows
+    assert ["other real images", *["1", "0.50", "0.50", "0.50", "0.50", "25.5"] * 2] in rows
+    assert ["C x5", "critic", "195", "180", "0.25", "0.25", "0.75"] in rows
     assert ["Fashion-MNIST", "20.0", "21.0", "30.0"] in rows
     for name in images_page.FIGURES:
         assert f"](objectives-{name}.png)" in text
