@@ -88,7 +88,7 @@ class BaseDiscriminator(Network):
                 x = fade(self.features(self.downscaled(images)), x, alpha)
         if config.mbstd_features:
             x = minibatch_stddev(x, config.mbstd_group, config.mbstd_features, batches)
-        x = activation(self.conv(x), config.nonlinearity).flatten(1).to(images.dtype)
+        x = self.conv(x, config.nonlinearity).flatten(1).to(images.dtype)
         x = self.dense(x)
         if self.takes_vector:
             label = self.standardize(labels).to(x.dtype)
@@ -122,8 +122,8 @@ class BaseDiscriminator(Network):
     def features(self, images: Tensor) -> Tensor:
         """The first maps [N, maps, r, r] of those seen [N, seen_channels, r, r], in the convolutions' precision."""
         r = images.shape[-1]
-        x = self.from_image[f"{r}x{r}"](images.to(self.compute_dtype or images.dtype))
-        return activation(x, self.config.nonlinearity)
+        x = images.to(self.compute_dtype or images.dtype)
+        return cast(Tensor, self.from_image[f"{r}x{r}"](x, self.config.nonlinearity))
 
 
 class Discriminator(BaseDiscriminator):
@@ -166,6 +166,6 @@ class Block(nn.Module):
             self.second = Conv2d(inputs, outputs, 3, equalized=config.equalized_lr)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.blur(activation(self.first(x), self.nonlinearity))
-        x = activation(self.second(x), self.nonlinearity)
+        x = self.blur(self.first(x, self.nonlinearity))
+        x = self.second(x, self.nonlinearity)
         return x if self.fused else downscale2x(x)

@@ -17,7 +17,7 @@ from progan.config import NetworkConfig
 from progan.operations import Filter, at_least_float32, cast_all, convolve, convolve_transposed, rectify, scale_all
 
 SQRT2 = math.sqrt(2.0)
-SLOPES = {"lrelu": 0.2, "relu": 0.0}  # of the nonlinearities, below zero
+SLOPES = {"lrelu": 0.2, "relu": 0.0, "linear": 1.0}  # of the nonlinearities, below zero
 Alpha = float | Tensor  # how far a block is faded in, as a number or as a tensor [] on the maps' device
 
 
@@ -192,9 +192,9 @@ class Conv2d(EqualizedWeight):
         super().__init__(shape, outputs * bias, inputs * kernel * kernel, gain, equalized)
         self.padding = kernel // 2
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, nonlinearity: str = "linear") -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        return convolve(x, weight, bias, padding=self.padding)
+        return convolve(x, weight, bias, padding=self.padding, slope=SLOPES[nonlinearity])
 
 
 class UpConv2d(EqualizedWeight):
@@ -236,9 +236,9 @@ class DownConv2d(EqualizedWeight):
         """The 4x4 kernel [out, in, 4, 4]."""
         return kernel_4x4(weight, self.shifts.to(weight.dtype))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, nonlinearity: str = "linear") -> Tensor:
         weight, bias = self.scaled(x.dtype)
-        return convolve(x, weight, bias, stride=2, padding=1)
+        return convolve(x, weight, bias, stride=2, padding=1, slope=SLOPES[nonlinearity])
 
 
 class Linear(EqualizedWeight):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from progan.operations import RectifierGradient, at_least_float32
+from progan.operations import RectifierGradient, as_rows, at_least_float32, fast_kernels
 
 
 def add_and_rectify(x: Tensor, patterns: Tensor, amounts: Tensor, slope: float) -> Tensor:
@@ -29,11 +29,6 @@ def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     return adaptive_instance_norm(x, x.new_zeros(x.shape[0], 2, x.shape[1], 1, 1), eps)
 
 
-def as_rows(x: Tensor) -> Tensor:
-    """Maps [N, C, h, w] as a matrix [N * h * w, C], without a copy where they are channels-last."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-
-
 def as_maps(rows: Tensor, shape: torch.Size) -> Tensor:
     """The opposite of as_rows, for maps of this shape."""
     n, c, h, w = shape
@@ -45,8 +40,11 @@ class AddAndRectify(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, patterns: Tensor, amounts: Tensor, slope: float) -> Tensor:
-        rows = torch.addmm(as_rows(x), patterns.T, amounts)
-        result = as_maps(F.leaky_relu_(rows, slope), x.shape)
+        if fast := fast_kernels(x):
+            result = fast.add_and_rectify(x, patterns, amounts, slope, torch.empty_like(x))
+        else:
+            rows = torch.addmm(as_rows(x), patterns.T, amounts)
+            result = as_maps(F.leaky_relu_(rows, slope), x.shape)
         ctx.save_for_backward(result, patterns, amounts)
         ctx.slope = slope
         return result
@@ -78,17 +76,21 @@ class AdaptiveInstanceNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, style: Tensor, eps: float) -> Tensor:
-        result, *parts = normalised(x, style, eps)
+        fast = fast_kernels(x)
+        result, *parts = fast.normalise(x, style, eps) if fast else normalised(x, style, eps)
         ctx.save_for_backward(x, style, *parts)
-        ctx.eps = eps
+        ctx.eps, ctx.fast = eps, fast
         return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        x, style, centred, inverse, scale = ctx.saved_tensors
+        x, style, *parts = ctx.saved_tensors
         if torch.is_grad_enabled():
             again = gradients_of(lambda x, style: normalised(x, style, ctx.eps)[0], (x, style), gradients[0])
             return again[0], again[1], None
+        if ctx.fast is not None:
+            return *ctx.fast.gradients_of_normalise(gradients[0], x, style, *parts), None
+        centred, inverse, scale = parts
         # With n = centred * inverse and means over a map: scale * (gradient - mean(gradient) - n * mean(gradient * n)).
         n, c, h, w = centred.shape
         gradient = gradients[0].to(centred.dtype)

@@ -50,6 +50,8 @@ class Loop:
         self.snapshots, self.evaluation = snapshots, evaluation
         self.clock, self.processes, self.reporter = clock, processes, reporter
         trainer.graphs.say = reporter.say
+        if trainer.slower_since:
+            reporter.say(f"note: steps are slower, since Triton's kernels do not work here: {trainer.slower_since}")
         self.meter = Meter()
         self.seconds: dict[int, float] = {}  # a real image takes at the resolutions up to now
         self.steps = 0  # in this phase

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
+from progan import operations
 from stylegrow.common.arithmetic import set_arithmetic
+from stylegrow.common.text import one_line
 from train.config.schedule import Schedule, Stage
 from train.distributed.processes import SingleProcess
 from train.step import constraints
@@ -45,6 +47,7 @@ class Trainer:
         labels: Labels | None = None,
     ) -> None:
         set_arithmetic(processes.device, config.mixed_precision == "tf32", config.deterministic)
+        operations.kernels, self.slower_since = fast_kernels(processes.device, config.mixed_precision == "bf16")
         self.generator = generator.to(processes.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.discriminator = discriminator.to(processes.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if config.spectral_norm in ("critic", "both"):
@@ -120,3 +123,16 @@ class Trainer:
         means = self.graphs.call(gradients, placed)
         self.processes.all_reduce_mean(means.tensors)
         return self.graphs.call(update, placed, means)
+
+
+def fast_kernels(device: torch.device, wanted: bool) -> tuple[operations.Kernels | None, str]:
+    """The single kernels that take many of PyTorch's places on a GPU, if they are wanted; or none, and why."""
+    if device.type != "cuda" or not wanted:
+        return None, ""
+    try:
+        from train.step import kernels  # here, since Triton is not everywhere
+
+        kernels.try_out(device)
+    except Exception as error:  # whatever a missing package, C compiler or driver raises
+        return None, one_line(error)
+    return kernels, ""
