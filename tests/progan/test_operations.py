@@ -58,7 +58,11 @@ def test_a_penalty_has_the_gradients_that_pytorchs_convolutions_give(monkeypatch
         return [parameter.grad for parameter in critic.parameters() if parameter.grad is not None]
 
     found = gradients()
-    monkeypatch.setattr(layers, "convolve", lambda x, w, b, stride=1, padding=0: F.conv2d(x, w, b, stride, padding))
+
+    def pytorchs(x, weight, bias, stride=1, padding=0, slope=1.0):
+        return F.leaky_relu(F.conv2d(x, weight, bias, stride, padding), slope)
+
+    monkeypatch.setattr(layers, "convolve", pytorchs)
     assert len(found) > 10
     torch.testing.assert_close(found, gradients(), rtol=1e-9, atol=1e-12)
 
