@@ -103,7 +103,7 @@ class Game:
             pixels = [model.sampler.shown(image[None])[0] for image in pixels]
             if thumbnails:
                 pixels = [anti_cheat.thumbnail(image) for image in pixels]
-            paths = self._publish(pixels, anti_cheat.shown_size(model.sampler.resolution))
+            paths = self._publish(pixels, anti_cheat.shown_size(model.sampler.resolution), images.uneven)
             key = (model.key, mode, difficulty, length, thumbnails)
             if visitor.series is None or visitor.series.finished or visitor.series.key != key:
                 critic_right = 0 if model.critic else None
@@ -220,14 +220,14 @@ class Game:
             self._expire(visitor)
             return list(visitor.outcomes)
 
-    def _publish(self, pixels: Sequence[np.ndarray], size: int) -> list[Path]:
+    def _publish(self, pixels: Sequence[np.ndarray], size: int, uneven: float) -> list[Path]:
         """The files of a round; those of rounds long past are removed."""
         with self._lock:
             while self._files and self._clock() - self._files[0][0] > FILES_LAST:
                 for path in self._files.popleft()[1]:
                     path.unlink(missing_ok=True)
         try:
-            paths = anti_cheat.publish(pixels, self.folder, self._rng, size)
+            paths = anti_cheat.publish(pixels, self.folder, self._rng, size, uneven)
         except OSError as error:
             raise InputError(f"The pictures cannot be written at the moment ({error.strerror}).") from error
         with self._lock:

@@ -384,7 +384,8 @@ def _text(longest: int, name: str) -> checks.Check:
 _ABOUT_DIFFICULTY = (
     "Follows you: three right answers in a row make it harder, a wrong one makes it easier. Easy shows any generated "
     f"picture, normal the best of {DIFFICULTIES['normal'].of}, hard the best of {DIFFICULTIES['hard'].of}, by the "
-    "opinion of the model's own critic and of a detector of mistakes."
+    "opinion of the model's own critic and of a detector of mistakes; and all pictures are mottled where flat "
+    "backgrounds would tell real ones."
 )
 _KEYS = (
     '<details id="game-keys"><summary>Keys</summary>'

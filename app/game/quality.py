@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +38,12 @@ class Quality:
             return load_detector() if self._intact else None
         except InputError:
             return None
+
+    def unevenness(self, images: Sequence[np.ndarray]) -> float:
+        """How uneven the backgrounds of images [r, r, C] (uint8) are at most, in grey levels; 0 if they need not be."""
+        if not self._even:
+            return 0.0
+        return float(corner_deviations(np.stack(images).transpose(0, 3, 1, 2)).max())
 
     def marks(self, pixels: np.ndarray, label: int | None) -> Marks:
         """The marks of an image; `label` is its class, where the critic is to know it."""

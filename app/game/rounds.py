@@ -37,6 +37,7 @@ class RoundImages:
         scores: the critic's, if the model has one.
         threshold: from where on the critic takes a single image for real.
         early: whether there were not enough generated images yet to choose the best of.
+        uneven: grey levels of the generated backgrounds, which files are to hide; 0 for none.
     """
 
     generated: tuple[GeneratedImage | None, ...]
@@ -44,6 +45,7 @@ class RoundImages:
     scores: tuple[float, ...] | None
     threshold: float | None
     early: bool
+    uneven: float = 0.0
 
     def truth(self, mode: Mode) -> str:
         """The right one of the mode's choices."""
@@ -153,6 +155,7 @@ class GameModel:
         taken = [self._take(difficulty, rng) for _ in range(max(count - 1, 1))]
         generated: list[GeneratedImage | None] = [image for image, _ in taken]
         pixels = [self._generate(one) for one in generated if one is not None]
+        uneven = self.quality.unevenness(pixels) if DIFFICULTIES[difficulty].hides_backgrounds else 0.0
         place = rng.randrange(max(count, 2))
         if count > 1:
             pixels.insert(place, real_pixels)
@@ -165,7 +168,7 @@ class GameModel:
             threshold = self._threshold(psi) if count == 1 else None
         self.prepare()
         early, shown_real = not all(ready for _, ready in taken), real if None in generated else None
-        return pixels, RoundImages(tuple(generated), shown_real, scores, threshold, early)
+        return pixels, RoundImages(tuple(generated), shown_real, scores, threshold, early, uneven)
 
     def caption(self, image: GeneratedImage | None) -> str:
         """What an image was, None for a real one."""

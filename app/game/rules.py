@@ -17,13 +17,17 @@ IN_A_ROW = 3  # right answers, after which it gets harder
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What is generated: with which truncation (the nearer to the average, the fewer mistakes), best of how many."""
+    """What is generated: with which truncation (the nearer to the average, the fewer mistakes), best of how many.
+
+    Where backgrounds are hidden, real and generated pictures are mottled so that flat ones do not tell what is real.
+    """
 
     psi: float
     of: int
+    hides_backgrounds: bool = False
 
 
-DIFFICULTIES = {"easy": Difficulty(1.2, 1), "normal": Difficulty(1.0, 4), "hard": Difficulty(0.7, 32)}
+DIFFICULTIES = {"easy": Difficulty(1.2, 1), "normal": Difficulty(1.0, 4), "hard": Difficulty(0.7, 32, True)}
 
 
 @dataclass(frozen=True)
