@@ -109,6 +109,16 @@ class BaseGeneratorConfig(NetworkConfig):
     fmap_base: int = 8192
     fmap_max: int = 512
     fmap_decay: float = 1.0
+    margin: int = 0  # pixels at each edge of a full-size image that repeat the nearest within; 0 in the papers
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= 2 * self.margin < self.resolution:
+            raise ValueError(f"margin {self.margin} does not leave anything of {self.resolution} px")
+
+    def margin_at(self, resolution: int) -> int:
+        """The margin of a stage's images in pixels."""
+        return self.margin * resolution // self.resolution
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from progan.layers import (
     fade,
     is_fading,
     pixel_norm,
+    repeat_within,
     upscale2x,
 )
 from progan.network import Network, takes_fields_of
@@ -75,6 +76,7 @@ class Generator(Network):
         for r in stages_up_to(resolution, self.resolution):
             x_previous, x = x, self.blocks[f"{r}x{r}"](x)
         images = faded_images(self.to_image, x_previous, x, alpha, z.dtype)
+        images = repeat_within(images, self.config.margin_at(resolution))
         if energies is None:
             return images
         return with_energies(images, energies, None if self.noise is None else self.noise(z, resolution))

@@ -37,6 +37,19 @@ def downscale2x(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
+def repeat_within(images: Tensor, margin: int) -> Tensor:
+    """Images [N, C, r, r] whose outermost `margin` pixels at each edge repeat the nearest within.
+
+    A convolution takes zeros for what lies outside, which leaves a frame; and a network whose maps are normalised one
+    by one puts its largest values there, where they are seen least, to tell the layers how strong the others are, as
+    it does with the drops of Karras et al. 2020 (https://arxiv.org/abs/1912.04958), section 2.
+    """
+    if not margin:
+        return images
+    places = torch.arange(images.shape[-1], device=images.device).clamp(margin, images.shape[-1] - 1 - margin)
+    return images[:, :, places][:, :, :, places]
+
+
 def is_fading(alpha: Alpha) -> bool:
     """Whether something is to be faded; a tensor says so by being there, for nobody may look at its value."""
     return isinstance(alpha, Tensor) or alpha < 1.0

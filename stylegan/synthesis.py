@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from progan.config import BlurFilter, check_choice, stages
 from progan.generator import faded_images, stages_up_to
-from progan.layers import SLOPES, Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, pixel_norm
+from progan.layers import SLOPES, Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, pixel_norm, repeat_within
 from stylegan.config import GeneratorConfig, layer_sizes
 from stylegan.operations import adaptive_instance_norm, add_and_rectify, instance_norm
 
@@ -68,7 +68,8 @@ class Synthesis(nn.Module):
         for place, block in enumerate(blocks):
             layers = slice(2 * place, 2 * place + 2)
             x_previous, x = x, block(x, w[layers], added[layers], trunk)
-        return faded_images(self.to_image, x_previous, x, alpha, ws.dtype)
+        images = faded_images(self.to_image, x_previous, x, alpha, ws.dtype)
+        return repeat_within(images, config.margin_at(sizes[-1]))
 
     def noise_maps(self, noise: Noise, ws: Tensor, resolution: int) -> list[Tensor]:
         """The maps of all layers of a stage, none for none."""

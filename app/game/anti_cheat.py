@@ -26,6 +26,7 @@ QUALITY = 92
 SMALLEST_SHOWN = 512  # px
 MOTTLES = 32  # on a side: two on that of the corners by which flatness is measured
 MOTTLING = 4.0  # the strongest, in multiples of the generated backgrounds' own unevenness
+STRONGEST = 8.0  # grey levels: more would spoil the pictures
 THUMBNAIL = 64  # px, but at most half of what the model draws
 
 
@@ -39,14 +40,16 @@ def publish(
 ) -> list[Path]:
     """Write the images [r, r, 1 or 3] (uint8) of one round into `folder` at `size` px; their paths, in order.
 
-    Each is mottled by a strength of its own between nothing and MOTTLING times `uneven` grey levels. The disturbance
-    differs from round to round, so that an image that comes again is another file with another hash.
+    Each is mottled by a strength of its own between nothing and MOTTLING times `uneven` grey levels, or STRONGEST. The
+    disturbance differs from round to round, so that an image that comes again is another file with another hash.
     OSError where they cannot be written; then none is left behind.
     """
     noise = np.random.default_rng(rng.getrandbits(128))
     enlargements = [enlarged(image, size) for image in images]
     if uneven:
-        enlargements = [mottled(image, noise.uniform(0, MOTTLING * uneven), noise) for image in enlargements]
+        enlargements = [
+            mottled(image, noise.uniform(0, min(MOTTLING * uneven, STRONGEST)), noise) for image in enlargements
+        ]
     contents = [encoded(disturbed(image, noise)) for image in enlargements]
     length = -(-max(map(len, contents)) // PADDING) * PADDING
     paths = [folder / f"{rng.getrandbits(128):032x}.jpg" for _ in contents]

@@ -113,12 +113,14 @@ class Copy:
     folder: NewFolder
     float16: Flag = False
     """store weights as float16, if that changes no image by more than a grey level in 8 bits"""
+    margin: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
+    """pixels at each edge that are to repeat the nearest within, which hides a frame; 0 for none (default: as it is)"""
 
     def run(self) -> None:
         """Copy a model that loads; say how large it is and what half of the bits do to its images."""
         from stylegrow.models.copies import IMAGES, copy_model
 
-        copied = copy_model(self.model, self.folder, float16=self.float16)
+        copied = copy_model(self.model, self.folder, float16=self.float16, margin=self.margin)
         if self.float16:
             print(f"largest change of {IMAGES} images: {copied.change} of 255 grey levels")
         print(f"{printable(self.folder)}: {copied.after / 1e6:.2f} MB; it was {copied.before / 1e6:.2f} MB")

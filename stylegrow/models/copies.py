@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load
 
-from stylegrow.architectures import architecture_of
+from stylegrow.architectures import ARCHITECTURES, architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.images import to_uint8
 from stylegrow.models import folders
@@ -38,12 +39,19 @@ class Copied:
     change: int
 
 
-def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str], *, float16: bool = False) -> Copied:
+def copy_model(
+    name_or_path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    float16: bool = False,
+    margin: int | None = None,
+) -> Copied:
     """Copy a model, found as find_model does, to the folder `out`: config.json, weights, card and the images beside.
 
     With `float16` the weights are stored so, unless that changes any of 64 images, of the seeds from 0 at the stage
-    reached, by more than one grey level in 8 bits. ModelError, in one line, when it does, when the model does not load,
-    and when `out` exists and is not empty or cannot be made; then nothing is written. OSError when writing fails.
+    reached, by more than one grey level in 8 bits. `margin` is the copy's (see progan.config). ModelError, in one
+    line, when it does, when the model does not load, and when `out` exists and is not empty or cannot be made; then
+    nothing is written. OSError when writing fails.
     """
     out = Path(out).expanduser()
     folders.check_new_folder(out)
@@ -63,8 +71,21 @@ def copy_model(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str]
                 f"{source}: as float16 its images change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
                 "the most that is let pass; copy it without --float16"
             )
+    if margin is not None:
+        files["config.json"] = with_margin(files["config.json"], margin, source)
     folders.create(out, files)
     return Copied(before, sum(map(len, files.values())), change)
+
+
+def with_margin(content: bytes, margin: int, source: Path) -> bytes:
+    """A config.json of a generator with this margin. ModelError where that is too wide."""
+    config = json.loads(content)
+    config["generator"]["margin"] = margin
+    try:
+        ARCHITECTURES[config["architecture"]].config_class("generator")(**config["generator"])
+    except ValueError as error:
+        raise ModelError(f"{source}: {error}") from error
+    return folders.encoded(config)
 
 
 @torch.inference_mode()

@@ -79,7 +79,7 @@ def save_model(
         files[WEIGHTS[architecture.partner]] = encode(discriminator, dtype)
     files["README.md"] = (model_card(config) if card is None else card).encode()
     # Last, since only a folder with a config.json is a model, and only what that names is read.
-    files["config.json"] = _encoded(config)
+    files["config.json"] = encoded(config)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         _update(folder, files)
     else:
@@ -128,10 +128,11 @@ def public_content(folder: Path, name: str) -> bytes:
         return content
     config = read_json(folder / name, dict[str, Any])
     public = config | {"training": public_facts(config["training"])}
-    return content if public == config else _encoded(public)
+    return content if public == config else encoded(public)
 
 
-def _encoded(config: Mapping[str, Any]) -> bytes:
+def encoded(config: Mapping[str, Any]) -> bytes:
+    """A configuration as the content of config.json."""
     return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
 
 

@@ -121,6 +121,12 @@ def test_the_epsilon_is_that_of_the_latents_too():
     torch.testing.assert_close(g(z), plain(z / (z.square().mean(1, keepdim=True) + eps).sqrt()))
 
 
+@pytest.mark.parametrize("margin", [-1, 4])
+def test_a_margin_leaves_something(margin):
+    with pytest.raises(ValueError, match=f"margin {margin}"):
+        Generator(**SMALL | {"resolution": 8}, z_dim=8, margin=margin)
+
+
 def test_labelled_critic_returns_scores_and_logits():
     torch.manual_seed(5)
     d = Discriminator(**SMALL, label_dim=3)

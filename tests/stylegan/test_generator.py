@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import progan
 from progan.layers import upscale2x
 from stylegan import Generator
 from stylegan.operations import adaptive_instance_norm, add_and_rectify, instance_norm
@@ -296,3 +297,17 @@ def test_bfloat16_trunk_stays_close_and_returns_float32():
     g.compute_dtype = torch.bfloat16
     assert g(z, noise="const").dtype == torch.float32
     assert (g(z, noise="const") - exact).abs().max() < 0.06 * exact.abs().max()
+
+
+@pytest.mark.parametrize("network", [Generator, progan.Generator], ids=["stylegan", "progan"])
+def test_a_margin_repeats_what_is_within_and_scales_with_the_stage(network):
+    torch.manual_seed(0)
+    arguments = {"resolution": 16, "fmap_base": 64, "fmap_max": 8, "z_dim": 8}
+    plain, framed = network(**arguments), network(**arguments, margin=3)
+    framed.load_state_dict(plain.state_dict())
+    noise = {"noise": "const"} if network is Generator else {}
+    for resolution, margin in ((16, 3), (8, 1), (4, 0)):
+        images, wanted = (one(torch.ones(2, 8), resolution=resolution, alpha=0.4, **noise) for one in (framed, plain))
+        within = slice(margin, resolution - margin)
+        repeated = F.pad(wanted[:, :, within, within], [margin] * 4, mode="replicate")
+        torch.testing.assert_close(images, repeated, rtol=0, atol=0)

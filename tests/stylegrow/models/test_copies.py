@@ -270,3 +270,14 @@ def test_held_out_images_of_own_data_are_not_named_in_what_leaves_this_machine(m
         assert read_config(folder) == read_config(model)
     save_model(tmp_path / "new", load_generator(model), training={"held_out": ["cats/005.png"]})
     assert b"cats/005.png" not in b"".join(contents(tmp_path / "new").values())
+
+
+def test_a_copy_with_a_margin_has_the_same_weights(model, tmp_path, capsys):
+    said(capsys, "copy", model, tmp_path / "n", "--margin", 1)
+    assert load_generator(tmp_path / "n").config.margin == 1
+    assert contents(tmp_path / "n")["model.safetensors"] == contents(model)["model.safetensors"]
+    assert read_config(tmp_path / "n") != read_config(model)
+    said(capsys, "copy", tmp_path / "n", tmp_path / "o", "--margin", 0)
+    assert read_config(tmp_path / "o") == read_config(model)
+    assert "margin 4" in said(capsys, "copy", model, tmp_path / "p", "--margin", 4, status=2)
+    assert not (tmp_path / "p").exists()

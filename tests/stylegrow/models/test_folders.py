@@ -164,7 +164,16 @@ def test_every_bundled_model_loads():
 )
 def test_arguments_that_earlier_versions_lack_are_those_of_the_network(kind):
     known = {field.name for field in fields(kind)}
-    later = {"label_kind", "label_mean", "label_deviation", "channel_sums", "sums_mean", "sums_deviation", "hit"}
+    later = {
+        "label_kind",
+        "label_mean",
+        "label_deviation",
+        "channel_sums",
+        "sums_mean",
+        "sums_deviation",
+        "hit",
+        "margin",
+    }
     assert set(all_arguments({}, kind)) == later & known
     assert all_arguments({"label_dim": 3}, kind)["label_kind"] == "classes"
 
