@@ -112,7 +112,8 @@ class Copy:
     model: Model
     folder: NewFolder
     float16: Flag = False
-    """store weights as float16, if that changes no image by more than a grey level in 8 bits"""
+    """store weights as float16 (the first stages' as float32, if need be) where that changes no image by more than a
+    grey level in 8 bits"""
     margin: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """pixels at each edge that are to repeat the nearest within, which hides a frame; 0 for none (default: as it is)"""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stylegrow.architectures import Generator
 
 IMAGES, MOST_CHANGE = 64, 1
+FIRST = ("blocks.4x4", "blocks.8x8", "blocks.16x16")  # whose rounding, passed on by all others, changes images most
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ def copy_model(
     """Copy a model, found as find_model does, to the folder `out`: config.json, weights, card and the images beside.
 
     With `float16` the weights are stored so, unless that changes any of 64 images, of the seeds from 0 at the stage
-    reached, by more than one grey level in 8 bits. `margin` is the copy's (see progan.config). ModelError, in one
-    line, when it does, when the model does not load, and when `out` exists and is not empty or cannot be made; then
-    nothing is written. OSError when writing fails.
+    reached, by more than one grey level in 8 bits: then the generator's first stages stay float32. `margin` is the
+    copy's (see progan.config). ModelError, in one line, when that changes images as much, when the model does not load,
+    and when `out` exists and is not empty or cannot be made; then nothing is written. OSError when writing fails.
     """
     out = Path(out).expanduser()
     folders.check_new_folder(out)
@@ -65,7 +66,11 @@ def copy_model(
         except ModelError as error:
             raise ModelError(f"{source}: {error}") from error
         config = folders.read_config(source)
-        change = largest_change(networks["generator"], config["training"], LabelSpace.of(config).examples)
+        generator, examples = networks["generator"], LabelSpace.of(config).examples
+        change = largest_change(generator, config["training"], examples)
+        if change > MOST_CHANGE:
+            files[WEIGHTS["generator"]] = encode(generator, "float16", FIRST)
+            change = largest_change(generator, config["training"], examples, FIRST)
         if change > MOST_CHANGE:
             raise ModelError(
                 f"{source}: as float16 its images change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
@@ -89,14 +94,19 @@ def with_margin(content: bytes, margin: int, source: Path) -> bytes:
 
 
 @torch.inference_mode()
-def largest_change(generator: Generator, training: Mapping[str, Any], examples: Sequence[Sequence[float]] = ()) -> int:
+def largest_change(
+    generator: Generator,
+    training: Mapping[str, Any],
+    examples: Sequence[Sequence[float]] = (),
+    whole: Sequence[str] = (),
+) -> int:
     """How much float16 weights change a value of 64 images, in grey levels of 8 bits, at the stage that was reached.
 
     The images are those of the seeds from 0, of each example of a label (by default each class) in turn, not truncated
-    and with the network's own noise.
+    and with the network's own noise. The modules of `whole` stay float32.
     """
     rounded, sample = deepcopy(generator), architecture_of(generator).sample
-    rounded.load_state_dict(load(encode(generator, "float16")))
+    rounded.load_state_dict(load(encode(generator, "float16", whole)))
     stage, alpha = stage_reached(training, generator.resolution)
     examples = examples or torch.eye(generator.label_dim).tolist()
     change = 0

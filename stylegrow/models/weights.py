@@ -33,11 +33,12 @@ LARGEST_NUMBER, LONGEST_VALUE = 1e12, 100  # of an argument: beyond them a netwo
 CHECKED = ("label_kind", "label_mean", "label_deviation")  # arguments of which a configuration knows what they may be
 
 
-def encode(network: nn.Module, dtype: Storage) -> bytes:
+def encode(network: nn.Module, dtype: Storage, whole: Sequence[str] = ()) -> bytes:
     """A network's weights as the content of a safetensors file. ModelError for those that float16 cannot hold.
 
     StyleGAN's mapping network and styles stay float32: every layer passes a rounded latent or style on, which alone
-    changes images by several grey levels at 256 px, and they are a small part of the bytes.
+    changes images by several grey levels at 256 px, and they are a small part of the bytes. So do the modules of
+    `whole`, such as "blocks.4x4".
     """
     import torch
     from safetensors.torch import save
@@ -45,7 +46,8 @@ def encode(network: nn.Module, dtype: Storage) -> bytes:
     state = {}
     for name, tensor in network.state_dict().items():
         styled = name.startswith("mapping.") or ".style." in name
-        kind = torch.float32 if styled else getattr(torch, dtype)
+        exact = styled or any(f"{module}." in name for module in whole)
+        kind = torch.float32 if exact else getattr(torch, dtype)
         state[name] = tensor.detach().to("cpu", kind).contiguous()
         if dtype == "float16" and not state[name].isfinite().all():
             largest = tensor.abs().max().item()

@@ -12,7 +12,7 @@ from stylegrow.cli.main import main
 from stylegrow.common.errors import ModelError
 from stylegrow.common.held_out import public_name
 from stylegrow.models import folders, load_discriminator, load_generator, read_config, save_model
-from stylegrow.models.copies import IMAGES, copy_model, largest_change
+from stylegrow.models.copies import FIRST, IMAGES, copy_model, largest_change
 from stylegrow.models.space import write_space
 from stylegrow.sampling.generation import Setting, images
 from tests.stylegrow.models.helpers import SMALL, networks
@@ -178,10 +178,28 @@ def spoil(folder, scale):
     save_model(folder, generator, training=config["training"], classes=config["classes"])
 
 
+def test_first_stages_stay_float32_where_their_rounding_is_seen(tmp_path):
+    """Strong colours that float16 holds exactly, of maps that it would round."""
+    generator, critic = make_style()
+    with torch.no_grad():
+        for stage in generator.synthesis.to_image.values():
+            stage.weight.copy_((10 * stage.weight).half())
+    assert largest_change(generator, {"resolution": 8}) > 1
+    save_model(tmp_path / "m", generator, critic, training={"resolution": 8})
+    assert copy_model(tmp_path / "m", tmp_path / "new", float16=True).change <= 1
+    for (name, found), value in zip(
+        load_generator(tmp_path / "new").state_dict().items(), generator.state_dict().values(), strict=True
+    ):
+        assert torch.equal(found, value if styled(name) or ".blocks." in name else value.half().float())
+    once = contents(tmp_path / "new")
+    copy_model(tmp_path / "new", tmp_path / "again", float16=True)
+    assert contents(tmp_path / "again") == once
+
+
 def test_pictures_that_change_are_refused(model, tmp_path, capsys):
     spoil(model, 40.0)
     generator = load_generator(model)
-    change = largest_change(generator, {"resolution": 4})
+    change = largest_change(generator, {"resolution": 4}, whole=FIRST)
     assert change > 1
     line = said(capsys, "copy", model, tmp_path / "new", "--float16", status=2)
     assert f"change by up to {change} of 255 grey levels" in line
