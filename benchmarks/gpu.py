@@ -32,6 +32,7 @@ from torch.utils._pytree import tree_map_only
 from benchmarks import ours, peer, scaling, training
 from benchmarks.data_reading import painted
 from benchmarks.timing import apart, machine, peak_memory, seconds_in_a_row
+from progan import operations
 from stylegrow.common.commandline import parse, run_command
 from stylegrow.common.errors import InputError, RunError
 from stylegrow.common.files import write_whole
@@ -310,12 +311,12 @@ SIZES: Mapping[str, tuple[str, Mapping[str, int]]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A step to be timed: ours with CUDA graphs or without, or the peer's."""
+    """A step to be timed: ours with CUDA graphs, these of PyTorch's operators alone, or without; or the peer's."""
 
     size: str
     resolution: int
     batch: int
-    how: Literal["graphs", "eager", "peer"] = "graphs"
+    how: Literal["graphs", "operators", "eager", "peer"] = "graphs"
     network: str = "stylegan"
 
     def __str__(self) -> str:
@@ -329,6 +330,8 @@ CASES = [  # the most important first, should time not do for all
     Case("official", 256, 16),
     Case("official", 64, 32, "peer"),
     Case("official", 256, 16, "peer"),
+    Case("faces", 64, 32, "operators"),
+    Case("faces", 256, 16, "operators"),
     Case("faces", 64, 32, "eager"),
     Case("official", 64, 32, "eager"),
     Case("faces", 64, 32, network="progan"),
@@ -376,8 +379,10 @@ def measured(case: Case, device: str, folder: str | None, seconds: float) -> dic
         styles = {"mixing": 0.9} if case.network == "stylegan" else {}
         own = ours.Training(
             case.network, preset, case.resolution, case.batch, SingleProcess(device), mixed_precision="bf16",
-            cuda_graphs="yes" if case.how == "graphs" else "no", **options, **styles,
+            cuda_graphs="no" if case.how == "eager" else "yes", **options, **styles,
         )  # fmt: skip
+        if case.how == "operators":
+            operations.kernels = None
         own.warm_up()
         step = own.step
     each = seconds_in_a_row(step, seconds, device)

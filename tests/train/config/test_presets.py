@@ -171,11 +171,11 @@ def test_and_on_a_gpu_one_to_256_px(architecture, start):
     found = preset(architecture, "toonhead-gpu")
     options, schedule = found.options, found.schedule(256)
     assert set(schedule.batch.values()) == {16}
-    assert (schedule.start_resolution, schedule.stable_kimg, schedule.fade_kimg) == (start, 60, 20)
-    assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (800, 5, 4)
+    assert (schedule.start_resolution, schedule.stable_kimg, schedule.fade_kimg) == (start, 120, 20)
+    assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (1200, 10, 4)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (4096, 128, 128)
     (lr,) = set(preset(architecture, "toonhead").schedule(64).lr.values())
-    assert [schedule.lr[r] for r in (8, 64, 128, 256)] == pytest.approx([2 * lr, 2 * lr, 1.5 * lr, lr])
+    assert [schedule.lr[r] for r in (8, 64, 128, 256)] == pytest.approx([1.5 * lr, 1.5 * lr, 1.5 * lr, lr])
     styles = {"blur": "yes", "mixing": 0.5} if architecture == "stylegan" else {}
     assert {name: options.given[name] for name in ("blur", "mixing") if name in options.given} == styles
 
