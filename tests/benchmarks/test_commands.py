@@ -153,6 +153,7 @@ def test_steps_are_measured_as_on_a_gpu(run, tmp_path):
     findings = json.loads((tmp_path / "steps.json").read_text())["findings"]
     assert [(one["figures"]["network"], one["figures"]["how"]) for one in findings] == [
         ("stylegan", "graphs"),
+        ("stylegan", "operators"),
         ("stylegan", "eager"),
         ("progan", "graphs"),
     ]
