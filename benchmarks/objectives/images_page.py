@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from stylegrow.rendering import grids
 
 SHOWN = 14  # images in a row
 # What each critic estimates; of the VAE what it minimises.
-ESTIMATED = {"ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV"}
+ESTIMATED = {"ns": "JS", "wgan-gp": "W", "hinge": "TV"}
 
 FIGURES = {
     "images-curves": "The critic's estimate, of the VAE minus its bound (blue), and the images' distance from the data "
@@ -32,9 +33,10 @@ FIGURES = {
 SPECTRAL = {"no": ("neither", "tab:gray"), "critic": ("critic", "tab:blue"), "both": ("both networks", "tab:green")}
 
 
-def training(results: Results, data: str, name: str) -> dict[str, Any]:
-    """The training of an objective on a data set."""
-    return next(result for unit, result in results.items() if unit.arguments[:2] == (data, name))
+def trainings(results: Results, data: str, names: Collection[str] = NAMES) -> dict[str, dict[str, Any]]:
+    """The trainings on a data set, by their names."""
+    named = ((unit.arguments, result) for unit, result in results.items())
+    return {name: result for (of, name, *_), result in named if of == data and name in names}
 
 
 def write(folder: Path, results: Results, quick: bool) -> Path:
@@ -62,16 +64,13 @@ def steps_of(run: dict[str, Any]) -> int:
 
 def estimates_table(results: Results) -> str:
     """How well the critic's estimate follows the images' distance, and what a step costs."""
-    parts = ("SWD at a tenth", "SWD at the end", "rank correlation", "ms a step")
-    head, rows = ["objective", *(f"{label}: {part}" for label in DATA.values() for part in parts)], []
-    for name in NAMES:
-        cells = []
-        for run in (training(results, data, name) for data in DATA):
+    head, rows = ["data", "model", "SWD at a tenth", "SWD at the end", "rank correlation", "ms a step"], []
+    for data, label in DATA.items():
+        for name, run in trainings(results, data).items():
             curve = settled(run["curve"])
-            cells += [f"{curve[0][2]:.0f}", f"{curve[-1][2]:.0f}", shown(correlation_of(curve))]
-            cells.append(f"{1000 * run['seconds']:.0f}")
-        rows.append([name, *cells])
-    steps = steps_of(training(results, next(iter(DATA)), NAMES[0]))
+            cells = [f"{curve[0][2]:.0f}", f"{curve[-1][2]:.0f}", shown(correlation_of(curve))]
+            rows.append([label, name, *cells, f"{1000 * run['seconds']:.0f}"])
+    steps = steps_of(trainings(results, RATES_DATA)[VAE])
     minutes = sum(steps_of(run) * run["seconds"] for run in results.values()) / 60
     return (
         f"Images of {RESOLUTION} px, one seed, {steps:,} steps (of the critic, where there is one) of {BATCH} images; "
@@ -84,18 +83,13 @@ def estimates_table(results: Results) -> str:
 def quality_table(results: Results) -> str:
     """The VAE beside the GANs: how sharp its images are, how much of the data they cover, how near they are to it."""
     measured = ("kid", "precision", "recall", "coverage")
-    parts = ("sharpness", *measured, "to the nearest")
-    head, rows = ["model", *(f"{label}: {part}" for label in DATA.values() for part in parts)], []
-    for name in NAMES:
-        cells = []
-        for run in (training(results, data, name) for data in DATA):
-            cells.append(f"{run['sharpness']:.2f}")
-            cells += [*(f"{run['metrics'][one][0]:.2f}" for one in measured), f"{run['nearest'][0]:.1f}"]
-        rows.append([name, *cells])
-    cells = []
-    for run in (training(results, data, VAE) for data in DATA):
-        cells += ["1", *(f"{run['metrics'][one][1]:.2f}" for one in measured), f"{run['nearest'][1]:.1f}"]
-    rows.append(["other real images", *cells])
+    head, rows = ["data", "model", "sharpness", *measured, "to the nearest"], []
+    for data, label in DATA.items():
+        for name, run in trainings(results, data).items():
+            values = (run["sharpness"], *(run["metrics"][one][0] for one in measured))
+            rows.append([label, name, *(f"{value:.2f}" for value in values), f"{run['nearest'][0]:.1f}"])
+        floors = (1, *(run["metrics"][one][1] for one in measured))
+        rows.append([label, "other real images", *(f"{floor:.2f}" for floor in floors), f"{run['nearest'][1]:.1f}"])
     return (
         "The same models in the end; sharpness is the variance of the Laplacian in units of that of the data, to the "
         "nearest how far held-out images are from the nearest drawn one (root mean square, in grey levels):\n\n"
@@ -107,7 +101,7 @@ def reconstructions_table(results: Results) -> str:
     """How well the VAE gives held-out images back."""
     head, rows = ["data", "VAE", "principal components", "divergence (nats an image)"], []
     for data, label in DATA.items():
-        run = training(results, data, VAE)
+        run = trainings(results, data)[VAE]
         fit = run["fit"]
         rows.append([label, f"{fit['rmse']:.1f}", f"{run['components']:.1f}", f"{fit['divergence']:.1f}"])
     return (
@@ -119,12 +113,12 @@ def reconstructions_table(results: Results) -> str:
 def rates_table(results: Results) -> str:
     """What spectral normalisation does at higher rates, with momentum and in the generator."""
     head, rows = ["setting", "normalised", "SWD at a tenth", "SWD at the end", "KID", "coverage", "sharpness"], []
-    for name in HINGE:
+    for name, run in trainings(results, RATES_DATA, HINGE).items():
         rate, which = name.split(", ")
-        run = training(results, RATES_DATA, name)
-        (tenth, *_, end), metrics = (point[2] for point in settled(run["curve"])), run["metrics"]
-        cells = [f"{tenth:.0f}", f"{end:.0f}", f"{metrics['kid'][0]:.2f}", f"{metrics['coverage'][0]:.2f}"]
-        rows.append([rate, SPECTRAL[which][0], *cells, f"{run['sharpness']:.2f}"])
+        curve, metrics = settled(run["curve"]), run["metrics"]
+        cells = [f"{curve[0][2]:.0f}", f"{curve[-1][2]:.0f}"]
+        cells += [f"{value:.2f}" for value in (metrics["kid"][0], metrics["coverage"][0], run["sharpness"])]
+        rows.append([rate, SPECTRAL[which][0], *cells])
     return (
         f"Hinge on {DATA[RATES_DATA]} after {steps_of(run):,} steps of the critic, at settings of Miyato et al. (2018, "
         f"table 1), without and with spectral normalisation:\n\n{markdown_table(head, rows)}\n"
@@ -135,9 +129,9 @@ def draw_rates(folder: Path, results: Results) -> None:
     """The distance over the steps at each rate, a line for what is normalised; and what is drawn in the end."""
     figure, axes = panels(1, len(RATES), 2.8, 2.4)
     panel, samples = dict(zip(RATES, axes[0], strict=True)), {}
-    for name in HINGE:
+    for name, run in trainings(results, RATES_DATA, HINGE).items():
         rate, which = name.split(", ")
-        run, (label, colour) = training(results, RATES_DATA, name), SPECTRAL[which]
+        label, colour = SPECTRAL[which]
         steps, _, distances = np.array(run["curve"]).T
         panel[rate].plot(steps, distances, color=colour, label=label)
         samples[f"{rate}, {label}"] = run["samples"]
@@ -157,30 +151,32 @@ def draw_curves(folder: Path, results: Results) -> None:
     """The critic's estimate, and the distance that the images really have, over the training."""
     figure, axes = panels(len(NAMES), len(DATA), 3.2, 1.7)
     for column, (data, label) in zip(axes.T, DATA.items(), strict=True):
-        for axis, name in zip(column, NAMES, strict=True):
-            curve = training(results, data, name)["curve"]
+        runs = trainings(results, data)
+        used, unused = np.split(column, [len(runs)])
+        for axis in unused:
+            axis.set_axis_off()
+        for axis, (name, run) in zip(used, runs.items(), strict=True):
+            curve = run["curve"]
             what = "minus the bound" if name == VAE else f"estimated {ESTIMATED[SETTINGS[name]['loss']]}"
             draw_curve(axis, curve, what, "SWD x1000")
             over = f"{label}\n" if axis is column[0] else ""
             correlation = shown(correlation_of(settled(curve)))
             axis.set_title(f"{over}{name}, rank correlation {correlation}", fontsize="small")
-        column[-1].set_xlabel("steps")
+        used[-1].set_xlabel("steps")
     save(figure, folder / "objectives-images-curves.png")
 
 
 def draw_samples(folder: Path, results: Results) -> None:
     """Held-out images, what the VAE makes of them, and images of fixed latents, a row a model with its name."""
     for data in DATA:
-        vae = training(results, data, VAE)
-        rows = {"data": vae["reals"], "vae, of the data": vae["reconstructed"]}
-        rows |= {name: training(results, data, name)["samples"] for name in NAMES}
-        save_rows(folder, data, rows)
+        runs = trainings(results, data)
+        rows = {"data": runs[VAE]["reals"], "vae, of the data": runs[VAE]["reconstructed"]}
+        save_rows(folder, data, rows | {name: run["samples"] for name, run in runs.items()})
 
 
 def save_rows(folder: Path, name: str, rows: dict[str, list[Any]]) -> None:
     """Save the figure of this name: rows of images [N, C, R, R], each with its label."""
     cells = [list(np.array(images[:SHOWN], np.uint8).transpose(0, 2, 3, 1)) for images in rows.values()]
     figure = grids.labelled_grid(cells, list(rows), size=2 * RESOLUTION)
-    grids.save_png(
-        figure.image, folder / f"objectives-{name}.png", {"Source": toonhead.CREDIT} if name == "toonhead" else {}
-    )
+    credit = {"Source": toonhead.CREDIT} if name == "toonhead" else {}
+    grids.save_png(figure.image, folder / f"objectives-{name}.png", credit)
