@@ -29,6 +29,7 @@ FIGURES = {
     "rates": "Hinge on Fashion-MNIST at three settings: the samples' distance from the data over the steps",
     "rates-samples": "What their generators draw in the end, a row each",
 }
+TICKS = (25, 50, 100, 200, 400)  # of distances
 # How what is normalised is told, and drawn.
 SPECTRAL = {"no": ("neither", "tab:gray"), "critic": ("critic", "tab:blue"), "both": ("both networks", "tab:green")}
 
@@ -89,7 +90,7 @@ def quality_table(results: Results) -> str:
             values = (run["sharpness"], *(run["metrics"][one][0] for one in measured))
             rows.append([label, name, *(f"{value:.2f}" for value in values), f"{run['nearest'][0]:.1f}"])
         floors = (1, *(run["metrics"][one][1] for one in measured))
-        rows.append([label, "other real images", *(f"{floor:.2f}" for floor in floors), f"{run['nearest'][1]:.1f}"])
+        rows.append([label, "other real images", *(f"{floor:z.2f}" for floor in floors), f"{run['nearest'][1]:.1f}"])
     return (
         "The same models in the end; sharpness is the variance of the Laplacian in units of that of the data, to the "
         "nearest how far held-out images are from the nearest drawn one (root mean square, in grey levels):\n\n"
@@ -137,7 +138,9 @@ def draw_rates(folder: Path, results: Results) -> None:
         samples[f"{rate}, {label}"] = run["samples"]
     top = max(axis.get_ylim()[1] for axis in axes[0])
     for rate, axis in panel.items():
-        axis.set_ylim(0, top)
+        axis.set(yscale="log", ylim=(0.8 * TICKS[0], top))
+        axis.minorticks_off()
+        axis.set_yticks(TICKS, map(str, TICKS))
         axis.set_title(f"setting {rate}", fontsize="small")
         axis.set_xlabel("steps of the critic", fontsize="small")
         axis.tick_params(labelsize="small")
