@@ -147,7 +147,8 @@ class GameModel:
     ) -> tuple[list[np.ndarray], RoundImages]:
         """`count` images, one of them real and in a place of its own chance; of one image a coin decides.
 
-        They are [r, r, C] (uint8). The real one is not among the `seen`, until all have been.
+        They are [r, r, C] (uint8), all without the margin that the generator does not draw, if it has one. The real one
+        is not among the `seen`, until all have been.
         """
         psi = self.psi(difficulty)
         # With one image, both are made all the same: the time that it takes must not tell which is shown.
@@ -155,7 +156,8 @@ class GameModel:
         taken = [self._take(difficulty, rng) for _ in range(max(count - 1, 1))]
         generated: list[GeneratedImage | None] = [image for image, _ in taken]
         pixels = [self._generate(one) for one in generated if one is not None]
-        uneven = self.quality.unevenness(pixels) if DIFFICULTIES[difficulty].hides_backgrounds else 0.0
+        hidden = DIFFICULTIES[difficulty].hides_backgrounds
+        uneven = self.quality.unevenness([self._drawn(one) for one in pixels]) if hidden else 0.0
         place = rng.randrange(max(count, 2))
         if count > 1:
             pixels.insert(place, real_pixels)
@@ -168,7 +170,15 @@ class GameModel:
             threshold = self._threshold(psi) if count == 1 else None
         self.prepare()
         early, shown_real = not all(ready for _, ready in taken), real if None in generated else None
-        return pixels, RoundImages(tuple(generated), shown_real, scores, threshold, early, uneven)
+        images = RoundImages(tuple(generated), shown_real, scores, threshold, early, uneven)
+        return [self._drawn(one) for one in pixels], images
+
+    def _drawn(self, pixels: np.ndarray) -> np.ndarray:
+        """What of an image the generator draws itself: its streaks at the edges would give it away."""
+        within = (
+            slice(margin, len(pixels) - margin) if (margin := self.sampler.generator.config.margin) else slice(None)
+        )
+        return pixels[within, within]
 
     def caption(self, image: GeneratedImage | None) -> str:
         """What an image was, None for a real one."""

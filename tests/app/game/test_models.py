@@ -117,6 +117,16 @@ def test_a_model_of_label_vectors_is_played_with_the_data_s_labels_and_without_c
             np.testing.assert_array_equal(picture, expected)
 
 
+def test_no_picture_has_the_margin_that_the_generator_does_not_draw(tmp_path, photos):
+    save_model(tmp_path / "model", style(16, margin=2))
+    model = Sampler(str(tmp_path / "model"), "cpu")
+    reals, hard = find_real_images(model, photos), model.setting(psi=0.7)
+    pictures, images = GameModel(model, reals).draw_round(2, "hard", set(), chance())
+    for picture, drawn in zip(pictures, images.generated, strict=True):
+        whole = reals.image(images.real) if drawn is None else next(iter(model.images([drawn.seed], hard)))
+        np.testing.assert_array_equal(picture, whole[2:-2, 2:-2])
+
+
 def test_a_critic_for_other_pictures_is_none(tmp_path):
     assert find_critic(saved(tmp_path / "larger", "progan", critic=critic_of("progan", 32))) is None
     model = saved(tmp_path / "damaged", "progan")
