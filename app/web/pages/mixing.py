@@ -19,7 +19,8 @@ from stylegrow.sampling.inputs import LARGEST_SEED, read_layers, read_seeds
 
 ID = "mix"
 MOST_FACES = 6
-FIRST_ROWS, FIRST_COLS, FIRST_BAND = "0-5", "6-11", "coarse"
+# Whole faces, and whole mixes, of the model that the app opens with.
+FIRST_ROWS, FIRST_COLS, FIRST_BAND = "28,42,12,36,53,0", "55,33,47,7,31,53", "coarse"
 FIRST_LAYERS = ["0", "1", "2", "3"]  # of that band
 PATIENCE = 20.0  # seconds in which all that the tab opens with has come, one after the other
 # What a layperson sees of each band, of the bundled faces and of anything else.
@@ -52,8 +53,8 @@ def build(context: Context) -> None:
                 bands = gr.Radio(_bands(first), value=FIRST_BAND, label="Which styles to copy")
                 described = controls.drawn("bands")
                 with gr.Row():
-                    a = controls.seed(context, "Face: seed", min_width=120)
-                    b = controls.seed(context, "Styles from: seed", 6, min_width=120)
+                    a = controls.seed(context, "Face: seed", read_seeds(FIRST_ROWS)[0], min_width=120)
+                    b = controls.seed(context, "Styles from: seed", read_seeds(FIRST_COLS)[0], min_width=120)
         # The layers as text, which the controls above write.
         layers = context.checked(gr.Textbox(FIRST_BAND, label="Layers", **controls.UNSEEN), checks.layers)
         count = gr.Number(_count(first), label="Layers there are", **controls.UNSEEN)
