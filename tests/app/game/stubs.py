@@ -7,6 +7,7 @@ import numpy as np
 
 from app.game.real_images import RealImages
 from app.game.rounds import GameModel
+from progan.config import GeneratorConfig
 
 REAL, FAKE = 200, 50  # grey levels
 
@@ -30,7 +31,8 @@ class StubEngine:
     def __init__(self, styled=True, resolution=8, name="stub", classes=()) -> None:
         self.styled, self.resolution, self.alpha, self.name, self.weights = styled, resolution, 1.0, name, f"w-{name}"
         self.classes, self.credit = list(classes), ""
-        self.generator = SimpleNamespace(label_dim=len(classes))
+        config = GeneratorConfig(8)
+        self.generator = SimpleNamespace(label_dim=len(classes), config=config)
         self.labels = SimpleNamespace(kind="classes" if classes else "none")
         self.asked: list[tuple[int, dict]] = []
 
