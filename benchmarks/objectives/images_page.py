@@ -18,7 +18,7 @@ from stylegrow.rendering import grids
 
 SHOWN = 14  # images in a row
 # What each critic estimates; of the VAE what it minimises.
-ESTIMATED = {"ns": "JS", "wgan-gp": "W", "hinge": "TV"}
+ESTIMATED = {"ns": "JS", "wgan-clip": "W", "wgan-gp": "W", "hinge": "TV"}
 
 FIGURES = {
     "images-curves": "The critic's estimate, of the VAE minus its bound (blue), and the images' distance from the data "

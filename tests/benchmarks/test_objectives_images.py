@@ -35,8 +35,8 @@ def quick(monkeypatch):
 @pytest.mark.parametrize("name", [*images.NAMES, "C, both"])
 def test_a_training_is_measured(name, quick, tmp_path):
     folder_of(tmp_path / "images", 70, (32, 32))
-    result = images.train_on_images(str(tmp_path / "images"), name, 4, 2, 16, 20)
-    assert [point[0] for point in result["curve"]] == [2, 4]
+    result = images.train_on_images(str(tmp_path / "images"), name, 10, 2, 16, 20)
+    assert [point[0] for point in result["curve"]] == [5, 10]
     assert np.isfinite(result["curve"]).all()
     assert np.shape(result["samples"]) == (20, 3, 32, 32)
     assert {"kid", "recall", "coverage"} <= result["metrics"].keys()
