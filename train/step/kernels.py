@@ -109,19 +109,40 @@ def _add_and_rectify(
 
 
 @triton.jit
+def _columns_here(c, COLUMNS: tl.constexpr):
+    # This program's columns, and which of them there are.
+    column = tl.program_id(2) * COLUMNS + tl.arange(0, COLUMNS)
+    return column, column < c
+
+
+@triton.jit
+def _tile_from(start, end, size, c, column, known, TILE: tl.constexpr):
+    # Where the rows from `start` of this program's sample lie, and which numbers are before `end`.
+    row = start + tl.arange(0, TILE)
+    inside = (row < end)[:, None] & known[None, :]
+    return (tl.program_id(1).to(tl.int64) * size + row)[:, None] * c + column[None, :], inside
+
+
+@triton.jit
+def _of_all_parts(c, column, known, PARTS: tl.constexpr):
+    # Where all parts' sums of this program's sample lie, and which there are.
+    parts = tl.arange(0, PARTS)
+    at = (tl.program_id(1) * tl.num_programs(0) + parts)[:, None] * c + column[None, :]
+    return at, (parts < tl.num_programs(0))[:, None] & known[None, :]
+
+
+@triton.jit
 def _moments(x, means, squares, size, c, part, TILE: tl.constexpr, COLUMNS: tl.constexpr):
     # Mean and sum of squared differences from it, tile by tile (Chan et al. 1983), which loses no digits.
     place, sample = tl.program_id(0), tl.program_id(1)
-    column = tl.program_id(2) * COLUMNS + tl.arange(0, COLUMNS)
+    column, known = _columns_here(c, COLUMNS)
     end = min(place * part + part, size)
     count = 0.0
     mean = tl.zeros([COLUMNS], tl.float32)
     square = tl.zeros([COLUMNS], tl.float32)
     for start in range(place * part, end, TILE):
-        row = start + tl.arange(0, TILE)
-        inside = (row < end)[:, None] & (column < c)[None, :]
-        value = tl.load(x + (sample.to(tl.int64) * size + row)[:, None] * c + column[None, :], inside, 0.0)
-        value = value.to(tl.float32)
+        at_row, inside = _tile_from(start, end, size, c, column, known, TILE)
+        value = tl.load(x + at_row, inside, 0.0).to(tl.float32)
         own = (min(start + TILE, end) - start) * 1.0
         own_mean = tl.sum(value, 0) / own
         centred = tl.where(inside, value - own_mean[None, :], 0.0)
@@ -130,8 +151,8 @@ def _moments(x, means, squares, size, c, part, TILE: tl.constexpr, COLUMNS: tl.c
         square += tl.sum(centred * centred, 0) + difference * difference * (count * own / (count + own))
         count += own
     at = (sample * tl.num_programs(0) + place) * c + column
-    tl.store(means + at, mean, column < c)
-    tl.store(squares + at, square, column < c)
+    tl.store(means + at, mean, known)
+    tl.store(squares + at, square, known)
 
 
 @triton.jit
@@ -140,13 +161,10 @@ def _normalise(
     TILE: tl.constexpr, COLUMNS: tl.constexpr, PARTS: tl.constexpr,
 ):  # fmt: skip
     place, sample = tl.program_id(0), tl.program_id(1)
-    column = tl.program_id(2) * COLUMNS + tl.arange(0, COLUMNS)
-    known = column < c
-    parts = tl.arange(0, PARTS)
-    there = (parts < tl.num_programs(0))[:, None] & known[None, :]
-    at = (sample * tl.num_programs(0) + parts)[:, None] * c + column[None, :]
+    column, known = _columns_here(c, COLUMNS)
+    at, there = _of_all_parts(c, column, known, PARTS)
     of_parts = tl.load(means + at, there, 0.0)
-    counts = tl.maximum(tl.minimum(size - parts * part, part), 0).to(tl.float32)[:, None]
+    counts = tl.maximum(tl.minimum(size - tl.arange(0, PARTS) * part, part), 0).to(tl.float32)[:, None]
     mean = tl.sum(of_parts * counts, 0) / size
     apart = tl.where(there, of_parts - mean[None, :], 0.0)
     square = tl.sum(tl.load(squares + at, there, 0.0) + apart * apart * counts, 0)
@@ -158,9 +176,7 @@ def _normalise(
     shift = tl.load(style + (2 * sample + 1) * c + column, known, 0.0)
     end = min(place * part + part, size)
     for start in range(place * part, end, TILE):
-        row = start + tl.arange(0, TILE)
-        inside = (row < end)[:, None] & known[None, :]
-        at_row = (sample.to(tl.int64) * size + row)[:, None] * c + column[None, :]
+        at_row, inside = _tile_from(start, end, size, c, column, known, TILE)
         value = tl.load(x + at_row, inside, 0.0).to(tl.float32) - mean[None, :]
         tl.store(out + at_row, (value * scale[None, :] + shift[None, :]).to(out.dtype.element_ty), inside)
 
@@ -168,22 +184,20 @@ def _normalise(
 @triton.jit
 def _gradient_sums(gradient, x, means, sums, products, size, c, part, TILE: tl.constexpr, COLUMNS: tl.constexpr):
     place, sample = tl.program_id(0), tl.program_id(1)
-    column = tl.program_id(2) * COLUMNS + tl.arange(0, COLUMNS)
-    mean = tl.load(means + sample * c + column, column < c, 0.0)
+    column, known = _columns_here(c, COLUMNS)
+    mean = tl.load(means + sample * c + column, known, 0.0)
     end = min(place * part + part, size)
     total = tl.zeros([COLUMNS], tl.float32)
     product = tl.zeros([COLUMNS], tl.float32)
     for start in range(place * part, end, TILE):
-        row = start + tl.arange(0, TILE)
-        inside = (row < end)[:, None] & (column < c)[None, :]
-        at_row = (sample.to(tl.int64) * size + row)[:, None] * c + column[None, :]
+        at_row, inside = _tile_from(start, end, size, c, column, known, TILE)
         slope = tl.load(gradient + at_row, inside, 0.0).to(tl.float32)
         value = tl.load(x + at_row, inside, 0.0).to(tl.float32) - mean[None, :]
         total += tl.sum(slope, 0)
         product += tl.sum(slope * value, 0)
     at = (sample * tl.num_programs(0) + place) * c + column
-    tl.store(sums + at, total, column < c)
-    tl.store(products + at, product, column < c)
+    tl.store(sums + at, total, known)
+    tl.store(products + at, product, known)
 
 
 @triton.jit
@@ -193,11 +207,8 @@ def _gradient(
 ):  # fmt: skip
     # With n the normalised map: (1 + scale) / std * (gradient - mean(gradient) - n * mean(gradient * n)).
     place, sample = tl.program_id(0), tl.program_id(1)
-    column = tl.program_id(2) * COLUMNS + tl.arange(0, COLUMNS)
-    known = column < c
-    parts = tl.arange(0, PARTS)
-    there = (parts < tl.num_programs(0))[:, None] & known[None, :]
-    at = (sample * tl.num_programs(0) + parts)[:, None] * c + column[None, :]
+    column, known = _columns_here(c, COLUMNS)
+    at, there = _of_all_parts(c, column, known, PARTS)
     of_shift = tl.sum(tl.load(sums + at, there, 0.0), 0)
     mean = tl.load(means + sample * c + column, known, 0.0)
     inverse = tl.load(inverses + sample * c + column, known, 0.0)
@@ -208,9 +219,7 @@ def _gradient(
     scale = inverse * (1 + tl.load(style + 2 * sample * c + column, known, 0.0))
     end = min(place * part + part, size)
     for start in range(place * part, end, TILE):
-        row = start + tl.arange(0, TILE)
-        inside = (row < end)[:, None] & known[None, :]
-        at_row = (sample.to(tl.int64) * size + row)[:, None] * c + column[None, :]
+        at_row, inside = _tile_from(start, end, size, c, column, known, TILE)
         slope = tl.load(gradient + at_row, inside, 0.0).to(tl.float32)
         normal = (tl.load(x + at_row, inside, 0.0).to(tl.float32) - mean[None, :]) * inverse[None, :]
         value = scale[None, :] * (slope - of_shift[None, :] / size - normal * (of_scale[None, :] / size))
