@@ -31,8 +31,7 @@ class StubEngine:
     def __init__(self, styled=True, resolution=8, name="stub", classes=()) -> None:
         self.styled, self.resolution, self.alpha, self.name, self.weights = styled, resolution, 1.0, name, f"w-{name}"
         self.classes, self.credit = list(classes), ""
-        config = GeneratorConfig(8)
-        self.generator = SimpleNamespace(label_dim=len(classes), config=config)
+        self.generator = SimpleNamespace(label_dim=len(classes), config=GeneratorConfig(resolution))
         self.labels = SimpleNamespace(kind="classes" if classes else "none")
         self.asked: list[tuple[int, dict]] = []
 

@@ -12,6 +12,7 @@ from train.config.schedule import Schedule
 from train.step import computation as module
 from train.step.computation import Means
 from train.step.objectives import Loss
+from train.step.trainer import fast_kernels
 
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["progan", "stylegan"])
 PLACES = {"4 px": 0, "fade to 8 px": 32, "8 px": 48, "fade to 16 px": 72, "16 px": 96}
@@ -335,3 +336,11 @@ def test_it_learns_a_colour():
         train(trainer, loader, steps)
         drawn = trainer.generator_ema(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), resolution=4)
         torch.testing.assert_close(drawn.mean((0, 2, 3)), torch.tensor([1.0, -0.5, 0.0]), rtol=0, atol=0.2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_training_goes_on_where_single_kernels_cannot_be_made():
+    kernels, why = fast_kernels(torch.device("cuda"), wanted=True)
+    assert kernels is None
+    assert len(why.splitlines()) == 1
+    assert fast_kernels(torch.device("cuda"), wanted=False) == fast_kernels(torch.device("cpu"), True) == (None, "")
