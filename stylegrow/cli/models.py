@@ -114,8 +114,8 @@ class Copy:
     float16: Flag = False
     """store weights as float16 (the first stages' as float32, if need be) where that changes no image by more than a
     grey level in 8 bits"""
-    margin: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
-    """pixels at each edge that are to repeat the nearest within, which hides a frame; 0 for none (default: as it is)"""
+    margin: Annotated[int | None, tyro.conf.arg(metavar="PX", help_behavior_hint="(default: as it is)")] = None
+    """pixels at each edge that are to repeat the nearest within, which hides a frame; 0 for none"""
 
     def run(self) -> None:
         """Copy a model that loads; say how large it is and what half of the bits do to its images."""
