@@ -40,7 +40,9 @@ def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.00
     return Schedule(resolution, start, stable, fade, dict.fromkeys(table, batch), dict.fromkeys(table, lr))
 
 
-def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, architecture="progan", equalized=True):
+def networks(
+    dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, architecture="progan", equalized=True, margin=0
+):
     torch.manual_seed(seed)
     shared = {"resolution": 16, "fmap_base": 4 * maps, "fmap_max": maps, "label_dim": CLASSES if labels else 0}
     if labels == "vector":
@@ -48,8 +50,9 @@ def networks(dtype=torch.float64, labels=False, mbstd=4, seed=0, maps=8, archite
     shared["equalized_lr"] = equalized
     group = {"mbstd_group": max(mbstd, 1), "mbstd_features": int(mbstd > 0)}
     if architecture == "progan":
-        return progan.Generator(z_dim=8, **shared).to(dtype), progan.Discriminator(**group, **shared).to(dtype)
-    generator = stylegan.Generator(z_dim=8, w_dim=8, mapping_fmaps=8, mapping_layers=2, **shared)
+        generator = progan.Generator(z_dim=8, margin=margin, **shared)
+        return generator.to(dtype), progan.Discriminator(**group, **shared).to(dtype)
+    generator = stylegan.Generator(z_dim=8, w_dim=8, mapping_fmaps=8, mapping_layers=2, margin=margin, **shared)
     with torch.no_grad():
         for name, parameter in generator.named_parameters():
             if name.endswith("noise_strength"):  # zero at first, which hides what noise does
@@ -68,12 +71,13 @@ def a_trainer(
     maps=8,
     architecture="progan",
     equalized=True,
+    margin=0,
     **config,
 ):
     """A trainer of tiny networks, and the loader of its pictures; `labels` may also be "vector"."""
     processes, schedule, data = processes or SingleProcess(), schedule or a_schedule(), data or Pictures()
     known = Labels(data.vectors if labels == "vector" else data.labels, data.training) if labels else None
-    both = networks(dtype, labels, mbstd, seed, maps, architecture, equalized)
+    both = networks(dtype, labels, mbstd, seed, maps, architecture, equalized, margin)
     trainer = Trainer(*both, schedule, StepConfig(**config), RandomStreams(0), processes, known)
     return trainer, BatchLoader(data, data.training, schedule, trainer.inputs.streams, processes.rank, processes.count)
 

@@ -32,10 +32,11 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
     if "blur_filter" in generator:
         found["blur"] = "yes" if generator["blur_filter"] else "no"
     for name, value in found.items():
-        if options.given.get(name, value) != value:
+        if name != "margin" and options.given.get(name, value) != value:
             raise InputError(
                 f"{as_given(name, options.given[name])}: the model of --init-from has {value}; leave the option out"
             )
+    found["margin"] = generator["margin"] * resolution // generator["resolution"]
     return found | {"start_resolution": stage_of(model, resolution)[0]}
 
 

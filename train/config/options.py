@@ -97,6 +97,12 @@ class Options(StepConfig):
     blur: Literal["yes", "no"] = option(  # Karras 2019, section 4.1 and table 1
         "yes", "smooth with 1, 2, 1 after upscaling and before downscaling (StyleGAN)", only=STYLED
     )
+    margin: int = option(
+        GeneratorConfig.margin,
+        "pixels at each edge of a full-size image that repeat the nearest within, in generated and in real images: no "
+        "frame at the border (default: 0, or as wide a part of the image as of --init-from's model)",
+        COUNT_OR_0,
+    )
     channel_sums: bool = option(
         False,
         "have the critic look at each channel's energy, place and hits by themselves, and ProGAN's generator begin "

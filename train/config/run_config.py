@@ -222,10 +222,11 @@ def make_run_config(
         schedule = replace(schedule, start_alpha=stage_of(model, dataset.resolution)[1])
     kimg = asked.kimg or chosen.kimg(schedule)
     snapshot = options.snapshot_kimg or min(kimg / 20, 50.0)
+    check_margin(options)
     options = options.but(kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot)
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)
-    arguments |= sums_arguments(dataset, options)
+    arguments |= sums_arguments(dataset, options) | {"margin": options.margin}
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
     config = RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
     return (config if gpu is None else config.within(gpu)).checked()
@@ -246,6 +247,16 @@ def check_batch(options: Options, processes: int) -> None:
     if options.batch is not None and options.batch % processes:
         raise InputError(
             f"--batch {options.batch}: {processes} processes cannot share it; give a multiple of {processes}"
+        )
+
+
+def check_margin(options: Options) -> None:
+    """InputError for a --margin that leaves nothing of the images."""
+    assert options.resolution is not None
+    if 2 * options.margin >= options.resolution:
+        raise InputError(
+            f"--margin {options.margin}: leaves nothing of {options.resolution} px; give less than "
+            f"{options.resolution // 2}"
         )
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from torch import Tensor
 
 from progan.layers import Alpha, cached_weights
 from stylegrow.architectures import TrainingInputs
 from train.config.schedule import Stage
-from train.step.batch_loader import Batch, to_reals
+from train.step.batch_loader import Batch
 from train.step.computation import Computation, Means
 from train.step.objectives import Loss
 from train.step.trainer import Trainer
@@ -81,8 +80,7 @@ class AutoencoderComputation(Computation):
 
     def loss(self, inputs: AutoencoderInputs) -> tuple[Loss, None]:
         """The loss of both networks; there is no w."""
-        images = to_reals(inputs.images.to(inputs.noise.z.dtype), inputs.mirrored, inputs.alpha, inputs.roots)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = self.reals(inputs, inputs.noise.z.dtype)
         labels = inputs.noise.labels
         with cached_weights(self.generator), cached_weights(self.discriminator):
             mean, log_variance = self.discriminator(images, labels, inputs.alpha)

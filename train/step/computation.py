@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from progan.layers import cached_weights
+from progan.layers import Alpha, cached_weights, repeat_within
 from stylegrow.architectures import architecture_of, has_styles
 from train.step import constraints
 from train.step.augmentation import Augmentation
@@ -28,6 +28,19 @@ if TYPE_CHECKING:
     from stylegrow.architectures import Generator, Partner
 
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
+
+
+class RealInputs(Protocol):
+    """What the inputs of a step hold of real images: see CriticInputs."""
+
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def mirrored(self) -> Tensor | None: ...
+    @property
+    def alpha(self) -> Alpha: ...
+    @property
+    def roots(self) -> bool: ...
 
 
 class Means(NamedTuple):
@@ -120,8 +133,7 @@ class Computation:
 
     def critic_loss(self, inputs: CriticInputs) -> tuple[Loss, Tensor | None]:
         """The critic's loss, and the mean w of its fakes."""
-        reals = to_reals(inputs.images.to(inputs.mix.dtype), inputs.mirrored, inputs.alpha, inputs.roots)
-        reals = reals.contiguous(memory_format=torch.channels_last)
+        reals = self.reals(inputs, inputs.mix.dtype)
         labels, resolution = inputs.fakes.labels, reals.shape[-1]
         critic = partial(self.discriminator, labels=labels, alpha=inputs.alpha)
         with torch.no_grad(), cached_weights(self.generator):
@@ -130,6 +142,12 @@ class Computation:
         augment = partial(self.seen, uniforms=inputs.augment_reals, labels=labels)
         with cached_weights(self.discriminator):
             return critic_loss(self.config, critic, reals, fakes, inputs.mix, labels, augment), w
+
+    def reals(self, inputs: RealInputs, dtype: torch.dtype) -> Tensor:
+        """The real images [n, C, r, r] of a step as the other network sees them, with a margin."""
+        reals = to_reals(inputs.images.to(dtype), inputs.mirrored, inputs.alpha, inputs.roots)
+        reals = repeat_within(reals, self.generator.config.margin_at(reals.shape[-1]))
+        return reals.contiguous(memory_format=torch.channels_last)
 
     def generator_loss(self, inputs: GeneratorInputs) -> tuple[Loss, Tensor | None]:
         """The generator's loss, and the mean w of its images."""

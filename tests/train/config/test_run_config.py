@@ -110,6 +110,12 @@ def test_no_option_that_a_preset_knows_is_left_open():
     assert config_for(Images(256), kimg=10).options.snapshot_kimg == 0.5
 
 
+def test_a_margin_leaves_something_of_the_images():
+    assert config_for(Images(32), margin=15).generator.margin == 15
+    with pytest.raises(InputError, match=r"--margin 16: .* 32 px"):
+        config_for(Images(32), margin=16)
+
+
 def test_options_win_over_the_preset():
     given = {"kimg": 3.0, "stable_kimg": 0.5, "fade_kimg": 0.0, "fmap_base": 256, "fmap_max": 16, "z_dim": 24}
     config = config_for(batch=6, lr=0.01, start_resolution=16, snapshot_kimg=1.0, ema_kimg=0.0, **given)
@@ -283,6 +289,15 @@ class TestInitFrom:
         assert clipped.generator == replace(config.generator, equalized_lr=False)
         assert clipped.discriminator == replace(config.discriminator, equalized_lr=False)
         assert config_for(init_from="model", start_resolution=4).schedule.start_resolution == 4
+
+    def test_its_margin_stays_as_wide_a_part_of_the_image(self):
+        self.write("framed", progan, margin=3)
+        for resolution, margin in ((64, 3), (128, 6), (32, 1)):
+            config = config_for(Images(resolution), init_from="framed")
+            assert (config.options.margin, config.generator.margin) == (margin, margin)
+        for margin in (0, 5):
+            assert config_for(init_from="framed", margin=margin).generator.margin == margin
+        assert config_for(init_from="model", margin=1).generator.margin == 1
 
     def test_its_critic_sees_sums_or_not_as_before(self):
         assert not config_for(init_from="model").options.channel_sums

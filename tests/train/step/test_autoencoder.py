@@ -15,11 +15,11 @@ from train.step.random_streams import RandomStreams
 from vae.bound import divergence
 
 
-def a_trainer(processes=None, **config):
+def a_trainer(processes=None, data=None, margin=0, **config):
     torch.manual_seed(0)
     small = {"resolution": 16, "z_dim": 8, "fmap_base": 32, "fmap_max": 8}
-    both = vae.Generator(**small).double(), vae.Encoder(**small).double()
-    schedule, data, processes = a_schedule(start=8), Pictures(), processes or SingleProcess()
+    both = vae.Generator(**small, margin=margin).double(), vae.Encoder(**small).double()
+    schedule, data, processes = a_schedule(start=8), data or Pictures(), processes or SingleProcess()
     trainer = AutoencoderTrainer(*both, schedule, StepConfig(**config), RandomStreams(0), processes)
     return trainer, BatchLoader(data, data.training, schedule, trainer.inputs.streams, processes.rank, processes.count)
 
@@ -108,3 +108,12 @@ def test_parts_of_a_batch_are_the_batch():
             step(trainer, loader)
     for name, value in whole.generator.state_dict().items():
         torch.testing.assert_close(parts.generator.state_dict()[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_what_lies_in_the_margin_of_real_images_is_not_seen():
+    data, other = Pictures(), Pictures()
+    other.levels[8] = 255 - data.levels[8]
+    other.levels[8][:, :, 1:-1, 1:-1] = data.levels[8][:, :, 1:-1, 1:-1]
+    for margin, seen in ((2, False), (0, True)):
+        losses = [step(*a_trainer(data=pictures, margin=margin))["VAE/loss"] for pictures in (data, other)]
+        assert (losses[0] != losses[1]) == seen

@@ -48,6 +48,23 @@ def test_parameters_outside_the_stage_are_left_alone(architecture):
     assert {f"{image}.4x4.weight", "discriminator.from_image.4x4.weight"} <= changed
 
 
+@ARCHITECTURES
+def test_what_lies_in_the_margin_of_real_images_is_not_seen(architecture):
+    data, other = Pictures(), Pictures()
+    for r, margin in ((8, 1), (16, 2)):
+        other.levels[r] = 255 - data.levels[r]
+        within = slice(margin, r - margin)
+        other.levels[r][:, :, within, within] = data.levels[r][:, :, within, within]
+    schedule = a_schedule(start=8, batch=8)
+
+    def trained(pictures, margin):
+        return weights(train(*a_trainer(schedule=schedule, data=pictures, architecture=architecture, margin=margin), 8))
+
+    for margin, seen in ((2, False), (0, True)):
+        first, second = trained(data, margin), trained(other, margin)
+        assert any(not torch.equal(first[name], second[name]) for name in first) == seen
+
+
 def test_the_learning_rate_is_the_stages():
     schedule = Schedule(16, 4, 0.02, 0.02, dict.fromkeys((4, 8, 16), 10), {4: 0.1, 8: 0.01, 16: 0.001})
     trainer, loader = a_trainer(schedule=schedule)
