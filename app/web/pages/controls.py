@@ -136,6 +136,13 @@ def psi(context: Context) -> gr.Slider:
     return context.checked(found, checks.psi)
 
 
+def own_reset(context: Context, slider: Component) -> gr.Button:
+    """What the button in a slider's corner presses, in place of going back to a value that may be another model's."""
+    slider.elem_id, slider.elem_classes = f"slider-{slider._id}", [*(slider.elem_classes or []), "resets"]
+    with context.unseen:
+        return gr.Button("Reset", elem_id=f"{slider.elem_id}-reset")
+
+
 def reset(
     context: Context,
     components: Sequence[Component],
@@ -147,10 +154,7 @@ def reset(
     It is asked for by `button`, by default the one that Gradio gives to the first component, which is a slider.
     """
     if button is None:
-        slider = components[0]
-        slider.elem_id, slider.elem_classes = f"slider-{slider._id}", [*(slider.elem_classes or []), "resets"]
-        with context.unseen:
-            button = gr.Button("Reset", elem_id=f"{slider.elem_id}-reset")
+        button = own_reset(context, components[0])
 
     def back(model: str) -> Any:
         return default(context.models.card(model))

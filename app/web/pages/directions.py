@@ -43,8 +43,7 @@ def build(context: Context) -> None:
                     seed = controls.seed(context, "Seed", scale=2, min_width=120)
                     shuffle = gr.Button("Random", variant="primary", size="md", min_width=90, elem_id="other-face")
                     clear = gr.Button("Reset all", size="md", min_width=90, elem_id="reset-directions")
-                rows, groups = _rows()
-                sliders = [slider for _, slider, _ in rows]
+                sliders, groups = _sliders()
                 psi = controls.psi(context)
                 label, labelled = controls.label(context)
             with controls.column(3):
@@ -146,20 +145,21 @@ def build(context: Context) -> None:
 
     def show(seed: int, amounts: dict[str, float], draw: int, *look: Any) -> list[Any]:
         """For whoever opens the tab, or chooses another model in it."""
-        nothing, model = [gr.skip()] * (len(groups) + 1 + 2 * len(rows) + 5), look[-1]
+        nothing, model = [gr.skip()] * (len(groups) + 1 + len(sliders) + 5), look[-1]
         if not context.models.card(model).styled:
             return nothing
         found = context.models.directions(model)
         placed = _placed(found)
         there = [any(placed[at] for at in own) for own in groups.values()]
         updates = [gr.update(visible=one, open=not any(there[:at])) for at, one in enumerate(there)]
-        seen = [gr.update(visible=one is not None) for one in placed]
         named = [
-            gr.update(value=amounts.get(one.name, 0), label=one.name, info=_told(one)) if one else gr.update(value=0)
+            gr.update(value=amounts.get(one.name, 0), label=one.name, info=_told(one), visible=True)
+            if one
+            else gr.update(value=0, visible=False)
             for one in placed
         ]
         drawn = go_on(seed, amounts, draw, *look) if context.quick(model, 2 + CHILDREN) else [gr.skip()] * 5
-        return [*updates, [one.name if one else "" for one in placed], *seen, *named, *drawn]
+        return [*updates, [one.name if one else "" for one in placed], *named, *drawn]
 
     def pick(family: list[str], event: gr.EventData) -> tuple[str, int]:
         chosen = controls.picked(event, family, "That child is not here any more; press Other children.")
@@ -169,10 +169,11 @@ def build(context: Context) -> None:
     bred = [seed, amounts, draw, *look]
     given, everything = [seed, amounts, *look], [before, after, children, family, drawn]
     moving: list[Any] = [seed.input, psi.input, *labelled]
-    for at, (_, slider, reset) in enumerate(rows):
+    for at, slider in enumerate(sliders):
         moving.append(run_script(slider.input, _TEXT, [names, *sliders], [amounts]).then)
         without = f"(names, ...values) => [0, window.stylegrow.directions.text(names, values.with({at}, 0))]"
-        moving.append(run_script(reset.click, without, [names, *sliders], [slider, amounts]).then)
+        back = controls.own_reset(context, slider).click
+        moving.append(run_script(back, without, [names, *sliders], [slider, amounts]).then)
     cleared = run_script(clear.click, '() => ""', None, [amounts])
     moving.append(run_script(cleared.then, _VALUES, [amounts, names], sliders).then)
     context.bind(seed.submit, edit, given, [before, after, drawn], name="edit", then=then)
@@ -185,24 +186,21 @@ def build(context: Context) -> None:
     context.bind(others.then, breed, bred, [children, family, drawn], name="children", then=then)
     made = context.bind(strips.click, directions_strip, given, [strip, drawn], name="directions_strip", then=then)
     controls.appear(made, strip)
-    places = [row for row, *_ in rows]
-    context.show(ID, show, bred, [*groups, names, *places, *sliders, *everything], then)
+    context.show(ID, show, bred, [*groups, names, *sliders, *everything], then)
 
 
-def _rows() -> tuple[list[tuple[gr.Row, gr.Slider, gr.Button]], dict[gr.Accordion, range]]:
-    """A slider and its reset for each, and which of them lie in the part of each kind; `show` says what they are."""
-    rows: list[tuple[gr.Row, gr.Slider, gr.Button]] = []
+def _sliders() -> tuple[list[gr.Slider], dict[gr.Accordion, range]]:
+    """A slider for each, and which of them lie in the part of each kind; `show` says what they are."""
+    sliders: list[gr.Slider] = []
     groups: dict[gr.Accordion, range] = {}
     for kind, title, count in KINDS:
         with gr.Accordion(title, open=kind == "attribute", visible=False) as group:
-            groups[group] = range(len(rows), len(rows) + count)
-            for at in range(count):
-                with gr.Row(visible=False, elem_classes="direction") as row:
-                    slider = gr.Slider(
-                        -FARTHEST, FARTHEST, 0, step=0.1, label=f"{title} {at + 1}", min_width=180, scale=9
-                    )
-                    rows.append((row, slider, gr.Button("Reset", size="md", min_width=64, scale=1)))
-    return rows, groups
+            groups[group] = range(len(sliders), len(sliders) + count)
+            sliders += [
+                gr.Slider(-FARTHEST, FARTHEST, 0, step=0.1, label=f"{title} {at + 1}", visible=False)
+                for at in range(count)
+            ]
+    return sliders, groups
 
 
 def _placed(found: Directions) -> list[Direction | None]:
@@ -218,7 +216,7 @@ def _told(one: Direction) -> str | None:
     """Its measured effect."""
     if one.flips is None or one.back is None:
         return None
-    return f"turns {one.flips:.0%} of the faces at +{FARTHEST:g}, {one.back:.0%} back at -{FARTHEST:g}"
+    return f"turns {one.flips:.0%} of faces at +{FARTHEST:g}, {one.back:.0%} back at -{FARTHEST:g}"
 
 
 def _children(found: Directions, amounts: dict[str, float], draw: int) -> Iterator[dict[str, float]]:

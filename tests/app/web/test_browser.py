@@ -295,7 +295,7 @@ def test_directions_go_from_a_link_to_sliders_to_a_child(visit):
     expect(after).to_have_attribute("alt", "Face of seed 5, moved by PCA 1:2,SeFa fine 1:-1, model style")
     first = slider(page, "PCA 1")
     expect(first).to_have_value("2")
-    page.locator(".direction").filter(has_text="PCA 1").get_by_role("button", name="Reset", exact=True).click()
+    page.locator(".resets", has_text="PCA 1").get_by_label("Reset to default value").click()
     expect(after).to_have_attribute("alt", "Face of seed 5, moved by SeFa fine 1:-1, model style")
     expect(first).to_have_value("0")
     page.locator("#children button.thumbnail-item").nth(2).click()
