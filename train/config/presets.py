@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Preset:
     """Options for those that are not given, and what no option says.
 
-    `batch`, a total over all processes, and `lr` hold at the resolutions that `batch_at` and `lr_at` do not name. The
+    `batch`, a total over all processes, and `lr` hold at the resolutions that `batch_at` and `lr_at` do not name;
+    `margin_at` are the margins for full resolutions, where 0 holds for those that it does not name. The
     rates are for networks with or without the equalized learning rate, as `equalized_lr` says; WGAN-GP trains with
     `wgan_gp_lr` at most. `reason` is why the preset was chosen where none was named.
     """
@@ -35,6 +36,7 @@ class Preset:
     lr: float = 0.001
     lr_at: Mapping[int, float] = field(default_factory=dict)
     wgan_gp_lr: float = math.inf
+    margin_at: Mapping[int, int] = field(default_factory=dict)
     mbstd_group: int = 4
     equalized_lr: bool = True
     reason: str = ""
@@ -46,6 +48,11 @@ class Preset:
     def but(self, options: Options, **changes: Any) -> Preset:
         """The same with these options, and with other fields changed."""
         return replace(self, options=self.under(options), **changes)
+
+    def at(self, resolution: int) -> Preset:
+        """The same for trainings to this resolution."""
+        margin = self.margin_at.get(resolution)
+        return self if margin is None else replace(self, options=self.options.but(margin=margin))
 
     def schedule(self, resolution: int, options: Options | None = None) -> Schedule:
         """The schedule to `resolution`, under options of which --batch and --lr hold at all stages.
@@ -144,12 +151,12 @@ def choose_preset(
     precision: PrecisionName = "no",
     gpu: float | None = None,
 ) -> Preset:
-    """The preset asked for, or that of the embedded faces, of small images, or of so many processes.
+    """The preset asked for, or that of the embedded faces, of small images, or of so many processes; for this data.
 
     `gpu` is the memory in gigabytes of the GPU that each process has, None on other devices.
     """
     if options.preset:
-        return preset(architecture, options.preset)
+        return preset(architecture, options.preset).at(dataset.resolution)
     of_gpu, on_gpu = ("", "") if gpu is None else ("-gpu", " on a GPU")
     if dataset.name == "toonhead":
         name, reason = f"toonhead{of_gpu}", f"the embedded faces{on_gpu}"
@@ -162,7 +169,7 @@ def choose_preset(
     else:
         name = preset_with_room(architecture, options, dataset.resolution, processes, precision, gpu)
         reason = f"the largest official batches that {counted(processes, 'GPU')} of {gpu:.0f} GB can hold"
-    return replace(preset(architecture, name), reason=reason)
+    return replace(preset(architecture, name).at(dataset.resolution), reason=reason)
 
 
 def preset_with_room(
@@ -248,6 +255,8 @@ PROGAN = named(
             batch=8,
             batch_at={4: 16, 8: 16},
             lr=0.0015,
+            # What is uneven in the corners is nearly all a frame: 1.6 grey levels at 64 px, and 0.2 within.
+            margin_at={64: 2, 128: 2, 256: 4},
         ),
         # The embedded showers on one processor core: ten minutes to 16 px, half an hour to 32 px.
         Preset(

@@ -116,6 +116,18 @@ def test_a_margin_leaves_something_of_the_images():
         config_for(Images(32), margin=16)
 
 
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_drawn_faces_have_a_margin_by_their_size(architecture):
+    def margins(preset, **options):
+        found = [config_for(Images(r), architecture=architecture, preset=preset, **options) for r in (32, 64, 256)]
+        assert all(one.generator.margin == one.options.margin for one in found)
+        return [one.options.margin for one in found]
+
+    assert margins("toonhead") == margins("toonhead-gpu") == [0, 2, 4]
+    assert margins("toonhead", margin=1) == [1, 1, 1]
+    assert margins("small") == [0, 0, 0]
+
+
 def test_options_win_over_the_preset():
     given = {"kimg": 3.0, "stable_kimg": 0.5, "fade_kimg": 0.0, "fmap_base": 256, "fmap_max": 16, "z_dim": 24}
     config = config_for(batch=6, lr=0.01, start_resolution=16, snapshot_kimg=1.0, ema_kimg=0.0, **given)
