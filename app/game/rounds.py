@@ -175,9 +175,8 @@ class GameModel:
 
     def _drawn(self, pixels: np.ndarray) -> np.ndarray:
         """What of an image the generator draws itself: its streaks at the edges would give it away."""
-        within = (
-            slice(margin, len(pixels) - margin) if (margin := self.sampler.generator.config.margin) else slice(None)
-        )
+        margin = self.sampler.generator.config.margin_at(len(pixels))
+        within = slice(margin, len(pixels) - margin)
         return pixels[within, within]
 
     def caption(self, image: GeneratedImage | None) -> str:

@@ -127,6 +127,16 @@ def test_no_picture_has_the_margin_that_the_generator_does_not_draw(tmp_path, ph
         np.testing.assert_array_equal(picture, whole[2:-2, 2:-2])
 
 
+def test_a_model_that_is_still_growing_has_the_margin_of_its_stage(tmp_path, photos):
+    save_model(tmp_path / "model", style(16, margin=4), training={"resolution": 8, "alpha": 1.0})
+    model = Sampler(str(tmp_path / "model"), "cpu")
+    pictures, images = GameModel(model, find_real_images(model, photos)).draw_round(2, "hard", set(), chance())
+    (generated,) = (place for place, drawn in enumerate(images.generated) if drawn is not None)
+    whole = next(iter(model.images([images.generated[generated].seed], model.setting(psi=0.7))))
+    assert whole.shape[0] == 8
+    np.testing.assert_array_equal(pictures[generated], whole[2:-2, 2:-2])
+
+
 def test_a_critic_for_other_pictures_is_none(tmp_path):
     assert find_critic(saved(tmp_path / "larger", "progan", critic=critic_of("progan", 32))) is None
     model = saved(tmp_path / "damaged", "progan")
