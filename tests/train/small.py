@@ -34,6 +34,16 @@ class Pictures:
         return self.levels[resolution][indices]
 
 
+def with_other_edges(margin):
+    """Pictures that differ from `Pictures()` only in a margin, which is so wide at 16 px."""
+    same, changed = Pictures(), Pictures()
+    for r, pictures in changed.levels.items():
+        within = slice(edge := margin * r // 16, r - edge)
+        changed.levels[r] = 255 - pictures
+        changed.levels[r][:, :, within, within] = same.levels[r][:, :, within, within]
+    return changed
+
+
 def a_schedule(batch=16, resolution=16, start=4, stable=0.02, fade=0.02, lr=0.002):
     """20 images a stage and 20 a fade."""
     table = resolutions(start, resolution)

@@ -28,11 +28,11 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
         return {}
     generator = model["generator"]
     both = {**(model.get("discriminator") or {}), **generator}
-    found = {name: both[name] for name in ABOUT if name in both and name != "resolution"}
+    found = {name: both[name] for name in ABOUT if name in both and name not in ("resolution", "margin")}
     if "blur_filter" in generator:
         found["blur"] = "yes" if generator["blur_filter"] else "no"
     for name, value in found.items():
-        if name != "margin" and options.given.get(name, value) != value:
+        if options.given.get(name, value) != value:
             raise InputError(
                 f"{as_given(name, options.given[name])}: the model of --init-from has {value}; leave the option out"
             )

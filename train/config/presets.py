@@ -24,9 +24,9 @@ class Preset:
     """Options for those that are not given, and what no option says.
 
     `batch`, a total over all processes, and `lr` hold at the resolutions that `batch_at` and `lr_at` do not name;
-    `margin_at` are the margins for full resolutions, where 0 holds for those that it does not name. The
-    rates are for networks with or without the equalized learning rate, as `equalized_lr` says; WGAN-GP trains with
-    `wgan_gp_lr` at most. `reason` is why the preset was chosen where none was named.
+    `margin_at` are the margins for full resolutions, 0 for those that it does not name. The rates are for networks with
+    or without the equalized learning rate, as `equalized_lr` says; WGAN-GP trains with `wgan_gp_lr` at most. `reason`
+    is why the preset was chosen where none was named.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Preset:
     def at(self, resolution: int) -> Preset:
         """The same for trainings to this resolution."""
         margin = self.margin_at.get(resolution)
-        return self if margin is None else replace(self, options=self.options.but(margin=margin))
+        return self if margin is None else self.but(Options(margin=margin))
 
     def schedule(self, resolution: int, options: Options | None = None) -> Schedule:
         """The schedule to `resolution`, under options of which --batch and --lr hold at all stages.

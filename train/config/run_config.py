@@ -217,12 +217,12 @@ def make_run_config(
     if "channel_sums" not in by_model | asked.given and not knows_energies(dataset, options):
         options = options.but(channel_sums=False)  # the preset's
     check_mirror(options, dataset)
+    check_margin(options)
     schedule = make_schedule(options, chosen, processes)
     if model is not None and "start_resolution" not in asked.given:
         schedule = replace(schedule, start_alpha=stage_of(model, dataset.resolution)[1])
     kimg = asked.kimg or chosen.kimg(schedule)
     snapshot = options.snapshot_kimg or min(kimg / 20, 50.0)
-    check_margin(options)
     options = options.but(kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot)
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)

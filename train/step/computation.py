@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from progan.layers import Alpha, cached_weights, repeat_within
+from progan.layers import cached_weights, repeat_within
 from stylegrow.architectures import architecture_of, has_styles
 from train.step import constraints
 from train.step.augmentation import Augmentation
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
     from stylegrow.architectures import Generator, Partner
 
 ADAM_EPS = 1e-8  # Karras 2018, appendix A.1
-
-
-class RealInputs(Protocol):
-    """What the inputs of a step hold of real images: see CriticInputs."""
-
-    @property
-    def images(self) -> Tensor: ...
-    @property
-    def mirrored(self) -> Tensor | None: ...
-    @property
-    def alpha(self) -> Alpha: ...
-    @property
-    def roots(self) -> bool: ...
 
 
 class Means(NamedTuple):
@@ -143,7 +130,7 @@ class Computation:
         with cached_weights(self.discriminator):
             return critic_loss(self.config, critic, reals, fakes, inputs.mix, labels, augment), w
 
-    def reals(self, inputs: RealInputs, dtype: torch.dtype) -> Tensor:
+    def reals(self, inputs: Any, dtype: torch.dtype) -> Tensor:
         """The real images [n, C, r, r] of a step as the other network sees them, with a margin."""
         reals = to_reals(inputs.images.to(dtype), inputs.mirrored, inputs.alpha, inputs.roots)
         reals = repeat_within(reals, self.generator.config.margin_at(reals.shape[-1]))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import vae
-from tests.train.small import Pictures, a_schedule, step
+from tests.train.small import Pictures, a_schedule, step, with_other_edges
 from train.distributed.processes import SingleProcess
 from train.step.autoencoder import AutoencoderTrainer, negative_elbo
 from train.step.batch_loader import BatchLoader
@@ -111,9 +111,7 @@ def test_parts_of_a_batch_are_the_batch():
 
 
 def test_what_lies_in_the_margin_of_real_images_is_not_seen():
-    data, other = Pictures(), Pictures()
-    other.levels[8] = 255 - data.levels[8]
-    other.levels[8][:, :, 1:-1, 1:-1] = data.levels[8][:, :, 1:-1, 1:-1]
+    data, other = Pictures(), with_other_edges(2)
     for margin, seen in ((2, False), (0, True)):
         losses = [step(*a_trainer(data=pictures, margin=margin))["VAE/loss"] for pictures in (data, other)]
         assert (losses[0] != losses[1]) == seen

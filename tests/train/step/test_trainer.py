@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, train, weights
+from tests.train.small import Pictures, a_schedule, a_trainer, gradients, step, train, weights, with_other_edges
 from train.config.schedule import Schedule
 from train.step import computation as module
 from train.step.computation import Means
@@ -50,11 +50,7 @@ def test_parameters_outside_the_stage_are_left_alone(architecture):
 
 @ARCHITECTURES
 def test_what_lies_in_the_margin_of_real_images_is_not_seen(architecture):
-    data, other = Pictures(), Pictures()
-    for r, margin in ((8, 1), (16, 2)):
-        other.levels[r] = 255 - data.levels[r]
-        within = slice(margin, r - margin)
-        other.levels[r][:, :, within, within] = data.levels[r][:, :, within, within]
+    data, other = Pictures(), with_other_edges(2)
     schedule = a_schedule(start=8, batch=8)
 
     def trained(pictures, margin):
