@@ -25,6 +25,14 @@ def feature_maps(resolution: int, fmap_base: int, fmap_decay: float, fmap_max: i
     return maps
 
 
+def check_widening(narrow: "NetworkConfig", fmap_base: int, fmap_max: int) -> None:
+    """ValueError unless so many feature maps are a whole number of times a network's own, at every resolution."""
+    for r in (2, *stages(narrow.resolution)):  # at 2 px those of a discriminator's dense layer
+        own, wider = narrow.feature_maps(r), feature_maps(r, fmap_base, narrow.fmap_decay, fmap_max)
+        if wider % own:
+            raise ValueError(f"{own} feature maps at {r} px cannot become {wider}, which is no multiple")
+
+
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """ValueError that names the argument unless `value` is one of `choices`."""
     if value not in choices:

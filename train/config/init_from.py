@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from progan.config import check_widening
+from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.models import read_config
-from stylegrow.models.config import stage_reached
+from stylegrow.models.config import roles_of, stage_reached
 from train.config.fields import as_given
 from train.config.options import ABOUT, Options
+
+WIDTHS = ("fmap_base", "fmap_max")  # what may be larger than the model's, which is widened then
 
 
 def model_for(architecture: str, options: Options) -> dict[str, Any] | None:
@@ -23,7 +27,10 @@ def model_for(architecture: str, options: Options) -> dict[str, Any] | None:
 
 
 def options_of(model: Mapping[str, Any] | None, options: Options, resolution: int) -> dict[str, Any]:
-    """The options that the model decides, in a run to `resolution`. InputError for one that is given otherwise."""
+    """The options that the model decides, in a run to `resolution`.
+
+    InputError for one that is given otherwise, but for larger widths; and for those that the model cannot have.
+    """
     if model is None:
         return {}
     generator = model["generator"]
@@ -31,6 +38,7 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
     found = {name: both[name] for name in ABOUT if name in both and name not in ("resolution", "margin")}
     if "blur_filter" in generator:
         found["blur"] = "yes" if generator["blur_filter"] else "no"
+    found |= widths_of(model, options)
     for name, value in found.items():
         if options.given.get(name, value) != value:
             raise InputError(
@@ -38,6 +46,26 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
             )
     found["margin"] = generator["margin"] * resolution // generator["resolution"]
     return found | {"start_resolution": stage_of(model, resolution)[0]}
+
+
+def widths_of(model: Mapping[str, Any] | None, options: Options) -> dict[str, int]:
+    """The numbers of feature maps that the model's networks are widened to, none where they keep theirs.
+
+    InputError for those that are no multiple of the model's.
+    """
+    given = {name: options.given[name] for name in WIDTHS if name in options.given}
+    if model is None or not any(value > model["generator"][name] for name, value in given.items()):
+        return {}
+    kind = ARCHITECTURES[model["architecture"]].config_class
+    for network in (kind(role)(**model[role]) for role in roles_of(model)):
+        widths = {name: getattr(network, name) for name in WIDTHS} | given
+        try:
+            check_widening(network, **widths)
+        except ValueError as error:
+            words = " ".join(as_given(name, value) for name, value in given.items())
+            own = f"--fmap-base {network.fmap_base} and --fmap-max {network.fmap_max}"
+            raise InputError(f"{words}: the model's {error}; it has {own}, of which give multiples") from None
+    return given
 
 
 def stage_of(model: Mapping[str, Any], resolution: int) -> tuple[int, float]:

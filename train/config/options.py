@@ -143,7 +143,7 @@ class Options(StepConfig):
     init_from: str | None = option(
         None,
         "start from the weights of a model folder, a run, or a model that comes with the project, also of another "
-        "resolution; growing goes on where it had got",
+        "resolution; growing goes on where it had got; twice its --fmap-base or --fmap-max widens it by copies of maps",
         keep=model_path,
     )
     preset: str | None = option(

@@ -17,7 +17,7 @@ from stylegrow.common.schema import LARGEST_LIST, check, check_fields, load_json
 from stylegrow.data import Dataset
 from train.config.checks import checked
 from train.config.data import Facts, check_mirror, facts_of, knows_energies, label_arguments, sums_arguments
-from train.config.init_from import model_for, options_of, stage_of
+from train.config.init_from import model_for, options_of, stage_of, widths_of
 from train.config.memory import room
 from train.config.options import ABOUT, Options
 from train.config.presets import Preset, choose_preset
@@ -226,7 +226,7 @@ def make_run_config(
     options = options.but(kimg=kimg, snapshot_kimg=snapshot, checkpoint_kimg=options.checkpoint_kimg or snapshot)
     options = with_metrics(options, facts["pictures"])
     schedule = with_decay(schedule, options)
-    arguments |= sums_arguments(dataset, options) | {"margin": options.margin}
+    arguments |= sums_arguments(dataset, options) | {"margin": options.margin} | widths_of(model, asked)
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
     config = RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
     return (config if gpu is None else config.within(gpu)).checked()

@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from progan.config import stages
+from progan.widening import widened
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.models import find_model, load_generator
 from stylegrow.models.config import read_config_of
 from stylegrow.models.weights import WEIGHTS, load_network
+from train.config.init_from import WIDTHS
 from train.config.run_config import RunConfig
 from train.step import constraints
 
@@ -33,9 +35,9 @@ def networks_of(model: str) -> tuple[Generator, Partner | None]:
 def start_from(model: str, generator: Generator, critic: Partner) -> None:
     """Give both networks what they share with the model's."""
     its_generator, its_critic = networks_of(model)
-    constraints.copy_weights(its_generator, generator)
-    if its_critic is not None:
-        constraints.copy_weights(its_critic, critic)
+    for source, target in ((its_generator, generator), (its_critic, critic)):
+        if source is not None:
+            constraints.copy_weights(widened(source, target.config.fmap_base, target.config.fmap_max), target)
 
 
 def notes_on_model(config: RunConfig) -> Iterator[str]:
@@ -48,6 +50,10 @@ def notes_on_model(config: RunConfig) -> Iterator[str]:
     new = [str(r) for r in stages(config.generator.resolution) if r > generator.resolution]
     blocks = f", blocks of {', '.join(new)} px are new" if new else ""
     yield f"starts from {model} at {schedule.start_resolution} px{fading}{blocks}"
+    common = stages(min(config.generator.resolution, generator.resolution))
+    maps = {r: (generator.config.feature_maps(r), config.generator.feature_maps(r)) for r in common}
+    if more := [f"{wider} for {own} at {r} px" for r, (own, wider) in maps.items() if own != wider]:
+        yield f"widened by copies of {model}'s feature maps: {', '.join(more)}"
     if critic is None:
         yield f"{model} has no critic, so that a new one begins"
     anew = [f"the generator's {name}" for name in begun_anew(generator, config.generator)]
@@ -59,7 +65,8 @@ def notes_on_model(config: RunConfig) -> Iterator[str]:
 def begun_anew(network: Generator | Partner, config: Any) -> list[str]:
     """The tensors that a network of this configuration does not take from `network`, apart from its new blocks'."""
     with torch.device("meta"):
-        grown = type(network).from_config(replace(network.config, resolution=config.resolution))
+        maps = {name: getattr(config, name) for name in WIDTHS}
+        grown = type(network).from_config(replace(network.config, resolution=config.resolution, **maps))
         wanted = type(network).from_config(config)
     shapes: list[dict[str, torch.Size]] = [shapes_of(grown), shapes_of(wanted)]
     return sorted(name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name))

@@ -311,6 +311,13 @@ class TestInitFrom:
             assert config_for(init_from="framed", margin=margin).generator.margin == margin
         assert config_for(init_from="model", margin=1).generator.margin == 1
 
+    @pytest.mark.parametrize("given", [{"fmap_base": 512, "fmap_max": 24}, {"fmap_base": 384, "fmap_max": 36}])
+    def test_larger_widths_may_be_given(self, given):
+        config = config_for(init_from="model", **given)
+        assert config.generator == replace(progan.GeneratorConfig(**self.SHARED, z_dim=20, fused_scale=False), **given)
+        assert config.discriminator == replace(progan.DiscriminatorConfig(**self.SHARED, mbstd_group=8), **given)
+        assert {name: getattr(config.options, name) for name in given} == given
+
     def test_its_critic_sees_sums_or_not_as_before(self):
         assert not config_for(init_from="model").options.channel_sums
         with pytest.raises(InputError, match=r"--channel-sums: the model of --init-from has False"):
@@ -359,7 +366,10 @@ class TestInitFrom:
         ("options", "images", "words"),
         [
             ({"z_dim": 512}, Images(64), ["--z-dim 512", "has 20"]),
-            ({"fmap_base": 8192}, Images(256), ["--fmap-base 8192", "has 128"]),
+            ({"fmap_base": 64}, Images(256), ["--fmap-base 64", "has 128"]),
+            ({"fmap_base": 192}, Images(64), ["--fmap-base 192", "no multiple", "128", "12"]),
+            ({"fmap_base": 256, "fmap_max": 18}, Images(64), ["--fmap-base 256 --fmap-max 18", "no multiple"]),
+            ({"fmap_max": 24}, Images(64), ["--fmap-max 24", "12 feature maps at 16 px cannot become 16"]),
             ({}, Images(1024), ["--fmap-base 128", "1024 px", "--resolution"]),
             ({"init_from": "styled"}, Images(64), ["--init-from styled", "stylegan"]),
         ],

@@ -280,6 +280,17 @@ class TestInitFrom:
         assert "--g-lr-ratio 4" in line
         assert not any(name in line for name in ("--z-dim", "--start-resolution", "--blur", "--mapping-lrmul"))
 
+    def test_it_may_be_widened_and_grown_at_once(self, train: Train, copy_stylegan):
+        words = ("--init-from", copy_stylegan, "--fmap-base", 64, "--fmap-max", 16, "--resolution", 16)
+        ended = train(*words, "--stable-kimg", 0, *self.STILL, "--out", "new", architecture="stylegan")
+        assert ended.status == 0
+        assert "16 for 8 at 4 px, 16 for 8 at 8 px" in ended.out
+        z, images = torch.randn(4, 8), torch.randn(4, 3, 8, 8)
+        before, after = (load_generator(one)(z, resolution=8, noise="const") for one in (copy_stylegan, only("new")))
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+        before, after = (load_discriminator(one)(images) for one in (copy_stylegan, only("new")))
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+
     def test_growing_goes_on_within_a_fade(self, train: Train):
         train("--kimg", 0.16)
         model = only("runs")
