@@ -156,7 +156,14 @@ def test_adam_without_its_first_average_is_rmsprop():
     torch.testing.assert_close(moved[0], moved[1], rtol=1e-5, atol=0)
 
 
-def test_the_embedded_faces_have_a_stylegan_of_their_own():
+def test_the_embedded_faces_have_a_progan_of_their_own():
+    schedule = preset("progan", "toonhead").schedule(64)
+    assert schedule == Schedule(
+        64, 4, 8, 8, dict.fromkeys((4, 8, 16, 32, 64), 16), dict.fromkeys((4, 8, 16, 32, 64), 0.003)
+    )
+
+
+def test_and_a_stylegan():
     found = preset("stylegan", "toonhead")
     options, schedule = found.options, found.schedule(64)
     assert found.for_objective(Options()).schedule(64) == schedule
@@ -167,15 +174,14 @@ def test_the_embedded_faces_have_a_stylegan_of_their_own():
 
 
 @pytest.mark.parametrize(("architecture", "start"), [("progan", 4), ("stylegan", 8)])
-def test_and_on_a_gpu_one_to_256_px(architecture, start):
+def test_and_on_a_gpu_both_to_256_px(architecture, start):
     found = preset(architecture, "toonhead-gpu")
     options, schedule = found.options, found.schedule(256)
     assert set(schedule.batch.values()) == {16}
     assert (schedule.start_resolution, schedule.stable_kimg, schedule.fade_kimg) == (start, 120, 20)
     assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (1200, 10, 4)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (4096, 128, 128)
-    (lr,) = set(preset(architecture, "toonhead").schedule(64).lr.values())
-    assert [schedule.lr[r] for r in (8, 64, 128, 256)] == pytest.approx([1.5 * lr, 1.5 * lr, 1.5 * lr, lr])
+    assert [schedule.lr[r] for r in (8, 64, 128, 256)] == [0.003, 0.003, 0.003, 0.002]
     styles = {"blur": "yes", "mixing": 0.5} if architecture == "stylegan" else {}
     assert {name: options.given[name] for name in ("blur", "mixing") if name in options.given} == styles
 
