@@ -25,14 +25,6 @@ def feature_maps(resolution: int, fmap_base: int, fmap_decay: float, fmap_max: i
     return maps
 
 
-def check_widening(narrow: "NetworkConfig", fmap_base: int, fmap_max: int) -> None:
-    """ValueError unless so many feature maps are a whole number of times a network's own, at every resolution."""
-    for r in (2, *stages(narrow.resolution)):  # at 2 px those of a discriminator's dense layer
-        own, wider = narrow.feature_maps(r), feature_maps(r, fmap_base, narrow.fmap_decay, fmap_max)
-        if wider % own:
-            raise ValueError(f"{own} feature maps at {r} px cannot become {wider}, which is no multiple")
-
-
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """ValueError that names the argument unless `value` is one of `choices`."""
     if value not in choices:
@@ -104,6 +96,13 @@ class NetworkConfig:
     def feature_maps(self, resolution: int) -> int:
         """How many feature maps a block at this resolution has. ValueError for none."""
         return feature_maps(resolution, self.fmap_base, self.fmap_decay, self.fmap_max)
+
+    def check_widening(self, fmap_base: int, fmap_max: int) -> None:
+        """ValueError unless so many feature maps are a whole number of times the network's own, at every resolution."""
+        for r in (2, *stages(self.resolution)):  # at 2 px those of a discriminator's dense layer
+            own, wider = self.feature_maps(r), feature_maps(r, fmap_base, self.fmap_decay, fmap_max)
+            if wider % own:
+                raise ValueError(f"{own} feature maps at {r} px cannot become {wider}, which is no multiple")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from progan.config import check_widening
 from progan.discriminator import BaseDiscriminator
 from progan.layers import EqualizedWeight, LatentTo4x4
 from progan.network import Network
@@ -27,10 +26,13 @@ LEAST_SHARE, MOST_SHARE = 0.25, 1.75  # of a copy, in what it has on average
 def widened(network: Widened, fmap_base: int, fmap_max: int, seed: int = 0) -> Widened:
     """The network with so many feature maps (see NetworkConfig), a whole number of times its own at each resolution.
 
-    Its outputs are the network's, but for rounding. ValueError for other numbers of maps. `seed` is of the shares.
+    Its outputs are the network's, but for rounding, and it is the network itself where that has them already. `seed` is
+    of the shares. ValueError for other numbers of maps.
     """
     config: Any = network.config
-    check_widening(config, fmap_base, fmap_max)
+    if (config.fmap_base, config.fmap_max) == (fmap_base, fmap_max):
+        return network
+    config.check_widening(fmap_base, fmap_max)
     wider = type(network).from_config(replace(config, fmap_base=fmap_base, fmap_max=fmap_max))
     wider.to(next(network.parameters()).dtype)
     random = torch.Generator().manual_seed(seed)
@@ -38,7 +40,6 @@ def widened(network: Widened, fmap_base: int, fmap_max: int, seed: int = 0) -> W
     for name, value in network.state_dict().items():
         module, _, leaf = name.rpartition(".")
         layer, target = layers[module], tensors[name]
-        rows = 1
         if isinstance(layer, EqualizedWeight) and leaf == "weight":
             rows = PIXELS if isinstance(layer, LatentTo4x4) else 1
             value = value.index_select(0, copied(value.shape[0], target.shape[0], rows))

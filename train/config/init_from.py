@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from progan.config import check_widening
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.models import read_config
@@ -60,7 +59,7 @@ def widths_of(model: Mapping[str, Any] | None, options: Options) -> dict[str, in
     for network in (kind(role)(**model[role]) for role in roles_of(model)):
         widths = {name: getattr(network, name) for name in WIDTHS} | given
         try:
-            check_widening(network, **widths)
+            network.check_widening(**widths)
         except ValueError as error:
             words = " ".join(as_given(name, value) for name, value in given.items())
             own = f"--fmap-base {network.fmap_base} and --fmap-max {network.fmap_max}"
