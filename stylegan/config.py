@@ -43,6 +43,9 @@ class GeneratorConfig(BaseGeneratorConfig):
     nonlinearity: str = "lrelu"  # or "relu"
     fused_scale: bool | str = "auto"  # the official "fused" upscaling (see progan.layers.UpConv2d); auto: from 128 px
     blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter after upscaling; None for none
+    repeat_edges_from: int = (
+        0  # the first stage of Synthesis that repeats edges after training; 0, as in the paper: none
+    )
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
     label_deviation: Sequence[float] | None = None
@@ -56,6 +59,8 @@ class GeneratorConfig(BaseGeneratorConfig):
         inputs = self.z_dim * 2 if self.label_dim else self.z_dim
         if not self.mapping_layers and inputs != self.w_dim:
             raise ValueError(f"w_dim {self.w_dim} is not the {inputs} numbers that no mapping layer changes")
+        if (first := self.repeat_edges_from) and (first < 8 or first & (first - 1)):
+            raise ValueError(f"repeat_edges_from {first} is neither 0 nor a power of two from 8 on")
         object.__setattr__(self, "blur_filter", as_list(self.blur_filter))
 
     def is_fused(self, resolution: int) -> bool:

@@ -24,9 +24,10 @@ def adaptive_instance_norm(x: Tensor, style: Tensor, eps: float = 1e-8) -> Tenso
     return cast(Tensor, AdaptiveInstanceNorm.apply(x, style, eps))
 
 
-def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Maps [N, C, H, W] with mean 0 and variance 1 each, as adaptive_instance_norm makes them."""
-    return adaptive_instance_norm(x, x.new_zeros(x.shape[0], 2, x.shape[1], 1, 1), eps)
+def normalised_as(x: Tensor, others: Tensor, style: Tensor, eps: float = 1e-8) -> Tensor:
+    """adaptive_instance_norm of other maps [N, C, H', W'] by the means and deviations of x [N, C, H, W]."""
+    variance, mean = torch.var_mean(x.to(at_least_float32(x.dtype)), dim=(2, 3), correction=0, keepdim=True)
+    return torch.addcmul(style[:, 1], others - mean, (style[:, 0] + 1) * (variance + eps).rsqrt()).to(x.dtype)
 
 
 def as_maps(rows: Tensor, shape: torch.Size) -> Tensor:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from progan.config import BlurFilter, check_choice, stages
 from progan.generator import faded_images, stages_up_to
 from progan.layers import SLOPES, Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, pixel_norm, repeat_within
 from stylegan.config import GeneratorConfig, layer_sizes
-from stylegan.operations import adaptive_instance_norm, add_and_rectify, instance_norm
+from stylegan.operations import adaptive_instance_norm, add_and_rectify, normalised_as
 
 Noise = str | Sequence[Tensor]
 Added = tuple[Tensor, Tensor]  # patterns and amounts, see add_and_rectify
+Maps = list[Tensor]  # of a layer [N, C, h, w]; where edges are repeated, as they are without that and then with it
 
 
 class Synthesis(nn.Module):
     """Images [N, image_channels, r, r] from ws [N, num_layers, w_dim], at any resolution r from 4 to its own.
 
     Two layers a resolution, each with its own w, noise map and noise strength.
+
+    Convolutions take zeros for what lies outside of their maps, which leaves a frame; and where maps are normalised one
+    by one, their largest values stand there, as in the drops of Karras et al. 2020 (https://arxiv.org/abs/1912.04958),
+    section 2. In eval mode the stages from `repeat_edges_from` on, of the configuration, take the nearest values within
+    instead. Maps are still divided by the deviations that they have with zeros, or the colours would change, so that
+    these stages compute all maps twice.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -64,11 +73,13 @@ class Synthesis(nn.Module):
         blocks = [cast(Block, self.blocks[f"{r}x{r}"]) for r in sizes]
         added = added_patterns(blocks, self.noise_maps(noise, ws, sizes[-1]), ws, trunk)
         w = ws.unbind(1) if config.use_styles else ws.unbind(1)[:1] * (2 * len(sizes))
-        x_previous = x = ws
-        for place, block in enumerate(blocks):
+        x_previous = x = [ws]
+        for place, (r, block) in enumerate(zip(sizes, blocks, strict=True)):
             layers = slice(2 * place, 2 * place + 2)
+            if r == config.repeat_edges_from and not self.training:
+                x = x * 2
             x_previous, x = x, block(x, w[layers], added[layers], trunk)
-        images = faded_images(self.to_image, x_previous, x, alpha, ws.dtype)
+        images = faded_images(self.to_image, x_previous[-1], x[-1], alpha, ws.dtype)
         return repeat_within(images, config.margin_at(sizes[-1]))
 
     def noise_maps(self, noise: Noise, ws: Tensor, resolution: int) -> list[Tensor]:
@@ -102,7 +113,7 @@ class Block(nn.Module):
         super().__init__()
         self.first, self.second = first, second
 
-    def forward(self, x: Tensor, ws: Sequence[Tensor], added: Sequence[Added], dtype: torch.dtype) -> Tensor:
+    def forward(self, x: Maps, ws: Sequence[Tensor], added: Sequence[Added], dtype: torch.dtype) -> Maps:
         x = self.first(x, ws[0], added[0], dtype)
         return self.second(x, ws[1], added[1], dtype)
 
@@ -119,18 +130,22 @@ class Layer(nn.Module):
             Linear(config.w_dim, 2 * maps, gain=1.0, equalized=config.equalized_lr) if config.use_styles else None
         )
 
-    def finish(self, x: Tensor, w: Tensor, added: Added) -> Tensor:
-        """Maps [N, C, h, w] with the style of w [N, w_dim] and what is `added` to them."""
-        x = add_and_rectify(x, *added, SLOPES[self.config.nonlinearity])
+    def finish(self, maps: Maps, w: Tensor, added: Added) -> Maps:
+        """Maps with the style of w [N, w_dim] and what is `added` to them."""
+        maps = [add_and_rectify(x, *added, SLOPES[self.config.nonlinearity]) for x in maps]
         if self.config.pixelnorm:
-            x = pixel_norm(x)
-        if self.style is None:
-            return instance_norm(x) if self.config.instance_norm else x
-        style = self.style(w).reshape(w.shape[0], 2, -1, 1, 1)
+            maps = [pixel_norm(x) for x in maps]
+        if self.style is not None:
+            style = self.style(w).reshape(w.shape[0], 2, -1, 1, 1)
+        elif self.config.instance_norm:
+            style = w.new_zeros(w.shape[0], 2, len(self.bias), 1, 1)
+        else:
+            return maps
+        first, *others = maps
         if self.config.instance_norm:
-            return adaptive_instance_norm(x, style)
-        scale, shift = style.to(x.dtype).unbind(1)
-        return torch.addcmul(shift, x, scale + 1)
+            return [adaptive_instance_norm(first, style), *(normalised_as(first, x, style) for x in others)]
+        scale, shift = style.to(first.dtype).unbind(1)
+        return [torch.addcmul(shift, x, scale + 1) for x in maps]
 
 
 class InputLayer(Layer):
@@ -141,9 +156,9 @@ class InputLayer(Layer):
         self.const = nn.Parameter(torch.ones(1, maps, 4, 4)) if config.const_input else None
         self.dense = None if config.const_input else LatentTo4x4(config.w_dim, maps, config.equalized_lr, bias=False)
 
-    def forward(self, ws: Tensor, w: Tensor, added: Added, dtype: torch.dtype) -> Tensor:
+    def forward(self, maps: Maps, w: Tensor, added: Added, dtype: torch.dtype) -> Maps:
         x = self.dense(w) if self.dense is not None else self.const.expand(w.shape[0], -1, -1, -1)  # type: ignore[union-attr]
-        return self.finish(x.to(dtype, memory_format=torch.channels_last), w, added)
+        return self.finish([x.to(dtype, memory_format=torch.channels_last)], w, added)
 
 
 class ConvLayer(Layer):
@@ -153,9 +168,21 @@ class ConvLayer(Layer):
         super().__init__(maps, config)
         self.conv = conv
         self.blur = nn.Identity() if blur_filter is None else Blur(blur_filter)
+        reach = max(self.blur.kernel.shape) // 2 if isinstance(self.blur, Blur) else 0
+        self.around = 1 + math.ceil(reach / 2)  # pixels that the convolution, which may upscale, and the blur see
 
-    def forward(self, x: Tensor, w: Tensor, added: Added, dtype: torch.dtype) -> Tensor:
-        return self.finish(self.blur(self.conv(x)), w, added)
+    def forward(self, maps: Maps, w: Tensor, added: Added, dtype: torch.dtype) -> Maps:
+        return self.finish([self.convolved(maps[0]), *map(self.with_repeated_edges, maps[1:])], w, added)
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """The convolution of maps, and what is smoothed of it."""
+        return cast(Tensor, self.blur(self.conv(x)))
+
+    def with_repeated_edges(self, x: Tensor) -> Tensor:
+        """The same with the nearest values within where else there are zeros."""
+        y = self.convolved(F.pad(x, [self.around] * 4, mode="replicate"))
+        edge = self.around * y.shape[-1] // (x.shape[-1] + 2 * self.around)
+        return y[..., edge:-edge, edge:-edge]
 
 
 def added_patterns(blocks: Sequence[Block], noise: Sequence[Tensor], ws: Tensor, dtype: torch.dtype) -> list[Added]:

@@ -116,12 +116,23 @@ class Copy:
     grey level in 8 bits"""
     margin: Annotated[int | None, tyro.conf.arg(metavar="PX", help_behavior_hint="(default: as it is)")] = None
     """pixels at each edge that are to repeat the nearest within, which hides a frame; 0 for none"""
+    repeat_edges_from: Annotated[
+        int | None, tyro.conf.arg(metavar="STAGE", help_behavior_hint="(default: as it is)")
+    ] = None
+    """a StyleGAN's first stage whose layers are to repeat the edges of their maps, so that they draw no frame;
+    0 for none"""
 
     def run(self) -> None:
         """Copy a model that loads; say how large it is and what half of the bits do to its images."""
         from stylegrow.models.copies import IMAGES, copy_model
 
-        copied = copy_model(self.model, self.folder, float16=self.float16, margin=self.margin)
+        copied = copy_model(
+            self.model,
+            self.folder,
+            float16=self.float16,
+            margin=self.margin,
+            repeat_edges_from=self.repeat_edges_from,
+        )
         if self.float16:
             print(f"largest change of {IMAGES} images: {copied.change} of 255 grey levels")
         print(f"{printable(self.folder)}: {copied.after / 1e6:.2f} MB; it was {copied.before / 1e6:.2f} MB")

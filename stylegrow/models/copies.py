@@ -46,13 +46,15 @@ def copy_model(
     *,
     float16: bool = False,
     margin: int | None = None,
+    repeat_edges_from: int | None = None,
 ) -> Copied:
     """Copy a model, found as find_model does, to the folder `out`: config.json, weights, card and the images beside.
 
     With `float16` the weights are stored so, unless that changes any of 64 images, of the seeds from 0 at the stage
-    reached, by more than one grey level in 8 bits: then the generator's first stages stay float32. `margin` is the
-    copy's (see progan.config). ModelError, in one line, when that changes images as much, when the model does not load,
-    and when `out` exists and is not empty or cannot be made; then nothing is written. OSError when writing fails.
+    reached, by more than one grey level in 8 bits: then the generator's first stages stay float32. `margin` and
+    `repeat_edges_from` are the copy's (see progan.config and stylegan.config). ModelError, in one line, when that
+    changes images as much, when the model does not load or cannot have them, and when `out` exists and is not empty or
+    cannot be made; then nothing is written. OSError when writing fails.
     """
     out = Path(out).expanduser()
     folders.check_new_folder(out)
@@ -76,18 +78,21 @@ def copy_model(
                 f"{source}: as float16 its images change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
                 "the most that is let pass; copy it without --float16"
             )
-    if margin is not None:
-        files["config.json"] = with_margin(files["config.json"], margin, source)
+    asked = {"margin": margin, "repeat_edges_from": repeat_edges_from}
+    if edges := {name: value for name, value in asked.items() if value is not None}:
+        files["config.json"] = with_edges(files["config.json"], edges, source)
     folders.create(out, files)
     return Copied(before, sum(map(len, files.values())), change)
 
 
-def with_margin(content: bytes, margin: int, source: Path) -> bytes:
-    """A config.json of a generator with this margin. ModelError where that is too wide."""
+def with_edges(content: bytes, edges: Mapping[str, int], source: Path) -> bytes:
+    """A config.json of a generator with these arguments. ModelError for those that it cannot have."""
     config = json.loads(content)
-    config["generator"]["margin"] = margin
+    config["generator"] |= edges
     try:
         ARCHITECTURES[config["architecture"]].config_class("generator")(**config["generator"])
+    except TypeError:
+        raise ModelError(f"{source}: a model of {config['architecture']} has no {' and '.join(edges)}") from None
     except ValueError as error:
         raise ModelError(f"{source}: {error}") from error
     return folders.encoded(config)

@@ -8,7 +8,7 @@ from torch import Tensor
 import progan
 from progan.layers import upscale2x
 from stylegan import Generator
-from stylegan.operations import adaptive_instance_norm, add_and_rectify, instance_norm
+from stylegan.operations import adaptive_instance_norm, add_and_rectify
 from tests import oracle
 
 FILES = "stylegan_g_32", "stylegan_g_16_cond"
@@ -189,7 +189,6 @@ def test_fused_upscaling_is_the_flipped_kernel_and_auto_begins_at_128():
 def test_normalisation_against_pytorchs_own():
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     wanted = F.instance_norm(x, eps=1e-8)
-    torch.testing.assert_close(instance_norm(x), wanted)
     style = torch.randn(2, 2, 3, 1, 1, dtype=torch.float64).requires_grad_()
     torch.testing.assert_close(adaptive_instance_norm(x, style), wanted * (1 + style[:, 0]) + style[:, 1])
     assert torch.autograd.gradcheck(adaptive_instance_norm, (x, style))
@@ -297,6 +296,43 @@ def test_bfloat16_trunk_stays_close_and_returns_float32():
     g.compute_dtype = torch.bfloat16
     assert g(z, noise="const").dtype == torch.float32
     assert (g(z, noise="const") - exact).abs().max() < 0.06 * exact.abs().max()
+
+
+BLURS = [None, (1, 2, 1), (1, 4, 6, 4, 1), (1, 3, 3, 1)]
+
+
+@pytest.mark.parametrize("blur_filter", BLURS, ids=str)
+@pytest.mark.parametrize("fused_scale", [True, False])
+def test_maps_of_one_value_stay_so_to_their_edges_where_these_are_repeated(blur_filter, fused_scale):
+    arguments = {"instance_norm": False, "use_noise": False, "blur_filter": blur_filter, "fused_scale": fused_scale}
+    for first, is_even in ((8, True), (0, False)):
+        g = small(**arguments, repeat_edges_from=first).eval()
+        g.synthesis.blocks["4x4"].second.conv.weight.data *= torch.tensor([0.0, 1.0, 0.0]) * torch.eye(3)  # the centre
+        images = g(Z)
+        assert (images.std(dim=(2, 3)).max().item() < 1e-9 * images.abs().max().item()) == is_even
+        assert images.std(dim=0).max() > 0.01
+
+
+def test_repeated_edges_leave_what_is_further_within_as_it_was():
+    plain, repeating = small(), small(repeat_edges_from=16).eval()
+    wanted, images = plain(Z, noise="const"), repeating(Z, noise="const")
+    reach = 3  # pixels that the last stage's two convolutions and the blur see
+    within = slice(reach, -reach)
+    torch.testing.assert_close(images[..., within, within], wanted[..., within, within], rtol=1e-9, atol=1e-9)
+    assert (images - wanted).abs()[..., 0, :].max() > 0.01
+    torch.testing.assert_close(repeating(Z, noise="const", resolution=8), plain(Z, noise="const", resolution=8))
+
+
+def test_edges_are_repeated_only_once_trained():
+    plain, repeating = small(), small(repeat_edges_from=8)
+    torch.testing.assert_close(repeating.train()(Z, noise="const"), plain(Z, noise="const"), rtol=0, atol=0)
+    assert not torch.allclose(repeating.eval()(Z, noise="const"), plain(Z, noise="const"))
+
+
+@pytest.mark.parametrize("first", [-8, 4, 12])
+def test_edges_are_repeated_from_a_stage_on(first):
+    with pytest.raises(ValueError, match=f"repeat_edges_from {first}"):
+        Generator(**SMALL, repeat_edges_from=first)
 
 
 @pytest.mark.parametrize("network", [Generator, progan.Generator], ids=["stylegan", "progan"])

@@ -103,6 +103,13 @@ class Options(StepConfig):
         "frame at the border (default: 0, or as wide a part of the image as of --init-from's model)",
         COUNT_OR_0,
     )
+    repeat_edges_from: int = option(
+        0,
+        "stage from which drawn images, once trained, have no frame: what lies outside of a layer's maps is then the "
+        "nearest within, which takes twice as long; 0 for none (StyleGAN)",
+        Allowed("0 or a power of two from 8 on", lambda x: x == 0 or (x >= 8 and x & (x - 1) == 0)),
+        only=STYLED,
+    )
     channel_sums: bool = option(
         False,
         "have the critic look at each channel's energy, place and hits by themselves, and ProGAN's generator begin "

@@ -314,11 +314,13 @@ STYLEGAN = named(
                 mapping_lrmul=0.1,
                 noise_lr_ratio=0.01,
                 blur="no",
+                repeat_edges_from=32,  # from 16 px on hair changes, too
                 mixing=0.5,  # KID was the same without, 0.130 and 0.131 after 44 kimg, but mixtures tear
             ),
             batch=8,
             batch_at={8: 16},
             lr=0.002,
+            margin_at={},
         ),
         PROGAN["calorimeter"].but(Options(kimg=600, fade_kimg=30, start_resolution=8, mixing=0.0), batch=32),
         PROGAN["small"].but(Options(start_resolution=8)),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import progan
 import stylegan
 from stylegrow.cli.main import main
 from stylegrow.common.errors import ModelError
@@ -299,3 +300,19 @@ def test_a_copy_with_a_margin_has_the_same_weights(model, tmp_path, capsys):
     assert read_config(tmp_path / "o") == read_config(model)
     assert "margin 4" in said(capsys, "copy", model, tmp_path / "p", "--margin", 4, status=2)
     assert not (tmp_path / "p").exists()
+
+
+def test_a_copy_that_repeats_edges_has_the_same_weights(model, tmp_path, capsys):
+    said(capsys, "copy", model, tmp_path / "n", "--repeat-edges-from", 8)
+    assert load_generator(tmp_path / "n").config.repeat_edges_from == 8
+    assert contents(tmp_path / "n")["model.safetensors"] == contents(model)["model.safetensors"]
+    said(capsys, "copy", tmp_path / "n", tmp_path / "o", "--repeat-edges-from", 0)
+    assert read_config(tmp_path / "o") == read_config(model)
+    for stage in (4, 12):
+        said(capsys, "copy", model, tmp_path / "p", "--repeat-edges-from", stage, status=2)
+
+
+def test_a_progan_repeats_no_edges(tmp_path, capsys):
+    save_model(tmp_path / "m", progan.Generator(z_dim=6, **SMALL))
+    assert "progan" in said(capsys, "copy", tmp_path / "m", tmp_path / "n", "--repeat-edges-from", 8, status=2)
+    assert not (tmp_path / "n").exists()

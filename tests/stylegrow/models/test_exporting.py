@@ -29,8 +29,9 @@ def grey_levels(values):
     return to_uint8(torch.as_tensor(values))
 
 
-def test_mapping_and_synthesis_of_a_growing_stylegan_of_classes_are_those_of_torch(tmp_path, capsys):
-    g = style(16, label_dim=3, image_channels=1).eval()
+@pytest.mark.parametrize("edges", [0, 8])
+def test_mapping_and_synthesis_of_a_growing_stylegan_of_classes_are_those_of_torch(tmp_path, capsys, edges):
+    g = style(16, label_dim=3, image_channels=1, repeat_edges_from=edges).eval()
     save_model(tmp_path / "model", g, classes=CLASSES, training={"resolution": 8, "alpha": 0.5})
     folder = tmp_path / "out"
     assert main(["models", "export", str(tmp_path / "model"), str(folder)]) == 0

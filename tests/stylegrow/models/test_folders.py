@@ -173,6 +173,7 @@ def test_arguments_that_earlier_versions_lack_are_those_of_the_network(kind):
         "sums_deviation",
         "hit",
         "margin",
+        "repeat_edges_from",
     }
     assert set(all_arguments({}, kind)) == later & known
     assert all_arguments({"label_dim": 3}, kind)["label_kind"] == "classes"

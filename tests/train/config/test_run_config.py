@@ -104,7 +104,8 @@ def test_no_option_that_a_preset_knows_is_left_open():
         {"batch", "lr"},
         {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"},
     )
-    others, nothing = {"blur", "mixing", "mapping_lrmul", "noise_lr_ratio", "beta"}, {"metrics_kimg", "metrics_samples"}
+    others = {"blur", "mixing", "mapping_lrmul", "repeat_edges_from", "noise_lr_ratio", "beta"}
+    nothing = {"metrics_kimg", "metrics_samples"}
     assert open_ones == tables | choices | others | nothing | {"batch_per_device"}
     assert config.options.snapshot_kimg == config.options.checkpoint_kimg == 50
     assert config_for(Images(256), kimg=10).options.snapshot_kimg == 0.5
@@ -116,16 +117,25 @@ def test_a_margin_leaves_something_of_the_images():
         config_for(Images(32), margin=16)
 
 
-@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
-def test_drawn_faces_have_a_margin_by_their_size(architecture):
+def test_a_progan_of_drawn_faces_has_a_margin_by_their_size():
     def margins(preset, **options):
-        found = [config_for(Images(r), architecture=architecture, preset=preset, **options) for r in (32, 64, 256)]
+        found = [config_for(Images(r), preset=preset, **options) for r in (32, 64, 256)]
         assert all(one.generator.margin == one.options.margin for one in found)
         return [one.options.margin for one in found]
 
     assert margins("toonhead") == margins("toonhead-gpu") == [0, 2, 4]
     assert margins("toonhead", margin=1) == [1, 1, 1]
     assert margins("small") == [0, 0, 0]
+
+
+def test_a_stylegan_of_drawn_faces_repeats_edges():
+    def arguments(preset, **options):
+        generator = config_for(Images(64), architecture="stylegan", preset=preset, **options).generator
+        return generator.margin, generator.repeat_edges_from
+
+    assert arguments("toonhead") == arguments("toonhead-gpu") == (0, 32)
+    assert arguments("small") == (0, 0)
+    assert arguments("toonhead", repeat_edges_from=0) == (0, 0)
 
 
 def test_options_win_over_the_preset():
@@ -310,6 +320,14 @@ class TestInitFrom:
         for margin in (0, 5):
             assert config_for(init_from="framed", margin=margin).generator.margin == margin
         assert config_for(init_from="model", margin=1).generator.margin == 1
+
+    def test_its_edges_stay_repeated_or_not_unless_that_is_asked_for(self):
+        for name, first in (("plain", 0), ("repeating", 16)):
+            self.write(name, stylegan, w_dim=20, mapping_fmaps=20, repeat_edges_from=first)
+            config = config_for(Images(64), architecture="stylegan", preset="toonhead", init_from=name)
+            assert config.generator.repeat_edges_from == config.options.repeat_edges_from == first
+            asked = config_for(Images(64), architecture="stylegan", init_from=name, repeat_edges_from=32)
+            assert asked.generator.repeat_edges_from == 32
 
     @pytest.mark.parametrize("given", [{"fmap_base": 512, "fmap_max": 24}, {"fmap_base": 384, "fmap_max": 36}])
     def test_larger_widths_may_be_given(self, given):
