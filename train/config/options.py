@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from stylegan import GeneratorConfig
+from stylegan.config import MOST_MAPPING_LAYERS
 from train.config.fields import (
     ABOVE_0,
     COUNT,
@@ -116,6 +117,12 @@ class Options(StepConfig):
         "with the energies and draw hits one by one: for images of roots of energies, as showers are, with labels that "
         "begin with the energy",
         only=GANS,
+    )
+    mapping_layers: int = option(
+        GeneratorConfig.mapping_layers,
+        "layers of the mapping network (StyleGAN)",
+        Allowed(f"a whole number from 1 to {MOST_MAPPING_LAYERS}", lambda x: 1 <= x <= MOST_MAPPING_LAYERS),
+        only=STYLED,
     )
     mapping_lrmul: float = option(
         GeneratorConfig.mapping_lrmul,

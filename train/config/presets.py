@@ -311,6 +311,9 @@ STYLEGAN = named(
                 stable_kimg=10,
                 fade_kimg=10,
                 start_resolution=8,
+                # Eight layers that learn so fast leave 14 of z's 128 dimensions, two leave 51: at 32 px, after 12 kimg,
+                # KID was 0.318 and 0.252, after 24 kimg 0.170 and 0.165, and 52 % and none of the images had a sibling.
+                mapping_layers=2,
                 mapping_lrmul=0.1,
                 noise_lr_ratio=0.01,
                 blur="no",

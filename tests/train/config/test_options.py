@@ -22,7 +22,7 @@ def read(text: str, architecture: str = "progan") -> Options:
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
     --batch --batch-per-device --lr --lr-decay-kimg --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --loss
-    --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-lrmul
+    --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-layers --mapping-lrmul
     --noise-lr-ratio --mixing --beta --margin --repeat-edges-from --channel-sums --seed --augment --augment-p
     --cuda-graphs --mixed-precision --deterministic --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with

@@ -104,7 +104,7 @@ def test_no_option_that_a_preset_knows_is_left_open():
         {"batch", "lr"},
         {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"},
     )
-    others = {"blur", "mixing", "mapping_lrmul", "repeat_edges_from", "noise_lr_ratio", "beta"}
+    others = {"blur", "mixing", "mapping_layers", "mapping_lrmul", "repeat_edges_from", "noise_lr_ratio", "beta"}
     nothing = {"metrics_kimg", "metrics_samples"}
     assert open_ones == tables | choices | others | nothing | {"batch_per_device"}
     assert config.options.snapshot_kimg == config.options.checkpoint_kimg == 50
@@ -128,14 +128,14 @@ def test_a_progan_of_drawn_faces_has_a_margin_by_their_size():
     assert margins("small") == [0, 0, 0]
 
 
-def test_a_stylegan_of_drawn_faces_repeats_edges():
+def test_a_stylegan_of_drawn_faces_repeats_edges_and_has_a_shallow_mapping_network():
     def arguments(preset, **options):
         generator = config_for(Images(64), architecture="stylegan", preset=preset, **options).generator
-        return generator.margin, generator.repeat_edges_from
+        return generator.margin, generator.repeat_edges_from, generator.mapping_layers
 
-    assert arguments("toonhead") == arguments("toonhead-gpu") == (0, 32)
-    assert arguments("small") == (0, 0)
-    assert arguments("toonhead", repeat_edges_from=0) == (0, 0)
+    assert arguments("toonhead") == arguments("toonhead-gpu") == (0, 32, 2)
+    assert arguments("small") == (0, 0, 8)
+    assert arguments("toonhead", mapping_layers=3, repeat_edges_from=0) == (0, 0, 3)
 
 
 def test_options_win_over_the_preset():
