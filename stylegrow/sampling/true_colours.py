@@ -55,10 +55,12 @@ def fit(
     fitted = [r for r in stages(last) if first <= r < last]
     blocks = trunk(generator).blocks
     maps: dict[int, Tensor] = {}
-    hooks = [
-        blocks[f"{r}x{r}"].register_forward_hook(lambda _block, _inputs, output, r=r: maps.__setitem__(r, output))
-        for r in fitted
-    ]
+
+    def hook(r: int) -> Any:
+        """What keeps a stage's maps, of a StyleGAN those that the image is made of."""
+        return lambda _block, _inputs, output: maps.update({r: output[-1] if has_styles(generator) else output})
+
+    hooks = [blocks[f"{r}x{r}"].register_forward_hook(hook(r)) for r in fitted]
     sums: dict[int, tuple[Tensor, Tensor]] = {}
     labels = torch.tensor([examples[seed % len(examples)] for seed in range(images)]) if examples else None
     try:
@@ -70,8 +72,8 @@ def fit(
                 products = (x.T @ x, x.T @ y)
                 sums[r] = tuple(map(torch.add, sums[r], products)) if r in sums else products  # type: ignore[assignment]
     finally:
-        for hook in hooks:
-            hook.remove()
+        for one in hooks:
+            one.remove()
     colours: Colours = {}
     for r, (xx, xy) in sums.items():
         solution = torch.linalg.pinv(xx, hermitian=True) @ xy  # maps may depend on each other
