@@ -40,15 +40,12 @@ def test_the_mean_w_is_saved_with_the_model(finished_stylegan: Path):
 
 def test_grids_are_drawn_with_the_model_s_own_noise(finished_stylegan: Path):
     latents = RandomStreams(0).latents("snapshot", 0, 96, 8)
-    shown = np.asarray(Image.open(finished_stylegan / "fakes000000_400.png")).astype(int)
-
-    def difference(noise: str) -> int:
-        with torch.inference_mode():
-            images = load_generator(finished_stylegan)(latents, noise=noise)
-        return int(np.abs(shown - pixels.grid(to_uint8(images), 12)).max())
-
-    assert difference("const") <= 1  # some processors round batches of other sizes otherwise
-    assert difference("random") > 10
+    # As in training: some processors round batches of other sizes, and weights laid out otherwise, differently.
+    network = load_generator(finished_stylegan).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        images = torch.cat([network(part, noise="const") for part in latents.split(32)])
+    shown = np.asarray(Image.open(finished_stylegan / "fakes000000_400.png"))
+    assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12)))
 
 
 @pytest.mark.parametrize(
