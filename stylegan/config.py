@@ -43,9 +43,7 @@ class GeneratorConfig(BaseGeneratorConfig):
     nonlinearity: str = "lrelu"  # or "relu"
     fused_scale: bool | str = "auto"  # the official "fused" upscaling (see progan.layers.UpConv2d); auto: from 128 px
     blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter after upscaling; None for none
-    repeat_edges_from: int = (
-        0  # the first stage of Synthesis that repeats edges after training; 0, as in the paper: none
-    )
+    repeat_edges_from: int = 0  # the first stage that repeats edges once trained (see Synthesis); 0, as in papers: none
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
     label_deviation: Sequence[float] | None = None

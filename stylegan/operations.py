@@ -1,6 +1,6 @@
 """What a layer of the synthesis network does after its convolution, in few passes over its maps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -24,10 +24,12 @@ def adaptive_instance_norm(x: Tensor, style: Tensor, eps: float = 1e-8) -> Tenso
     return cast(Tensor, AdaptiveInstanceNorm.apply(x, style, eps))
 
 
-def normalised_as(x: Tensor, others: Tensor, style: Tensor, eps: float = 1e-8) -> Tensor:
-    """adaptive_instance_norm of other maps [N, C, H', W'] by the means and deviations of x [N, C, H, W]."""
+def normalised_alike(maps: Sequence[Tensor], style: Tensor, eps: float = 1e-8) -> list[Tensor]:
+    """adaptive_instance_norm of several maps [N, C, H, W], all by the means and deviations of the first."""
+    x = maps[0]
     variance, mean = torch.var_mean(x.to(at_least_float32(x.dtype)), dim=(2, 3), correction=0, keepdim=True)
-    return torch.addcmul(style[:, 1], others - mean, (style[:, 0] + 1) * (variance + eps).rsqrt()).to(x.dtype)
+    scale = (style[:, 0] + 1) * (variance + eps).rsqrt()
+    return [torch.addcmul(style[:, 1], one - mean, scale).to(x.dtype) for one in maps]
 
 
 def as_maps(rows: Tensor, shape: torch.Size) -> Tensor:

@@ -14,7 +14,7 @@ from progan.config import BlurFilter, check_choice, stages
 from progan.generator import faded_images, stages_up_to
 from progan.layers import SLOPES, Alpha, Blur, Conv2d, LatentTo4x4, Linear, UpConv2d, pixel_norm, repeat_within
 from stylegan.config import GeneratorConfig, layer_sizes
-from stylegan.operations import adaptive_instance_norm, add_and_rectify, normalised_as
+from stylegan.operations import adaptive_instance_norm, add_and_rectify, normalised_alike
 
 Noise = str | Sequence[Tensor]
 Added = tuple[Tensor, Tensor]  # patterns and amounts, see add_and_rectify
@@ -141,10 +141,9 @@ class Layer(nn.Module):
             style = w.new_zeros(w.shape[0], 2, len(self.bias), 1, 1)
         else:
             return maps
-        first, *others = maps
         if self.config.instance_norm:
-            return [adaptive_instance_norm(first, style), *(normalised_as(first, x, style) for x in others)]
-        scale, shift = style.to(first.dtype).unbind(1)
+            return normalised_alike(maps, style) if maps[1:] else [adaptive_instance_norm(maps[0], style)]
+        scale, shift = style.to(maps[0].dtype).unbind(1)
         return [torch.addcmul(shift, x, scale + 1) for x in maps]
 
 
