@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,11 +88,12 @@ def copy_model(
 def with_edges(content: bytes, edges: Mapping[str, int], source: Path) -> bytes:
     """A config.json of a generator with these arguments. ModelError for those that it cannot have."""
     config = json.loads(content)
+    kind = ARCHITECTURES[config["architecture"]].config_class("generator")
+    if unknown := edges.keys() - {field.name for field in fields(kind)}:
+        raise ModelError(f"{source}: a model of {config['architecture']} has no {' and '.join(unknown)}")
     config["generator"] |= edges
     try:
-        ARCHITECTURES[config["architecture"]].config_class("generator")(**config["generator"])
-    except TypeError:
-        raise ModelError(f"{source}: a model of {config['architecture']} has no {' and '.join(edges)}") from None
+        kind(**config["generator"])
     except ValueError as error:
         raise ModelError(f"{source}: {error}") from error
     return folders.encoded(config)

@@ -314,5 +314,7 @@ def test_a_copy_that_repeats_edges_has_the_same_weights(model, tmp_path, capsys)
 
 def test_a_progan_repeats_no_edges(tmp_path, capsys):
     save_model(tmp_path / "m", progan.Generator(z_dim=6, **SMALL))
-    assert "progan" in said(capsys, "copy", tmp_path / "m", tmp_path / "n", "--repeat-edges-from", 8, status=2)
+    for more in ((), ("--margin", 1)):
+        told = said(capsys, "copy", tmp_path / "m", tmp_path / "n", "--repeat-edges-from", 8, *more, status=2)
+        assert "progan has no repeat_edges_from" in told
     assert not (tmp_path / "n").exists()
