@@ -190,6 +190,7 @@ def test_normalisation_against_pytorchs_own():
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     wanted = F.instance_norm(x, eps=1e-8)
     style = torch.randn(2, 2, 3, 1, 1, dtype=torch.float64).requires_grad_()
+    torch.testing.assert_close(adaptive_instance_norm(x, torch.zeros_like(style)), wanted)
     torch.testing.assert_close(adaptive_instance_norm(x, style), wanted * (1 + style[:, 0]) + style[:, 1])
     assert torch.autograd.gradcheck(adaptive_instance_norm, (x, style))
     assert torch.autograd.gradgradcheck(adaptive_instance_norm, (x, style))
