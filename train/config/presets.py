@@ -24,7 +24,7 @@ class Preset:
     """Options for those that are not given, and what no option says.
 
     `batch`, a total over all processes, and `lr` hold at the resolutions that `batch_at` and `lr_at` do not name;
-    `margin_at` are the margins for full resolutions, 0 for those that it does not name. The rates are for networks with
+    `options_at` are further options for trainings to some full resolutions. The rates are for networks with
     or without the equalized learning rate, as `equalized_lr` says; WGAN-GP trains with `wgan_gp_lr` at most. `reason`
     is why the preset was chosen where none was named.
     """
@@ -36,7 +36,7 @@ class Preset:
     lr: float = 0.001
     lr_at: Mapping[int, float] = field(default_factory=dict)
     wgan_gp_lr: float = math.inf
-    margin_at: Mapping[int, int] = field(default_factory=dict)
+    options_at: Mapping[int, Options] = field(default_factory=dict)
     mbstd_group: int = 4
     equalized_lr: bool = True
     reason: str = ""
@@ -51,8 +51,7 @@ class Preset:
 
     def at(self, resolution: int) -> Preset:
         """The same for trainings to this resolution."""
-        margin = self.margin_at.get(resolution)
-        return self if margin is None else self.but(Options(margin=margin))
+        return self.but(self.options_at.get(resolution, Options()))
 
     def schedule(self, resolution: int, options: Options | None = None) -> Schedule:
         """The schedule to `resolution`, under options of which --batch and --lr hold at all stages.
@@ -257,7 +256,7 @@ PROGAN = named(
             batch=16,
             lr=0.003,
             # What is uneven in the corners is nearly all a frame: 1.6 grey levels at 64 px, and 0.2 within.
-            margin_at={64: 2, 128: 2, 256: 4},
+            options_at={64: Options(margin=2), 128: Options(margin=2), 256: Options(margin=4)},
         ),
         # The embedded showers on one processor core: ten minutes to 16 px, half an hour to 32 px.
         Preset(
@@ -318,13 +317,14 @@ STYLEGAN = named(
                 mapping_lrmul=0.1,
                 noise_lr_ratio=0.01,
                 blur="no",
-                repeat_edges_from=32,  # from 16 px on hair changes, too
                 mixing=0.5,  # KID was the same without, 0.130 and 0.131 after 44 kimg, but mixtures tear
             ),
             batch=8,
             batch_at={8: 16},
             lr=0.002,
-            margin_at={},
+            # Repeated from 32 px on, corners at 256 px have 0.2 grey levels, but in a quarter of the faces hair then
+            # reaches the upper edge; from 64 px on they have 1.0. With a margin alone they have 2.2, and streaks.
+            options_at={64: Options(margin=2), 128: Options(margin=2), 256: Options(repeat_edges_from=64)},
         ),
         PROGAN["calorimeter"].but(Options(kimg=600, fade_kimg=30, start_resolution=8, mixing=0.0), batch=32),
         PROGAN["small"].but(Options(start_resolution=8)),

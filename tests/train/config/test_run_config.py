@@ -117,25 +117,27 @@ def test_a_margin_leaves_something_of_the_images():
         config_for(Images(32), margin=16)
 
 
-def test_a_progan_of_drawn_faces_has_a_margin_by_their_size():
-    def margins(preset, **options):
-        found = [config_for(Images(r), preset=preset, **options) for r in (32, 64, 256)]
+@pytest.mark.parametrize(("architecture", "largest"), [("progan", (4, 0)), ("stylegan", (0, 64))])
+def test_drawn_faces_have_edges_by_their_size(architecture, largest):
+    def edges(preset, **options):
+        found = [config_for(Images(r), architecture=architecture, preset=preset, **options) for r in (32, 64, 256)]
         assert all(one.generator.margin == one.options.margin for one in found)
-        return [one.options.margin for one in found]
+        if architecture == "stylegan":
+            assert all(one.generator.repeat_edges_from == one.options.repeat_edges_from for one in found)
+        return [(one.options.margin, one.options.repeat_edges_from or 0) for one in found]
 
-    assert margins("toonhead") == margins("toonhead-gpu") == [0, 2, 4]
-    assert margins("toonhead", margin=1) == [1, 1, 1]
-    assert margins("small") == [0, 0, 0]
+    assert edges("toonhead") == edges("toonhead-gpu") == [(0, 0), (2, 0), largest]
+    assert edges("toonhead", margin=1) == [(1, 0), (1, 0), (1, largest[1])]
+    assert edges("small") == [(0, 0), (0, 0), (0, 0)]
 
 
-def test_a_stylegan_of_drawn_faces_repeats_edges_and_has_a_shallow_mapping_network():
-    def arguments(preset, **options):
-        generator = config_for(Images(64), architecture="stylegan", preset=preset, **options).generator
-        return generator.margin, generator.repeat_edges_from, generator.mapping_layers
+def test_a_stylegan_of_drawn_faces_has_a_shallow_mapping_network():
+    def layers(preset, **options):
+        return config_for(Images(64), architecture="stylegan", preset=preset, **options).generator.mapping_layers
 
-    assert arguments("toonhead") == arguments("toonhead-gpu") == (0, 32, 2)
-    assert arguments("small") == (0, 0, 8)
-    assert arguments("toonhead", mapping_layers=3, repeat_edges_from=0) == (0, 0, 3)
+    assert layers("toonhead") == layers("toonhead-gpu") == 2
+    assert layers("small") == 8
+    assert layers("toonhead", mapping_layers=3) == 3
 
 
 def test_options_win_over_the_preset():
