@@ -28,6 +28,7 @@ def app(models, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     program = find_chromium()
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -57,7 +58,6 @@ def windows(browser):
 def visit(windows, app):
     """Opens the app; when the test ends nobody else has been asked and nothing has gone wrong."""
     asked, wrong, fine, pages = set(), [], [], []
-    expect.set_options(timeout=PATIENCE)
 
     def opened(query="", width=1280, height=800, refused=False, clock=False, **kind):
         """`refused`: whether something is asked for that the server is to refuse, which browsers report.

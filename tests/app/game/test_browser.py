@@ -6,7 +6,7 @@ import pytest
 
 from app.game import rules
 from app.game.rules import Mode
-from tests.app.browsing import PATIENCE, expect, expect_readable
+from tests.app.browsing import expect, expect_readable
 
 SHOWN = "#game[data-state=open]"
 OVER = "#game:is([data-state=answered], [data-state=finished])"
@@ -17,7 +17,6 @@ BANNER = re.compile(r"^(Correct|Not this time) - ")
 def desk(windows, app):
     """One page for all tests on a desk's screen: loading it takes longer than all that they do with it."""
     page, wrong = windows(viewport={"width": 1280, "height": 800}).new_page(), []
-    expect.set_options(timeout=PATIENCE)
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(f"{app.url}/?tab=game")

@@ -86,7 +86,6 @@ def test_a_label_that_does_not_fit_is_a_sentence(client):
 def test_sliders_write_the_label_and_are_those_of_the_model(browser, served):
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
     page.goto(f"{served.url}/?tab=generate&seeds=3")
     drawn(page, "#pictures img")
     panel = page.get_by_role("tabpanel").filter(visible=True)
@@ -102,7 +101,6 @@ def test_sliders_write_the_label_and_are_those_of_the_model(browser, served):
 def test_a_video_goes_from_label_to_label(browser, served, tmp_path):
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
     page.goto(f"{served.url}/?tab=video&keys=3,3&frames=8")
     panel = page.get_by_role("tabpanel").filter(visible=True)
     expect(panel.get_by_label("Seeds")).to_have_value("3,3")  # the link has been followed
