@@ -15,7 +15,13 @@ from stylegrow.models.labels import LabelSpace
 from stylegrow.models.markdown import fact_text
 from stylegrow.models.weights import first_stage
 
-BUNDLED = ("stylegan-toonhead256", "stylegan-toonhead64", "progan-toonhead64", "progan-calorimeter32")
+BUNDLED = (
+    "stylegan-toonhead256",
+    "stylegan-toonhead64",
+    "progan-toonhead128",
+    "progan-toonhead64",
+    "progan-calorimeter32",
+)
 
 
 @dataclass(frozen=True)
