@@ -1,8 +1,7 @@
 """Style mixing: a face, with the styles of some layers from another (Karras 2019, section 3.1)."""
 
 import secrets
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,7 +22,6 @@ MOST_FACES = 6
 # Whole faces, and whole mixes, of the model that the app opens with.
 FIRST_ROWS, FIRST_COLS, FIRST_BAND = "28,42,12,36,53,0", "55,33,47,7,31,53", "coarse"
 FIRST_LAYERS = ["0", "1", "2", "3"]  # of that band
-SPACE = 0.5  # seconds between parts that are shown one after the other
 PATIENCE = 20.0  # seconds in which all that the tab opens with has come, one after the other
 # What a layperson sees of each band, of the bundled faces and of anything else.
 FACES = {"coarse": "head and hair", "middle": "features", "fine": "colours"}
@@ -187,7 +185,7 @@ def build(context: Context) -> None:
         return [found.get(place, gr.skip()) for place in shown]
 
     def parts_so_far(*values: Any) -> Iterator[dict[Any, Any]]:
-        """Each part with those before it: of what comes while a page is busy it may show the last alone."""
+        """Each part with those before it."""
         found: dict[Any, Any] = {}
         for part in parts(*values):
             found |= part
@@ -201,7 +199,7 @@ def build(context: Context) -> None:
             return
         several = context.quick(card.name, len(values[0]) + len(values[1]) + len(FACES), PATIENCE)
         if several:
-            yield from _spaced(parts_so_far(*values))
+            yield from controls.spaced(parts_so_far(*values))
         else:
             asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
             yield next(parts_so_far(*values)) | {drawn: controls.report(asked)}
@@ -251,22 +249,6 @@ def _faces(context: Context, name: str, title: str, seeds: str) -> tuple[Any, gr
         text = controls.seeds(context, seeds, MOST_FACES, label=f"{title}: seeds", **placed)
         button = gr.Button("Shuffle", size="md", scale=1, min_width=90, elem_id=f"{name}-shuffle")
     return text, button, controls.gallery(title, name, MOST_FACES, "pixels faces", object_fit=None)
-
-
-def _spaced(parts: Iterable[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
-    """Those parts that come at least `SPACE` after the start or the one before, and the last.
-
-    Of parts that come at once a page may never show some: without this, where all had been drawn before, both rows
-    of faces stayed empty in 10 of 28 openings.
-    """
-    part, held, since = {}, False, time.monotonic()
-    for part in parts:
-        held = time.monotonic() - since < SPACE
-        if not held:
-            yield part
-            since = time.monotonic()
-    if held:
-        yield part
 
 
 def _mix(a: int, b: int, numbers: list[int]) -> str:

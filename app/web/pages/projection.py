@@ -30,7 +30,6 @@ FEWEST_STEPS, MOST_STEPS = 10, 500
 MOST_PIXELS = 50_000_000  # of a picture
 MOST_FACES = 6
 SHOWN, SMALLEST = 256, 256  # px, of pictures on the page and of the video
-EVERY = 0.5  # seconds between the pictures of the way
 FRAMES, FPS = 24, 24  # of a video, from each face to the next
 NAME = "your picture"
 
@@ -130,10 +129,8 @@ def build(context: Context) -> None:
         from stylegrow.sampling.projection import project as projected
 
         maps = projection_maps(sampler.generator.w_avg.device)
-        shown = time.monotonic()
-        for step in projected(sampler, target, maps, setting, space, steps):  # type: ignore[arg-type]
-            if step.number < steps and time.monotonic() - shown >= EVERY:
-                shown = time.monotonic()
+        for step in controls.spaced(projected(sampler, target, maps, setting, space, steps)):  # type: ignore[arg-type]
+            if step.number < steps:
                 image = result_of(to_uint8(step.image)[0], f"step{step.number:04d}")
                 yield _told(step.number, steps), gr.skip(), image, gr.skip(), gr.skip(), gr.skip()
         latent = Latent(NAME, 0, "w", step.ws[0].float().cpu().numpy())
