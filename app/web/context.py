@@ -109,7 +109,9 @@ class Context:
         """
         self.models.sampler(model)
         seconds = self.models.seconds(model)
-        return seconds is not None and seconds * images < patience
+        if seconds is None or seconds * images >= patience:
+            seconds = self.models.measured_again(model)
+        return seconds * images < patience
 
     def bind(
         self,

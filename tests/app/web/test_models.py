@@ -117,6 +117,28 @@ def test_two_models_are_in_memory_and_the_one_unused_for_longest_goes(models, lo
     assert loads == ["style", "growing", "silent", "growing"]
 
 
+def test_a_model_that_was_slow_when_it_was_loaded_is_measured_again_and_a_very_slow_one_is_not(models, monkeypatch):
+    ticks, now = iter(()), 0.0
+
+    def clock():
+        nonlocal now
+        now += next(ticks)
+        return now
+
+    monkeypatch.setattr("app.web.models.time.perf_counter", clock)
+    offered = Models([str(models / name) for name in ("style", "growing")], device="cpu")
+    ticks = iter([0, 1.5])  # one image, which alone takes as long as may be tried
+    offered.sampler("style")
+    assert offered.seconds("style") == 1.5
+    ticks = iter([0, 0.25] * 4)
+    assert (offered.measured_again("style"), offered.seconds("style")) == (0.25, 0.25)
+    ticks = iter([0, 1.25])
+    assert (offered.measured_again("style"), offered.seconds("style")) == (0.25, 0.25)
+    ticks = iter([0, 3.0])
+    offered.sampler("growing")
+    assert offered.measured_again("growing") == 3.0  # and no tick is left for another image
+
+
 def test_many_who_ask_at_once_get_one_engine(models, loads):
     offered = Models([str(models / "classes")], device="cpu")
     with ThreadPoolExecutor(8) as pool:
