@@ -9,7 +9,7 @@ separately. The networks are made of the project's own, so that a test can show 
 import copy
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -71,6 +71,11 @@ def pixel_norm(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
 
+def instance_norm(x: Tensor) -> Tensor:
+    """Every map with mean 0 and variance 1."""
+    return (x - x.mean(dim=(2, 3), keepdim=True)) / (x.var(dim=(2, 3), keepdim=True, correction=0) + 1e-8).sqrt()
+
+
 def lrelu(x: Tensor) -> Tensor:
     """Leaky ReLU with slope 0.2."""
     return F.leaky_relu(x, 0.2)
@@ -112,9 +117,9 @@ class StyleGANGenerator(Network):
 
     w_avg: Tensor
 
-    def __init__(self, generator: nn.Module, lrmul: float, filtered: bool) -> None:
+    def __init__(self, generator: nn.Module, lrmul: float, filtered: bool, norm: Callable[[Tensor], Tensor]) -> None:
         super().__init__(generator, fused_from=128)
-        self.lrmul, self.blur = lrmul, blur if filtered else nn.Identity()
+        self.lrmul, self.blur, self.norm = lrmul, blur if filtered else nn.Identity(), norm
         self.layers = 2 * len(resolutions(self.resolution))
         self.register_buffer("w_avg", torch.zeros_like(generator.w_avg))  # type: ignore[arg-type]
 
@@ -139,7 +144,7 @@ class StyleGANGenerator(Network):
         return self.conv(x, f"synthesis.to_image.{self.resolution}x{self.resolution}", gain=1.0)
 
     def layer(self, x: Tensor, w: Tensor, index: int, noise: Tensor | None) -> Tensor:
-        """Convolution or constant, noise, bias, leaky ReLU, instance norm and style."""
+        """Convolution or constant, noise, bias, leaky ReLU, norm and style."""
         r = 4 << index // 2
         name = f"synthesis.blocks.{r}x{r}.{'second' if index % 2 else 'first'}"
         if index == 0:
@@ -151,8 +156,7 @@ class StyleGANGenerator(Network):
         if noise is None:
             noise = torch.randn(len(x), 1, r, r)
         x = x + self[f"{name}.noise_strength"].reshape(1, -1, 1, 1) * noise + self[f"{name}.bias"].reshape(1, -1, 1, 1)
-        x = lrelu(x)
-        x = (x - x.mean(dim=(2, 3), keepdim=True)) / (x.var(dim=(2, 3), keepdim=True, correction=0) + 1e-8).sqrt()
+        x = self.norm(lrelu(x))
         scale, shift = self.dense(w, f"{name}.style", gain=1.0).reshape(len(w), 2, -1, 1, 1).unbind(1)
         return x * (scale + 1) + shift
 
@@ -186,7 +190,8 @@ def networks(generator: Any, critic: Any) -> tuple[Network, Critic]:
     filtered = bool(getattr(critic_config, "blur_filter", None))
     own_critic = Critic(critic, filtered, critic_config.mbstd_group)
     if has_styles(generator):
-        return StyleGANGenerator(generator, config.mapping_lrmul, filtered), own_critic
+        norm = instance_norm if config.instance_norm else pixel_norm
+        return StyleGANGenerator(generator, config.mapping_lrmul, filtered, norm), own_critic
     return ProGANGenerator(generator), own_critic
 
 

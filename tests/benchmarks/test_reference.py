@@ -12,11 +12,14 @@ from train.step.config import StepConfig
 from train.step.objectives import critic_loss
 
 
-def both(room, resolution, **style):
-    """The project's networks, with no weight left at a value that hides what it does, and the reference's."""
+def both(room, resolution, own=None, **style):
+    """The project's networks, with no weight left at a value that hides what it does, and the reference's.
+
+    `own` are further options of the generator alone.
+    """
     torch.manual_seed(0)
     shared = {"resolution": resolution, "fmap_base": 64, "fmap_max": 8} | style
-    more = {"w_dim": 8, "mapping_fmaps": 8} if room is stylegan else {}
+    more = ({"w_dim": 8, "mapping_fmaps": 8} if room is stylegan else {}) | (own or {})
     ours = room.Generator(z_dim=8, **shared, **more).double(), room.Discriminator(**shared).double()
     for network in ours:
         for parameter in network.parameters():
@@ -34,7 +37,14 @@ def images_of(ours, theirs, z: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(
     ("room", "resolution", "style"),
-    [(progan, 4, {}), (progan, 32, {}), (stylegan, 4, {}), (stylegan, 32, {}), (stylegan, 16, {"blur_filter": None})],
+    [
+        (progan, 4, {}),
+        (progan, 32, {}),
+        (stylegan, 4, {}),
+        (stylegan, 32, {}),
+        (stylegan, 16, {"blur_filter": None}),
+        (stylegan, 16, {"own": {"instance_norm": False, "pixelnorm": True}}),
+    ],
 )
 def test_images_and_losses_and_their_gradients_are_equal(room, resolution, style):
     (generator, critic), (their_generator, their_critic) = both(room, resolution, **style)

@@ -38,6 +38,8 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
     found = {name: both[name] for name in ABOUT if name in both and name not in FREE}
     if "blur_filter" in generator:
         found["blur"] = "yes" if generator["blur_filter"] else "no"
+    if "instance_norm" in generator and generator["instance_norm"] != generator["pixelnorm"]:
+        found["norm"] = "instance" if generator["instance_norm"] else "pixel"
     found |= widths_of(model, options)
     for name, value in found.items():
         if options.given.get(name, value) != value:

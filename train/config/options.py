@@ -98,6 +98,12 @@ class Options(StepConfig):
     blur: Literal["yes", "no"] = option(  # Karras 2019, section 4.1 and table 1
         "yes", "smooth with 1, 2, 1 after upscaling and before downscaling (StyleGAN)", only=STYLED
     )
+    norm: Literal["instance", "pixel"] = option(  # Karras 2019, equation 1; Karras 2018, section 4.2
+        "instance",
+        "what styles scale and shift: maps normalised over an image (instance, with which it is AdaIN) or over the "
+        "channels of a pixel, as ProGAN's (StyleGAN)",
+        only=STYLED,
+    )
     margin: int = option(
         GeneratorConfig.margin,
         "pixels at each edge of a full-size image that repeat the nearest within, in generated and in real images: no "

@@ -292,6 +292,8 @@ def network_configs(
     values = asdict(options) | {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim, "mbstd_group": mbstd_group}
     if options.blur == "no":
         values["blur_filter"] = None
+    if options.norm == "pixel":
+        values |= {"instance_norm": False, "pixelnorm": True}
 
     def config_of(role: str, kind: Any) -> Any:
         known = {field.name for field in fields(kind)}

@@ -21,7 +21,7 @@ def read(text: str, architecture: str = "progan") -> Options:
 
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
-    --batch --batch-per-device --lr --lr-decay-kimg --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --loss
+    --batch --batch-per-device --lr --lr-decay-kimg --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --norm --loss
     --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-layers --mapping-lrmul
     --noise-lr-ratio --mixing --beta --margin --repeat-edges-from --channel-sums --seed --augment --augment-p
     --cuda-graphs --mixed-precision --deterministic --workers --snapshot-kimg --checkpoint-kimg --keep
@@ -106,9 +106,9 @@ BAD = """
     --gamma -1, --n-critic 0, --keep 0, --keep-models -1, --holdout -1, --workers 0, --seed -1,
     --seed 18446744073709551616, --loss lsgan, --clip 0, --spectral-norm generator, --betas 0.5, --betas 0.5 1,
     --mixed-precision fp16, --log-with mlflow, --preset huge, --preset stylegan-1gpu, --desc a/b, --desc ../x, --bogus,
-    --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --metrics none,,
+    --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --norm batch, --metrics none,,
     --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1, --metrics-samples 9,
-    --blur no, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
+    --blur no, --norm pixel, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
     --augment-p 1.5 --augment, --augment-p 0.5, --augment-p ada --augment, --augment-p ada --augment --loss wgan-clip,
     --augment-p often --augment, --augment noise, --augment yes,
     --clip 0.1, --gp-weight 1 --loss hinge, --gamma 1 --loss ns, --gamma 1 --preset sngan
@@ -144,8 +144,8 @@ def test_an_empty_text_is_refused(name):
 
 
 def test_the_other_architecture_s_options_are_its_own():
-    own = "--blur no --mapping-lrmul 0.1 --noise-lr-ratio 0.5 --mixing 0.5"
-    assert len(read(own, "stylegan").given) == 5
+    own = "--blur no --norm pixel --mapping-lrmul 0.1 --noise-lr-ratio 0.5 --mixing 0.5"
+    assert len(read(own, "stylegan").given) == 6
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,16 @@ def test_no_option_that_a_preset_knows_is_left_open():
         {"batch", "lr"},
         {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"},
     )
-    others = {"blur", "mixing", "mapping_layers", "mapping_lrmul", "repeat_edges_from", "noise_lr_ratio", "beta"}
+    others = {
+        "blur",
+        "norm",
+        "mixing",
+        "mapping_layers",
+        "mapping_lrmul",
+        "repeat_edges_from",
+        "noise_lr_ratio",
+        "beta",
+    }
     nothing = {"metrics_kimg", "metrics_samples"}
     assert open_ones == tables | choices | others | nothing | {"batch_per_device"}
     assert config.options.snapshot_kimg == config.options.checkpoint_kimg == 50
@@ -138,6 +147,17 @@ def test_a_stylegan_of_drawn_faces_has_a_shallow_mapping_network():
     assert layers("toonhead") == layers("toonhead-gpu") == 2
     assert layers("small") == 8
     assert layers("toonhead", mapping_layers=3) == 3
+
+
+def test_styles_scale_maps_normalised_over_the_image_or_over_the_channels_of_a_pixel():
+    def normalised(**options):
+        generator = config_for(Images(64), architecture="stylegan", **{"preset": "small"} | options).generator
+        return generator.instance_norm, generator.pixelnorm
+
+    assert normalised() == normalised(norm="instance") == (True, False)
+    assert normalised(norm="pixel") == normalised(preset="toonhead") == (False, True)
+    assert normalised(preset="toonhead", norm="instance") == (True, False)
+    assert config_for(architecture="progan").generator.pixelnorm
 
 
 def test_options_win_over_the_preset():
@@ -330,6 +350,14 @@ class TestInitFrom:
             assert config.generator.repeat_edges_from == config.options.repeat_edges_from == first
             asked = config_for(Images(64), architecture="stylegan", init_from=name, repeat_edges_from=32)
             assert asked.generator.repeat_edges_from == 32
+
+    @pytest.mark.parametrize(("norm", "other"), [("instance", "pixel"), ("pixel", "instance")])
+    def test_its_norm_stays(self, norm, other):
+        self.write("normal", stylegan, w_dim=20, instance_norm=norm == "instance", pixelnorm=norm == "pixel")
+        config = config_for(Images(64), architecture="stylegan", init_from="normal")
+        assert (config.options.norm, config.generator.pixelnorm) == (norm, norm == "pixel")
+        with pytest.raises(InputError, match=rf"--norm {other}: the model of --init-from has {norm}"):
+            config_for(Images(64), architecture="stylegan", init_from="normal", norm=other)
 
     @pytest.mark.parametrize("given", [{"fmap_base": 512, "fmap_max": 24}, {"fmap_base": 384, "fmap_max": 36}])
     def test_larger_widths_may_be_given(self, given):
