@@ -318,8 +318,8 @@ STYLEGAN = named(
                 noise_lr_ratio=0.01,
                 # AdaIN divides a map by how much it varies over the image, so that colours depend on all shapes: halos
                 # and clouds where all is flat. Normalised over the channels of a pixel, KID at 32 px after 24 kimg was
-                # 0.146 and 0.090 in two runs, the estimated distance 3.4 where it was 5.1; 88 kimg later at 64 px KID was
-                # 0.085, where AdaIN had 0.131 after 180 in all. Mixtures keep flat colours.
+                # 0.146 and 0.090 in two runs, the estimated distance 3.4 where it was 5.1; 88 kimg later, at 64 px, KID
+                # was 0.085, where AdaIN had 0.131 after 180 in all. Mixtures keep flat colours.
                 norm="pixel",
                 blur="no",
                 mixing=0.5,  # KID was the same without, 0.130 and 0.131 after 44 kimg, but mixtures tear
