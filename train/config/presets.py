@@ -346,7 +346,8 @@ def for_gpus(presets: Mapping[str, Preset], **styles: Any) -> Iterator[Preset]:
     critic's had 0.28, 0.22 and 0.19 and ever more faces that resemble another; a penalty's weight of 1 in place of 10
     gave 0.18 and with the higher rate 0.15; letting the rates fall to 0 over the last half was worse. Long stages pay:
     at 64 px, at a constant 0.003 and an average of 10 kimg, 300 kimg more took KID from 0.061 to 0.038; at 256 px it
-    was 0.13 after 142 and 205 kimg at 128 and 256 px, and 0.19 after 100 and 47. All of this was with AdaIN.
+    was 0.13 after 142 and 205 kimg at 128 and 256 px, and 0.19 after 100 and 47. Pixel norm was not tried
+    there.
     """
     faces = Options(kimg=1200, stable_kimg=120, fade_kimg=20, fmap_base=4096, ema_kimg=10, **styles)
     yield presets["toonhead"].but(faces, name="toonhead-gpu", batch=16, batch_at={}, lr=0.003, lr_at={256: 0.002})
@@ -387,6 +388,6 @@ VAE |= named(
     [VAE["toonhead"].but(Options(kimg=250, stable_kimg=15, fade_kimg=15, z_dim=64, ema_kimg=2.0), name="calorimeter")]
 )
 PROGAN |= named([*for_gpus(PROGAN), *papers(PROGAN["small"])])
-STYLEGAN |= named([*for_gpus(STYLEGAN, blur="yes", mixing=0.5), *papers(STYLEGAN["small"])])
+STYLEGAN |= named([*for_gpus(STYLEGAN, blur="yes", norm="instance", mixing=0.5), *papers(STYLEGAN["small"])])
 VAE |= named(for_gpus(VAE))
 PRESETS: Mapping[str, Mapping[str, Preset]] = {"progan": PROGAN, "stylegan": STYLEGAN, "vae": VAE}
