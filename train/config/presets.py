@@ -346,8 +346,7 @@ def for_gpus(presets: Mapping[str, Preset], **styles: Any) -> Iterator[Preset]:
     critic's had 0.28, 0.22 and 0.19 and ever more faces that resemble another; a penalty's weight of 1 in place of 10
     gave 0.18 and with the higher rate 0.15; letting the rates fall to 0 over the last half was worse. Long stages pay:
     at 64 px, at a constant 0.003 and an average of 10 kimg, 300 kimg more took KID from 0.061 to 0.038; at 256 px it
-    was 0.13 after 142 and 205 kimg at 128 and 256 px, and 0.19 after 100 and 47. Pixel norm was not tried
-    there.
+    was 0.13 after 142 and 205 kimg at 128 and 256 px, and 0.19 after 100 and 47. All with AdaIN.
     """
     faces = Options(kimg=1200, stable_kimg=120, fade_kimg=20, fmap_base=4096, ema_kimg=10, **styles)
     yield presets["toonhead"].but(faces, name="toonhead-gpu", batch=16, batch_at={}, lr=0.003, lr_at={256: 0.002})
