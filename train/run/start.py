@@ -125,7 +125,8 @@ def decide(
     else:
         config = resumed_config(stored, options.but(mixed_precision=precision), dataset, count)
         notes += differences(stored, config)
-        changed = {n: options.given[n] for n in ("batch", "lr") if getattr(options, n) != getattr(stored.options, n)}
+        learned = ("batch", "lr", "ema_kimg")
+        changed = {n: options.given[n] for n in learned if getattr(options, n) != getattr(stored.options, n)}
         if changed and config.command:
             again = provenance.command(architecture, Options(**changed), count)
             config = replace(config, command=f"{config.command} && {again} --resume")

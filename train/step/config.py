@@ -67,7 +67,7 @@ class StepConfig:
         only=GANS,
     )
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
-    ema_kimg: float = option(10, "half-life of the generator's EMA", FROM_0)
+    ema_kimg: float = option(10, "half-life of the generator's EMA", FROM_0, resumable=True)
     mixing: float = option(  # Karras 2019, appendix C
         0.9, "probability that an image has the styles of two latents (StyleGAN)", PROBABILITY, only=STYLED
     )

@@ -308,6 +308,7 @@ def test_the_newest_run_is_the_one_with_the_largest_number(train: Train, copy):
         ("--batch-per-device 4", "--batch-per-device is now 4; it was not given"),
         ("--batch 8", "--batch is now 8; it was 16"),
         ("--lr 0.002", "--lr is now 0.002; it was not given"),
+        ("--ema-kimg 20.5", "--ema-kimg is now 20.5; it was 5"),
         ("--keep-models 1", "--keep-models is now 1; it was 3"),
         ("--workers 1", "--workers is now 1; it was not given"),
         ("--mixed-precision bf16", "--mixed-precision is now bf16; it was no"),
@@ -336,6 +337,17 @@ def test_another_batch_and_rate_hold_from_there_on(train: Train):
     command = json.loads((run / "model" / "config.json").read_text())["training"]["command"]
     assert command.endswith(" && python train/progan.py --batch 8 --lr 0.002 --resume")
     assert command.count("&&") == 1
+
+
+def test_another_average_changes_the_model_and_not_the_training(train: Train, finished, copy):
+    shutil.rmtree(checkpoints_in(copy / "checkpoints")[0])
+    assert train("--resume", copy, "--ema-kimg", 0).status == 0
+    critics = [load_discriminator(run / "model").state_dict() for run in (finished, copy)]
+    assert all(torch.equal(critics[0][name], critics[1][name]) for name in critics[0])
+    averages = [load_generator(run / "model").state_dict() for run in (finished, copy)]
+    assert any(not torch.equal(averages[0][name], averages[1][name]) for name in averages[0])
+    command = json.loads((copy / "model" / "config.json").read_text())["training"]["command"]
+    assert command.endswith(" && python train/progan.py --ema-kimg 0 --resume")
 
 
 def test_options_that_say_the_same_as_the_run_are_taken(train: Train, copy, pictures):
