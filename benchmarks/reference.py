@@ -94,8 +94,9 @@ def resolutions(resolution: int) -> list[int]:
 class ProGANGenerator(Network):
     """Latents [N, z_dim] to images [N, 3, r, r]."""
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: nn.Module, filtered: bool) -> None:
         super().__init__(generator, fused_from=8)
+        self.blur = blur if filtered else nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
         x = pixel_norm(z)
@@ -107,7 +108,7 @@ class ProGANGenerator(Network):
                 x = F.linear(x, weight * (GAIN / 4 / math.sqrt(weight.shape[1]))).reshape(len(x), -1, 4, 4)
                 x = x + self[f"{block}.first.bias"].reshape(1, -1, 1, 1)
             else:
-                x = self.conv(upscale(x), f"{block}.first")
+                x = self.blur(self.conv(upscale(x), f"{block}.first"))
             x = pixel_norm(lrelu(self.conv(pixel_norm(lrelu(x)), f"{block}.second")))
         return self.conv(x, f"to_image.{r}x{r}", gain=1.0)
 
@@ -187,12 +188,12 @@ class Critic(Network):
 def networks(generator: Any, critic: Any) -> tuple[Network, Critic]:
     """The project's networks with standard options, as they are written here; equal weights."""
     config, critic_config = generator.config, critic.config
-    filtered = bool(getattr(critic_config, "blur_filter", None))
+    filtered = critic_config.blur_filter is not None
     own_critic = Critic(critic, filtered, critic_config.mbstd_group)
     if has_styles(generator):
         norm = instance_norm if config.instance_norm else pixel_norm
         return StyleGANGenerator(generator, config.mapping_lrmul, filtered, norm), own_critic
-    return ProGANGenerator(generator), own_critic
+    return ProGANGenerator(generator, filtered), own_critic
 
 
 class Training:

@@ -36,9 +36,11 @@ class NetworkConfig:
 
     A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps. Labels are "none", "classes"
     (one-hot) or a "vector" of numbers in the data's units, of whose components the networks subtract `label_mean` and
-    which they divide by `label_deviation`, [label_dim] each (None: 0 and 1). `sums_mean` and `sums_deviation` are the
-    same of the numbers that channel_sums is about, [sums] each. `hit` is the least amplitude, the root of an energy, of
-    a hit in a pixel of the full resolution; None where hits are not looked at.
+    which they divide by `label_deviation`, [label_dim] each (None: 0 and 1). `blur_filter` is a low-pass filter after
+    upscaling, or before downscaling (Karras 2019, section 4.1); None for none, as in ProGAN. `sums_mean` and
+    `sums_deviation` are what label_mean and label_deviation are, of the numbers that channel_sums is about, [sums]
+    each. `hit` is the least amplitude, the root of an energy, of a hit in a pixel of the full resolution; None where
+    hits are not looked at.
     """
 
     resolution: int
@@ -52,6 +54,7 @@ class NetworkConfig:
     label_kind: LabelKind | None
     label_mean: Sequence[float] | None
     label_deviation: Sequence[float] | None
+    blur_filter: BlurFilter
     channel_sums: bool = False
     sums_mean: Sequence[float] | None = None
     sums_deviation: Sequence[float] | None = None
@@ -62,6 +65,7 @@ class NetworkConfig:
         check_choice("label_kind", self.label_kind, (None, "none", "classes", "vector"))
         known = self.label_kind if self.label_kind == "vector" else "classes"
         object.__setattr__(self, "label_kind", known if self.label_dim else "none")
+        object.__setattr__(self, "blur_filter", None if self.blur_filter is None else list(self.blur_filter))
         if self.channel_sums and self.label_kind != "vector":
             raise ValueError("channel_sums needs label vectors, whose first number is an energy")
         if self.hit is not None and not (self.channel_sums and 0 < self.hit < 1):
@@ -137,6 +141,7 @@ class GeneratorConfig(BaseGeneratorConfig):
     equalized_lr: bool = True  # scale the weights at run time
     pixelnorm: bool = True  # after each nonlinearity
     pixelnorm_eps: float = 1e-8  # of these and of the latents' norm
+    blur_filter: BlurFilter = None  # after upscaling
     nonlinearity: str = "lrelu"  # or "relu"
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
@@ -160,6 +165,7 @@ class DiscriminatorConfig(NetworkConfig):
     mbstd_features: int = 1  # maps that it adds; 0 for none
     fmap_decay: float = 1.0
     fused_scale: bool | str = True  # downscale before bias and nonlinearity (False: after them, a different function)
+    blur_filter: BlurFilter = None  # before downscaling
     equalized_lr: bool = True  # scale the weights at run time
     nonlinearity: str = "lrelu"  # or "relu"
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels

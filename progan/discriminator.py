@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from progan.config import BlurFilter, DiscriminatorConfig, stages
+from progan.config import DiscriminatorConfig, stages
 from progan.energies import ChannelSums, Perceptron, any_of_four, downscale_roots
 from progan.layers import (
     Alpha,
@@ -34,12 +34,12 @@ class BaseDiscriminator(Network):
     on, and at 4x4 the minibatch standard deviation, a convolution and two dense layers. A label vector is an input of
     the first of these: a score that is only linear in it cannot tell whether an image has its label. So are, where
     configured, the energies of the channels, through layers of their own; hits are further maps beside the image (see
-    `with_sums`). `outputs` is the length of the last one's output, `fused` and `blur_filter` are those of the blocks.
+    `with_sums`). `outputs` is the length of the last one's output, `fused` is that of the blocks.
     """
 
     config: DiscriminatorConfig
 
-    def __init__(self, config: DiscriminatorConfig, outputs: int, fused: bool, blur_filter: BlurFilter = None) -> None:
+    def __init__(self, config: DiscriminatorConfig, outputs: int, fused: bool) -> None:
         super().__init__(config)
         equalized, maps = config.equalized_lr, config.feature_maps
         self.from_image = nn.ModuleDict()
@@ -47,7 +47,7 @@ class BaseDiscriminator(Network):
         for r in reversed(stages(config.resolution)):
             self.from_image[f"{r}x{r}"] = Conv2d(config.seen_channels, maps(r), 1, equalized=equalized)
             if r > 4:
-                self.blocks[f"{r}x{r}"] = Block(maps(r), maps(r // 2), config, fused, blur_filter)
+                self.blocks[f"{r}x{r}"] = Block(maps(r), maps(r // 2), config, fused)
         self.conv = Conv2d(maps(4) + config.mbstd_features, maps(4), 3, equalized=equalized)
         self.dense = Linear(maps(4) * 16, maps(2), equalized=equalized)
         self.takes_vector = config.label_kind == "vector"
@@ -149,16 +149,14 @@ class Discriminator(BaseDiscriminator):
 class Block(nn.Module):
     """A convolution, a blur and a convolution that halves the resolution: [N, in, r, r] -> [N, out, r/2, r/2].
 
-    Without `blur_filter` there is no blur. `fused` downscales before bias and nonlinearity; otherwise they come first.
+    Without a filter there is no blur. `fused` downscales before bias and nonlinearity; otherwise they come first.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, config: DiscriminatorConfig, fused: bool, blur_filter: BlurFilter
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, config: DiscriminatorConfig, fused: bool) -> None:
         super().__init__()
         self.fused, self.nonlinearity = fused, config.nonlinearity
         self.first = Conv2d(inputs, inputs, 3, equalized=config.equalized_lr)
-        self.blur = nn.Identity() if blur_filter is None else Blur(blur_filter)
+        self.blur = nn.Identity() if config.blur_filter is None else Blur(config.blur_filter)
         self.second: nn.Module
         if fused:
             self.second = DownConv2d(inputs, outputs, config.equalized_lr)

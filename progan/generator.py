@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from progan.config import GeneratorConfig, stages
+from progan.config import BlurFilter, GeneratorConfig, stages
 from progan.energies import ChannelSums, Perceptron, PixelNoise, with_energies
 from progan.layers import (
     Alpha,
+    Blur,
     Conv2d,
     LatentTo4x4,
     Standardize,
@@ -25,10 +26,10 @@ from progan.network import Network, takes_fields_of
 class Generator(Network):
     """Draws images [N, image_channels, r, r] from latents [N, z_dim], at any resolution r from 4 to its own.
 
-    One block a resolution: a dense layer and a convolution at 4x4, an upscaling convolution and another from 8x8 on,
-    and a 1x1 convolution to the image at each. With `channel_sums`, a perceptron draws the channels' energies first,
-    and images are scaled to have them at every stage; with `hit`, pixels are hit by chance. The arguments are the
-    fields of GeneratorConfig.
+    One block a resolution: a dense layer and a convolution at 4x4, an upscaling convolution, smoothed where there is a
+    blur_filter, and another from 8x8 on, and a 1x1 convolution to the image at each. With `channel_sums`, a perceptron
+    draws the channels' energies first, and images are scaled to have them at every stage; with `hit`, pixels are hit by
+    chance. The arguments are the fields of GeneratorConfig.
     """
 
     config: GeneratorConfig
@@ -52,7 +53,8 @@ class Generator(Network):
                 first: nn.Module = LatentTo4x4(inputs, maps, equalized)
             else:
                 first = UpConv2d(inputs, maps, config.fused_scale, equalized)
-            self.blocks[f"{r}x{r}"] = Block(first, Conv2d(maps, maps, 3, equalized=equalized), config)
+            second = Conv2d(maps, maps, 3, equalized=equalized)
+            self.blocks[f"{r}x{r}"] = Block(first, second, config, None if r == 4 else config.blur_filter)
             self.to_image[f"{r}x{r}"] = Conv2d(maps, drawn, 1, gain=1.0, equalized=equalized)
             inputs = maps
         self.noise = None if config.hit is None else PixelNoise(config)
@@ -113,15 +115,22 @@ def faded_images(to_image: nn.ModuleDict, x_previous: Tensor, x: Tensor, alpha: 
 
 
 class Block(nn.Module):
-    """Two layers of one resolution, each followed by the nonlinearity and, where configured, pixel norm."""
+    """Two layers of one resolution, each followed by the nonlinearity and, where configured, pixel norm.
 
-    def __init__(self, first: nn.Module, second: nn.Module, config: GeneratorConfig) -> None:
+    A blur by `blur_filter`, if any, comes between the first one and its nonlinearity.
+    """
+
+    def __init__(self, first: nn.Module, second: nn.Module, config: GeneratorConfig, blur_filter: BlurFilter) -> None:
         super().__init__()
         self.first, self.second, self.config = first, second, config
+        self.blur = None if blur_filter is None else Blur(blur_filter)
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in (self.first, self.second):
-            x = activation(layer(x), self.config.nonlinearity)
-            if self.config.pixelnorm:
-                x = pixel_norm(x, self.config.pixelnorm_eps)
-        return x
+        x = self.first(x)
+        x = self.finished(x if self.blur is None else self.blur(x))
+        return self.finished(self.second(x))
+
+    def finished(self, x: Tensor) -> Tensor:
+        """What follows a convolution."""
+        x = activation(x, self.config.nonlinearity)
+        return pixel_norm(x, self.config.pixelnorm_eps) if self.config.pixelnorm else x

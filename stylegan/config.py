@@ -7,17 +7,13 @@ import progan
 from progan.config import BaseGeneratorConfig, BlurFilter, LabelKind, check_choice, stages
 
 MOST_MAPPING_LAYERS = 64
+BLUR = (1, 2, 1)  # the official program's low-pass filter
 FUSED_FROM = 128  # px; what fused_scale "auto" means
 
 
 def layer_sizes(resolution: int) -> list[int]:
     """The resolution of each layer of a network, or of a stage, of this one: two a resolution."""
     return [r for r in stages(resolution) for _ in range(2)]
-
-
-def as_list(blur_filter: BlurFilter) -> BlurFilter:
-    """A filter as config.json stores it."""
-    return None if blur_filter is None else list(blur_filter)
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class GeneratorConfig(BaseGeneratorConfig):
     instance_norm: bool = True
     nonlinearity: str = "lrelu"  # or "relu"
     fused_scale: bool | str = "auto"  # the official "fused" upscaling (see progan.layers.UpConv2d); auto: from 128 px
-    blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter after upscaling; None for none
+    blur_filter: BlurFilter = BLUR  # after upscaling
     repeat_edges_from: int = 0  # the first stage that repeats edges once trained (see Synthesis); 0, as in papers: none
     label_kind: LabelKind | None = None  # or "vector"; None: "classes", or "none" without labels
     label_mean: Sequence[float] | None = None
@@ -59,7 +55,6 @@ class GeneratorConfig(BaseGeneratorConfig):
             raise ValueError(f"w_dim {self.w_dim} is not the {inputs} numbers that no mapping layer changes")
         if (first := self.repeat_edges_from) and (first < 8 or first & (first - 1)):
             raise ValueError(f"repeat_edges_from {first} is neither 0 nor a power of two from 8 on")
-        object.__setattr__(self, "blur_filter", as_list(self.blur_filter))
 
     def is_fused(self, resolution: int) -> bool:
         """Whether the layer that upscales to this resolution does it in the fused way."""
@@ -74,9 +69,8 @@ class DiscriminatorConfig(progan.DiscriminatorConfig):
     """
 
     fused_scale: bool | str = "auto"  # or True or False, as in the official program
-    blur_filter: BlurFilter = (1, 2, 1)  # the low-pass filter before downscaling; None for none
+    blur_filter: BlurFilter = BLUR  # before downscaling
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("fused_scale", self.fused_scale, (True, False, "auto"))
-        object.__setattr__(self, "blur_filter", as_list(self.blur_filter))

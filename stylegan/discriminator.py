@@ -19,7 +19,7 @@ class Discriminator(BaseDiscriminator):
     @takes_fields_of(DiscriminatorConfig)
     def __init__(self, config: DiscriminatorConfig) -> None:
         scores = config.label_dim if config.label_kind == "classes" else 1
-        super().__init__(config, outputs=scores, fused=True, blur_filter=config.blur_filter)
+        super().__init__(config, outputs=scores, fused=True)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, alpha: Alpha = 1.0, batches: int = 1) -> Tensor:
         """Scores [N, 1]; with classes, the sum of label_dim scores weighted by the labels.

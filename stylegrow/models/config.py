@@ -125,6 +125,8 @@ def all_arguments(arguments: Mapping[str, Any], kind: type) -> dict[str, Any]:
     added: dict[str, Any] = {"label_kind": labels, "label_mean": None, "label_deviation": None}
     added |= {"channel_sums": False, "sums_mean": None, "sums_deviation": None, "hit": None, "margin": 0}
     added |= {"repeat_edges_from": 0}
+    if getattr(kind, "blur_filter", None) is None:  # a StyleGAN's was never left out
+        added["blur_filter"] = None
     known = {field.name for field in fields(kind)} - set(arguments)
     return dict(arguments) | {name: value for name, value in added.items() if name in known}
 

@@ -40,6 +40,7 @@ def images_of(ours, theirs, z: Tensor) -> tuple[Tensor, Tensor]:
     [
         (progan, 4, {}),
         (progan, 32, {}),
+        (progan, 16, {"blur_filter": [1, 2, 1]}),
         (stylegan, 4, {}),
         (stylegan, 32, {}),
         (stylegan, 16, {"blur_filter": None}),

@@ -19,6 +19,7 @@ GENERATORS: list[tuple[type[Any], dict[str, Any]]] = [
     (progan.Generator, {"z_dim": 5, "label_dim": 3, "pixelnorm": False, "fused_scale": False}),
     (progan.Generator, {"z_dim": 5, **VECTOR, "channel_sums": True, "hit": 0.1}),
     (progan.Generator, {"z_dim": 5, "equalized_lr": False, "nonlinearity": "relu"}),
+    (progan.Generator, {"z_dim": 5, "blur_filter": [1, 2, 1]}),
     (stylegan.Generator, {"z_dim": 5, "w_dim": 4, "mapping_fmaps": 7}),
     (stylegan.Generator, {"z_dim": 5, "w_dim": 4, "mapping_fmaps": 7, "const_input": False, "label_dim": 3}),
     (stylegan.Generator, {"z_dim": 5, "instance_norm": False, "pixelnorm": True, "blur_filter": None, **VECTOR}),
@@ -27,6 +28,7 @@ GENERATORS: list[tuple[type[Any], dict[str, Any]]] = [
 ]
 CRITICS: list[tuple[type[Any], dict[str, Any]]] = [
     (progan.Discriminator, {}),
+    (progan.Discriminator, {"blur_filter": [1, 2, 1]}),
     (progan.Discriminator, {"mbstd_features": 3, "label_dim": 3, "fused_scale": False}),
     (progan.Discriminator, {"mbstd_features": 0, **VECTOR, "channel_sums": True, "hit": 0.1}),
     (stylegan.Discriminator, {"label_dim": 3, "equalized_lr": False}),

@@ -11,7 +11,7 @@ from train.config.fields import as_given
 from train.config.options import ABOUT, Options
 
 WIDTHS = ("fmap_base", "fmap_max")  # what may be larger than the model's, which is widened then
-FREE = ("resolution", "margin", "repeat_edges_from")  # what may be other than the model's
+FREE = ("resolution", "margin", "repeat_edges_from", "blur")  # what may be other than the model's
 
 
 def model_for(architecture: str, options: Options) -> dict[str, Any] | None:
@@ -36,8 +36,6 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
     generator = model["generator"]
     both = {**(model.get("discriminator") or {}), **generator}
     found = {name: both[name] for name in ABOUT if name in both and name not in FREE}
-    if "blur_filter" in generator:
-        found["blur"] = "yes" if generator["blur_filter"] else "no"
     if "instance_norm" in generator and generator["instance_norm"] != generator["pixelnorm"]:
         found["norm"] = "instance" if generator["instance_norm"] else "pixel"
     found |= widths_of(model, options)
@@ -47,6 +45,7 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
                 f"{as_given(name, options.given[name])}: the model of --init-from has {value}; leave the option out"
             )
     found["margin"] = generator["margin"] * resolution // generator["resolution"]
+    found["blur"] = "yes" if generator["blur_filter"] else "no"
     if "repeat_edges_from" in generator:
         found["repeat_edges_from"] = generator["repeat_edges_from"]
     return found | {"start_resolution": stage_of(model, resolution)[0]}

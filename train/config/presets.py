@@ -304,7 +304,8 @@ STYLEGAN = named(
         # Twice the rates of both take KID from 0.31 to 0.226 in the first 10 kimg after the fade to 64 px, these to
         # 0.245; but in the fade itself they lead to 0.41.
         # Noise has to be learned slowly: drawn faces leave nothing to chance, and speckles come first. Without blur,
-        # drawings get their edges sooner: at 32 px the distance was 2.5 where it was 2.9.
+        # drawings get their edges sooner: at 32 px the distance was 2.5 where it was 2.9. But at 64 px outlines stay
+        # frayed; blur that came after 112 kimg there had made them clean 20 kimg later, at the same distance.
         PROGAN["toonhead"].but(
             Options(
                 stable_kimg=10,

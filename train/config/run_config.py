@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from stylegan.config import BLUR
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
@@ -17,6 +18,7 @@ from stylegrow.common.schema import LARGEST_LIST, check, check_fields, load_json
 from stylegrow.data import Dataset
 from train.config.checks import checked
 from train.config.data import Facts, check_mirror, facts_of, knows_energies, label_arguments, sums_arguments
+from train.config.fields import STYLED
 from train.config.init_from import model_for, options_of, stage_of, widths_of
 from train.config.memory import room
 from train.config.options import ABOUT, Options
@@ -214,6 +216,8 @@ def make_run_config(
     layers |= by_model | asked.given
     layers |= {"preset": chosen.name, "resolution": dataset.resolution, "mixed_precision": precision}
     options = Options(**layers)
+    if options.blur == "auto":
+        options = options.but(blur="yes" if architecture in STYLED else "no")
     if "channel_sums" not in by_model | asked.given and not knows_energies(dataset, options):
         options = options.but(channel_sums=False)  # the preset's
     check_mirror(options, dataset)
@@ -228,6 +232,8 @@ def make_run_config(
     schedule = with_decay(schedule, options)
     arguments |= sums_arguments(dataset, options)
     arguments |= {"margin": options.margin, "repeat_edges_from": options.repeat_edges_from} | widths_of(model, asked)
+    if options.blur != by_model.get("blur"):
+        arguments["blur_filter"] = BLUR if options.blur == "yes" else None
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
     config = RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
     return (config if gpu is None else config.within(gpu)).checked()
@@ -290,8 +296,6 @@ def network_configs(
     InputError where they make no networks.
     """
     values = asdict(options) | {"w_dim": options.z_dim, "mapping_fmaps": options.z_dim, "mbstd_group": mbstd_group}
-    if options.blur == "no":
-        values["blur_filter"] = None
     if options.norm == "pixel":
         values |= {"instance_norm": False, "pixelnorm": True}
 

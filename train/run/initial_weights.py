@@ -50,6 +50,9 @@ def notes_on_model(config: RunConfig) -> Iterator[str]:
     new = [str(r) for r in stages(config.generator.resolution) if r > generator.resolution]
     blocks = f", blocks of {', '.join(new)} px are new" if new else ""
     yield f"starts from {model} at {schedule.start_resolution} px{fading}{blocks}"
+    if bool(generator.config.blur_filter) != bool(config.generator.blur_filter):
+        its = "yes" if generator.config.blur_filter else "no"
+        yield f"{model} was trained with --blur {its}, so that its pictures are worse at first"
     common = stages(min(config.generator.resolution, generator.resolution))
     maps = {r: (generator.config.feature_maps(r), config.generator.feature_maps(r)) for r in common}
     if more := [f"{wider} for {own} at {r} px" for r, (own, wider) in maps.items() if own != wider]:

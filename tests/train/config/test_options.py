@@ -108,7 +108,7 @@ BAD = """
     --mixed-precision fp16, --log-with mlflow, --preset huge, --preset stylegan-1gpu, --desc a/b, --desc ../x, --bogus,
     --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --norm batch, --metrics none,,
     --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1, --metrics-samples 9,
-    --blur no, --norm pixel, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
+    --norm pixel, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
     --augment-p 1.5 --augment, --augment-p 0.5, --augment-p ada --augment, --augment-p ada --augment --loss wgan-clip,
     --augment-p often --augment, --augment noise, --augment yes,
     --clip 0.1, --gp-weight 1 --loss hinge, --gamma 1 --loss ns, --gamma 1 --preset sngan
@@ -144,8 +144,8 @@ def test_an_empty_text_is_refused(name):
 
 
 def test_the_other_architecture_s_options_are_its_own():
-    own = "--blur no --norm pixel --mapping-lrmul 0.1 --noise-lr-ratio 0.5 --mixing 0.5"
-    assert len(read(own, "stylegan").given) == 6
+    own = "--norm pixel --mapping-lrmul 0.1 --noise-lr-ratio 0.5 --mixing 0.5"
+    assert len(read(own, "stylegan").given) == 5
 
 
 @pytest.mark.parametrize(

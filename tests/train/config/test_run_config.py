@@ -105,7 +105,6 @@ def test_no_option_that_a_preset_knows_is_left_open():
         {"data", "cache", "cond", "holdout", "desc", "workers", "resume", "init_from", "processes"},
     )
     others = {
-        "blur",
         "norm",
         "mixing",
         "mapping_layers",
@@ -198,9 +197,12 @@ def test_the_mapping_network_learns_at_the_papers_rate_or_one_that_is_given():
 
 
 def test_both_networks_filter_where_they_rescale_or_neither_does():
-    for given, there in ((None, True), ("yes", True), ("no", False)):
-        for network in config_for(architecture="stylegan", blur=given).build():
-            assert any(isinstance(module, Blur) for module in network.modules()) == there
+    for architecture, by_itself in (("stylegan", True), ("progan", False)):
+        for given, there in ((None, by_itself), ("auto", by_itself), ("yes", True), ("no", False)):
+            config = config_for(architecture=architecture, blur=given)
+            assert config.options.blur == ("yes" if there else "no")
+            for network in config.build():
+                assert any(isinstance(module, Blur) for module in network.modules()) == there
 
 
 def test_rates_are_those_that_the_objective_bears():
@@ -407,6 +409,9 @@ class TestInitFrom:
         config = config_for(architecture="stylegan", init_from="styled")
         assert config.generator == self.generator
         assert (config.options.mapping_lrmul, config.options.blur) == (0.05, "no")
+        smooth = config_for(architecture="stylegan", init_from="styled", blur="yes")
+        assert smooth.generator == replace(self.generator, blur_filter=[1, 2, 1])
+        assert smooth.discriminator.blur_filter == [1, 2, 1]
         with pytest.raises(InputError, match=r"--mapping-lrmul 0.1: the model of --init-from has 0.05"):
             config_for(architecture="stylegan", init_from="styled", mapping_lrmul=0.1)
 
