@@ -59,10 +59,10 @@ def visit(windows, app):
     """Opens the app; when the test ends nobody else has been asked and nothing has gone wrong."""
     asked, wrong, fine, pages = set(), [], [], []
 
-    def opened(query="", width=1280, height=800, refused=False, clock=False, **kind):
+    def opened(query="", width=1280, height=800, refused=False, clock=False, before=None, **kind):
         """`refused`: whether something is asked for that the server is to refuse, which browsers report.
 
-        `clock`: whether the test can turn the page's clock forward.
+        `clock`: whether the test can turn the page's clock forward. `before` is called with the empty page.
         """
         page = windows(clock, viewport={"width": width, "height": height}, **kind).new_page()
         pages.append(page)
@@ -73,6 +73,8 @@ def visit(windows, app):
         fine.append(REFUSED if refused else PLOTS)
         if clock:
             page.clock.install()
+        if before:
+            before(page)
         page.goto(f"{app.url}/{query}")
         expect(page.get_by_role("heading", name="Stylegrow", exact=True)).to_be_visible()
         return page

@@ -59,11 +59,13 @@ def test_every_tab_shows_something_when_it_is_opened(visit):
 
 
 def test_nothing_is_touched_before_the_link_is_read(visit):
-    page, held = visit("?tab=generate&seeds=3&psi=0.5"), []
-    drawn(page, "#pictures img")
+    held = []
+
+    def hold(page):
+        page.route("**/queue/join*", lambda route: held.append(route))
+
+    page = visit("?tab=generate&seeds=3&psi=0.5", before=hold)
     psi, mixing = slider(page, "Truncation (psi)"), page.get_by_role("tab", name="Mixing", exact=True)
-    page.route("**/queue/join*", lambda route: held.append(route))
-    page.reload(wait_until="commit")
     expect(mixing).to_be_visible()
     page.wait_for_function("document.querySelector('#seeds textarea, #seeds input')?.value === '0-3'")
     box = mixing.bounding_box()
