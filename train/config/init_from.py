@@ -11,7 +11,7 @@ from train.config.fields import as_given
 from train.config.options import ABOUT, Options
 
 WIDTHS = ("fmap_base", "fmap_max")  # what may be larger than the model's, which is widened then
-FREE = ("resolution", "margin", "repeat_edges_from", "blur")  # what may be other than the model's
+FREE = ("resolution", "margin", "repeat_edges_from")  # what may be other than the model's
 
 
 def model_for(architecture: str, options: Options) -> dict[str, Any] | None:
