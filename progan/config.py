@@ -37,7 +37,7 @@ class NetworkConfig:
     A block at resolution r has min(fmap_base / (r/2)**fmap_decay, fmap_max) feature maps. Labels are "none", "classes"
     (one-hot) or a "vector" of numbers in the data's units, of whose components the networks subtract `label_mean` and
     which they divide by `label_deviation`, [label_dim] each (None: 0 and 1). `blur_filter` is a low-pass filter after
-    upscaling, or before downscaling (Karras 2019, section 4.1); None for none, as in ProGAN. `sums_mean` and
+    upscaling, or before downscaling (Karras 2019, appendix C); None for none, as in ProGAN. `sums_mean` and
     `sums_deviation` are what label_mean and label_deviation are, of the numbers that channel_sums is about, [sums]
     each. `hit` is the least amplitude, the root of an energy, of a hit in a pixel of the full resolution; None where
     hits are not looked at.

@@ -306,7 +306,7 @@ def blur_kernel(taps: Any) -> list[list[float]]:
 
 
 class Blur(nn.Module):
-    """Low-pass filter of every map, which keeps the size and takes what lies outside as zero (Karras 2019, section 2).
+    """Low-pass filter of every map, which keeps the size and takes what lies outside as zero (Karras 2019, appendix C).
 
     `taps` are the filter's numbers, of both directions if in one list and [rows, columns] if in a list of lists; they
     are normalised to a sum of 1. ValueError for what is no filter.

@@ -63,7 +63,7 @@ class GeneratorConfig(BaseGeneratorConfig):
 
 @dataclass(frozen=True)
 class DiscriminatorConfig(progan.DiscriminatorConfig):
-    """The arguments of StyleGAN's discriminator: ProGAN's and the low-pass filter.
+    """The arguments of StyleGAN's discriminator: ProGAN's, with the low-pass filter.
 
     `fused_scale` changes nothing here: all its values are the same function.
     """

@@ -95,7 +95,7 @@ class Options(StepConfig):
     )
     fmap_max: int = option(GeneratorConfig.fmap_max, "most feature maps of a layer", COUNT)
     z_dim: int = option(GeneratorConfig.z_dim, "length of the latent vector, and of StyleGAN's w", COUNT)
-    blur: Literal["auto", "yes", "no"] = option(  # Karras 2019, section 4.1 and table 1
+    blur: Literal["auto", "yes", "no"] = option(  # Karras 2019, section 2.1 and appendix C
         "auto",
         "smooth maps with 1, 2, 1 after upscaling and before downscaling; auto: as in the papers, yes for StyleGAN and "
         "no for ProGAN (default: as in --init-from's model, else auto)",

@@ -77,6 +77,7 @@ def test_nothing_is_touched_before_the_link_is_read(visit):
     drawn(page, "#mixed img")
     expect(mixing).to_have_attribute("aria-selected", "true")
     tab(page, "Generate")
+    drawn(page, "#pictures img")
     expect(page.locator("#pictures img")).to_have_attribute("alt", re.compile("seed 3, truncation 0.5,"))
     expect(psi).to_have_value("0.5")
 
