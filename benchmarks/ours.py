@@ -1,5 +1,6 @@
 """The project's own training step on noise, as the benchmarks time it, with the networks of a preset."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,8 @@ FOREVER = 1e9  # thousands of images
 def config_of(network: str, preset: str, data: Any, processes: int = 1, **options: Any) -> RunConfig:
     """A run with a preset's values on a data set, or on noise of a resolution; with WGAN-GP where no loss is given.
 
-    "official" is the official program's preset for one GPU. Raises SystemExit for a preset that there is not.
+    Blur that the preset begins with later is there from the start. "official" is the official program's preset for one
+    GPU. Raises SystemExit for a preset that there is not.
     """
     if isinstance(data, int):
         data = SimpleNamespace(
@@ -35,9 +37,10 @@ def config_of(network: str, preset: str, data: Any, processes: int = 1, **option
     name = OFFICIAL[network] if preset == "official" else preset
     given = Options(**{"preset": name, "loss": "wgan-gp", "spectral_norm": "no"} | options)
     try:
-        return make_run_config(network, given, data, processes, options.get("mixed_precision", "no"))
+        config = make_run_config(network, given, data, processes, options.get("mixed_precision", "no"))
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
+    return replace(config, schedule=replace(config.schedule, blur_kimg=0.0))
 
 
 class Training:

@@ -309,8 +309,11 @@ class Blur(nn.Module):
     """Low-pass filter of every map, which keeps the size and takes what lies outside as zero (Karras 2019, appendix C).
 
     `taps` are the filter's numbers, of both directions if in one list and [rows, columns] if in a list of lists; they
-    are normalised to a sum of 1. ValueError for what is no filter.
+    are normalised to a sum of 1. While `on` is False, as it may be at first in a training, maps stay as they are.
+    ValueError for what is no filter.
     """
+
+    on = True
 
     def __init__(self, taps: Sequence[float] | Sequence[Sequence[float]]) -> None:
         super().__init__()
@@ -318,6 +321,8 @@ class Blur(nn.Module):
         self.register_buffer("kernel", torch.tensor(blur_kernel(taps)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.on:
+            return x
         height, width = self.kernel.shape
         before = ((height - 1) // 2, (width - 1) // 2)
         return cast(Tensor, Filter.apply(x, self.kernel.to(x.dtype), before))

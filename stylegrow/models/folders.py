@@ -137,7 +137,10 @@ def encoded(config: Mapping[str, Any]) -> bytes:
 
 
 def _update(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Replace the files one by one. The arguments stay the same, so weights of one save fit the config of another."""
+    """Replace the files one by one.
+
+    The arguments stay the same, but for a low-pass filter, so that weights of one save fit the config of another.
+    """
     if not folder.is_dir():
         raise ModelError(f"{folder}: is a file; give a folder to save the model in")
     try:
@@ -148,10 +151,11 @@ def _update(folder: Path, files: Mapping[str, bytes]) -> None:
     for key in ("architecture", "format_version", *WEIGHTS):
         if key not in before or key not in after:
             continue
-        earlier = before[key]
+        earlier, later = before[key], after[key]
         if isinstance(earlier, dict):
             earlier = all_arguments(earlier, ARCHITECTURES[after["architecture"]].config_class(key))
-        if earlier != after[key]:
+            earlier["blur_filter"] = later["blur_filter"]
+        if earlier != later:
             raise ModelError(f"{folder}: already holds a model with another {key}; save to a new folder")
     for name, content in files.items():
         write_whole(folder / name, content)

@@ -124,7 +124,8 @@ def test_a_timed_step_is_one_of_its_stage(alpha):
 
 def test_the_networks_are_those_that_the_preset_trains():
     one = ours.Training("stylegan", "toonhead", 8, 2, SingleProcess())
-    assert one.trainer.generator.config.blur_filter is None
+    assert one.trainer.generator.config.blur_filter == [1, 2, 1]
+    assert one.trainer.blurs
     assert one.trainer.generator.config.mapping_lrmul == 0.1
     assert one.trainer.config.g_lr_ratio == 4
     assert ours.config_of("stylegan", "official", 8).build()[0].config.blur_filter == [1, 2, 1]

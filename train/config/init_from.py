@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from progan.config import NetworkConfig
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
 from stylegrow.models import read_config
@@ -33,7 +34,7 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
     """
     if model is None:
         return {}
-    generator = model["generator"]
+    generator, kind = model["generator"], ARCHITECTURES[model["architecture"]].config_class("generator")
     both = {**(model.get("discriminator") or {}), **generator}
     found = {name: both[name] for name in ABOUT if name in both and name not in FREE}
     if "instance_norm" in generator and generator["instance_norm"] != generator["pixelnorm"]:
@@ -45,10 +46,15 @@ def options_of(model: Mapping[str, Any] | None, options: Options, resolution: in
                 f"{as_given(name, options.given[name])}: the model of --init-from has {value}; leave the option out"
             )
     found["margin"] = generator["margin"] * resolution // generator["resolution"]
-    found["blur"] = "yes" if generator["blur_filter"] else "no"
+    found["blur"] = blur_of(kind(**generator))
     if "repeat_edges_from" in generator:
         found["repeat_edges_from"] = generator["repeat_edges_from"]
     return found | {"start_resolution": stage_of(model, resolution)[0]}
+
+
+def blur_of(network: NetworkConfig) -> str:
+    """What --blur is for such a network."""
+    return "yes" if network.blur_filter else "no"
 
 
 def widths_of(model: Mapping[str, Any] | None, options: Options) -> dict[str, int]:

@@ -95,10 +95,14 @@ class Options(StepConfig):
     )
     fmap_max: int = option(GeneratorConfig.fmap_max, "most feature maps of a layer", COUNT)
     z_dim: int = option(GeneratorConfig.z_dim, "length of the latent vector, and of StyleGAN's w", COUNT)
-    blur: Literal["auto", "yes", "no"] = option(  # Karras 2019, section 2.1 and appendix C
+    blur: float | int | str = option(  # Karras 2019, section 2.1 and appendix C
         "auto",
-        "smooth maps with 1, 2, 1 after upscaling and before downscaling; auto: as in the papers, yes for StyleGAN and "
-        "no for ProGAN (default: as in --init-from's model, else auto)",
+        "smooth maps with 1, 2, 1 after upscaling and before downscaling: yes, no, or after so many kimg; auto: as in "
+        "the papers, yes for StyleGAN and no for ProGAN (default: as in --init-from's model, else the preset's)",
+        Allowed(
+            "yes, no, auto or a number of at least 0",
+            lambda x: x in ("yes", "no", "auto") if isinstance(x, str) else 0 <= x < float("inf"),
+        ),
         only=GANS,
     )
     norm: Literal["instance", "pixel"] = option(  # Karras 2019, equation 1; Karras 2018, section 4.2

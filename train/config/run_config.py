@@ -232,7 +232,7 @@ def make_run_config(
     arguments |= sums_arguments(dataset, options)
     arguments |= {"margin": options.margin, "repeat_edges_from": options.repeat_edges_from} | widths_of(model, asked)
     if options.blur != by_model.get("blur"):
-        arguments["blur_filter"] = BLUR if options.blur == "yes" else None
+        arguments["blur_filter"] = None if options.blur == "no" else BLUR
     generator, discriminator = network_configs(architecture, options, arguments, chosen.mbstd_group, model)
     config = RunConfig(architecture, options, schedule, generator, discriminator, facts, processes)
     return (config if gpu is None else config.within(gpu)).checked()
@@ -243,9 +243,10 @@ def make_schedule(options: Options, chosen: Preset, processes: int) -> Schedule:
     check_batch(options, processes)
     assert options.resolution is not None
     try:
-        return chosen.schedule(options.resolution, options).for_processes(processes)
+        schedule = chosen.schedule(options.resolution, options).for_processes(processes)
     except ValueError as error:
         raise InputError(f"--start-resolution {options.start_resolution}: {error}; give a lower one") from None
+    return schedule if isinstance(options.blur, str) else replace(schedule, blur_kimg=options.blur)
 
 
 def check_batch(options: Options, processes: int) -> None:

@@ -25,7 +25,8 @@ class Stage:
 
     `alpha` from 0 to 1 is how far the newest block is faded in. `phase` is 2k while the k-th resolution (from 0) is
     trained alone, 2k + 1 while the next is faded in, and -1 in the rest of a fade that training begins in; Adam is
-    reset wherever it changes, which is at both ends of every fade.
+    reset wherever it changes, which is at both ends of every fade. `blur` is whether networks that have a low-pass
+    filter use it.
     """
 
     resolution: int
@@ -33,6 +34,7 @@ class Stage:
     batch: int
     lr: float
     phase: int
+    blur: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Schedule:
     `fade_kimg` of 0 jumps to the next resolution, a `stable_kimg` of 0 fades without a pause, and with both 0 there
     is no growing at all: the full resolution is trained from the start. `start_alpha` is how far the block of
     `start_resolution` is faded in before; the rest of its fade comes first. Over the last `lr_decay_kimg` of a training
-    of `kimg` the learning rates fall linearly to 0, as in Gulrajani et al. 2017's program for CIFAR-10. ValueError for
-    lengths, resolutions or tables that make no schedule.
+    of `kimg` the learning rates fall linearly to 0, as in Gulrajani et al. 2017's program for CIFAR-10. Low-pass
+    filters are used after `blur_kimg`. ValueError for lengths, resolutions or tables that make no schedule.
     """
 
     resolution: int
@@ -70,6 +72,7 @@ class Schedule:
     kimg: float = 0.0
     lr_decay_kimg: float = 0.0
     start_alpha: float = 1.0
+    blur_kimg: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("resolution", "start_resolution"):
@@ -78,7 +81,7 @@ class Schedule:
                 raise ValueError(f"{name} {value} is not a power of two from 4 up")
         if self.start_resolution > self.resolution:
             raise ValueError(f"start_resolution {self.start_resolution} is above resolution {self.resolution}")
-        for name in ("stable_kimg", "fade_kimg", "lr_decay_kimg"):
+        for name in ("stable_kimg", "fade_kimg", "lr_decay_kimg", "blur_kimg"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} {value} is not a length of training: give 0 or more")
@@ -127,6 +130,7 @@ class Schedule:
             stage = self._stage(2 * grown, 1.0)
         else:
             stage = self._stage(2 * grown + 1, (within - stable) / fade)
+        stage = replace(stage, blur=images >= to_images(self.blur_kimg))
         left, decay = to_images(self.kimg) - images, to_images(self.lr_decay_kimg)
         return replace(stage, lr=stage.lr * max(left, 0) / decay) if decay and left < decay else stage
 

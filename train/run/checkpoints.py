@@ -178,6 +178,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
                 adam.state[parameter] = slots
     trainer.images, trainer.phase = checkpoint.facts.images, checkpoint.facts.phase
     trainer.skipped = checkpoint.facts.skipped
+    trainer.blur(trainer.schedule.at(trainer.images).blur)
 
 
 def slots_of(parameter: Tensor, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -34,6 +34,8 @@ def description(config: RunConfig) -> str:
     ]
     if options.lr_decay_kimg:
         lines.append(f"learning rates: fall to 0 over the last {options.lr_decay_kimg:g} kimg")
+    if config.schedule.blur_kimg:
+        lines.append(f"blur: after {config.schedule.blur_kimg:g} kimg")
     if options.augment != "no":
         lines.append(f"augmentation: {options.augment}, each with probability {shown(options.augment_p)}")
     if options.metrics != "none":

@@ -15,7 +15,7 @@ from stylegrow.architectures import ARCHITECTURES
 from stylegrow.models import find_model, load_generator
 from stylegrow.models.config import read_config_of
 from stylegrow.models.weights import WEIGHTS, load_network
-from train.config.init_from import WIDTHS
+from train.config.init_from import WIDTHS, blur_of
 from train.config.run_config import RunConfig
 from train.step import constraints
 
@@ -50,8 +50,7 @@ def notes_on_model(config: RunConfig) -> Iterator[str]:
     new = [str(r) for r in stages(config.generator.resolution) if r > generator.resolution]
     blocks = f", blocks of {', '.join(new)} px are new" if new else ""
     yield f"starts from {model} at {schedule.start_resolution} px{fading}{blocks}"
-    if bool(generator.config.blur_filter) != bool(config.generator.blur_filter):
-        its = "yes" if generator.config.blur_filter else "no"
+    if (its := blur_of(generator.config)) != config.options.blur and isinstance(config.options.blur, str):
         yield f"{model} was trained with --blur {its}, so that its pictures are worse at first"
     common = stages(min(config.generator.resolution, generator.resolution))
     maps = {r: (generator.config.feature_maps(r), config.generator.feature_maps(r)) for r in common}

@@ -1,13 +1,16 @@
 """What a run shows of itself while it trains: grids of samples from fixed latents, and model folders."""
 
+import copy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from progan.network import Network
 from stylegrow.architectures import architecture_of
 from stylegrow.common.images import colours, to_uint8
 from stylegrow.common.text import duration
@@ -26,12 +29,20 @@ from train.step.inputs import Labels
 from train.step.random_streams import RandomStreams
 from train.step.trainer import Trainer
 
+N = TypeVar("N", bound=Network)
 SMALLEST_SHOWER = 64  # px; a power of two
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
     """(columns, rows) of a grid of about 960 x 640 pixels."""
     return min(max(960 // resolution, 3), 12), min(max(640 // resolution, 2), 8)
+
+
+def without_blur(network: N) -> N:
+    """The same network, with a configuration that has no low-pass filter."""
+    same, config = copy.copy(network), cast(Any, network.config)
+    same.config = replace(config, blur_filter=None)
+    return same
 
 
 def name_at(images: int) -> str:
@@ -99,10 +110,13 @@ class Snapshots:
 
     def save_model(self, folder: Path, trainer: Trainer, stage: Stage, **facts: Any) -> None:
         """Save the generator's EMA and the critic as a model folder, with these further facts."""
+        generator, partner = trainer.generator_ema, constraints.effective_copy(trainer.discriminator)
+        if not trainer.blurs:
+            generator, partner = without_blur(generator), without_blur(partner)
         save_model(
             folder,
-            trainer.generator_ema,
-            constraints.effective_copy(trainer.discriminator),
+            generator,
+            partner,
             training=self.facts(trainer, stage) | facts,
             classes=self.config.data["classes"],
             label_values=self.config.data.get("label_values"),

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from progan import operations
+from progan.layers import Blur
 from stylegrow.common.arithmetic import set_arithmetic
 from stylegrow.common.text import one_line
-from train.config.schedule import Schedule, Stage
+from train.config.schedule import Schedule, Stage, to_images
 from train.distributed.processes import SingleProcess
 from train.step import constraints
 from train.step.batch_loader import Batch
@@ -67,6 +68,8 @@ class Trainer:
         self.graphs = Graphs(processes, config.cuda_graphs == "yes")
         self.images = 0
         self.phase: int | None = None
+        self.blurs = True  # as a Blur does
+        self.blur(schedule.at(0).blur)
 
     @property
     def skipped(self) -> int:
@@ -98,14 +101,26 @@ class Trainer:
         return statistics | {f"G/{name}": value for name, value in generators.items()}
 
     def enter(self, images: int) -> Stage:
-        """The stage after `images` reals. Adam starts afresh where a fade begins and where it ends."""
+        """The stage after `images` reals. Adam starts afresh where a fade or the blur begins, and where a fade ends."""
         stage = self.schedule.at(images)
-        if stage.phase != self.phase:
+        begins = stage.blur and images - stage.batch < to_images(self.schedule.blur_kimg)
+        if stage.phase != self.phase or begins:
             self.graphs.release()
             for adam in (self.g_adam, self.d_adam):
                 adam.state.clear()
         self.phase = stage.phase
+        self.blur(stage.blur)
         return stage
+
+    def blur(self, on: bool) -> None:
+        """Have the networks use their low-pass filters, if any, or not yet."""
+        if on == self.blurs:
+            return
+        self.blurs = on
+        for network in (self.generator, self.discriminator, self.generator_ema):
+            for module in network.modules():
+                if isinstance(module, Blur):
+                    module.on = on
 
     def critic_step(self, inputs: CriticInputs) -> dict[str, Tensor]:
         """One step of the critic; its statistics by name."""

@@ -91,7 +91,7 @@ def test_a_stylegan_comes_back_with_its_average_and_its_noise(tmp_path, blur_fil
         ["another generator"],
         save_model,
         tmp_path / "m",
-        style_networks(label_dim=2, blur_filter=[1, 1])[0],
+        style_networks(label_dim=2, mapping_lrmul=0.5)[0],
         classes=["a", "b"],
     )
 
@@ -269,6 +269,14 @@ def test_an_empty_folder_and_a_damaged_config_are_written_over(tmp_path):
             (folder / "config.json").write_bytes(before)
         save_model(folder, g)
         assert same(load_generator(folder), g)
+
+
+def test_a_model_of_another_low_pass_filter_is(folder):
+    g, d = networks(blur_filter=[1, 2, 1])
+    save_model(folder, g, d)
+    assert load_generator(folder).config == g.config
+    assert load_discriminator(folder).config == d.config
+    assert same(load_generator(folder), g)
 
 
 def test_a_model_of_another_configuration_is_not_overwritten(folder):

@@ -74,6 +74,8 @@ def test_what_is_given_is_told_from_defaults():
         ("--augment --augment-p 0.25 --loss wgan-gp", "augment_p", 0.25),
         ("--augment color --augment-p ada --loss hinge", "augment_p", "ada"),
         ("--augment-p ada --resume", "augment_p", "ada"),
+        ("--blur no", "blur", "no"),
+        ("--blur 112", "blur", 112),
     ],
 )
 def test_options_that_may_stand_without_a_value_and_those_of_an_objective(text, name, value):
@@ -106,8 +108,8 @@ BAD = """
     --gamma -1, --n-critic 0, --keep 0, --keep-models -1, --holdout -1, --workers 0, --seed -1,
     --seed 18446744073709551616, --loss lsgan, --clip 0, --spectral-norm generator, --betas 0.5, --betas 0.5 1,
     --mixed-precision fp16, --log-with mlflow, --preset huge, --preset stylegan-1gpu, --desc a/b, --desc ../x, --bogus,
-    --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --norm batch, --metrics none,,
-    --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1, --metrics-samples 9,
+    --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --blur -1, --blur nan, --norm batch,
+    --metrics none,, --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1, --metrics-samples 9,
     --norm pixel, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
     --augment-p 1.5 --augment, --augment-p 0.5, --augment-p ada --augment, --augment-p ada --augment --loss wgan-clip,
     --augment-p often --augment, --augment noise, --augment yes,

@@ -134,12 +134,25 @@ def test_a_shorter_training_has_shorter_stages(architecture, name, resolution, k
 
 def test_stages_that_are_given_stay_as_they_are():
     found = preset("progan", "toonhead")
-    for options in (Options(kimg=2.0, stable_kimg=0.5), Options(kimg=2.0, fade_kimg=0.0), Options()):
-        assert found.for_length(options, 16) == found
+    assert found.for_length(Options(), 16) == found
+    for options in (Options(kimg=2.0, stable_kimg=0.5), Options(kimg=2.0, fade_kimg=0.0)):
+        shorter = found.for_length(options, 16).options
+        assert (shorter.stable_kimg, shorter.fade_kimg) == (8, 8)
     short = Options(kimg=75.0, start_resolution=16)
     assert found.for_length(short, 64).schedule(64, short).growing_kimg == 16
     *_, line = found.changes(short, 64)
-    assert line == "--kimg 75 sets: --stable-kimg 4, --fade-kimg 4"
+    assert line == "--kimg 75 sets: --stable-kimg 4, --fade-kimg 4, --blur 56"
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+@pytest.mark.parametrize(
+    ("given", "kimg"),
+    [({}, 112), ({"kimg": 300.0}, 112), ({"kimg": 15.0}, 11.2), ({"kimg": 15.0, "fade_kimg": 1.0}, 11.2)],
+)
+def test_blur_begins_after_its_share_of_a_shorter_training(architecture, given, kimg):
+    for start in (8, 64):
+        options = Options(start_resolution=start, **given)
+        assert preset(architecture, "toonhead").for_length(options, 64).options.blur == pytest.approx(kimg)
 
 
 def test_adam_without_its_first_average_is_rmsprop():
@@ -169,7 +182,7 @@ def test_and_a_stylegan():
     assert found.for_objective(Options()).schedule(64) == schedule
     assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.002))
     assert (found.kimg(schedule), options.ema_kimg) == (150, 1)
-    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, "no", 0.5)
+    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, 112, 0.5)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (2048, 128, 128)
 
 
@@ -182,7 +195,7 @@ def test_and_on_a_gpu_both_to_256_px(architecture, start):
     assert (found.kimg(schedule), options.ema_kimg, options.g_lr_ratio) == (1200, 10, 4)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (4096, 128, 128)
     assert [schedule.lr[r] for r in (8, 64, 128, 256)] == [0.003, 0.003, 0.003, 0.002]
-    styles = {"blur": "yes", "mixing": 0.5} if architecture == "stylegan" else {}
+    styles = {"blur": "yes", "mixing": 0.5} if architecture == "stylegan" else {"blur": 900}
     assert {name: options.given[name] for name in ("blur", "mixing") if name in options.given} == styles
 
 

@@ -201,8 +201,16 @@ def test_both_networks_filter_where_they_rescale_or_neither_does():
         for given, there in ((None, by_itself), ("auto", by_itself), ("yes", True), ("no", False)):
             config = config_for(architecture=architecture, blur=given)
             assert config.options.blur == ("yes" if there else "no")
+            assert config.schedule.blur_kimg == 0
             for network in config.build():
                 assert any(isinstance(module, Blur) for module in network.modules()) == there
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+def test_filters_that_are_used_later_are_there_from_the_start(architecture):
+    config = config_for(architecture=architecture, blur=2.5)
+    assert (config.options.blur, config.schedule.blur_kimg) == (2.5, 2.5)
+    assert config.generator.blur_filter == config.discriminator.blur_filter == [1, 2, 1]
 
 
 def test_rates_are_those_that_the_objective_bears():
@@ -412,6 +420,8 @@ class TestInitFrom:
         smooth = config_for(architecture="stylegan", init_from="styled", blur="yes")
         assert smooth.generator == replace(self.generator, blur_filter=[1, 2, 1])
         assert smooth.discriminator.blur_filter == [1, 2, 1]
+        later = config_for(architecture="stylegan", init_from="styled", blur=3)
+        assert (later.generator, later.schedule.blur_kimg) == (smooth.generator, 3)
         with pytest.raises(InputError, match=r"--mapping-lrmul 0.1: the model of --init-from has 0.05"):
             config_for(architecture="stylegan", init_from="styled", mapping_lrmul=0.1)
 

@@ -129,6 +129,16 @@ def test_the_learning_rates_fall_to_0_over_the_end():
     assert replace(schedule, lr_decay_kimg=0).at(2050).lr == 0.002
 
 
+def test_filters_are_used_after_so_many_images():
+    schedule = a_schedule(16, 4, stable=1, fade=1)
+    assert all(schedule.at(images).blur for images in (0, 1500, 10**6))
+    later = replace(schedule, blur_kimg=1.5)
+    assert [later.at(images).blur for images in (0, 1499, 1500, 10**6)] == [False, False, True, True]
+    assert replace(later.at(1499), blur=True) == schedule.at(1499)
+    with pytest.raises(ValueError, match="blur_kimg -1"):
+        replace(schedule, blur_kimg=-1)
+
+
 schedules = st.builds(
     lambda start, grow, stable, fade, batches: Schedule(
         1 << min(start + grow, 10),

@@ -52,6 +52,8 @@ def test_stopping_and_going_on_gives_the_same_bits(train: Train, finished, kimg)
         "--loss ns-r1 --cond --mirror",
         "--n-critic 2 --batch-per-device 4 --seed 7",
         "--mixed-precision bf16 --ema-kimg 0 --cond",
+        "--blur 0.096",
+        "--blur 0.16",
     ],
 )
 def test_so_it_does_with_other_options(train: Train, words):

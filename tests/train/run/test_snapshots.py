@@ -48,6 +48,25 @@ def test_the_last_grid_is_what_the_model_draws(finished: Path):
     assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12)))
 
 
+def test_a_model_has_filters_once_they_are_used(train: Train):
+    """After 190 images; there are snapshots at 0, 208 and 400."""
+    assert train("--blur", 0.19).status == 0
+    run, latents = only("runs"), RandomStreams(0).latents("snapshot", 0, 96, 8)
+    for name, filtered, alpha in (
+        ("000000", None, 1.0),
+        ("000000_208", [1, 2, 1], None),
+        ("000000_400", [1, 2, 1], 1.0),
+    ):
+        folder = run / "models" / name
+        generator = load_generator(folder)
+        assert generator.config.blur_filter == load_discriminator(folder).config.blur_filter == filtered
+        if alpha:
+            with torch.inference_mode():
+                images = generator(latents, resolution=read_config(folder)["training"]["resolution"])
+            shown = np.asarray(Image.open(run / f"fakes{name}.png"))
+            assert np.array_equal(shown, np.asarray(pixels.grid(to_uint8(images), 12, size=8)))
+
+
 def test_reals_are_pictures_of_the_data(finished: Path, pictures: Path):
     shown = np.asarray(Image.open(finished / "reals.png"))
     tiles = {shown[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].tobytes() for y in range(4) for x in range(12)}

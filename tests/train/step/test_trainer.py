@@ -1,6 +1,7 @@
 """The training step in one process: what is stepped, reset, averaged, skipped and accumulated."""
 
 import copy
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -34,6 +35,31 @@ def test_adam_is_reset_at_both_ends_of_every_fade_and_nowhere_else():
         for adam in (trainer.g_adam, trainer.d_adam):
             assert set(adam_steps(adam).values()) == {steps}
     assert phase == 4
+
+
+def test_networks_are_those_without_filters_until_these_are_used():
+    schedule = replace(a_schedule(start=16), blur_kimg=0.03)  # the second of the steps of 16 is the last without
+    trainer, loader = a_trainer(schedule=schedule, architecture="stylegan")
+    z, images = torch.randn(4, 8, dtype=torch.float64), torch.randn(4, 3, 16, 16, dtype=torch.float64)
+
+    def like(network, **changes):
+        """A network of the same weights."""
+        other = type(network).from_config(replace(network.config, **changes)).double()
+        other.load_state_dict(network.state_dict())
+        return other
+
+    def results(generator, average, critic):
+        return [generator(z, noise="none"), average(z, noise="none"), critic(images)]
+
+    for steps in range(4):
+        own = trainer.generator, trainer.generator_ema, trainer.discriminator
+        for name, changes in {"plain": {"blur_filter": None}, "filtered": {}}.items():
+            pairs = zip(results(*own), results(*(like(network, **changes) for network in own)), strict=True)
+            equal = {torch.allclose(*pair, rtol=0, atol=1e-12) for pair in pairs}
+            assert equal == {name == ("plain" if steps < 3 else "filtered")}
+        step(trainer, loader)
+        for adam in (trainer.g_adam, trainer.d_adam):
+            assert set(adam_steps(adam).values()) == {steps + 1 if steps < 2 else steps - 1}
 
 
 @ARCHITECTURES
