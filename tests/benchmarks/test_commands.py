@@ -124,11 +124,12 @@ def test_a_timed_step_is_one_of_its_stage(alpha):
 
 def test_the_networks_are_those_that_the_preset_trains():
     one = ours.Training("stylegan", "toonhead", 8, 2, SingleProcess())
-    assert one.trainer.generator.config.blur_filter == [1, 2, 1]
-    assert one.trainer.blurs
+    assert one.trainer.generator.config.blur_filter is None
     assert one.trainer.generator.config.mapping_lrmul == 0.1
     assert one.trainer.config.g_lr_ratio == 4
     assert ours.config_of("stylegan", "official", 8).build()[0].config.blur_filter == [1, 2, 1]
+    larger = ours.config_of("stylegan", "toonhead", 64)
+    assert (larger.generator.blur_filter, larger.schedule.blur_kimg) == ([1, 2, 1], 0)
 
 
 def test_parts_of_the_measurements_on_a_gpu_run_without_one(run, tmp_path):

@@ -254,18 +254,18 @@ PROGAN = named(
                 # Steps of one size leave the generator far behind the critic: at 32 px, after 16 kimg, KID was 0.47,
                 # with steps four times the critic's 0.25, and the estimated distance 5.2 and 2.2.
                 g_lr_ratio=4,
-                # Without blur outlines stay frayed, but with it drawings get their edges later: at 32 px, after 18
-                # kimg, KID was 0.283, without 0.194; with blur in the layers of 64 px alone, 22 kimg after these had
-                # begun, 0.174, without 0.147. Begun after 112 kimg, in a StyleGAN, it took 0.6 kimg to come back to
-                # the distance from before, and 8 to clean the outlines.
-                blur=112,
+                blur="no",
             ),
             # At 32 px, after 36 kimg, KID was 0.123, in batches of 8 at 0.0015 0.134 after 1.15 times as long; at 64 px
             # 10 kimg took it from 0.071 to 0.062, where 48 of those, at rates that fell, had made 0.074 of 0.077.
             batch=16,
             lr=0.003,
             # What is uneven in the corners is nearly all a frame: 1.6 grey levels at 64 px, and 0.2 within.
-            options_at={64: Options(margin=2), 128: Options(margin=2), 256: Options(margin=4)},
+            # Without blur outlines stay frayed from 64 px on, but with it drawings get their edges later: at 32 px,
+            # after 18 kimg, KID was 0.283, without 0.194; with blur in the layers of 64 px alone, 22 kimg after these
+            # had begun, 0.174, without 0.147. Begun after 112 kimg, in a StyleGAN, it took 0.6 kimg to come back to the
+            # distance from before, and 8 to clean the outlines.
+            options_at={r: Options(margin=margin, blur=112) for r, margin in ((64, 2), (128, 2), (256, 4))},
         ),
         # The embedded showers on one processor core: ten minutes to 16 px, half an hour to 32 px.
         Preset(
@@ -336,7 +336,11 @@ STYLEGAN = named(
             lr=0.002,
             # Repeated from 32 px on, corners at 256 px have 0.2 grey levels, but in a quarter of the faces hair then
             # reaches the upper edge; from 64 px on they have 1.0. With a margin alone they have 2.2, and streaks.
-            options_at={64: Options(margin=2), 128: Options(margin=2), 256: Options(repeat_edges_from=64)},
+            options_at={
+                64: Options(margin=2, blur=112),
+                128: Options(margin=2, blur=112),
+                256: Options(repeat_edges_from=64, blur=112),
+            },
         ),
         PROGAN["calorimeter"].but(Options(kimg=600, fade_kimg=30, start_resolution=8, mixing=0.0), batch=32),
         PROGAN["small"].but(Options(start_resolution=8)),
@@ -356,7 +360,9 @@ def for_gpus(presets: Mapping[str, Preset], **styles: Any) -> Iterator[Preset]:
     was 0.13 after 142 and 205 kimg at 128 and 256 px, and 0.19 after 100 and 47. All with AdaIN.
     """
     faces = Options(kimg=1200, stable_kimg=120, fade_kimg=20, fmap_base=4096, ema_kimg=10, **styles)
-    yield presets["toonhead"].but(faces, name="toonhead-gpu", batch=16, batch_at={}, lr=0.003, lr_at={256: 0.002})
+    sizes = {r: Options(**options.given | styles) for r, options in presets["toonhead"].options_at.items()}
+    gpu = presets["toonhead"].but(faces, name="toonhead-gpu", batch=16, batch_at={}, lr=0.003, lr_at={256: 0.002})
+    yield replace(gpu, options_at=sizes)
     yield presets["small"].but(Options(), name="small-gpu", batch=GPU_BATCH, batch_at=GPU_BATCHES)
 
 

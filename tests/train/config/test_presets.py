@@ -98,7 +98,7 @@ def test_clipped_and_normalised_weights_are_not_equalized():
 
 
 def test_what_a_preset_and_an_objective_set_is_said():
-    faces = preset("progan", "toonhead")
+    faces = preset("progan", "toonhead").at(64)
     (line,) = faces.changes(Options(z_dim=8), 64)
     assert line.startswith("preset toonhead sets: --kimg 150, ")
     assert "--g-lr-ratio 4" in line
@@ -133,10 +133,10 @@ def test_a_shorter_training_has_shorter_stages(architecture, name, resolution, k
 
 
 def test_stages_that_are_given_stay_as_they_are():
-    found = preset("progan", "toonhead")
-    assert found.for_length(Options(), 16) == found
+    found = preset("progan", "toonhead").at(64)
+    assert found.for_length(Options(), 64) == found
     for options in (Options(kimg=2.0, stable_kimg=0.5), Options(kimg=2.0, fade_kimg=0.0)):
-        shorter = found.for_length(options, 16).options
+        shorter = found.for_length(options, 64).options
         assert (shorter.stable_kimg, shorter.fade_kimg) == (8, 8)
     short = Options(kimg=75.0, start_resolution=16)
     assert found.for_length(short, 64).schedule(64, short).growing_kimg == 16
@@ -152,7 +152,16 @@ def test_stages_that_are_given_stay_as_they_are():
 def test_blur_begins_after_its_share_of_a_shorter_training(architecture, given, kimg):
     for start in (8, 64):
         options = Options(start_resolution=start, **given)
-        assert preset(architecture, "toonhead").for_length(options, 64).options.blur == pytest.approx(kimg)
+        assert preset(architecture, "toonhead").at(64).for_length(options, 64).options.blur == pytest.approx(kimg)
+
+
+def test_at_low_resolutions_there_is_none():
+    for architecture, on_gpu in (("progan", 900), ("stylegan", "yes")):
+        found = {
+            name: [preset(architecture, name).at(r).options.blur for r in (32, 64, 256)]
+            for name in ("toonhead", "toonhead-gpu")
+        }
+        assert found == {"toonhead": ["no", 112, 112], "toonhead-gpu": [on_gpu] * 3}
 
 
 def test_adam_without_its_first_average_is_rmsprop():
@@ -182,7 +191,7 @@ def test_and_a_stylegan():
     assert found.for_objective(Options()).schedule(64) == schedule
     assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.002))
     assert (found.kimg(schedule), options.ema_kimg) == (150, 1)
-    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, 112, 0.5)
+    assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, "no", 0.5)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (2048, 128, 128)
 
 
