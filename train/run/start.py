@@ -125,7 +125,7 @@ def decide(
     else:
         config = resumed_config(stored, options.but(mixed_precision=precision), dataset, count)
         notes += differences(stored, config)
-        learned = ("batch", "lr", "ema_kimg")
+        learned = ("batch", "lr", "ema_kimg", "ema_rampup")
         changed = {n: options.given[n] for n in learned if getattr(options, n) != getattr(stored.options, n)}
         if changed and config.command:
             again = provenance.command(architecture, Options(**changed), count)

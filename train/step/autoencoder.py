@@ -114,5 +114,6 @@ class AutoencoderTrainer(Trainer):
 
     def inputs_of(self, batch: Batch, stage: Stage) -> AutoencoderInputs:
         """The inputs of a step on this batch."""
-        its, weight = self.inputs.for_critic(batch, stage), self.inputs.ema_weight(stage.batch)
+        its = self.inputs.for_critic(batch, stage)
+        weight = self.inputs.ema_weight(batch.start + stage.batch, stage.batch)
         return AutoencoderInputs(its.fakes, its.alpha, its.lr, its.images, its.mirrored, weight, its.roots)

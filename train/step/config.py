@@ -68,6 +68,12 @@ class StepConfig:
     )
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.
     ema_kimg: float = option(10, "half-life of the generator's EMA", FROM_0, resumable=True)
+    ema_rampup: float = option(  # as in the program of Karras et al. 2020, arXiv 2006.06676
+        0.0,
+        "most of the half-life in multiples of the images shown so far, so that early averages are short; 0: no limit",
+        FROM_0,
+        resumable=True,
+    )
     mixing: float = option(  # Karras 2019, appendix C
         0.9, "probability that an image has the styles of two latents (StyleGAN)", PROBABILITY, only=STYLED
     )

@@ -136,12 +136,16 @@ class StepInputs:
             labels = self._floats(self.labels.of(self.labels.training[places]))
         fakes = self._fakes("generator", images, stage, labels)
         augment = self._augment("generator", images, stage)
-        return GeneratorInputs(fakes, *self._scheduled(stage), stage.resolution, self.ema_weight(shown), augment)
+        return GeneratorInputs(
+            fakes, *self._scheduled(stage), stage.resolution, self.ema_weight(images, shown), augment
+        )
 
-    def ema_weight(self, images: int) -> Tensor:
-        """How far the EMA moves in a step that shows so many images, [], by its half-life in images."""
+    def ema_weight(self, images: int, shown: int) -> Tensor:
+        """How far the EMA moves in a step that shows so many images and ends after `images`, []."""
         half_life = self.config.ema_kimg * 1000
-        return self._pinned(torch.tensor(1 - (0.5 ** (images / half_life) if half_life else 0.0), dtype=self.dtype))
+        if self.config.ema_rampup:
+            half_life = min(half_life, self.config.ema_rampup * images)
+        return self._pinned(torch.tensor(1 - (0.5 ** (shown / half_life) if half_life else 0.0), dtype=self.dtype))
 
     def _scheduled(self, stage: Stage) -> tuple[Alpha, Tensor]:
         """The stage's alpha and learning rate."""

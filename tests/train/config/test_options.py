@@ -22,8 +22,9 @@ def read(text: str, architecture: str = "progan") -> Options:
 NAMES = """
     --data --cache --cond --holdout --out --desc --resolution --start-resolution --kimg --stable-kimg --fade-kimg
     --batch --batch-per-device --lr --lr-decay-kimg --g-lr-ratio --fmap-base --fmap-max --z-dim --blur --norm --loss
-    --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --mapping-layers --mapping-lrmul
-    --noise-lr-ratio --mixing --beta --margin --repeat-edges-from --channel-sums --seed --augment --augment-p
+    --gp-weight --gamma --clip --spectral-norm --n-critic --betas --mirror --ema-kimg --ema-rampup --mapping-layers
+    --mapping-lrmul --noise-lr-ratio --mixing --beta --margin --repeat-edges-from --channel-sums --seed --augment
+    --augment-p
     --cuda-graphs --mixed-precision --deterministic --workers --snapshot-kimg --checkpoint-kimg --keep
     --keep-models --resume --init-from --preset --metrics --metrics-kimg --metrics-samples --log-with
     --dry-run --processes
@@ -109,8 +110,8 @@ BAD = """
     --seed 18446744073709551616, --loss lsgan, --clip 0, --spectral-norm generator, --betas 0.5, --betas 0.5 1,
     --mixed-precision fp16, --log-with mlflow, --preset huge, --preset stylegan-1gpu, --desc a/b, --desc ../x, --bogus,
     --bogus 3, --mapping-lrmul 0, --noise-lr-ratio 0, --mixing 2, --blur maybe, --blur -1, --blur nan, --norm batch,
-    --metrics none,, --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1, --metrics-samples 9,
-    --norm pixel, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
+    --ema-rampup -1, --metrics none,, --metrics fid, --metrics speed, --metrics pr, --metrics-kimg 1,
+    --metrics-samples 9, --norm pixel, --mapping-lrmul 0.1, --noise-lr-ratio 0.5, --mixing 0.5,
     --augment-p 1.5 --augment, --augment-p 0.5, --augment-p ada --augment, --augment-p ada --augment --loss wgan-clip,
     --augment-p often --augment, --augment noise, --augment yes,
     --clip 0.1, --gp-weight 1 --loss hinge, --gamma 1 --loss ns, --gamma 1 --preset sngan

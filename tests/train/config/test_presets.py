@@ -190,7 +190,7 @@ def test_and_a_stylegan():
     options, schedule = found.options, found.schedule(64)
     assert found.for_objective(Options()).schedule(64) == schedule
     assert schedule == Schedule(64, 8, 10, 10, {8: 16, 16: 8, 32: 8, 64: 8}, dict.fromkeys((8, 16, 32, 64), 0.002))
-    assert (found.kimg(schedule), options.ema_kimg) == (150, 1)
+    assert (found.kimg(schedule), options.ema_kimg, options.ema_rampup) == (150, 10, 0.05)
     assert (options.mapping_lrmul, options.blur, options.mixing) == (0.1, "no", 0.5)
     assert (options.fmap_base, options.fmap_max, options.z_dim) == (2048, 128, 128)
 

@@ -311,6 +311,7 @@ def test_the_newest_run_is_the_one_with_the_largest_number(train: Train, copy):
         ("--batch 8", "--batch is now 8; it was 16"),
         ("--lr 0.002", "--lr is now 0.002; it was not given"),
         ("--ema-kimg 20.5", "--ema-kimg is now 20.5; it was 5"),
+        ("--ema-rampup 0.05", "--ema-rampup is now 0.05; it was 0"),
         ("--keep-models 1", "--keep-models is now 1; it was 3"),
         ("--workers 1", "--workers is now 1; it was not given"),
         ("--mixed-precision bf16", "--mixed-precision is now bf16; it was no"),

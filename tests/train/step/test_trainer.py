@@ -130,7 +130,7 @@ def test_the_average_has_its_half_life_in_images(cut):
         for parameter in trainer.generator.parameters():
             parameter.fill_(1.0)
     for images in cut:
-        trainer.computation.update_ema(trainer.inputs.ema_weight(images))
+        trainer.computation.update_ema(trainer.inputs.ema_weight(10**6, images))
     for parameter in trainer.generator_ema.parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, 2.0), rtol=0, atol=1e-12)
 
@@ -153,6 +153,19 @@ def test_the_average_counts_the_images_of_the_step():
     for name, value in trainer.generator.state_dict().items():
         middle = (before[f"average.{name}"] + value) / 2
         torch.testing.assert_close(trainer.generator_ema.state_dict()[name], middle, rtol=0, atol=1e-12)
+
+
+def test_early_averages_are_short():
+    """Half-lives of at most half of the images shown: steps of 16 of 8, 16 and then 20 images."""
+    trainer, loader = a_trainer(ema_kimg=0.02, ema_rampup=0.5)
+    for half_life in (8, 16, 20):
+        before = trainer.generator_ema.state_dict()
+        before = {name: value.clone() for name, value in before.items()}
+        step(trainer, loader)
+        kept = 0.5 ** (16 / half_life)
+        for name, value in trainer.generator.state_dict().items():
+            expected = kept * before[name] + (1 - kept) * value
+            torch.testing.assert_close(trainer.generator_ema.state_dict()[name], expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_critic", [1, 3])
