@@ -338,11 +338,7 @@ STYLEGAN = named(
             lr=0.002,
             # Repeated from 32 px on, corners at 256 px have 0.2 grey levels, but in a quarter of the faces hair then
             # reaches the upper edge; from 64 px on they have 1.0. With a margin alone they have 2.2, and streaks.
-            options_at={
-                64: Options(margin=2, blur=112),
-                128: Options(margin=2, blur=112),
-                256: Options(repeat_edges_from=64, blur=112),
-            },
+            options_at={**PROGAN["toonhead"].options_at, 256: Options(repeat_edges_from=64, blur=112)},
         ),
         PROGAN["calorimeter"].but(Options(kimg=600, fade_kimg=30, start_resolution=8, mixing=0.0), batch=32),
         PROGAN["small"].but(Options(start_resolution=8)),
@@ -362,9 +358,10 @@ def for_gpus(presets: Mapping[str, Preset], **styles: Any) -> Iterator[Preset]:
     was 0.13 after 142 and 205 kimg at 128 and 256 px, and 0.19 after 100 and 47. All with AdaIN.
     """
     faces = Options(kimg=1200, stable_kimg=120, fade_kimg=20, fmap_base=4096, ema_kimg=10, **styles)
-    sizes = {r: Options(**options.given | styles) for r, options in presets["toonhead"].options_at.items()}
-    gpu = presets["toonhead"].but(faces, name="toonhead-gpu", batch=16, batch_at={}, lr=0.003, lr_at={256: 0.002})
-    yield replace(gpu, options_at=sizes)
+    sizes = {r: options.but(**styles) for r, options in presets["toonhead"].options_at.items()}
+    yield presets["toonhead"].but(
+        faces, name="toonhead-gpu", batch=16, batch_at={}, lr=0.003, lr_at={256: 0.002}, options_at=sizes
+    )
     yield presets["small"].but(Options(), name="small-gpu", batch=GPU_BATCH, batch_at=GPU_BATCHES)
 
 

@@ -18,7 +18,7 @@ from stylegrow.common.schema import LARGEST_LIST, check, check_fields, load_json
 from stylegrow.data import Dataset
 from train.config.checks import checked
 from train.config.data import Facts, check_mirror, facts_of, knows_energies, label_arguments, sums_arguments
-from train.config.init_from import model_for, options_of, stage_of, widths_of
+from train.config.init_from import blur_of, model_for, options_of, stage_of, widths_of
 from train.config.memory import room
 from train.config.options import ABOUT, Options
 from train.config.presets import Preset, choose_preset
@@ -216,7 +216,7 @@ def make_run_config(
     layers |= {"preset": chosen.name, "resolution": dataset.resolution, "mixed_precision": precision}
     options = Options(**layers)
     if options.blur == "auto":
-        options = options.but(blur="yes" if ARCHITECTURES[architecture].generator_config.blur_filter else "no")
+        options = options.but(blur=blur_of(ARCHITECTURES[architecture].generator_config()))
     if "channel_sums" not in by_model | asked.given and not knows_energies(dataset, options):
         options = options.but(channel_sums=False)  # the preset's
     check_mirror(options, dataset)
