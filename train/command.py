@@ -16,8 +16,6 @@ from train.config.presets import PRESETS
 from train.step.config import StepConfig
 
 METAVARS = {
-    int | str: "INT|FILE",
-    float | int | str: "NUMBER|ada",
     str: "TEXT",
     int: "INT",
     float: "NUMBER",
@@ -64,7 +62,7 @@ def command_line() -> Any:
         about, kind = ABOUT[field.name], KINDS[field.name]
         known = "" if field.default is None or kind is bool or "(default" in about.help else shown(field.default)
         hint = f"(default: {known})" if known else ""
-        argument = tyro.conf.arg(help=about.help, metavar=METAVARS.get(kind), help_behavior_hint=hint)
+        argument = tyro.conf.arg(help=about.help, metavar=about.values or METAVARS.get(kind), help_behavior_hint=hint)
         kinds[field.name] = Annotated[kind, argument]
     return TypedDict("GivenOptions", kinds, total=False)  # type: ignore[operator]
 

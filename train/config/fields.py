@@ -43,6 +43,7 @@ class About:
     loss: str | None = None  # the objective that it is a weight of
     resumable: bool = False  # whether a resumed run may change it
     private: bool = False  # whether it says where things lie on one machine
+    values: str | None = None  # what --help shows of them, where their type does not tell
     bare: str | None = None  # its value where the option stands without one
     keep: Callable[[str], str | None] = str  # what is kept of a text: a path from the root
 

@@ -58,6 +58,7 @@ class Options(StepConfig):
         None,
         "images kept out of training: how many, or a file with their names, one a line (default: 1 %, at least 20)",
         COUNT_OR_FILE,
+        values="INT|FILE",
         keep=whole_path,
     )
     out: str = option("runs", "folder that run folders go into", resumable=True, private=True, keep=whole_path)
@@ -103,6 +104,7 @@ class Options(StepConfig):
             "yes, no, auto or a number of at least 0",
             lambda x: x in ("yes", "no", "auto") if isinstance(x, str) else 0 <= x < float("inf"),
         ),
+        values="yes|no|auto|NUMBER",
         only=GANS,
     )
     norm: Literal["instance", "pixel"] = option(  # Karras 2019, equation 1; Karras 2018, section 4.2

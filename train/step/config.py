@@ -64,6 +64,7 @@ class StepConfig:
         "probability of each of these; with ada it follows how well the critic knows the reals, of losses whose "
         "scores have a sign",
         Allowed("a number from 0 to 1, or ada", lambda p: p == "ada" or (not isinstance(p, str) and 0 <= p <= 1)),
+        values="NUMBER|ada",
         only=GANS,
     )
     # The official ProGAN's 0.999 an iteration is a length that changes with the batch; this is the official StyleGAN's.

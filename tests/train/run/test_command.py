@@ -30,6 +30,8 @@ def test_help_comes_without_torch(run_python, script, presets):
     assert ended.stderr == ""
     for words in (f"{presets}, ", "--data TEXT", "--resume", "--dry-run", "thousands of real"):
         assert words in ended.stdout
+    for form in ("--holdout INT|FILE", "--blur yes|no|auto|NUMBER", "--augment-p NUMBER|ada", "--lr NUMBER"):
+        assert f"{form} " in ended.stdout
 
 
 def test_an_installed_copy_is_started_as_a_module(run_python):
