@@ -18,7 +18,6 @@ from stylegrow.models.weights import first_stage
 BUNDLED = (
     "stylegan-toonhead256",
     "stylegan-toonhead64",
-    "stylegan-toonhead64-pixelnorm",
     "progan-toonhead128",
     "progan-toonhead64",
     "progan-calorimeter32",
