@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from stylegrow.sampling.sampler import Sampler
 
 MOST_SEEDS = 256  # of the grid
-ELSEWHERE = "path/of/this/folder"  # what the card calls a model that is not in zoo/
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +79,9 @@ class Card(ModelOptions):
     def _entry(self, sampler: Sampler, figure: FigureOptions, caption: str, *options: str) -> CardImage:
         """What the card says of a figure: its file, its caption, and the command that draws it again."""
         from stylegrow.models.cards import CardImage
-        from stylegrow.models.folders import ZOO
+        from stylegrow.models.folders import name_in_card
 
-        words = [sampler.folder.name if sampler.folder.resolve().parent == ZOO.resolve() else ELSEWHERE, *options]
+        words = [name_in_card(sampler.folder), *options]
         if self.class_ is not None:
             words += ["--class", self.class_]
         if self.dtype != "float32":

@@ -9,6 +9,8 @@ from stylegrow.models.evaluation import Evaluation, evaluation_text
 from stylegrow.models.labels import LabelSpace, default_psi
 from stylegrow.models.markdown import fact_text, inline, shell, table
 
+ELSEWHERE = "path/of/this/folder"  # what the card calls a model that is not in zoo/
+
 
 class CardImage(NamedTuple):
     """A file beside the card, what it shows, and the command that draws it."""
@@ -19,9 +21,15 @@ class CardImage(NamedTuple):
 
 
 def model_card(
-    config: Mapping[str, Any], *, images: Sequence[CardImage] = (), evaluation: Evaluation | None = None
+    config: Mapping[str, Any],
+    *,
+    name: str = ELSEWHERE,
+    images: Sequence[CardImage] = (),
+    evaluation: Evaluation | None = None,
 ) -> str:
     """The card of the model with this config.json: what it is, its data and credit, training facts, how to load it.
+
+    `name` is what load_generator takes for it.
 
     Facts that it knows: `data`, `credit`, `license`, `resolution` and `alpha` as for save_model, `source`, the file
     that a model trained elsewhere was converted from, and `command`, which started the training.
@@ -70,7 +78,7 @@ def model_card(
         parts += ["## Pictures", *(_image(*image) for image in images)]
     if evaluation:
         parts += ["## How good it is", evaluation_text(evaluation)]
-    parts += ["## Use", _example(config)]
+    parts += ["## Use", _example(config, name)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -81,7 +89,7 @@ def _image(file: str, caption: str, command: str | None) -> str:
     return "\n\n".join([f"![{text}]({quote(file)})", text, *([shell(command)] if command else [])])
 
 
-def _example(config: Mapping[str, Any]) -> str:
+def _example(config: Mapping[str, Any], name: str) -> str:
     generator, facts = config["generator"], config["training"]
     size, alpha = facts.get("resolution", generator["resolution"]), facts.get("alpha", 1)
     labels, space = f"labels = torch.eye({generator['label_dim']})[[0, 0, 0, 0]]", LabelSpace.of(config)
@@ -104,7 +112,7 @@ def _example(config: Mapping[str, Any]) -> str:
         "import torch",
         "from stylegrow import load_generator",
         "",
-        'g = load_generator("path/of/this/folder")  # or "hf://user/repo"',
+        f'g = load_generator("{name}")  # or "hf://user/repo"',
         f"z = torch.randn(4, {generator['z_dim']})",
         *([labels] if generator["label_dim"] else []),
         "with torch.inference_mode():",

@@ -22,7 +22,7 @@ from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.held_out import public_facts
 from stylegrow.common.schema import read_json
 from stylegrow.models import hub
-from stylegrow.models.cards import CardImage, model_card
+from stylegrow.models.cards import ELSEWHERE, CardImage, model_card
 from stylegrow.models.config import FORMAT_VERSION, all_arguments, read_config_of, roles_of
 from stylegrow.models.evaluation import Evaluation
 from stylegrow.models.weights import DIRECTIONS, GROWTH, WEIGHTS, Storage, encode, load_network
@@ -103,7 +103,8 @@ def write_card(folder: Path, *, images: Sequence[CardImage] = (), evaluation: Ev
     for image in images:
         if not (folder / image.file).is_file():
             raise ModelError(f"{folder / image.file}: is missing, and the card is to show it")
-    write_whole(folder / "README.md", model_card(config, images=images, evaluation=evaluation).encode())
+    card = model_card(config, name=name_in_card(folder), images=images, evaluation=evaluation)
+    write_whole(folder / "README.md", card.encode())
 
 
 def files_of(folder: Path) -> list[str]:
@@ -220,6 +221,16 @@ def name_of(name_or_path: str | os.PathLike[str], folder: Path) -> str:
         return str(name_or_path)
     parts = folder.resolve().parts
     return parts[-2] if parts[-1] == "model" and len(parts) > 2 else parts[-1]
+
+
+def is_bundled(folder: Path) -> bool:
+    """Whether this is a model that comes with the project."""
+    return folder.resolve().parent == ZOO.resolve()
+
+
+def name_in_card(folder: Path) -> str:
+    """What the code and the commands on the card of this folder's model call it: its name, where it is bundled."""
+    return folder.name if is_bundled(folder) else ELSEWHERE
 
 
 def read_config(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from progan.config import stages
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.text import printable
-from stylegrow.models.folders import ZOO, find_model, name_of, read_config
+from stylegrow.models.folders import find_model, is_bundled, name_of, read_config
 from stylegrow.models.labels import LabelSpace
 from stylegrow.models.markdown import fact_text
 from stylegrow.models.weights import first_stage
@@ -97,7 +97,7 @@ class ModelInfo:
     @property
     def bundled(self) -> bool:
         """Whether it comes with the project."""
-        return self.folder.resolve().parent == ZOO.resolve()
+        return is_bundled(self.folder)
 
     @property
     def reached(self) -> tuple[Any, Any]:

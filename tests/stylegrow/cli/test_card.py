@@ -9,9 +9,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from stylegrow.cli.card import ELSEWHERE
 from stylegrow.cli.main import main
 from stylegrow.models import load_generator
+from stylegrow.models.cards import ELSEWHERE
 
 RESULT = {"name": "kid", "value": 0.125, "floor": 0.5, "samples": 30, "features": "embedded"}
 NUMBERS = {"options": {"trunc": None}, "results": [RESULT], "anchors": {}}
@@ -81,11 +81,13 @@ def test_numbers_are_in_the_card(copied, tmp_path):
     assert re.search(r"\| kid \| 0\.125 \| 0\.5 \|", (folder / "model" / "README.md").read_text(encoding="utf-8"))
 
 
-def test_commands_name_a_bundled_model_and_the_class(copied, tmp_path, monkeypatch):
+def test_code_and_commands_name_a_bundled_model_and_the_class(copied, tmp_path, monkeypatch):
     folder = copied("classes")
     monkeypatch.setattr("stylegrow.models.folders.ZOO", tmp_path / "card")
     assert card(folder, "--seeds", "1", "--class", "öwl", "--dtype", "bf16") == 0
-    command = re.search(r"^stylegrow (grid .*)$", (folder / "README.md").read_text(encoding="utf-8"), re.M)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert 'load_generator("classes")' in text
+    command = re.search(r"^stylegrow (grid .*)$", text, re.M)
     assert shlex.split(command[1]) == [
         "grid", "--model", "classes", "--seeds", "1", "--trunc", "1", "--class", "öwl", "--dtype", "bf16"
     ]  # fmt: skip
