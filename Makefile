@@ -23,8 +23,9 @@ train: .venv/installed
 	if [ "$$gpus" -gt 1 ]; then launcher="accelerate launch -q"; export ACCELERATE_LOG_LEVEL=error; fi && \
 	exec $(BIN)/$$launcher train/$(NETWORK).py $(ARGS)
 
+# A process for each processor, up to eight, for each takes a gigabyte; the tests of a file stay together.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

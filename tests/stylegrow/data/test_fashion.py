@@ -128,7 +128,11 @@ def test_a_folder_or_a_prepared_set_of_that_name_is_not_taken_for_it(tmp_path):
     assert find_source("./fashion-mnist").path == str(tmp_path / "work" / "fashion-mnist")
 
 
-@pytest.mark.parametrize("body", [None, b"<html>log in</html>", SERVED[f"/{LABELS}.gz"][:-9], gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "body",
+    [None, b"<html>log in</html>", SERVED[f"/{LABELS}.gz"][:-9], gzip.compress(b"")],
+    ids=["nothing", "a page", "cut short", "empty"],
+)
 def test_what_is_not_it_is_not_kept(tmp_path, served, body):
     content, _ = served
     content[f"/{LABELS}.gz"] = body
