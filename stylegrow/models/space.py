@@ -1,5 +1,6 @@
 """A Hugging Face Space of the browser app: a folder that installs Stylegrow and serves some models."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,7 @@ if __name__ == "__main__":
     words = [word for model in MODELS for word in ("--model", model)]
     sys.exit(main([*words, "--host", "0.0.0.0", "--port", "7860", *sys.argv[1:]]))
 '''
+SIGN = SERVE.partition("'s browser app")[0].encode()  # what tells it from another program
 # A Space of the kind "gradio" installs its requirements before other files, such as a wheel, are there.
 DOCKERFILE = f"""FROM python:{{python}}
 RUN useradd --create-home --uid 1000 user
@@ -68,16 +70,36 @@ def write_space(models: Sequence[str], folder: Path, package: str | None = None)
     """Write the Space of these models, by default of those that come with Stylegrow, into a folder.
 
     `package` is what pip installs there: a git address, a name and version, or a wheel, which is copied; by default a
-    wheel of the running checkout. A clone of the Space's repository or an earlier Space is renewed. InputError for
-    what cannot be used, RunError for a wheel that cannot be built, OSError for what cannot be written.
+    wheel of the running checkout. A clone of the Space's repository or an earlier Space is renewed once all is read
+    and made. InputError for what cannot be used, RunError for a wheel that cannot be built, OSError for what cannot be
+    written; what was there then still is.
     """
     infos = [read_info(model) for model in models or BUNDLED]
     if package is None and not (CHECKOUT / "pyproject.toml").is_file():
         raise InputError("--package: give what the Space is to install: a git address, a wheel, or a name and version")
-    _make_room(folder)
+    _check_room(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".space-", dir=folder.parent) as name:
+        new = Path(name, "new")
+        new.mkdir()
+        _fill(new, infos, package)
+        old = Path(name, "old")
+        old.mkdir()
+        folder.mkdir(exist_ok=True)
+        for path in (folder / "models", *folder.glob("stylegrow-*.whl")):
+            if os.path.lexists(path):
+                path.rename(old / path.name)
+        for path in new.iterdir():
+            path.replace(folder / path.name)
+
+
+def _fill(folder: Path, infos: Sequence[ModelInfo], package: str | None) -> None:
+    """Put a Space's files and models into an empty folder."""
     if package is None:
         package = f"./{build_wheel(folder).name}"
-    elif package.endswith(".whl"):
+    elif package.endswith(".whl") and "://" not in package:
+        if not Path(package).is_file():
+            raise InputError(f"--package {printable(package)}: there is no such file; name a wheel that is")
         package = f"./{Path(shutil.copy(package, folder)).name}"
     names: list[str] = []
     for info in infos:
@@ -115,20 +137,17 @@ def build_wheel(folder: Path) -> Path:
     return max(folder.glob("stylegrow-*.whl"), key=lambda path: path.stat().st_mtime)
 
 
-def _make_room(folder: Path) -> None:
-    """Remove the models and the wheel of an earlier Space; InputError for a folder that is something else."""
+def _check_room(folder: Path) -> None:
+    """InputError for a folder that is neither new nor empty, a new repository of the Hub or an earlier Space."""
     if not folder.exists():
-        folder.mkdir(parents=True)
         return
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"}
-    if there - {".git", ".gitattributes", "README.md"} and START not in there:
+    if there - {".git", ".gitattributes", "README.md"} and not (
+        (folder / START).is_file() and (folder / START).read_bytes().startswith(SIGN)
+    ):
         raise InputError(
             f"--outdir {printable(folder)}: is there and no Space of Stylegrow; name a new or empty folder"
         )
-    if (folder / "models").is_dir() and not (folder / "models").is_symlink():
-        shutil.rmtree(folder / "models")
-    for wheel in folder.glob("stylegrow-*.whl"):
-        wheel.unlink()
 
 
 def _line(info: ModelInfo) -> str:

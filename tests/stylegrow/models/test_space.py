@@ -19,6 +19,11 @@ def space(tmp_path):
     return tmp_path / "space"
 
 
+def contents(folder):
+    """What lies in a folder and below: files with their bytes, and folders."""
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
 def test_its_settings_and_files_are_those_of_a_space(models, space):
     write_space([str(models / "style"), str(models / "run"), "progan-toonhead64"], space, ADDRESS)
     header = metadata_load(space / "README.md")
@@ -67,6 +72,17 @@ def test_an_earlier_one_is_replaced_and_its_repository_kept(models, space):
     assert metadata_load(space / "README.md")["sdk"] == "docker"
 
 
+def test_what_fails_leaves_an_earlier_one_and_its_own_model_goes_into_the_next(models, space):
+    write_space([str(models / "style")], space, ADDRESS)
+    before = contents(space)
+    with pytest.raises(InputError, match=r"^--package nothing\.whl: "):
+        write_space([str(models / "silent")], space, "nothing.whl")
+    assert contents(space) == before
+    write_space([str(space / "models" / "style")], space, ADDRESS)
+    assert contents(space) == before
+    assert [path.name for path in space.parent.iterdir()] == ["space"]
+
+
 def test_two_models_of_the_same_name_have_folders_of_their_own(models, space, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "silent").symlink_to(models / "silent")
@@ -75,13 +91,15 @@ def test_two_models_of_the_same_name_have_folders_of_their_own(models, space, tm
 
 
 @pytest.mark.parametrize("place", ["mine", "file"])
-def test_a_folder_of_something_else_is_left_alone(models, tmp_path, place):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+@pytest.mark.parametrize("name", ["thesis.txt", "serve.py"])
+def test_a_folder_of_something_else_is_left_alone(models, tmp_path, place, name):
+    (tmp_path / "mine" / "models").mkdir(parents=True)
+    (tmp_path / "mine" / name).write_text("years of work")
     (tmp_path / "file").write_text("")
+    before = contents(tmp_path / "mine")
     with pytest.raises(InputError, match="--outdir"):
         write_space([str(models / "style")], tmp_path / place, ADDRESS)
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    assert contents(tmp_path / "mine") == before
 
 
 def test_an_installed_copy_asks_for_the_package(models, space, tmp_path, monkeypatch):
