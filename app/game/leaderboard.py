@@ -20,6 +20,7 @@ from threading import Lock
 from app.game.nicknames import checked_nickname, folded
 from app.game.statistics import wilson
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import expanded
 from stylegrow.common.text import one_line, printable
 
 LEAST_ROUNDS = 20
@@ -59,7 +60,7 @@ class Leaderboard:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         _check(self.path)
         self._lock = Lock()
         connection = None

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from stylegrow.cli.drawing import FigureOptions, Grid, Mix, Truncation
-from stylegrow.cli.options import ModelOptions, Seeds, check_folder, report
+from stylegrow.cli.options import ModelOptions, Seeds, report
 from stylegrow.common.commandline import File
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import check_folder
 from stylegrow.rendering.figures import bands
 from stylegrow.rendering.grids import save_png
 from stylegrow.rendering.showers import with_legend

@@ -42,7 +42,8 @@ class Inspect:
 
     def run(self) -> None:
         """Look at the images, print what there is, and write the contact sheet. Raises DataError."""
-        from stylegrow.cli.options import check_folder, report
+        from stylegrow.cli.options import report
+        from stylegrow.common.paths import check_apart, check_folder
         from stylegrow.data.dataset import is_prepared
         from stylegrow.data.inspection import inspect
         from stylegrow.data.pyramid import cache_folder
@@ -58,6 +59,7 @@ class Inspect:
         source = find_source(self.source, self.count, cache_folder(self.cache) / "downloads")
         if not source.names:
             raise DataError(f"{printable(source.path)} holds no images: give a folder or a zip file with some")
+        check_apart(Path(self.outdir), "--outdir", source.path)
         found = inspect(source, self.workers)
         print(*lines_of(found), sep="\n")
         if len(shown := found.shown):

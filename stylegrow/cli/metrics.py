@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from stylegrow.common.commandline import Dtype, Integer, Number, Text
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import check_file, expanded
 from stylegrow.common.text import printable
 from stylegrow.metrics.table import DEFAULT, SHOWERS, check_names, described, names_in, usual
 
@@ -84,8 +84,10 @@ def check(options: Options) -> None:
         if given is not None and given < least:
             raise InputError(f"--{name} {given}: give a whole number of at least {least}")
     for name, path in (("out", options.out), ("figure", options.figure)):
-        if path is not None and not Path(path).expanduser().parent.is_dir():
+        if path is not None and not expanded(path).parent.is_dir():
             raise InputError(f"--{name} {printable(path)}: there is no such folder; make it first")
+        if path is not None:
+            check_file(path, f"--{name}")
 
 
 def evaluate_models(options: Options) -> None:
@@ -213,7 +215,7 @@ def write(
 
     for result in results:
         if result.figure is not None:
-            save_png(result.figure, Path(options.figure).expanduser(), image_texts)
+            save_png(result.figure, expanded(options.figure), image_texts)
             print(f"\nnearest training images: {printable(options.figure)}")
     if options.out is not None:
         content = {
@@ -221,4 +223,4 @@ def write(
             "results": [result.to_json() for result in results],
             "anchors": {name: [result.to_json() for result in found] for name, found in anchors.items()},
         }
-        write_whole(Path(options.out).expanduser(), (json.dumps(content, indent=2) + "\n").encode())
+        write_whole(expanded(options.out), (json.dumps(content, indent=2) + "\n").encode())

@@ -13,6 +13,7 @@ import tyro
 
 from stylegrow.common.commandline import Text
 from stylegrow.common.errors import InputError, ModelError
+from stylegrow.common.paths import expanded
 from stylegrow.common.tables import text_table
 from stylegrow.common.text import one_line, printable
 
@@ -37,7 +38,7 @@ class List:
         from stylegrow.models.folders import ZOO
         from stylegrow.models.info import models_in, read_info
 
-        folder = ZOO if self.folder is None else Path(self.folder).expanduser()
+        folder = ZOO if self.folder is None else expanded(self.folder)
         if not folder.is_dir():
             raise ModelError(f"{folder}: there is no such folder")
         if not (models := models_in(folder)):

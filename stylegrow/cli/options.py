@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from stylegrow.common.commandline import Dtype, Integer, Number, Text
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import check_folder
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.common.text import printable
 from stylegrow.rendering.grids import save_png
@@ -125,14 +125,6 @@ def check_range(option: str, value: int, least: int, most: int) -> None:
     """InputError for a whole number outside its bounds."""
     if not least <= value <= most:
         raise InputError(f"{option} {value}: give a whole number from {least} to {most:,}")
-
-
-def check_folder(folder: Path, option: str) -> None:
-    """InputError unless files can be written there, or where its first part that is missing would be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        reason = "cannot be written" if there.is_dir() else "is not a folder"
-        raise InputError(f"{option} {printable(folder)}: {printable(there)} {reason}; give another folder")
 
 
 def report(path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import tyro
 
-from stylegrow.cli.options import ModelOptions, check_folder, check_range, progress, report
+from stylegrow.cli.options import ModelOptions, check_range, progress, report
 from stylegrow.common.images import to_uint8
+from stylegrow.common.paths import check_folder
 from stylegrow.common.text import printable
 from stylegrow.data.decoding import read_square
 from stylegrow.data.request import Shape

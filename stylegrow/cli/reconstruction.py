@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import tyro
 
 from stylegrow.cli.metrics import held_out_of, open_data, open_encoder
-from stylegrow.cli.options import Model, check_folder, check_range, report
+from stylegrow.cli.options import Model, check_range, report
 from stylegrow.common.commandline import Integer, Text
 from stylegrow.common.errors import InputError
 from stylegrow.common.images import colours, to_uint8
+from stylegrow.common.paths import check_file, expanded
 from stylegrow.common.text import printable
 from stylegrow.rendering import grids
 
@@ -47,7 +47,7 @@ class Reconstruct:
         from stylegrow.physics import pictures
 
         check_range("--count", self.count, 1, MOST)
-        check_folder(Path(self.out).parent, "--out")
+        check_file(self.out, "--out")
         decoder, facts = load_generator(self.model), read_config(self.model)["training"]
         encoder = open_encoder(self.model, decoder)
         if encoder is None:
@@ -69,7 +69,8 @@ class Reconstruct:
         if dataset.transform is not None:
             shown = pictures.shown(shown, dataset.transform)
         figure = grids.grid(shown, 2 * min(PAIRS_IN_ROW, len(chosen)), size=max(shown.shape[1], SMALLEST))
-        Path(self.out).parent.mkdir(parents=True, exist_ok=True)
-        grids.save_png(figure, Path(self.out), {"Source": dataset.credit or dataset.source})
-        report(Path(self.out))
+        path = expanded(self.out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grids.save_png(figure, path, {"Source": dataset.credit or dataset.source})
+        report(path)
         print(f"error: {error(images, decoded):.1f} grey levels (root mean square) over {len(chosen)} images")

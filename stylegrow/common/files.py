@@ -39,8 +39,9 @@ def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
     """An empty folder beside `folder` to fill; its files then reach the disk and it is renamed to `folder`.
 
     OSError when that is there and not empty, and with its name where it cannot be written. A later call with the same
-    name removes what a writer that was killed has left.
+    name removes what a writer that was killed has left. The current folder stays the same one: files move into it.
     """
+    folder = folder if folder.name else folder.resolve()
     partial = folder.with_name(partial_name or f".{folder.name}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -51,9 +52,16 @@ def new_folder(folder: Path, partial_name: str = "") -> Iterator[Path]:
                 _sync_folder(path)
             elif path.is_file():
                 _sync(path)
-        if folder.is_dir():
-            folder.rmdir()  # OSError unless it is empty
-        partial.rename(folder)
+        if folder.resolve() == Path.cwd():
+            if any(folder.iterdir()):
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
+            for path in partial.iterdir():
+                path.rename(folder / path.name)
+            partial.rmdir()
+        else:
+            if folder.is_dir():
+                folder.rmdir()  # OSError unless it is empty
+            partial.rename(folder)
         _sync_folder(folder.parent)
     except BaseException as error:
         _set_name(error, folder, partial)

@@ -21,6 +21,7 @@ from torch.nn import functional
 from stylegrow.common.arithmetic import exact_float32
 from stylegrow.common.errors import InputError
 from stylegrow.common.files import write_whole
+from stylegrow.common.paths import expanded
 from stylegrow.common.text import one_line, printable
 from stylegrow.data.pyramid import cache_folder
 from stylegrow.metrics.reals import Reals
@@ -73,7 +74,7 @@ def find_features(
     """
     if name == "embedded":
         return Features("EfficientNet-Lite0", "efficientnet-lite0", 1280, _ready(embedded(), device))
-    path = download_inception(cache_folder(cache)) if name == "inception" else Path(name).expanduser()
+    path = download_inception(cache_folder(cache)) if name == "inception" else expanded(name)
     network = _ready(_read_inception(path), device)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,6 +16,7 @@ from safetensors.torch import load
 from stylegrow.architectures import ARCHITECTURES, architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.images import to_uint8
+from stylegrow.common.paths import expanded
 from stylegrow.models import folders
 from stylegrow.models.config import stage_reached
 from stylegrow.models.labels import LabelSpace
@@ -56,7 +57,7 @@ def copy_model(
     changes images as much, when the model does not load or cannot have them, and when `out` exists and is not empty or
     cannot be made; then nothing is written. OSError when writing fails.
     """
-    out = Path(out).expanduser()
+    out = expanded(out)
     folders.check_new_folder(out)
     source = folders.find_model(name_or_path)
     files = {name: folders.public_content(source, name) for name in folders.files_of(source)}

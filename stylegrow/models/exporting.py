@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from progan.layers import cache_weights
 from stylegrow.architectures import has_styles
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import expanded
 from stylegrow.models import folders
 from stylegrow.models.config import stage_reached
 
@@ -49,7 +49,7 @@ def export_onnx(name_or_path: str | os.PathLike[str], out: str | os.PathLike[str
     """
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise InputError(f"models export: needs {' and '.join(missing)}; install with pip install {' '.join(PACKAGES)}")
-    out = Path(out).expanduser()
+    out = expanded(out)
     folders.check_new_folder(out)
     source = folders.find_model(name_or_path)
     generator = folders.load_generator(source).requires_grad_(False)

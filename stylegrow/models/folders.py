@@ -20,6 +20,7 @@ from stylegrow.architectures import ARCHITECTURES, architecture_of
 from stylegrow.common.errors import ModelError
 from stylegrow.common.files import new_folder, write_whole
 from stylegrow.common.held_out import public_facts
+from stylegrow.common.paths import expanded
 from stylegrow.common.schema import read_json
 from stylegrow.models import hub
 from stylegrow.models.cards import ELSEWHERE, CardImage, model_card
@@ -242,7 +243,7 @@ def _find(name_or_path: str | os.PathLike[str], files: Sequence[str]) -> Path:
     """find_model, downloading no other files than these."""
     if hub.is_reference(name_or_path):
         return hub.fetch(name_or_path, files)
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     candidates = [path, path / "model"]
     if len(path.parts) == 1 and not path.is_absolute():
         candidates.append(ZOO / path)

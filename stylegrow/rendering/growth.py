@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from progan.config import stages
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import expanded
 from stylegrow.common.text import printable
 from stylegrow.rendering.grids import RULE, TEXT, WHITE, labelled_grid, resized
 from stylegrow.sampling.inputs import shown
@@ -64,7 +65,7 @@ def snapshots(model: str, frames: int, held: int) -> list[tuple[Path, Moment]]:
     All are seen for equally long, at least for a frame, and the last for `held` frames more. InputError for fewer
     than two, and for one that does not tell its stage; ModelError for one that cannot be read.
     """
-    folder = Path(model).expanduser() / "models"
+    folder = expanded(model) / "models"
     try:
         # Training may be writing another there, whose name begins with a dot until it is whole.
         found = [path for path in folder.iterdir() if path.name[:1].isdigit()]

@@ -1,6 +1,5 @@
 """Run folders: made, found again, and written so that a file is there whole or not at all."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,14 +70,6 @@ def keep_newest(folder: Path, newest: str, keep: int) -> None:
     for path in numbered(folder):
         if path.name != newest and path not in before[: max(keep - 1, 0)]:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def check_writable(out: str) -> None:
-    """InputError where no run folder can be made, before any work is done for it."""
-    there = next(path for path in (Path(out), *Path(out).parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        reason = "cannot be written" if there.is_dir() else "is not a folder"
-        raise InputError(f"--out {out}: {there} {reason}; give another folder")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 
 from stylegrow.architectures import ARCHITECTURES
 from stylegrow.common.errors import InputError
+from stylegrow.common.paths import check_apart, check_folder
 from stylegrow.common.system import keep_freed_memory
 from stylegrow.data import Dataset
 from train.config.data import open_data, with_labels
@@ -55,7 +56,7 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
             folder, stored, images = processes.on_main(lambda: find_stored(architecture, options))
             options = resumed_options(stored, options)
         else:
-            processes.on_main(lambda: folders.check_writable(options.out))
+            processes.on_main(lambda: check_folder(Path(options.out), "--out"))
         check_tracker(options.log_with)
         count, gpu = planned(options, processes)
         dataset = processes.machine_by_machine(
@@ -66,6 +67,7 @@ def run(architecture: str, options: Options) -> tuple[Path | None, int]:
             )
         )
         if stored is None:
+            processes.on_main(lambda: check_apart(Path(options.out), "--out", dataset.source))
             options = with_labels(options, dataset)
         there = processes.together(lambda: Images.of(dataset, options.cond))
         images = processes.on_main(lambda: images or there)

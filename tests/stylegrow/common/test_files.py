@@ -57,6 +57,20 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path, full_disk):
     assert names(tmp_path) == []
 
 
+def test_the_current_folder_is_filled_where_it_is_empty(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for folder in (Path(), tmp_path / "here"):
+        with new_folder(folder) as partial:
+            (partial / "a").write_bytes(b"a")
+        assert names(Path.cwd()) == ["a"]
+        with pytest.raises(OSError, match="not empty"), new_folder(folder) as partial:
+            (partial / "b").write_bytes(b"b")
+        assert names(Path.cwd()) == ["a"]
+        assert names(tmp_path) == ["here"]
+        Path("a").unlink()
+
+
 @pytest.mark.parametrize(("before", "after"), [(b"", b"x\n"), (b"a\n", b"a\nx\n"), (b"a", b"a\nx\n")])
 def test_a_line_is_added(tmp_path, before, after):
     (tmp_path / "log").write_bytes(before)
