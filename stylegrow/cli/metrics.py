@@ -140,13 +140,15 @@ def open_model(name: str, options: Options, device: torch.device | None) -> tupl
     from stylegrow.models import load_generator, read_config
     from stylegrow.models.config import stage_reached
     from stylegrow.sampling.generation import Setting
+    from stylegrow.sampling.sampler import check_psi
 
     generator = load_generator(name)
     generator.to(device).compute_dtype = None if options.dtype == "float32" else torch.bfloat16
     if options.trunc is not None and not has_styles(generator):
         raise InputError(f"--trunc {options.trunc:g}: is for StyleGAN, and this model is a ProGAN; leave it out")
-    stage, alpha = stage_reached(read_config(name)["training"], generator.resolution)
     psi = 1.0 if options.trunc is None else options.trunc
+    check_psi(psi, "--trunc")
+    stage, alpha = stage_reached(read_config(name)["training"], generator.resolution)
     return generator, Setting(psi, noise="random", resolution=stage, alpha=alpha)
 
 

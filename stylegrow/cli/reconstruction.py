@@ -41,6 +41,7 @@ class Reconstruct:
         """Write the image, and print the error. Raises InputError, OSError."""
         import torch
 
+        from stylegrow.metrics.reals import check_labels
         from stylegrow.metrics.reconstruction import error, reconstruct
         from stylegrow.models import load_generator, read_config
         from stylegrow.models.config import stage_reached
@@ -58,6 +59,7 @@ class Reconstruct:
                 f"--data: has {dataset.channels} colour channels, the model {decoder.config.image_channels}; "
                 "give other images"
             )
+        check_labels(dataset, decoder, facts.get("labels"))
         held_out = held_out_of(dataset, facts)
         chosen = (np.arange(len(dataset)) if held_out is None else held_out)[: self.count]
         stage, alpha = stage_reached(facts, decoder.resolution)

@@ -7,7 +7,7 @@ from typing import Any
 
 from stylegrow.common.text import printable
 
-EMBEDDED = re.compile(r"(toonhead|calorimeter)-\d{5,9}")  # an image that is embedded, and so invented
+EMBEDDED = re.compile(r"(toonhead|calorimeter|footprints)-\d{5,9}")  # an image that is embedded, and so invented
 DIGEST = re.compile(r"[0-9a-f]{32}")
 
 

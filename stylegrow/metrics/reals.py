@@ -15,6 +15,7 @@ from torch.nn import functional
 from stylegrow.architectures import architecture_of
 from stylegrow.common.errors import DataError, InputError
 from stylegrow.common.images import colours
+from stylegrow.data.sources import TOONHEAD
 from stylegrow.metrics.table import METRICS, Kind, check_network
 from stylegrow.physics.intensity import MIP_ROOT
 from stylegrow.sampling import generation
@@ -98,7 +99,7 @@ def kind_of(dataset: Dataset) -> Kind:
     """What a data set's images are, for the metrics."""
     if dataset.transform is not None:
         return "showers" if dataset.transform == MIP_ROOT.name else "footprints"
-    return "faces" if dataset.name == "toonhead" else "pictures"
+    return "faces" if dataset.source == TOONHEAD else "pictures"
 
 
 def check_data(names: Sequence[str], dataset: Dataset, resolution: int) -> None:
@@ -126,20 +127,24 @@ def check_generator(reals: Reals, generator: Generator, cond: str | None, names:
     for name in names:
         if METRICS[name].needs == "showers" and not generator.label_dim:
             raise InputError(f"--metrics {name}: needs a generator that is told the energy; this one takes no labels")
-    if generator.label_dim:
-        try:
-            classes = None if cond is None else len(data.classes(cond))
-        except DataError as error:
-            raise InputError(f"--model: was trained on labels that the data does not have ({error})") from error
-        if classes is not None and data.label_kind(str(cond)) != (kind := generator.config.label_kind):
-            raise InputError(
-                f"--model: its labels are of kind {kind}, the data's are not; give the data that it was trained on"
-            )
-        if classes != generator.label_dim:
-            there = "the data's are not known" if classes is None else f"the data's {cond} has {classes}"
-            raise InputError(
-                f"--model: takes {generator.label_dim} classes, {there}; give the data that it was trained on"
-            )
+    check_labels(data, generator, cond)
+
+
+def check_labels(data: Dataset, generator: Generator, cond: str | None) -> None:
+    """InputError unless the data's labels `cond` are of the generator's kind and number, where it has any."""
+    if not generator.label_dim:
+        return
+    try:
+        classes = None if cond is None else len(data.classes(cond))
+    except DataError as error:
+        raise InputError(f"--model: was trained on labels that the data does not have ({error})") from error
+    if classes is not None and data.label_kind(str(cond)) != (kind := generator.config.label_kind):
+        raise InputError(
+            f"--model: its labels are of kind {kind}, the data's are not; give the data that it was trained on"
+        )
+    if classes != generator.label_dim:
+        there = "the data's are not known" if classes is None else f"the data's {cond} has {classes}"
+        raise InputError(f"--model: takes {generator.label_dim} classes, {there}; give the data that it was trained on")
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:

@@ -20,7 +20,7 @@ from stylegrow.common.paths import expanded
 from stylegrow.models import folders
 from stylegrow.models.config import stage_reached
 from stylegrow.models.labels import LabelSpace
-from stylegrow.models.weights import WEIGHTS, encode
+from stylegrow.models.weights import DIRECTIONS, GROWTH, WEIGHTS, encode, retold
 
 if TYPE_CHECKING:
     from stylegrow.architectures import Generator
@@ -61,6 +61,7 @@ def copy_model(
     folders.check_new_folder(out)
     source = folders.find_model(name_or_path)
     files = {name: folders.public_content(source, name) for name in folders.files_of(source)}
+    weights = files[WEIGHTS["generator"]]
     networks, change = folders.load_networks(source), 0
     before = sum(map(len, files.values()))
     if float16:
@@ -79,6 +80,8 @@ def copy_model(
                 f"{source}: as float16 its images change by up to {change} of 255 grey levels, and {MOST_CHANGE} is "
                 "the most that is let pass; copy it without --float16"
             )
+        new = files[WEIGHTS["generator"]]
+        files |= {name: retold(files[name], weights, new) for name in (DIRECTIONS, GROWTH) if name in files}
     asked = {"margin": margin, "repeat_edges_from": repeat_edges_from}
     if edges := {name: value for name, value in asked.items() if value is not None}:
         files["config.json"] = with_edges(files["config.json"], edges, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import re
 import reprlib
@@ -53,6 +54,17 @@ def encode(network: nn.Module, dtype: Storage, whole: Sequence[str] = ()) -> byt
             largest = tensor.abs().max().item()
             raise ModelError(f"{name} cannot be stored as float16, its largest number is {largest:g}; use float32")
     return save(state, metadata={"format": "pt"})
+
+
+def digest(content: bytes) -> str:
+    """What the files beside a generator's weights call these: the first 64 bits of their SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def retold(content: bytes, old: bytes, new: bytes) -> bytes:
+    """A safetensors file that names the weights `old`, naming `new`; one that names others stays as it is."""
+    head = 8 + int.from_bytes(content[:8], "little")
+    return content[:head].replace(digest(old).encode(), digest(new).encode()) + content[head:]
 
 
 def load_network(folder: Path, config: Mapping[str, Any], role: str) -> Any:

@@ -71,7 +71,7 @@ def read_label(text: str, labels: LabelSpace, name: str = "class") -> int | tupl
         if not colon or index is None or index in given:
             raise InputError(f"{name} {shown(text)}: {known_labels(labels)}")
         unit = labels.units[index] if labels.kind == "vector" else ""
-        (given[index],) = read_numbers(value.strip().removesuffix(unit), name, 1)
+        (given[index],) = read_numbers(value.strip().removesuffix("" if unit.isdecimal() else unit), name, 1)
     if labels.kind == "vector":
         return tuple(given.get(index, mean) for index, mean in enumerate(labels.mean))
     if (total := math.fsum(given.values())) <= 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -28,7 +27,7 @@ from stylegrow.models import find_model, load_generator, read_config
 from stylegrow.models.config import stage_reached
 from stylegrow.models.folders import name_of
 from stylegrow.models.labels import LabelSpace, default_psi
-from stylegrow.models.weights import GROWTH, WEIGHTS, first_stage
+from stylegrow.models.weights import GROWTH, WEIGHTS, digest, first_stage
 from stylegrow.physics import pictures
 from stylegrow.sampling import directions, generation, true_colours
 from stylegrow.sampling.directions import Directions
@@ -43,6 +42,12 @@ if TYPE_CHECKING:
 LARGEST_PSI = 10.0
 LATENTS = 10_000  # for the statistics of w
 REFIT = "write it anew with stylegrow models colours"
+
+
+def check_psi(psi: float, name: str = "truncation") -> None:
+    """InputError, which calls it `name`, for a truncation psi that is no number or too large for any use."""
+    if not (math.isfinite(psi) and abs(psi) <= LARGEST_PSI):
+        raise InputError(f"{name} {psi:g}: give a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}")
 
 
 def sample(
@@ -109,8 +114,7 @@ class Sampler:
         self.generator.compute_dtype = torch.bfloat16 if dtype == "bf16" else None
         cache_weights(self.generator)
         # Here, since every file that is written names it, and copies (see `with_split_callback`) share it.
-        with (self.folder / WEIGHTS["generator"]).open("rb") as file:
-            self.weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        self.weights = digest((self.folder / WEIGHTS["generator"]).read_bytes())
         stage, self.alpha = stage_reached(config["training"], self.generator.resolution)
         self.resolution = stage or self.generator.resolution
         self.first_stage = first_stage(self.folder)
@@ -219,8 +223,7 @@ class Sampler:
             title = self.architecture.title
             raise InputError(f'a limit of z needs a ProGAN model; "{self.name}" is a {title}, which has psi')
         psi = default_psi(self.labels.kind) if psi is None else psi
-        if not (math.isfinite(psi) and abs(psi) <= LARGEST_PSI):
-            raise InputError(f"truncation {psi:g}: give a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}")
+        check_psi(psi)
         layers = self.generator.num_layers
         if cutoff is not None and not 0 <= cutoff <= layers:
             raise InputError(f'cutoff {cutoff}: "{self.name}" has {layers} layers; give 0 to {layers}')

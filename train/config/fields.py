@@ -27,8 +27,11 @@ GANS, STYLED, AUTOENCODERS = ("progan", "stylegan"), ("stylegan",), ("vae",)  # 
 COUNT = Allowed("a whole number of at least 1", lambda x: x >= 1)
 COUNT_OR_FILE = Allowed("a whole number of at least 0, or a file", lambda x: isinstance(x, str) or x >= 0)
 COUNT_OR_0 = Allowed("a whole number of at least 0", lambda x: x >= 0)
+LARGEST_KIMG = 1e12  # a training's images are then 1e15, which floats and int64 count exactly
 ABOVE_0 = Allowed("a number above 0", lambda x: 0 < x < math.inf)
 FROM_0 = Allowed("a number of at least 0", lambda x: 0 <= x < math.inf)
+KIMG_FROM_0 = Allowed(f"a number from 0 to {LARGEST_KIMG:g}", lambda x: 0 <= x <= LARGEST_KIMG)
+KIMG_ABOVE_0 = Allowed(f"a number above 0, up to {LARGEST_KIMG:g}", lambda x: 0 < x <= LARGEST_KIMG)
 PROBABILITY = Allowed("a number from 0 to 1", lambda x: 0 <= x <= 1)
 POWER_OF_2 = Allowed("a power of two from 4 to 1024", lambda x: 4 <= x <= 1024 and x & (x - 1) == 0)
 

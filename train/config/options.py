@@ -14,8 +14,10 @@ from train.config.fields import (
     COUNT,
     COUNT_OR_0,
     COUNT_OR_FILE,
-    FROM_0,
     GANS,
+    KIMG_ABOVE_0,
+    KIMG_FROM_0,
+    LARGEST_KIMG,
     POWER_OF_2,
     STYLED,
     About,
@@ -77,11 +79,14 @@ class Options(StepConfig):
     kimg: float | None = option(
         None,
         "length of the training in thousands of real images shown to the critic (default: the preset's)",
-        Allowed(f"a number of at least {LEAST_KIMG}, which is one image", lambda x: LEAST_KIMG <= x < float("inf")),
+        Allowed(
+            f"a number from {LEAST_KIMG}, which is one image, to {LARGEST_KIMG:g}",
+            lambda x: LEAST_KIMG <= x <= LARGEST_KIMG,
+        ),
         resumable=True,
     )
-    stable_kimg: float = option(600, "length of each stage between two fades", FROM_0)
-    fade_kimg: float = option(600, "length of each fade", FROM_0)
+    stable_kimg: float = option(600, "length of each stage between two fades", KIMG_FROM_0)
+    fade_kimg: float = option(600, "length of each fade", KIMG_FROM_0)
     batch: int | None = option(
         None, "images a step over all processes, at every stage (default: the preset's table)", COUNT, resumable=True
     )
@@ -89,7 +94,10 @@ class Options(StepConfig):
         None, "learning rate at every stage (default: the preset's table)", ABOVE_0, resumable=True
     )
     lr_decay_kimg: float = option(
-        0.0, "over the last so many kimg of the training the learning rates fall linearly to 0", FROM_0, resumable=True
+        0.0,
+        "over the last so many kimg of the training the learning rates fall linearly to 0",
+        KIMG_FROM_0,
+        resumable=True,
     )
     fmap_base: int = option(
         GeneratorConfig.fmap_base, "feature maps at resolution r: min(fmap_base / (r/2), fmap_max)", COUNT
@@ -102,7 +110,7 @@ class Options(StepConfig):
         "the papers, yes for StyleGAN and no for ProGAN (default: as in --init-from's model, else the preset's)",
         Allowed(
             "yes, no, auto or a number of at least 0",
-            lambda x: x in ("yes", "no", "auto") if isinstance(x, str) else 0 <= x < float("inf"),
+            lambda x: x in ("yes", "no", "auto") if isinstance(x, str) else KIMG_FROM_0.test(x),
         ),
         values="yes|no|auto|NUMBER",
         only=GANS,
@@ -154,11 +162,11 @@ class Options(StepConfig):
     snapshot_kimg: float | None = option(
         None,
         "a grid of samples and the model are written this often (default: 1/20 of the run, at most every 50)",
-        ABOVE_0,
+        KIMG_ABOVE_0,
         resumable=True,
     )
     checkpoint_kimg: float | None = option(
-        None, "the full state is written this often (default: as snapshots)", ABOVE_0, resumable=True
+        None, "the full state is written this often (default: as snapshots)", KIMG_ABOVE_0, resumable=True
     )
     keep: int = option(2, "newest checkpoints kept", COUNT, resumable=True)
     keep_models: int = option(3, "newest snapshots kept as model folders under models/", COUNT_OR_0, resumable=True)
@@ -186,7 +194,7 @@ class Options(StepConfig):
         resumable=True,
     )
     metrics_kimg: float | None = option(
-        None, "metrics are evaluated this often (default: as snapshots)", ABOVE_0, resumable=True
+        None, "metrics are evaluated this often (default: as snapshots)", KIMG_ABOVE_0, resumable=True
     )
     metrics_samples: int | None = option(
         None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylegrow.common.errors import InputError
 from stylegrow.common.text import counted
+from stylegrow.data.sources import TOONHEAD
 from train.config.fields import as_given
 from train.config.memory import room
 from train.config.options import Options
@@ -161,7 +162,7 @@ def choose_preset(
     if options.preset:
         return preset(architecture, options.preset).at(dataset.resolution)
     of_gpu, on_gpu = ("", "") if gpu is None else ("-gpu", " on a GPU")
-    if dataset.name == "toonhead":
+    if dataset.source == TOONHEAD:
         name, reason = f"toonhead{of_gpu}", f"the embedded faces{on_gpu}"
     elif dataset.transform is not None:
         name, reason = "calorimeter", "the embedded showers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from stylegrow.common.errors import DataError
 from stylegrow.common.text import counted, one_line, printable
 from stylegrow.data.request import Shape
 from stylegrow.data.sources.base import Source, default_resolution, safe_name
-from stylegrow.data.sources.labels import Labels, classes_of
+from stylegrow.data.sources.labels import LARGEST_VALUE, Labels, classes_of
 
 if TYPE_CHECKING:
     from stylegrow.data.decoding import SquareImage
@@ -24,6 +25,7 @@ MIN_SIDE = 4
 SUFFIXES = (".npy", ".npz")
 IMAGES = ("images", "train_images", "x_train", "X_train", "x", "X", "data", "arr_0")
 LABELS = ("labels", "train_labels", "y_train", "Y_train", "y", "Y", "targets", "arr_1")
+LARGEST_CLASS = 2.0**62  # larger numbers of classes don't fit int64
 CHUNK = 256
 WANTED = "save uint8 images [N, H, W] or [N, H, W, channels] (grey, RGB or RGBA)"
 
@@ -92,8 +94,12 @@ def labels_of_array(values: np.ndarray, count: int, place: str) -> ArrayLabels:
     if not np.isfinite(values).all():
         first = int(np.argwhere(~np.isfinite(values))[0][0])
         return ArrayLabels(problem=f"{place} has no finite number for image {first}: correct it")
+    size = np.abs(values.astype(np.float64))
+    if (size > (LARGEST_VALUE if values.dtype.kind == "f" else LARGEST_CLASS)).any():
+        image = int(np.argwhere(size == size.max())[0][0])
+        return ArrayLabels(problem=f"{place} has too large a number for image {image}, {size.max():.3g}: give others")
     if values.ndim == 1:
-        is_whole = values.dtype.kind != "f" or bool((values == np.rint(values)).all())
+        is_whole = bool((values == np.rint(values)).all() and (size <= LARGEST_CLASS).all())
         return ArrayLabels(values.astype(np.int64) if is_whole else values[:, None].astype(np.float32))
     one_hot = np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all()
     return ArrayLabels(values.argmax(axis=1) if one_hot else values.astype(np.float32))
@@ -195,7 +201,10 @@ def _scale(images: np.ndarray, place: str) -> tuple[float, float]:
     if images.dtype.kind == "u" and images.dtype.itemsize <= 2:
         return (1.0, 0.0) if images.dtype.itemsize == 1 else (255 / 65535, 0.0)
     parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-    low, high = float(min(part.min() for part in parts)), float(max(part.max() for part in parts))
+    low, high = float(np.min([part.min() for part in parts])), float(np.max([part.max() for part in parts]))
+    if not math.isfinite(high - low):
+        image = next(i for i, image in enumerate(images) if not np.isfinite(image).all())
+        raise DataError(f"{place} has samples in image {image} that are no finite numbers: correct them")
     if images.dtype.kind == "f" and low >= -1 and high <= 1:
         return (255.0, 0.0) if low >= 0 else (127.5, 127.5)
     if low >= 0 and high <= 255:

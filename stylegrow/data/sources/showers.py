@@ -113,6 +113,6 @@ def find(name: str, count: int | None) -> Showers:
         known=(footprints.STATIONS, 2),
         transform=VEM_ROOT_NS.name,
         cond="particle",
-        units={"particle": ("EeV", "1", "1", "m", "m"), "energy": ("EeV",)},
+        units={"particle": ("EeV", "", "", "m", "m"), "energy": ("EeV",)},
         sided=("particle",),
     )

@@ -91,7 +91,18 @@ def test_npz_with_labels(tmp_path, labels, names, values, keys):
     assert notes_of(source) == ""
 
 
-@pytest.mark.parametrize("labels", [np.arange(5), np.zeros((6, 2, 2)), np.array([np.nan] * 6), np.array([b"a"] * 6)])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange(5),
+        np.zeros((6, 2, 2)),
+        np.array([np.nan] * 6),
+        np.array([b"a"] * 6),
+        np.full((6, 2), 1e300),
+        np.array([1e300] * 6),
+        np.array([2**63 + 5] * 6, np.uint64),
+    ],
+)
 def test_labels_that_do_not_fit_are_named_and_matter_to_nobody_else(tmp_path, labels):
     np.savez(tmp_path / "mine.npz", images=RGB, labels=labels)
     source = find_source(tmp_path / "mine.npz")
@@ -109,7 +120,11 @@ def test_labels_that_do_not_fit_are_named_and_matter_to_nobody_else(tmp_path, la
         ({"images": RGB[:, :3]}, "8x3 px"),
         ({"images": RGB * 2.0}, "float64 from .* to .*, a range that is not known"),
         ({"images": GREY.astype("U3")}, "of <U3"),
-        ({"images": np.full((2, 8, 8), np.nan)}, "a range that is not known"),
+        ({"images": np.full((2, 8, 8), np.nan)}, "image 0 .*no finite numbers"),
+        (
+            {"images": np.where(np.arange(600)[:, None, None] == 400, np.nan, np.ones((1, 8, 8)))},
+            "image 400 .*no finite",
+        ),
     ],
 )
 def test_arrays_that_are_no_images_are_named(tmp_path, arrays, words):

@@ -174,6 +174,8 @@ def test_the_stage_that_a_model_reached(tmp_path):
         (["--out", "/no/such/folder/x.json"], "--out /no/such/folder/x.json: there is no such folder"),
         (["--samples", "1000"], "--samples 1000: give a number from 20 to 65"),
         (["--sample", "9"], "--sample"),
+        (["--trunc", "nan"], "--trunc nan: "),
+        (["--out", "."], "--out .: is a folder"),
     ],
 )
 def test_mistakes_are_one_line(faces, model, tmp_path, capsys, arguments, problem):

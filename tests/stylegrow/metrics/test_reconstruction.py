@@ -120,3 +120,14 @@ def test_pairs_are_drawn(faces, model, tmp_path, capsys):
     np.testing.assert_array_equal(first[::2, ::2], original)
     assert main(["reconstruct", "--model", str(tmp_path / "other"), *words]) == 2
     assert "VAE" in capsys.readouterr().err
+
+
+def test_labels_that_the_data_does_not_have_are_one_line(faces, tmp_path, capsys):
+    sizes = {"resolution": 64, "z_dim": 4, "fmap_base": 128, "fmap_max": 8, "label_dim": CLASSES + 1}
+    facts = {"labels": "hair"}
+    save_model(tmp_path / "model", vae.Generator(**sizes), vae.Encoder(**sizes), training=facts)
+    words = ["--data", str(faces.path), "--out", str(tmp_path / "pairs.png")]
+    assert main(["reconstruct", "--model", str(tmp_path / "model"), *words]) == 2
+    error = capsys.readouterr().err
+    assert f"takes {CLASSES + 1} classes" in error
+    assert error.count("\n") == 1

@@ -15,7 +15,9 @@ from stylegrow.common.held_out import public_name
 from stylegrow.models import folders, load_discriminator, load_generator, read_config, save_model
 from stylegrow.models.copies import FIRST, IMAGES, copy_model, largest_change
 from stylegrow.models.space import write_space
+from stylegrow.sampling import directions, true_colours
 from stylegrow.sampling.generation import Setting, images
+from stylegrow.sampling.sampler import Sampler
 from tests.stylegrow.models.helpers import SMALL, networks
 
 
@@ -165,6 +167,17 @@ def test_a_copy_of_half_the_size(model, tmp_path, capsys, empty):
     assert copied.change == 0
     assert copied.before == copied.after
     assert contents(tmp_path / "again") == after
+
+
+def test_directions_and_colours_of_growth_are_those_of_the_copy(model, tmp_path):
+    sampler, colours = Sampler(str(model), "cpu"), {"4x4.weight": torch.ones(3, 2, 1, 1), "4x4.bias": torch.ones(3)}
+    directions.write(model, sampler.fit_directions(), sampler.weights)
+    true_colours.write(model, colours, sampler.weights)
+    copy_model(model, tmp_path / "half", float16=True)
+    copy = Sampler(str(tmp_path / "half"), "cpu")
+    assert copy.weights != sampler.weights
+    assert torch.equal(copy.directions.vectors, sampler.directions.vectors)
+    assert true_colours.read(tmp_path / "half", copy.weights).keys() == colours.keys()
 
 
 def spoil(folder, scale):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,9 @@ CLASSES = space("classes", ["cat", "dog", "a,b:c"])
 VECTORS = space("vector", NAMES, label_mean=MEAN, label_deviation=DEVIATION)
 
 
+UNITS = replace(VECTORS, units=("1", "GeV"))
+
+
 @pytest.mark.parametrize(
     ("text", "labels", "expected"),
     [
@@ -58,6 +62,9 @@ VECTORS = space("vector", NAMES, label_mean=MEAN, label_deviation=DEVIATION)
         ("-0.5,200", VECTORS, (-0.5, 200)),
         ("energy:200,angle:-.5", VECTORS, (-0.5, 200)),
         ("energy:1e3", VECTORS, (0.25, 1000)),
+        ("energy:200 GeV", UNITS, (0.25, 200)),
+        ("angle:0.31", UNITS, (0.31, 500)),
+        ("angle:1", UNITS, (1, 500)),
     ],
 )
 def test_what_a_text_means(text, labels, expected):

@@ -22,9 +22,9 @@ class Images:
 
     transform, sided = None, ()
 
-    def __init__(self, resolution=64, name="mine", count=400, channels=3, classes=()):
+    def __init__(self, resolution=64, name="mine", count=400, channels=3, classes=(), embedded=False):
         self.resolution, self.name, self.channels = resolution, name, channels
-        self.source, self.path, self.credit = f"/images/{name}", f"/cache/{name}", None
+        self.source, self.path, self.credit = (name if embedded else f"/images/{name}"), f"/cache/{name}", None
         self.attributes = ("class",) if classes else ()
         self.choices = "choose from class" if classes else "it has no labels"
         self.names, self._classes = [f"{i}.png" for i in range(count)], classes
@@ -47,7 +47,8 @@ def config_for(images=None, processes=1, precision="no", architecture="progan", 
 @pytest.mark.parametrize(
     ("images", "processes", "preset"),
     [
-        (Images(name="toonhead"), 1, "toonhead"),
+        (Images(name="toonhead", embedded=True), 1, "toonhead"),
+        (Images(name="toonhead"), 1, "small"),
         (Images(64), 8, "small"),
         (Images(256), 1, "v2-1gpu"),
         (Images(1024), 8, "v2-8gpus"),
@@ -61,7 +62,7 @@ def test_the_preset_is_that_of_the_data_or_the_processes(images, processes, pres
 @pytest.mark.parametrize(
     ("images", "processes", "gpu", "preset"),
     [
-        (Images(256, name="toonhead"), 1, 16.0, "toonhead-gpu"),
+        (Images(256, name="toonhead", embedded=True), 1, 16.0, "toonhead-gpu"),
         (Images(64), 8, 16.0, "small-gpu"),
         # By formula an image of 256 px takes 0.4 GB in bf16, one of 1024 px 1.6 GB.
         (Images(256), 1, 12.0, "v2-4gpus"),
