@@ -70,11 +70,12 @@ class Generator(Network):
         """A w for each layer, ws [N, num_layers, w_dim], from w [N, w_dim] or ws, with the truncation trick.
 
         w_avg + psi * (w - w_avg) in the layers below `cutoff` (None: in all), w itself in the others (Karras 2019,
-        appendix B). psi may be any number: 1 changes nothing, 0 gives the mean, below 0 the opposite of w.
+        appendix B). psi may be any number: 1 changes nothing, 0 gives the mean, below 0 the opposite of w. The layers'
+        w lie in memory of their own, so that one can be changed without the others.
         """
         ws = w if w.dim() == 3 else w.unsqueeze(1).expand(-1, self.num_layers, -1)
         if psi == 1.0:
-            return ws
+            return ws.clone(memory_format=torch.contiguous_format)
         layers = torch.arange(self.num_layers, device=w.device).reshape(-1, 1)
         below = layers < (self.num_layers if cutoff is None else cutoff)
         return torch.where(below, torch.lerp(self.w_avg.to(w.dtype), ws, psi), ws)

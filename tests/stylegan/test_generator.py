@@ -110,6 +110,20 @@ def test_truncation_pulls_the_layers_below_the_cutoff_towards_the_mean():
     torch.testing.assert_close(g.truncate(w)[:, 4], w, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("psi", [1.0, 0.7])
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_one_layer_is_changed_without_the_others(psi, dimensions):
+    g = small()
+    w = g.mapping(Z)
+    given = w if dimensions == 2 else g.truncate(w)
+    before = given.clone()
+    ws, expected = g.truncate(given, psi), g.truncate(given, psi).clone()
+    ws[:, 2:4] = 0
+    assert (ws[:, 2:4] == 0).all()
+    assert ws[:, [0, 1, 4, 5]].equal(expected[:, [0, 1, 4, 5]])
+    assert given.equal(before)
+
+
 def test_each_row_and_each_map_acts_on_its_own_layer_only():
     """A change in layer k moves the image at the stages from layer k's on, and none before."""
     g = small()

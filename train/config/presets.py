@@ -12,7 +12,7 @@ from stylegrow.common.text import counted
 from stylegrow.data.sources import TOONHEAD
 from train.config.fields import as_given
 from train.config.memory import room
-from train.config.options import Options
+from train.config.options import ABOUT, Options
 from train.config.schedule import Schedule, resolutions, to_images
 from train.step.config import PrecisionName
 
@@ -77,19 +77,24 @@ class Preset:
         return max(self.options.kimg or 0, *lengths)
 
     def for_objective(self, options: Options) -> Preset:
-        """The same with the learning rates that suit the objective of these options.
+        """The same with the learning rates that suit the objective of these options, and nothing of another objective.
 
         Weights that are clipped or normalised must be the effective ones, so that the equalized learning rate is off
         then, in both networks, and the rate is one of the papers' at all resolutions.
         """
         loss, normalised = self.under(options).loss, self.under(options).spectral_norm != "no"
+        own = self.but(
+            Options(
+                **{name: getattr(Options, name) for name in self.options.given if ABOUT[name].loss not in (None, loss)}
+            )
+        )
         if self.equalized_lr and (loss == "wgan-clip" or normalised):
             lr = WGAN_LR if loss == "wgan-clip" else SNGAN_LR
-            return self.but(Options(g_lr_ratio=1.0), equalized_lr=False, lr=lr, lr_at={})
+            return own.but(Options(g_lr_ratio=1.0), equalized_lr=False, lr=lr, lr_at={})
         if loss != "wgan-gp":
-            return self.but(Options(g_lr_ratio=1.0))
+            return own.but(Options(g_lr_ratio=1.0))
         lr_at = {r: min(lr, self.wgan_gp_lr) for r, lr in self.lr_at.items()}
-        return replace(self, lr=min(self.lr, self.wgan_gp_lr), lr_at=lr_at)
+        return replace(own, lr=min(self.lr, self.wgan_gp_lr), lr_at=lr_at)
 
     def for_length(self, options: Options, resolution: int) -> Preset:
         """The same with stages and blur that a shorter training of these options has time for, unless they are given.

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args, get_type_hints
 
 import pytest
 
@@ -14,6 +14,7 @@ from progan.layers import Blur
 from stylegrow.common.errors import InputError
 from train.config.memory import room
 from train.config.options import Options
+from train.config.presets import PRESETS
 from train.config.run_config import RunConfig, make_run_config
 
 
@@ -226,6 +227,15 @@ def test_a_config_is_read_as_it_was_written(tmp_path, architecture):
     config = config_for(Images(classes=("a", "b")), architecture=architecture, cond="class", kimg=1.5, out="/runs")
     config.write(tmp_path)
     assert RunConfig.read(tmp_path) == config
+
+
+@pytest.mark.parametrize("architecture", ["progan", "stylegan"])
+@pytest.mark.parametrize("loss", get_args(get_type_hints(Options)["loss"]))
+def test_a_run_of_any_preset_and_objective_can_be_resumed(tmp_path, architecture, loss):
+    for preset in PRESETS[architecture]:
+        config = config_for(architecture=architecture, loss=loss, preset=preset, out="/runs")
+        config.write(tmp_path)
+        assert RunConfig.read(tmp_path) == config, preset
 
 
 def test_the_config_knows_the_data():
