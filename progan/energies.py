@@ -101,7 +101,7 @@ class PixelNoise(nn.Module):
     def forward(self, z: Tensor, resolution: int) -> Tensor:
         """The noise of a stage."""
         phases, directions = (each[..., :resolution, :resolution] for each in (self.phases, self.directions))
-        turns = torch.addmm(phases.flatten(), z, directions.flatten(1))
+        turns = torch.addmm(phases.flatten().to(z.dtype), z, directions.flatten(1).to(z.dtype))
         chances = 2 * (turns - turns.round()).abs()
         return torch.logit(chances, SMALLEST_CHANCE).reshape(-1, *phases.shape)
 

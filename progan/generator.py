@@ -117,7 +117,7 @@ def faded_images(to_image: nn.ModuleDict, x_previous: Tensor, x: Tensor, alpha: 
 class Block(nn.Module):
     """Two layers of one resolution, each followed by the nonlinearity and, where configured, pixel norm.
 
-    A blur by `blur_filter`, if any, comes between the first one and its nonlinearity.
+    A blur by `blur_filter`, if any, comes between the first one's convolution and its bias (Karras 2019, table 1, B).
     """
 
     def __init__(self, first: nn.Module, second: nn.Module, config: GeneratorConfig, blur_filter: BlurFilter) -> None:
@@ -126,8 +126,7 @@ class Block(nn.Module):
         self.blur = None if blur_filter is None else Blur(blur_filter)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        x = self.finished(x if self.blur is None else self.blur(x))
+        x = self.finished(self.first(x) if self.blur is None else self.first(x, self.blur))
         return self.finished(self.second(x))
 
     def finished(self, x: Tensor) -> Tensor:

@@ -233,9 +233,13 @@ class UpConv2d(EqualizedWeight):
         """The 4x4 kernel [in, out, 4, 4] of a transposed convolution."""
         return kernel_4x4(weight.transpose(0, 1), self.shifts.to(weight.dtype))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, blur: nn.Module | None = None) -> Tensor:
+        """The maps, filtered by `blur` before the bias is added, which would else fall off towards the border."""
         weight, bias = self.scaled(x.dtype)
-        return convolve_transposed(x, weight, bias, stride=2, padding=1)
+        if blur is None:
+            return convolve_transposed(x, weight, bias, stride=2, padding=1)
+        x = blur(convolve_transposed(x, weight, None, stride=2, padding=1))
+        return x if bias is None else x + bias.reshape(1, -1, 1, 1)
 
 
 class DownConv2d(EqualizedWeight):

@@ -117,6 +117,14 @@ def test_a_generator_s_images_have_the_energies_that_it_drew(resolution, alpha, 
 
 
 @WITH_HITS
+def test_latents_of_float64_make_images_of_float64(hits):
+    g, z = generator(**hits).float(), torch.randn(2, 4, dtype=torch.float64)
+    images = g(z, labels(2))
+    assert images.dtype == torch.float64
+    torch.testing.assert_close(images, g(z.float(), labels(2).float()).double(), rtol=0, atol=1e-4)
+
+
+@WITH_HITS
 def test_a_generator_s_derivatives(hits):
     g, z, of = generator(**hits), torch.randn(2, 4, dtype=torch.float64, requires_grad=True), labels(2)
     assert torch.autograd.gradcheck(lambda z: mean_energies(g(z, of)), (z,))

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import stylegan
 from progan import Discriminator, Generator
 from progan.layers import downscale2x, upscale2x
 from tests import oracle
@@ -32,6 +33,36 @@ def test_scores_equal_the_official_ones(file, case, precision):
     images = F.avg_pool2d(given.pop("images"), full // resolution)
     scores = network.to(precision)(images, **given, alpha=alpha)
     oracle.check(case, "scores", scores, arrays[f"out/{case['name']}/scores"], precision)
+
+
+def test_with_a_filter_it_is_the_stylegan_without_all_else_that_this_adds():
+    sizes = {
+        "resolution": 16,
+        "fmap_base": 64,
+        "fmap_max": 8,
+        "z_dim": 8,
+        "blur_filter": (1, 2, 1),
+        "fused_scale": False,
+    }
+    less = {"use_styles": False, "const_input": False, "use_noise": False, "instance_norm": False, "pixelnorm": True}
+    torch.manual_seed(0)
+    g = Generator(**sizes).double()
+    other = stylegan.Generator(**sizes, w_dim=8, mapping_layers=0, **less).double()
+    state = {"w_avg": torch.zeros(8, dtype=torch.float64)}
+    for name, parameter in g.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+        if name.startswith("blocks."):
+            layer, _, kind = name.rpartition(".")
+            own = kind if kind == "bias" else "dense.weight" if layer == "blocks.4x4.first" else "conv.weight"
+            name = f"{layer}.{own}"
+        state[f"synthesis.{name}"] = parameter.detach()
+    other.load_state_dict(state)
+    z = torch.randn(4, 8, dtype=torch.float64)
+    for stage in ((4, 1.0), (8, 0.3), (16, 0.6), (16, 1.0)):
+        torch.testing.assert_close(
+            g(z, None, *stage), other(z, resolution=stage[0], alpha=stage[1]), rtol=0, atol=1e-12
+        )
 
 
 def test_parameter_counts_of_the_paper():

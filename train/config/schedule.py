@@ -134,9 +134,12 @@ class Schedule:
         left, decay = to_images(self.kimg) - images, to_images(self.lr_decay_kimg)
         return replace(stage, lr=stage.lr * max(left, 0) / decay) if decay and left < decay else stage
 
+    def resolution_in(self, phase: int) -> int:
+        """The resolution of a phase; a fade has that of what is being faded in."""
+        return self.start_resolution << ((phase + 1) // 2)
+
     def _stage(self, phase: int, alpha: float) -> Stage:
-        # A fade (odd phase) already has the resolution, batch and learning rate of what is being faded in.
-        resolution = self.start_resolution << ((phase + 1) // 2)
+        resolution = self.resolution_in(phase)
         return Stage(resolution, alpha, self.batch[resolution], self.lr[resolution], phase)
 
     def _spans(self, total: int) -> Iterator[tuple[int, int, int, int]]:

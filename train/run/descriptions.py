@@ -79,11 +79,12 @@ def notes_on(config: RunConfig, dataset: Dataset, launcher: Launcher | None) -> 
                 f"standard deviation compares {shared} where one process would compare {alone}"
             )
             break
-    if config.images < to_images(config.schedule.growing_kimg):
+    reached = max(row.resolution for row in config.schedule.phases(config.images / 1000) if row.iterations)
+    if reached < config.generator.resolution or config.images < to_images(config.schedule.growing_kimg):
         # Half the run to grow, half at full resolution, as in the presets.
         length = config.images / 1000 / len(config.schedule.phases(config.schedule.growing_kimg)) / 2
         yield (
-            f"{config.images / 1000:g} kimg end at {config.schedule.at(config.images).resolution} px; "
+            f"{config.images / 1000:g} kimg end at {reached} px; "
             f"--stable-kimg {length:.3g} --fade-kimg {length:.3g} would reach {config.options.resolution} px"
         )
 

@@ -64,7 +64,7 @@ class Evaluation:
 
     def write(self, trainer: Trainer) -> list[Result]:
         """Evaluate at this moment: a line in each metric-NAME.jsonl, one in the log. RunError where it cannot be."""
-        began, stage = time.monotonic(), trainer.schedule.at(trainer.images)
+        began, stage = time.monotonic(), trainer.stage
         results = self.evaluate(trainer, stage)
         moment = {"kimg": trainer.images / 1000, "resolution": stage.resolution, "alpha": stage.alpha}
         for result in results:

@@ -86,7 +86,7 @@ class Snapshots:
 
     def write(self, trainer: Trainer) -> Image.Image:
         """The grid at this moment, model/ brought up to date, and the same model kept under models/."""
-        stage = trainer.schedule.at(trainer.images)
+        stage = trainer.stage
         name = name_at(trainer.images)
         images = to_uint8(self.sample(trainer, stage))
         grid = self.grid(images, self.columns)

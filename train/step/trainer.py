@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -70,6 +71,13 @@ class Trainer:
         self.phase: int | None = None
         self.blurs = True  # as a Blur does
         self.blur(schedule.at(0).blur)
+
+    @property
+    def stage(self) -> Stage:
+        """What the networks have come to: the next batch's stage, or the last one's where that has new blocks."""
+        stage = self.schedule.at(self.images)
+        reached = stage.resolution if self.phase is None else self.schedule.resolution_in(self.phase)
+        return stage if stage.resolution <= reached else replace(stage, resolution=reached, alpha=1.0)
 
     @property
     def skipped(self) -> int:

@@ -37,6 +37,20 @@ def test_adam_is_reset_at_both_ends_of_every_fade_and_nowhere_else():
     assert phase == 4
 
 
+@pytest.mark.parametrize(
+    ("fade", "reached"),
+    [(0, [4, 4, 8, 8, 16]), (0.004, [4, 4, 4, 8, 8, 16]), (0.016, [4, 4, 4, 8, 8, 8, 8, 16])],
+)
+def test_the_stage_is_one_of_which_batches_were_taken(fade, reached):
+    trainer, loader = a_trainer(schedule=a_schedule(batch=8, stable=0.016, fade=fade))
+    found = [trainer.stage]
+    while len(found) <= len(reached):
+        step(trainer, loader)
+        found.append(trainer.stage)
+    assert [stage.resolution for stage in found] == [4, *reached]
+    assert [stage.alpha for stage in found if stage.resolution == 8][-1] == 1
+
+
 def test_networks_are_those_without_filters_until_these_are_used():
     schedule = replace(a_schedule(start=16), blur_kimg=0.03)  # the second of the steps of 16 is the last without
     trainer, loader = a_trainer(schedule=schedule, architecture="stylegan")
