@@ -34,7 +34,7 @@ check: .venv/installed-dev
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/installed: .venv/bin/python pyproject.toml setup.py requirements.txt
 	@echo "installing Stylegrow and what it needs into .venv: the first time this can take some minutes"

@@ -69,7 +69,9 @@ class Context:
     fields: dict[str, dict[str, Component]] = field(default_factory=dict)
     followers: list[tuple[Sequence[Block], Callable[[ModelInfo | None], Sequence[Any]]]] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
-    shows: list[tuple[str, Callable[..., Any], Sequence[Component], Sequence[Block], str]] = field(default_factory=list)
+    shows: list[tuple[str, Callable[..., Any], Sequence[Component], Sequence[Block], str | None]] = field(
+        default_factory=list
+    )
     _checks: dict[int, Check] = field(default_factory=dict)
 
     @property
@@ -94,7 +96,12 @@ class Context:
         self.followers.append((components, update))
 
     def show(
-        self, tab: str, work: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Block], then: str
+        self,
+        tab: str,
+        work: Callable[..., Any],
+        inputs: Sequence[Component],
+        outputs: Sequence[Block],
+        then: str | None = None,
     ) -> None:
         """Have `work` fill a tab when it is opened, and when the model changes while it is; `then` is as in `bind`.
 

@@ -114,6 +114,12 @@ class Models:
                 self._samplers[name] = (sampler, seconds)
         return seconds
 
+    def drew(self, name: str, seconds: float) -> None:
+        """Take note that an image of the model took so long: others may be done with what made it slow before."""
+        with self._lock:
+            if found := self._samplers.get(name):
+                self._samplers[name] = (found[0], min(found[1], seconds))
+
     def device(self) -> str:
         """ "cpu", "cuda", ...: where models are loaded to."""
         from stylegrow.sampling.sampler import default_device

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,7 +131,8 @@ def psi(context: Context) -> gr.Slider:
     )
 
     def update(card: ModelInfo | None) -> list[Any]:
-        moved: dict[str, Any] = {"value": default_psi("vector")} if card and card.label_space.kind == "vector" else {}
+        whole = card is not None and card.styled and card.label_space.kind == "vector"
+        moved: dict[str, Any] = {"value": default_psi("vector")} if whole else {}
         return [gr.update(visible=card is None or card.styled, **moved)]
 
     context.follow([found], update)
@@ -308,6 +309,11 @@ def report(message: str, selector: str = "", descriptions: Sequence[str] = ()) -
     return {"message": message, "alts": [[selector, description] for description in descriptions]}
 
 
+def slow(how: str) -> dict[str, Any]:
+    """The report of a tab that draws nothing by itself for a model that takes long, with how to have it drawn."""
+    return report(f"This model takes its time: to draw, {how}.")
+
+
 def spaced(things: Iterable[T]) -> Iterator[T]:
     """Those that come at least `SPACE` after the start or the one before, and the last: for pages to show as they come.
 
@@ -333,6 +339,8 @@ class Drawing:
     setting: Setting
     files: Path
     start: float
+    drew: Callable[[float], None]
+    """is told how long an image of full size took"""
 
     @cached_property
     def folder(self) -> Path:
@@ -352,7 +360,10 @@ class Drawing:
 
     def took(self, images: int) -> str:
         """ "4 images in 0.2 s"."""
-        return f"{counted(images, 'image')} in {time.perf_counter() - self.start:.2g} s"
+        seconds = time.perf_counter() - self.start
+        if self.setting.resolution == self.card.resolution:
+            self.drew(seconds / images)
+        return f"{counted(images, 'image')} in {seconds:.2g} s"
 
 
 def start_drawing(
@@ -381,7 +392,8 @@ def start_drawing(
 
     sampler = context.models.growing(model) if growing else context.models.sampler(model)
     sampler = sampler.with_split_callback(split)
-    return Drawing(card, sampler, setting(sampler, card, **wanted), context.files, start)
+    drew = (lambda seconds: None) if growing else partial(context.models.drew, card.name)
+    return Drawing(card, sampler, setting(sampler, card, **wanted), context.files, start, drew)
 
 
 def setting(sampler: Sampler, card: ModelInfo, **wanted: Any) -> Setting:

@@ -61,10 +61,12 @@ def build(context: Context) -> None:
         names = gr.JSON([""] * len(sliders), label="Directions there are", visible="hidden")
         family = gr.State([])  # the amounts of each child
         with gr.Row(elem_classes="buttons"):
-            strips = gr.Button("Draw before and after as strips", variant="primary", min_width=160)
+            strips = gr.Button("Draw strips from -3 to 3", variant="primary", min_width=160)
         strip = controls.figure("Strips", "directions-figure", visible=False)
     context.fields[ID] = {"seed": seed, "amounts": amounts, "children": draw, "psi": psi, "class": label}
-    context.follow([amounts, strip], lambda card: ["", gr.update(value=None, visible=False)])
+    context.follow(
+        [amounts, before, after, children, strip], lambda card: ["", *[None] * 3, gr.update(value=None, visible=False)]
+    )
 
     def start(model: str, psi: float, label: str | None, images: int = 1) -> tuple[controls.Drawing, Directions]:
         if context.models.card(model).styled:
@@ -116,7 +118,7 @@ def build(context: Context) -> None:
     def directions_strip(
         seed: int, amounts: dict[str, float], psi: float, label: str | None, model: str
     ) -> tuple[str, dict[str, Any]]:
-        """A figure: a row for each direction that has an amount, or else for the first, from -3 to 3 along it."""
+        """A figure: a row for each direction that has an amount, or else for the first eight, from -3 to 3 along it."""
         drawing, found = start(model, psi, label)
         found.amounts(amounts)
         rows = [name for name in found.names if amounts.get(name)][:MOST_ROWS] or found.names[:MOST_ROWS]
@@ -158,7 +160,8 @@ def build(context: Context) -> None:
             else gr.update(value=0, visible=False)
             for one in placed
         ]
-        drawn = go_on(seed, amounts, draw, *look) if context.quick(model, 2 + CHILDREN) else [gr.skip()] * 5
+        unasked = [gr.skip()] * 4 + [controls.slow("press Enter in Seed")]
+        drawn = go_on(seed, amounts, draw, *look) if context.quick(model, 2 + CHILDREN) else unasked
         return [*updates, [one.name if one else "" for one in placed], *named, *drawn]
 
     def pick(family: list[str], event: gr.EventData) -> tuple[str, int]:

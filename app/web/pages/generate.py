@@ -219,8 +219,12 @@ def build(context: Context) -> Callable[[], None]:
     def greet(there: list[tuple[int, Look]], chosen: int | None, seeds: list[int], *rest: Any) -> list[Any]:
         """Draw at once for whoever opens the tab, where that takes no time, what is not there already."""
         look = Look(rest[-1], *rest[:-1])
-        if there == [(seed, look) for seed in seeds] or not context.quick(look.model, len(seeds)):
+        if there == [(seed, look) for seed in seeds]:
             return [gr.skip()] * len(outputs)
+        if not context.quick(look.model, len(seeds)):
+            other = bool(there) and there[0][1].model != look.model  # whose pictures go, with what was told of them
+            left = [[], [], None, "", gr.skip(), "", None, None] if other else [gr.skip()] * 8
+            return [*left, controls.slow("press Generate")]
         return show(chosen, seeds, *rest)
 
     order = ("psi", "cutoff", "noise", "noise_seed", "class", "z", "grown", "fade")

@@ -44,7 +44,7 @@ def build(context: Context) -> None:
             with controls.column(5):
                 ladder = controls.figure("All stages", "ladder")
                 drawn_ladder = controls.drawn("ladder")
-    context.follow([stage, ladder], lambda card: [gr.update(**controls.stage_range(card)), None])
+    context.follow([stage, faded, ladder], lambda card: [gr.update(**controls.stage_range(card)), None, None])
     context.fields[ID] = {"seed": seed, "stage": stage, "alpha": alpha, "psi": psi, "class": label, "seeds": seeds}
 
     def fade_in(
@@ -109,7 +109,7 @@ def build(context: Context) -> None:
         alpha, psi, label, model = rest
         card = context.models.card(model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
-            return [gr.skip()] * 3
+            return [gr.skip(), gr.skip(), controls.slow("press Enter in Seed, or Draw all stages")]
         least = card.stages.index(card.first_stage) + 1
         shown, said = fade_in(seed, min(max(stage, least), len(card.stages)), alpha, psi, label, model)
         ladder, described = stages(seeds, psi, label, model)

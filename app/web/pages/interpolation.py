@@ -202,6 +202,7 @@ def build(context: Context) -> None:
         show_progress="hidden",
         trigger_mode="always_last",
     )
+    context.show(ID, estimated, [*timing, context.model], [estimate])
     inputs, outputs = [*timing, space, easing, also, psi, label, context.model], [video, image, other, drawn]
     shows: dict[str, Any] = {"show_progress": "full", "show_progress_on": [video]}
     context.bind(asked.click, interpolate, inputs, outputs, name="interpolate")

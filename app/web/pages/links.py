@@ -115,7 +115,7 @@ def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..
         return shown_as_it_comes
 
     def shown(here: str, *values: Any) -> Any:
-        return work(*values) if here == tab else [gr.skip()] * outputs
+        return work(*values) if here == tab else gr.skip() if outputs == 1 else [gr.skip()] * outputs
 
     return shown
 

@@ -93,8 +93,10 @@ def build(context: Context) -> None:
         """For whoever opens the tab."""
         label, model = look
         card = context.models.card(model)
-        if not card.styled or not context.quick(model, len(seeds) * len(psis) + 2 * len(noisy)):
+        if not card.styled:
             return [gr.skip()] * 3
+        if not context.quick(model, len(seeds) * len(psis) + 2 * len(noisy)):
+            return [gr.skip(), gr.skip(), controls.slow("press a button")]
         path, said = truncation_strip(seeds, psis, label, model)
         pair, noise = noise_difference(noisy, psi, label, model) if card.noisy else (gr.skip(), {"alts": []})
         said["alts"] += noise["alts"]

@@ -120,6 +120,25 @@ def test_a_slow_model_opens_the_mixing_tab_with_pictures(models, windows, tmp_pa
         page.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "selector"),
+    [("generate", "#pictures"), ("directions", "#after"), ("growth", "#faded"), ("truncation", "#truncated")],
+)
+def test_a_slow_model_s_tab_says_how_to_draw_and_shows_no_pictures_of_another(
+    models, windows, tmp_path, name, selector
+):
+    with serving(models, tmp_path, ["style", "silent"]) as served:
+        page = windows(viewport={"width": 1280, "height": 800}).new_page()
+        served.models.seconds = served.models.measured_again = lambda model: 60.0 if model == "silent" else 0.001
+        page.goto(f"{served.url}/?tab={name}")
+        drawn(page, f"{selector} img")
+        page.get_by_label("Model", exact=True).click()
+        page.get_by_role("option", name="silent").click()
+        expect(page.locator("#said")).to_contain_text("takes its time")
+        expect(page.locator(f"{selector} img")).to_have_count(0)
+        page.close()
+
+
 def test_what_a_progan_cannot_do_is_one_click_from_a_model_that_can(visit):
     page = visit("?tab=mix&model=run")
     page.get_by_role("button", name="Switch to style").click()

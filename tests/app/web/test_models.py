@@ -132,8 +132,13 @@ def test_a_model_that_was_slow_when_it_was_loaded_is_measured_again_and_a_very_s
     assert offered.seconds("style") == 1.5
     ticks = iter([0, 0.25] * 4)
     assert (offered.measured_again("style"), offered.seconds("style")) == (0.25, 0.25)
+    for seconds in (0.5, 0.125):  # what a request took
+        offered.drew("style", seconds)
+        assert offered.seconds("style") == min(0.25, seconds)
+    offered.drew("nobody", 1.0)
+    assert offered.seconds("nobody") is None
     ticks = iter([0, 1.25])
-    assert (offered.measured_again("style"), offered.seconds("style")) == (0.25, 0.25)
+    assert (offered.measured_again("style"), offered.seconds("style")) == (0.125, 0.125)
     ticks = iter([0, 3.0])
     offered.sampler("growing")
     assert offered.measured_again("growing") == 3.0  # and no tick is left for another image
