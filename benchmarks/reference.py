@@ -48,10 +48,10 @@ class Network(nn.Module):
     def __getitem__(self, name: str) -> Tensor:
         return self.values[self.index[name]]
 
-    def conv(self, x: Tensor, name: str, gain: float = GAIN) -> Tensor:
+    def conv(self, x: Tensor, name: str, gain: float = GAIN, biased: bool = True) -> Tensor:
         """A convolution that keeps the size: [N, in, r, r] -> [N, out, r, r]."""
         weight = self[f"{name}.weight"]
-        bias = self[f"{name}.bias"] if f"{name}.bias" in self.index else None
+        bias = self[f"{name}.bias"] if biased and f"{name}.bias" in self.index else None
         return F.conv2d(x, weight * (gain / math.sqrt(weight[0].numel())), bias, padding=weight.shape[-1] // 2)
 
     def dense(self, x: Tensor, name: str, gain: float = GAIN, lrmul: float = 1.0) -> Tensor:
@@ -106,9 +106,9 @@ class ProGANGenerator(Network):
                 weight = self[f"{block}.first.weight"]
                 # A quarter of the gain at 4x4, as in the official program.
                 x = F.linear(x, weight * (GAIN / 4 / math.sqrt(weight.shape[1]))).reshape(len(x), -1, 4, 4)
-                x = x + self[f"{block}.first.bias"].reshape(1, -1, 1, 1)
             else:
-                x = self.blur(self.conv(upscale(x), f"{block}.first"))
+                x = self.blur(self.conv(upscale(x), f"{block}.first", biased=False))
+            x = x + self[f"{block}.first.bias"].reshape(1, -1, 1, 1)
             x = pixel_norm(lrelu(self.conv(pixel_norm(lrelu(x)), f"{block}.second")))
         return self.conv(x, f"to_image.{r}x{r}", gain=1.0)
 
