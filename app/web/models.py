@@ -109,9 +109,7 @@ class Models:
         if before > LONGEST_AGAIN:
             return before
         seconds = min(before, _seconds_of(sampler, self.card(name)))
-        with self._lock:
-            if (found := self._samplers.get(name)) and found[0] is sampler:
-                self._samplers[name] = (sampler, seconds)
+        self.drew(name, seconds)
         return seconds
 
     def drew(self, name: str, seconds: float) -> None:

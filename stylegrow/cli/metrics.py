@@ -84,9 +84,9 @@ def check(options: Options) -> None:
         if given is not None and given < least:
             raise InputError(f"--{name} {given}: give a whole number of at least {least}")
     for name, path in (("out", options.out), ("figure", options.figure)):
-        if path is not None and not expanded(path).parent.is_dir():
-            raise InputError(f"--{name} {printable(path)}: there is no such folder; make it first")
         if path is not None:
+            if not expanded(path).parent.is_dir():
+                raise InputError(f"--{name} {printable(path)}: there is no such folder; make it first")
             check_file(path, f"--{name}")
 
 

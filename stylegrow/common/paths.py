@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from stylegrow.common.errors import InputError
+from stylegrow.common.errors import DataError, InputError
 from stylegrow.common.text import printable
 
 
@@ -31,9 +31,11 @@ def check_file(file: str, option: str) -> None:
 
 
 def check_apart(folder: Path, option: str, images: str | os.PathLike[str]) -> None:
-    """InputError for a folder to write in that is the folder of images or lies below: they would be read as such."""
-    source = Path(images).resolve()
-    if source.is_dir() and source in (resolved := folder.resolve(), *resolved.parents):
-        raise InputError(
+    """DataError for a folder to write in that is the folder of images, whole and resolved, or lies below it.
+
+    What is written there would be read as images the next time.
+    """
+    if Path(images) in (resolved := folder.resolve(), *resolved.parents):
+        raise DataError(
             f"{option} {printable(folder)}: lies in the folder of images, where nothing is written; choose another"
         )

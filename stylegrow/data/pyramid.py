@@ -30,6 +30,7 @@ from typing_extensions import TypedDict
 
 from stylegrow.common.errors import DataError
 from stylegrow.common.files import new_folder, write_whole
+from stylegrow.common.paths import check_apart
 from stylegrow.common.schema import read_json
 from stylegrow.common.system import available_cpus
 from stylegrow.common.text import printable
@@ -74,9 +75,7 @@ def open_or_prepare(
         raise DataError(f"--channels {request.channels}: the channels of {images.name} are no colours: leave it out")
     if not images.names:
         raise DataError(f"{printable(images.path)} holds no images: {IMAGE_FILES}")
-    if Path(images.path) in (folder, *folder.parents):
-        reason = "lies in the folder of images, where nothing is written: choose another"
-        raise DataError(f"--cache {printable(folder)} {reason}")
+    check_apart(folder, "--cache", images.path)
     stamp = stamp_of_source(images, folder)
     if path := _find(images, stamp, request, folder):
         return Dataset(path, source=images.path), False

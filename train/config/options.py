@@ -109,7 +109,7 @@ class Options(StepConfig):
         "smooth maps with 1, 2, 1 after upscaling and before downscaling: yes, no, or after so many kimg; auto: as in "
         "the papers, yes for StyleGAN and no for ProGAN (default: as in --init-from's model, else the preset's)",
         Allowed(
-            "yes, no, auto or a number of at least 0",
+            f"yes, no, auto or {KIMG_FROM_0.words}",
             lambda x: x in ("yes", "no", "auto") if isinstance(x, str) else KIMG_FROM_0.test(x),
         ),
         values="yes|no|auto|NUMBER",

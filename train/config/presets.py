@@ -83,11 +83,8 @@ class Preset:
         then, in both networks, and the rate is one of the papers' at all resolutions.
         """
         loss, normalised = self.under(options).loss, self.under(options).spectral_norm != "no"
-        own = self.but(
-            Options(
-                **{name: getattr(Options, name) for name in self.options.given if ABOUT[name].loss not in (None, loss)}
-            )
-        )
+        others = [name for name in self.options.given if ABOUT[name].loss not in (None, loss)]
+        own = self.but(Options(**{name: getattr(Options, name) for name in others}))
         if self.equalized_lr and (loss == "wgan-clip" or normalised):
             lr = WGAN_LR if loss == "wgan-clip" else SNGAN_LR
             return own.but(Options(g_lr_ratio=1.0), equalized_lr=False, lr=lr, lr_at={})

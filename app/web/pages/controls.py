@@ -311,7 +311,7 @@ def report(message: str, selector: str = "", descriptions: Sequence[str] = ()) -
 
 def slow(how: str) -> dict[str, Any]:
     """The report of a tab that draws nothing by itself for a model that takes long, with how to have it drawn."""
-    return report(f"This model takes its time: to draw, {how}.")
+    return report(f"This model takes its time: to {how}.")
 
 
 def spaced(things: Iterable[T]) -> Iterator[T]:

@@ -160,7 +160,7 @@ def build(context: Context) -> None:
             else gr.update(value=0, visible=False)
             for one in placed
         ]
-        unasked = [gr.skip()] * 4 + [controls.slow("press Enter in Seed")]
+        unasked = [gr.skip()] * 4 + [controls.slow("draw, press Enter in Seed")]
         drawn = go_on(seed, amounts, draw, *look) if context.quick(model, 2 + CHILDREN) else unasked
         return [*updates, [one.name if one else "" for one in placed], *named, *drawn]
 

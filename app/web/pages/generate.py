@@ -224,7 +224,7 @@ def build(context: Context) -> Callable[[], None]:
         if not context.quick(look.model, len(seeds)):
             other = bool(there) and there[0][1].model != look.model  # whose pictures go, with what was told of them
             left = [[], [], None, "", gr.skip(), "", None, None] if other else [gr.skip()] * 8
-            return [*left, controls.slow("press Generate")]
+            return [*left, controls.slow("draw, press Generate")]
         return show(chosen, seeds, *rest)
 
     order = ("psi", "cutoff", "noise", "noise_seed", "class", "z", "grown", "fade")

@@ -109,7 +109,7 @@ def build(context: Context) -> None:
         alpha, psi, label, model = rest
         card = context.models.card(model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
-            return [gr.skip(), gr.skip(), controls.slow("press Enter in Seed, or Draw all stages")]
+            return [gr.skip(), gr.skip(), controls.slow("draw, press Enter in Seed, or Draw all stages")]
         least = card.stages.index(card.first_stage) + 1
         shown, said = fade_in(seed, min(max(stage, least), len(card.stages)), alpha, psi, label, model)
         ladder, described = stages(seeds, psi, label, model)

@@ -107,15 +107,16 @@ def _seen(context: Context, tab: gr.Tab) -> Dependency:
 
 def _where_seen(tab: str, work: Callable[..., Any], outputs: int) -> Callable[..., Any]:
     """`work`, done only where this tab is seen."""
+    nothing = gr.skip() if outputs == 1 else [gr.skip()] * outputs
     if inspect.isgeneratorfunction(work):
 
         def shown_as_it_comes(here: str, *values: Any) -> Any:
-            yield from work(*values) if here == tab else [[gr.skip()] * outputs]
+            yield from work(*values) if here == tab else [nothing]
 
         return shown_as_it_comes
 
     def shown(here: str, *values: Any) -> Any:
-        return work(*values) if here == tab else gr.skip() if outputs == 1 else [gr.skip()] * outputs
+        return work(*values) if here == tab else nothing
 
     return shown
 

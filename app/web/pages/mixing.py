@@ -201,8 +201,8 @@ def build(context: Context) -> None:
         if several:
             yield from controls.spaced(parts_so_far(*values))
         else:
-            asked = "This model takes its time: to draw the faces of a row, press Enter in its seeds, or Shuffle."
-            yield next(parts_so_far(*values)) | {drawn: controls.report(asked)}
+            asked = controls.slow("draw the faces of a row, press Enter in its seeds, or Shuffle")
+            yield next(parts_so_far(*values)) | {drawn: asked}
 
     def pick(seeds: list[int], event: gr.EventData) -> int:
         return int(controls.picked(event, seeds, "That face is not here any more; choose another."))

@@ -96,7 +96,7 @@ def build(context: Context) -> None:
         if not card.styled:
             return [gr.skip()] * 3
         if not context.quick(model, len(seeds) * len(psis) + 2 * len(noisy)):
-            return [gr.skip(), gr.skip(), controls.slow("press a button")]
+            return [gr.skip(), gr.skip(), controls.slow("draw, press a button")]
         path, said = truncation_strip(seeds, psis, label, model)
         pair, noise = noise_difference(noisy, psi, label, model) if card.noisy else (gr.skip(), {"alts": []})
         said["alts"] += noise["alts"]
