@@ -237,11 +237,15 @@ class Sampler:
             resolution = self.resolution
         if not (4 <= resolution <= own and resolution & (resolution - 1) == 0):
             raise InputError(f'stage {resolution}: "{self.name}" has those of 4, 8, ... to {own} px')
+        first = min(self.first_stage, self.resolution)
+        if resolution < first:
+            raise InputError(f'stage {resolution}: training of "{self.name}" began at {first} px; give that or more')
         if alpha is None:
             alpha = self.alpha if resolution == self.resolution else 1.0
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha {alpha:g}: give a number from 0 to 1")
-        return resolution, alpha
+        # The first stage has none before it that it could be faded in from.
+        return resolution, alpha if resolution > first else 1.0
 
     def _label(self, label: str | tuple[float, ...] | None) -> int | tuple[float, ...] | None:
         if self.labels.kind == "none":

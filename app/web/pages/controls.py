@@ -230,8 +230,29 @@ def stage_range(card: ModelInfo | None) -> dict[str, Any]:
     """The arguments of `stage` that depend on the model."""
     sizes = card.stages if card else [4 << step for step in range(MOST_STAGES)]
     info = "1 = 4 px, " + (f"2 = 8 px, ... {len(sizes)} = {sizes[-1]} px" if len(sizes) > 2 else "2 = 8 px")
-    least = card.stages.index(card.first_stage) + 1 if card else 1
-    return {"minimum": least, "maximum": max(len(sizes), 2), "value": len(sizes), "label": "Stage", "info": info}
+    return {
+        "minimum": first_stage(card) if card else 1,
+        "maximum": max(len(sizes), 2),
+        "value": len(sizes),
+        "label": "Stage",
+        "info": info,
+    }
+
+
+def first_stage(card: ModelInfo) -> int:
+    """The number of the stage that training began with."""
+    return card.stages.index(card.first_stage) + 1
+
+
+def stage_size(card: ModelInfo, stage: int) -> int:
+    """The resolution of a stage, by its number. InputError for one that the model has not, or never drew."""
+    if stage > len(card.stages):
+        raise InputError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
+    if stage < (least := first_stage(card)):
+        raise InputError(
+            f'Training of "{card.name}" began at {card.first_stage} px, which is stage {least}; choose that or more.'
+        )
+    return card.stages[stage - 1]
 
 
 def alpha(context: Context, value: float) -> gr.Slider:

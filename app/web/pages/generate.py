@@ -126,7 +126,8 @@ def build(context: Context) -> Callable[[], None]:
         """Pictures of seeds, as files that say how they were made, and the same as JSON.
 
         A PNG says it in its text chunks, a JPEG in its description. What the model does not have is ignored: truncation
-        (psi, cutoff) and noise of a ProGAN, the limit of z of a StyleGAN. A `stage` beyond the last is the last.
+        (psi, cutoff) and noise of a ProGAN, the limit of z of a StyleGAN. A `stage` beyond the last is the last;
+        those before training began are refused.
         """
         look = Look(model, psi, cutoff, noise_mode, noise_seed, label, z_limit, stage, alpha, size, format)
         drawing = look.start(context, len(seeds))
@@ -333,16 +334,17 @@ class Look:
             noise_seed=self.noise_seed,
             label=self.label,
             z_limit=self.z_limit if self.z_limit < MOST_Z else None,
-            resolution=None if grown else card.stages[self.stage - 1],
+            resolution=None if grown else controls.stage_size(card, self.stage),
             alpha=None if grown and self.alpha == 1 else self.alpha,
         )
 
     def stage_text(self, card: ModelInfo) -> str:
         """Which stage it is, if it is not all of the network."""
-        stage = min(self.stage, len(card.stages))
-        if stage == len(card.stages) and self.alpha == 1:
+        size = card.stages[min(self.stage, len(card.stages)) - 1]
+        faded = self.alpha < 1 and size > card.first_stage
+        if size == card.resolution and not faded:
             return ""
-        return f"stage {card.stages[stage - 1]} px" + (f", alpha {self.alpha:g}" if self.alpha < 1 else "")
+        return f"stage {size} px" + (f", alpha {self.alpha:g}" if faded else "")
 
     def sized(self, image: np.ndarray) -> np.ndarray:
         """An image as large as its file."""

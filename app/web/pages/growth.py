@@ -10,7 +10,6 @@ import numpy as np
 from app.web.context import Context
 from app.web.live import Placed
 from app.web.pages import controls
-from stylegrow.common.errors import InputError
 from stylegrow.models.info import ModelInfo
 from stylegrow.rendering import figures
 
@@ -54,7 +53,8 @@ def build(context: Context) -> None:
 
         The stage that training began with is always shown whole; those before it, which it never drew, are refused.
         """
-        card, resolution = sized(model, stage)
+        card = context.models.card(model)
+        resolution = controls.stage_size(card, stage)
         shown = []
         for share, said in ((0.0, "before"), (alpha, f"alpha {alpha:g}"), (1.0, "after")):
             drawing = start(card, resolution, share, psi, label)
@@ -64,21 +64,7 @@ def build(context: Context) -> None:
         alts = [f"Generated image, seed {seed}, stage {resolution} px, {said}, model {card.name}" for _, said in shown]
         return shown, controls.report(f"{resolution} by {resolution} px, {newest}.", "#faded img", alts)
 
-    def sized(model: str, stage: int) -> tuple[ModelInfo, int]:
-        """The model, and the resolution of a stage that was trained. InputError for others."""
-        card = context.models.card(model)
-        if stage > len(card.stages):
-            raise InputError(f'"{card.name}" has {len(card.stages)} stages, of 4 to {card.resolution} px.')
-        first, resolution = card.first_stage, card.stages[stage - 1]
-        if resolution < first:
-            least = card.stages.index(first) + 1
-            raise InputError(
-                f'Training of "{card.name}" began at {first} px, which is stage {least}; choose that or more.'
-            )
-        return card, resolution
-
     def start(card: ModelInfo, resolution: int, share: float, psi: float, label: str | None) -> controls.Drawing:
-        share = share if resolution > card.first_stage else 1.0
         look: dict[str, Any] = {"psi": psi, "label": label, "resolution": resolution, "alpha": share}
         return controls.start_drawing(context, card.name, growing=True, **look)
 
@@ -89,7 +75,8 @@ def build(context: Context) -> None:
 
     def move(seed: int, stage: int, alpha: float, psi: float, label: str | None, model: str) -> Iterator[Placed]:
         """The three of `fade_in`."""
-        card, resolution = sized(model, stage)
+        card = context.models.card(model)
+        resolution = controls.stage_size(card, stage)
         before, after = ends(seed, model, resolution, psi, label)
         now = start(card, resolution, alpha, psi, label).image(seed)
         return (("#faded img", at, image) for at, image in enumerate((before, now, after)))
@@ -110,8 +97,9 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
             return [gr.skip(), gr.skip(), controls.slow("draw, press Enter in Seed, or Draw all stages")]
-        least = card.stages.index(card.first_stage) + 1
-        shown, said = fade_in(seed, min(max(stage, least), len(card.stages)), alpha, psi, label, model)
+        shown, said = fade_in(
+            seed, min(max(stage, controls.first_stage(card)), len(card.stages)), alpha, psi, label, model
+        )
         ladder, described = stages(seeds, psi, label, model)
         said["alts"] += described["alts"]
         return [shown, ladder, said]

@@ -248,6 +248,7 @@ def test_growth_leaves_out_the_stages_before_training_began(app, client, from_8_
     assert said["message"].startswith("8 by 8 px, the first that was trained")
     gallery, _ = call(client, "fade_in", stage=3, alpha=0.25)
     assert not close(drawn(gallery[0]["image"]), drawn(gallery[2]["image"]))
+    assert "which is stage 2; choose that or more." in refused(app, "generate", stage=1)
 
 
 def test_a_video_and_what_comes_with_it(client, sampler):
