@@ -125,7 +125,7 @@ def as_stored(levels: np.ndarray, electrons: Showers, told: bool = True) -> Show
 
 def stored(real: Showers, cells: int) -> Showers:
     """Simulated showers with n x n cells, as data sets store them."""
-    return as_stored(dict(levels_of(MIP_ROOT.encode(real.deposits), True))[cells], real)
+    return as_stored(dict(levels_of(MIP_ROOT.encode(real.deposits), MIP_ROOT.roots))[cells], real)
 
 
 def quality(others: Showers, reals: Showers) -> list[str]:

@@ -25,6 +25,7 @@ from stylegrow.data.sources.base import Source
 from stylegrow.data.trained_on import data_of_run, held_out_of
 from stylegrow.data.unusable import UnusableError
 from stylegrow.models import read_config
+from stylegrow.physics.intensity import roots_of
 from stylegrow.sampling.sampler import Sampler
 
 LEAST, MOST = 20, 10_000
@@ -153,7 +154,7 @@ def _spread(count: int) -> list[int]:
 def _read_source(sampler: Sampler, source: Source, chosen: Sequence[int]) -> Callable[[int], np.ndarray]:
     """A function that keeps nothing of the sampler, which may be gone from memory before the images are."""
     shape, resolution, alpha = _shape(sampler), sampler.resolution, sampler.alpha
-    roots = source.transform is not None
+    roots = roots_of(source.transform)
     return lambda index: at_stage(source.image(chosen[index], shape).pixels, resolution, alpha, roots)
 
 
@@ -165,7 +166,7 @@ def _read_prepared(sampler: Sampler, dataset: Any, chosen: Sequence[int]) -> Cal
             f"the data set is prepared at {dataset.resolution} px with {dataset.channels} channels: "
             f"give pictures of {resolution} px with {channels} channels for this model"
         )
-    roots = dataset.transform is not None
+    roots = roots_of(dataset.transform)
     return lambda index: at_stage(dataset.read(np.array([chosen[index]]), resolution)[0], resolution, alpha, roots)
 
 
@@ -174,18 +175,18 @@ def _shape(sampler: Sampler) -> Shape:
     return Shape(sampler.generator.resolution, sampler.generator.config.image_channels)
 
 
-def at_stage(pixels: np.ndarray, resolution: int, alpha: float, roots: bool = False) -> np.ndarray:
+def at_stage(pixels: np.ndarray, resolution: int, alpha: float, roots: Sequence[bool] | None = None) -> np.ndarray:
     """An image [C, R, R] (uint8) as the critic sees it at a stage: [r, r, C] (uint8).
 
-    Averaged down by halves, and faded by alpha with the resolution below as the newest block is (Karras 2018, fig. 2);
-    of `roots` of energies these are averaged and faded.
+    Averaged down as `means_of` does with these `roots`, and faded by alpha with the resolution below as the newest
+    block is (Karras 2018, fig. 2): of roots of energies these are faded.
     """
-    from stylegrow.data.averages import halve, levels_of
+    from stylegrow.data.averages import levels_of, means_of
 
     pixels = dict(levels_of(pixels[None], roots))[resolution][0]
     if alpha < 1 and resolution > 4:
-        values = pixels.astype(np.float32) ** (2 if roots else 1)
-        low = halve(values).repeat(2, axis=-1).repeat(2, axis=-2)
-        faded = low + (values - low) * np.float32(alpha)
-        pixels = np.rint(np.sqrt(faded) if roots else faded).astype(np.uint8)
+        power = np.where(False if roots is None else np.reshape(roots, (-1, 1, 1)), 2, 1)
+        low = next(means_of(pixels[None], roots))[0].repeat(2, axis=-1).repeat(2, axis=-2)
+        old, new = (each.astype(np.float32) ** power for each in (low, pixels))
+        pixels = np.rint((old + (new - old) * alpha) ** (1 / power)).astype(np.uint8)
     return np.ascontiguousarray(colours(pixels.transpose(1, 2, 0)))

@@ -43,6 +43,7 @@ from stylegrow.data.sources import NAMES, find_source
 from stylegrow.data.sources.base import Source, default_resolution
 from stylegrow.data.unusable import UnusableError
 from stylegrow.data.workers import Workers
+from stylegrow.physics.intensity import roots_of
 
 T = TypeVar("T")
 
@@ -182,7 +183,7 @@ def prepare_chunk(source: Source, start: int, stop: int, shape: Shape, arrays: t
         used.append(Used(index, content, pixels, image.classes, image.enlarged, image.profile_ignored, image.dark))
     levels = {}
     stacked = np.stack([image.pixels for image, _ in found.values()]) if found else None
-    for resolution, averages in levels_of(stacked, source.transform is not None) if stacked is not None else ():
+    for resolution, averages in levels_of(stacked, roots_of(source.transform)) if stacked is not None else ():
         packed = np.ndarray.tobytes if resolution in arrays else encode
         levels[resolution] = [packed(pixels) for pixels in averages]
     return Chunk(used, skipped, levels)

@@ -75,6 +75,11 @@ class Intensity:
     name: str
     scales: Sequence[Scale]
 
+    @property
+    def roots(self) -> tuple[bool, ...]:
+        """Which channels are roots of energies, whose mean is that of joined cells; of others 0 takes no part in it."""
+        return tuple(isinstance(scale, Root) for scale in self.scales)
+
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Values [n, C, h, w] in the channels' units as uint8 of the same shape."""
         levels = [scale.encode(values[:, i].astype(np.float64)) for i, scale in enumerate(self.scales)]
@@ -96,3 +101,8 @@ VEM_ROOT_NS = Intensity("vem-root-ns", (Root("VEM", most=10_000, least=3.0), Lin
 """of stations' signals, which saturate near the core, and arrival times, in steps of 157 ns"""
 
 INTENSITIES = {intensity.name: intensity for intensity in (MIP_ROOT, VEM_ROOT_NS)}
+
+
+def roots_of(transform: str | None) -> tuple[bool, ...] | None:
+    """`Intensity.roots` by name; None for the None of images that are no showers."""
+    return None if transform is None else INTENSITIES[transform].roots

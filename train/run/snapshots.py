@@ -17,6 +17,7 @@ from stylegrow.common.text import duration
 from stylegrow.data import Dataset
 from stylegrow.models import save_model
 from stylegrow.physics import pictures
+from stylegrow.physics.intensity import roots_of
 from stylegrow.rendering import grids
 from stylegrow.rendering.showers import with_legend
 from train.config.run_config import RunConfig
@@ -142,7 +143,7 @@ class Snapshots:
         images = torch.from_numpy(self.dataset.read(shown, stage.resolution)).to(device)
         labels = None if self.all_labels is None else self.all_labels.of(shown).float().to(device)
         mean, _ = trainer.discriminator(
-            to_reals(images.float(), None, stage.alpha, self.config.data.get("transform") is not None),
+            to_reals(images.float(), None, stage.alpha, roots_of(self.config.data.get("transform"))),
             labels,
             stage.alpha,
         )

@@ -32,7 +32,7 @@ class AutoencoderInputs(NamedTuple):
         images: uint8 [n, C, r, r].
         mirrored: which of them are mirrored, bool [n, 1, 1, 1]; None for none.
         ema_weight: how far the EMA moves towards the decoder, [].
-        roots: whether the images are roots of energies.
+        roots: of showers, which channels of the images are roots of energies.
     """
 
     noise: TrainingInputs
@@ -41,7 +41,7 @@ class AutoencoderInputs(NamedTuple):
     images: Tensor
     mirrored: Tensor | None
     ema_weight: Tensor
-    roots: bool = False
+    roots: tuple[bool, ...] | None = None
 
     def part(self, samples: slice) -> AutoencoderInputs:
         """The inputs of some of the samples."""

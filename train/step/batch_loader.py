@@ -17,6 +17,7 @@ from torch import Tensor
 from progan.layers import Alpha, downscale2x, fade, is_fading, upscale2x
 from stylegrow.common.errors import DataError, RunError
 from stylegrow.data import Dataset
+from stylegrow.physics.intensity import roots_of
 from train.config.schedule import Schedule
 from train.step.random_streams import RandomStreams
 
@@ -27,13 +28,14 @@ AHEAD = 3  # batches
 class Batch:
     """This process's shard of the batch of reals after the first `start` ones.
 
-    uint8 images [n, C, r, r], which images of the data set they are [n], and whether they are roots of energies.
+    uint8 images [n, C, r, r], which images of the data set they are [n], and of showers which channels are roots of
+    energies.
     """
 
     start: int
     images: Tensor
     indices: np.ndarray
-    roots: bool = False
+    roots: tuple[bool, ...] | None = None
 
 
 class BatchLoader:
@@ -63,7 +65,7 @@ class BatchLoader:
         stage = self._schedule.at(images)
         indices = self.indices(images, stage.batch)[self._shard]
         reals = torch.from_numpy(self._dataset.read(indices, stage.resolution))
-        roots = self._dataset.transform is not None
+        roots = roots_of(self._dataset.transform)
         return Batch(images, reals.pin_memory() if pin else reals, indices, roots)
 
     def batches(self, images: int, pin: bool = False) -> Generator[Batch, None, None]:
@@ -88,18 +90,28 @@ class BatchLoader:
             reader.shutdown(cancel_futures=True)
 
 
-def to_reals(images: Tensor, mirrored: Tensor | None, alpha: Alpha, roots: bool = False) -> Tensor:
+def to_reals(images: Tensor, mirrored: Tensor | None, alpha: Alpha, roots: tuple[bool, ...] | None = None) -> Tensor:
     """Images as the critic sees them: 0 to 255, float [n, C, r, r] -> -1 to 1, some mirrored, faded like fakes.
 
     `mirrored` [n] says which; while a block is faded in, the next lower resolution shows through by the same alpha (the
-    official program's process_reals). Where images are `roots` of energies, these are what is averaged and faded, so
-    that each cell's mean energy stays the same.
+    official program's process_reals). Of showers `roots` says which channels are roots of energies, as for `means_of`:
+    energies are what is averaged and faded, so that each cell's mean energy stays the same.
     """
     reals = images / 127.5 - 1.0
     if mirrored is not None:
         reals = torch.where(mirrored.reshape(-1, 1, 1, 1), reals.flip(3), reals)
     if reals.shape[-1] == 4 or not is_fading(alpha):
         return reals
-    energies = ((reals + 1) / 2) ** 2 if roots else reals
-    faded = fade(upscale2x(downscale2x(energies)), energies, alpha)
-    return faded.sqrt() * 2 - 1 if roots else faded
+    if roots is None:
+        return fade(upscale2x(downscale2x(reals)), reals, alpha)
+    channels = zip(((reals + 1) / 2).split(1, dim=1), roots, strict=True)
+    return torch.cat([_faded_shower(levels, alpha, root) for levels, root in channels], dim=1) * 2 - 1
+
+
+def _faded_shower(levels: Tensor, alpha: Alpha, root: bool) -> Tensor:
+    """A channel [n, 1, r, r] from 0 to 1, faded."""
+    if root:
+        energies = levels**2
+        return fade(upscale2x(downscale2x(energies)), energies, alpha).sqrt()
+    share = downscale2x((levels > 0).to(levels.dtype))
+    return fade(upscale2x(downscale2x(levels) / share.clamp(min=0.25)), levels, alpha)

@@ -49,7 +49,7 @@ class CriticInputs(NamedTuple):
         mirrored: which of them are mirrored, bool [n, 1, 1, 1]; None for none.
         mix: the gradient penalty's coefficients [n, 1, 1, 1].
         augment_reals, augment_fakes: the numbers of Augmentation for both; None for none.
-        roots: whether the reals are roots of energies.
+        roots: of showers, which channels of the reals are roots of energies.
     """
 
     fakes: TrainingInputs
@@ -60,7 +60,7 @@ class CriticInputs(NamedTuple):
     mix: Tensor
     augment_reals: Tensor | None
     augment_fakes: Tensor | None
-    roots: bool = False
+    roots: tuple[bool, ...] | None = None
 
     def part(self, samples: slice) -> CriticInputs:
         """The inputs of some of the samples."""

@@ -15,19 +15,19 @@ from stylegrow.data.sources import CALORIMETER
 from stylegrow.data.sources.base import Source
 from stylegrow.data.sources.labels import Labels
 from stylegrow.physics import footprints, showers
-from stylegrow.physics.intensity import MIP_ROOT, VEM_ROOT_NS
+from stylegrow.physics.intensity import MIP_ROOT, VEM_ROOT_NS, roots_of
 
 if TYPE_CHECKING:
     from stylegrow.data.decoding import SquareImage
     from stylegrow.data.request import Shape
 
 DEFAULT_COUNT = 10_000
-VERSION = "1"  # raise it when a change of a simulator changes the images
+VERSIONS = {"calorimeter": "1", "footprints": "2"}  # raise one when a change changes its images
 
 
 @dataclass(frozen=True, kw_only=True)
 class Showers(Source):
-    """Showers as a detector sees them, roots of energies.
+    """Showers as a detector sees them: roots of energies, and times of arrival.
 
     Where fewer cells are asked for than it has, cells are joined; where more are, they are repeated.
     """
@@ -49,7 +49,7 @@ class Showers(Source):
         levels = self.levels(index)
         own = levels.shape[-1]
         if shape.resolution < own:
-            levels = dict(levels_of(levels, energies=True))[shape.resolution]
+            levels = dict(levels_of(levels, roots_of(self.transform)))[shape.resolution]
         times = max(shape.resolution // own, 1)
         pixels = levels[0].repeat(times, axis=1).repeat(times, axis=2)
         return SquareImage(pixels, enlarged=times > 1, size=(own, own))
@@ -98,7 +98,7 @@ def find(name: str, count: int | None) -> Showers:
             path=name,
             name=name,
             names=names,
-            readers=(VERSION, str(count)),
+            readers=(VERSIONS[name], str(count)),
             known=(32, 3),
             transform=MIP_ROOT.name,
             cond="electron",
@@ -109,7 +109,7 @@ def find(name: str, count: int | None) -> Showers:
         path=name,
         name=name,
         names=names,
-        readers=(VERSION, str(count)),
+        readers=(VERSIONS[name], str(count)),
         known=(footprints.STATIONS, 2),
         transform=VEM_ROOT_NS.name,
         cond="particle",

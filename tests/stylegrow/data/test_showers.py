@@ -54,6 +54,20 @@ def test_levels_hold_the_roots_of_mean_energies(dataset):
         assert seen.sum() * cell**2 / showers.block(0, "cascade").deposits[:COUNT].sum() == pytest.approx(1, rel=0.015)
 
 
+def test_joined_stations_hold_the_mean_of_the_times_that_there_are(cache):
+    dataset = open_dataset("footprints", count=COUNT, cache=cache)
+    times = np.where((full := dataset.read(np.arange(COUNT), 16)[:, 1]) > 0, full, np.nan)
+    for resolution in (8, 4):
+        cell = 16 // resolution
+        joined = times.reshape(COUNT, resolution, cell, resolution, cell)
+        level = dataset.read(np.arange(COUNT), resolution)[:, 1]
+        there = np.isfinite(joined).any(axis=(2, 4))
+        assert np.array_equal(level > 0, there)
+        assert 0 < there.mean() < 1
+        wanted = np.nanmean(joined.transpose(0, 1, 3, 2, 4)[there], axis=(1, 2))
+        assert np.abs(level[there] - wanted).max() <= 0.5 + 1e-9
+
+
 def test_other_resolutions_join_or_repeat_cells(dataset):
     source, indices = find_source("calorimeter", COUNT), np.arange(COUNT)
     small = source.image(3, Shape(16, 3)).pixels

@@ -62,7 +62,7 @@ def test_growth_begins_where_training_did(sampler, tmp_path):
     save_model(tmp_path / "model", generator)
     one = Sampler(str(tmp_path / "model"), "cpu")
     assert one.first_stage == 16
-    with pytest.raises(InputError, match='^stage 8: training of .* began at 16 px'):
+    with pytest.raises(InputError, match=r"^stage 8: training of .* began at 16 px"):
         one.setting(resolution=8)
     assert [one.setting(resolution=stage, alpha=0.5).alpha for stage in (16, 32)] == [1.0, 0.5]
     figure = figures.stages(one, [3], one.setting(), 64)

@@ -165,8 +165,19 @@ def test_mirroring_is_of_whole_samples_left_to_right():
 def test_energies_stay_while_a_level_fades_in(alpha):
     """Of images that are roots of energies, each cell of the level below keeps its mean energy, at every alpha."""
     levels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 255
-    reals = to_reals(levels, None, torch.tensor(alpha, dtype=torch.float64), roots=True)
+    reals = to_reals(levels, None, torch.tensor(alpha, dtype=torch.float64), roots=(True,) * 3)
     before, after = (torch.nn.functional.avg_pool2d(one, 2) for one in (levels**2, ((reals + 1) * 127.5) ** 2))
     torch.testing.assert_close(after, before)
     if alpha == 0:
         torch.testing.assert_close(((reals + 1) * 127.5)[..., ::2, ::2], before.sqrt())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_times_fade_in_from_the_mean_of_those_that_are_there(alpha):
+    """0 is nothing: of two stations with a time and two without, the cell of the level below has the mean of two."""
+    times = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
+    times[0, 0, 0, 0], times[0, 0, 1, 1] = 100, 120
+    reals = to_reals(times, None, torch.tensor(alpha, dtype=torch.float64), roots=(False,))
+    low = torch.zeros_like(times)
+    low[0, 0, :2, :2] = 110
+    torch.testing.assert_close((reals + 1) * 127.5, low + alpha * (times - low))
