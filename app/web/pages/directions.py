@@ -161,7 +161,7 @@ def build(context: Context) -> None:
             for one in placed
         ]
         unasked = [gr.skip()] * 4 + [controls.slow("draw, press Enter in Seed")]
-        drawn = go_on(seed, amounts, draw, *look) if context.quick(model, 2 + CHILDREN) else unasked
+        drawn = go_on(seed, amounts, draw, *look) if context.quick(model, 2) else unasked
         return [*updates, [one.name if one else "" for one in placed], *named, *drawn]
 
     def pick(family: list[str], event: gr.EventData) -> tuple[str, int]:

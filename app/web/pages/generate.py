@@ -218,15 +218,20 @@ def build(context: Context) -> Callable[[], None]:
         return [selected, text, *carried]
 
     def greet(there: list[tuple[int, Look]], chosen: int | None, seeds: list[int], *rest: Any) -> list[Any]:
-        """Draw at once for whoever opens the tab, where that takes no time, what is not there already."""
+        """Draw at once for whoever opens the tab what is not there already: as much of it as takes no time."""
         look = Look(rest[-1], *rest[:-1])
-        if there == [(seed, look) for seed in seeds]:
+        one = [chosen if chosen in seeds else seeds[0]]
+        if there in ([(seed, look) for seed in seeds], [(one[0], look)]):
             return [gr.skip()] * len(outputs)
-        if not context.quick(look.model, len(seeds)):
-            other = bool(there) and there[0][1].model != look.model  # whose pictures go, with what was told of them
-            left = [[], [], None, "", gr.skip(), "", None, None] if other else [gr.skip()] * 8
-            return [*left, controls.slow("draw, press Generate")]
-        return show(chosen, seeds, *rest)
+        if context.quick(look.model, len(seeds)):
+            return show(chosen, seeds, *rest)
+        if context.quick(look.model, 1):
+            *shown, said = show(chosen, one, *rest)
+            asked = controls.slow("draw all of the seeds, press Generate")
+            return [*shown, asked | {"alts": said["alts"]}]
+        other = bool(there) and there[0][1].model != look.model  # whose pictures go, with what was told of them
+        left = [[], [], None, "", gr.skip(), "", None, None] if other else [gr.skip()] * 8
+        return [*left, controls.slow("draw, press Generate")]
 
     order = ("psi", "cutoff", "noise", "noise_seed", "class", "z", "grown", "fade")
     given = [seeds, *(look[name] for name in order), size, form, context.model]

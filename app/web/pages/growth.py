@@ -95,11 +95,17 @@ def build(context: Context) -> None:
         """For whoever opens the tab."""
         alpha, psi, label, model = rest
         card = context.models.card(model)
-        if not context.quick(model, 3 + len(seeds) * len(card.stages)):
+        if not context.quick(model, 3):
             return [gr.skip(), gr.skip(), controls.slow("draw, press Enter in Seed, or Draw all stages")]
         shown, said = fade_in(
             seed, min(max(stage, controls.first_stage(card)), len(card.stages)), alpha, psi, label, model
         )
+        if not context.quick(model, 3 + len(seeds) * len(card.stages)):
+            return [
+                shown,
+                gr.skip(),
+                said | {"message": controls.slow("draw the rest, press Draw all stages")["message"]},
+            ]
         ladder, described = stages(seeds, psi, label, model)
         said["alts"] += described["alts"]
         return [shown, ladder, said]

@@ -95,12 +95,13 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         if not card.styled:
             return [gr.skip()] * 3
-        if not context.quick(model, len(seeds) * len(psis) + 2 * len(noisy)):
-            return [gr.skip(), gr.skip(), controls.slow("draw, press a button")]
-        path, said = truncation_strip(seeds, psis, label, model)
-        pair, noise = noise_difference(noisy, psi, label, model) if card.noisy else (gr.skip(), {"alts": []})
-        said["alts"] += noise["alts"]
-        return [path, pair, said]
+        shown, said, pairs = [gr.skip(), gr.skip()], controls.slow("draw, press a button"), 2 * len(noisy)
+        if context.quick(model, pairs + len(seeds) * len(psis)):
+            shown[0], said = truncation_strip(seeds, psis, label, model)
+        if card.noisy and context.quick(model, pairs):
+            shown[1], noise = noise_difference(noisy, psi, label, model)
+            said["alts"] += noise["alts"]
+        return [*shown, said]
 
     then, outputs = controls.say(ID), [truncated, drawn]
     inputs = [seeds, psis, label, context.model]

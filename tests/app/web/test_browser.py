@@ -139,6 +139,30 @@ def test_a_slow_model_s_tab_says_how_to_draw_and_shows_no_pictures_of_another(
         page.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "there", "left_out"),
+    [
+        ("generate", ["#pictures", "#detail .large"], []),
+        ("directions", ["#before", "#after"], ["#children"]),
+        ("growth", ["#faded"], ["#ladder"]),
+        ("truncation", ["#changed"], ["#truncated"]),
+    ],
+)
+def test_of_a_rather_slow_model_a_tab_opens_with_as_much_as_takes_no_time(
+    models, windows, tmp_path, name, there, left_out
+):
+    with serving(models, tmp_path, ["style"]) as served:
+        page = windows(viewport={"width": 1280, "height": 800}).new_page()
+        served.models.seconds = served.models.measured_again = lambda model: 2.6
+        page.goto(f"{served.url}/?tab={name}")
+        for selector in there:
+            drawn(page, f"{selector} img")
+        for selector in left_out:
+            expect(page.locator(f"{selector} img")).to_have_count(0)
+        expect(page.locator("#pictures img")).to_have_count(1 if name == "generate" else 0)
+        page.close()
+
+
 def test_what_a_progan_cannot_do_is_one_click_from_a_model_that_can(visit):
     page = visit("?tab=mix&model=run")
     page.get_by_role("button", name="Switch to style").click()
