@@ -60,6 +60,7 @@ def connect(context: Context, demo: gr.Blocks, badge: gr.HTML) -> None:
         api_visibility="private",
         concurrency_limit=None,
         show_progress="hidden",
+        show_progress_on=context.here,
     )
     with context.unseen:
         link = context.checked(gr.Textbox(label="Link"), _query)
