@@ -25,7 +25,7 @@ train: .venv/installed
 
 # A process for each processor, up to eight, for each takes a gigabyte; the tests of a file stay together.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

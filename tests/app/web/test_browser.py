@@ -120,46 +120,38 @@ def test_a_slow_model_opens_the_mixing_tab_with_pictures(models, windows, tmp_pa
         page.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "selector"),
-    [("generate", "#pictures"), ("directions", "#after"), ("growth", "#faded"), ("truncation", "#truncated")],
-)
-def test_a_slow_model_s_tab_says_how_to_draw_and_shows_no_pictures_of_another(
-    models, windows, tmp_path, name, selector
-):
+def test_a_slow_model_s_tabs_say_how_to_draw_and_show_no_pictures_of_another(models, windows, tmp_path):
+    tabs = {"generate": "#pictures", "directions": "#after", "growth": "#faded", "truncation": "#truncated"}
     with serving(models, tmp_path, ["style", "silent"]) as served:
         page = windows(viewport={"width": 1280, "height": 800}).new_page()
         served.models.seconds = served.models.measured_again = lambda model: 60.0 if model == "silent" else 0.001
-        page.goto(f"{served.url}/?tab={name}")
-        drawn(page, f"{selector} img")
-        page.get_by_label("Model", exact=True).click()
-        page.get_by_role("option", name="silent").click()
-        expect(page.locator("#said")).to_contain_text("takes its time")
-        expect(page.locator(f"{selector} img")).to_have_count(0)
+        for name, selector in tabs.items():
+            page.goto(f"{served.url}/?tab={name}")
+            drawn(page, f"{selector} img")
+            page.get_by_label("Model", exact=True).click()
+            page.get_by_role("option", name="silent").click()
+            expect(page.locator("#said")).to_contain_text("takes its time")
+            expect(page.locator(f"{selector} img")).to_have_count(0)
         page.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "there", "left_out"),
-    [
-        ("generate", ["#pictures", "#detail .large"], []),
-        ("directions", ["#before", "#after"], ["#children"]),
-        ("growth", ["#faded"], ["#ladder"]),
-        ("truncation", ["#changed"], ["#truncated"]),
-    ],
-)
-def test_of_a_rather_slow_model_a_tab_opens_with_as_much_as_takes_no_time(
-    models, windows, tmp_path, name, there, left_out
-):
+def test_of_a_rather_slow_model_tabs_open_with_as_much_as_takes_no_time(models, windows, tmp_path):
+    tabs = {
+        "generate": (["#pictures", "#detail .large"], []),
+        "directions": (["#before", "#after"], ["#children"]),
+        "growth": (["#faded"], ["#ladder"]),
+        "truncation": (["#changed"], ["#truncated"]),
+    }
     with serving(models, tmp_path, ["style"]) as served:
         page = windows(viewport={"width": 1280, "height": 800}).new_page()
         served.models.seconds = served.models.measured_again = lambda model: 2.6
-        page.goto(f"{served.url}/?tab={name}")
-        for selector in there:
-            drawn(page, f"{selector} img")
-        for selector in left_out:
-            expect(page.locator(f"{selector} img")).to_have_count(0)
-        expect(page.locator("#pictures img")).to_have_count(1 if name == "generate" else 0)
+        for name, (there, left_out) in tabs.items():
+            page.goto(f"{served.url}/?tab={name}")
+            for selector in there:
+                drawn(page, f"{selector} img")
+            for selector in left_out:
+                expect(page.locator(f"{selector} img")).to_have_count(0)
+            expect(page.locator("#pictures img")).to_have_count(1 if name == "generate" else 0)
         page.close()
 
 
