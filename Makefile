@@ -8,6 +8,8 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 BIN := .venv/bin
+# What is used is compiled when it is first imported: to compile all of it would take pip as long as all else that it does.
+PIP_INSTALL := $(BIN)/python -m pip install $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
 ARGS ?=
 NETWORK ?= progan
 
@@ -23,7 +25,8 @@ train: .venv/installed
 	if [ "$$gpus" -gt 1 ]; then launcher="accelerate launch -q"; export ACCELERATE_LOG_LEVEL=error; fi && \
 	exec $(BIN)/$$launcher train/$(NETWORK).py $(ARGS)
 
-# A process for each processor, up to eight, for each takes a gigabyte; the tests of a file stay together.
+# A process for each processor, up to eight, for each takes a gigabyte; the tests of a file stay together, in the order of
+# the folders, so that none that take long are left for the end.
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -38,11 +41,11 @@ check: .venv/installed-dev
 
 .venv/installed: .venv/bin/python pyproject.toml setup.py requirements.txt
 	@echo "installing Stylegrow and what it needs into .venv: the first time this can take some minutes"
-	$(BIN)/python -m pip install -e .
+	$(PIP_INSTALL) -e .
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
 clean:
