@@ -8,7 +8,7 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 BIN := .venv/bin
-# What is used is compiled when it is first imported: to compile all of it would take pip as long as all else that it does.
+# What is used is compiled when it is first imported: to compile all of it takes two fifths of pip's time.
 PIP_INSTALL := $(BIN)/python -m pip install $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
 ARGS ?=
 NETWORK ?= progan

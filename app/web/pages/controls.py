@@ -330,9 +330,12 @@ def report(message: str, selector: str = "", descriptions: Sequence[str] = ()) -
     return {"message": message, "alts": [[selector, description] for description in descriptions]}
 
 
-def slow(how: str) -> dict[str, Any]:
-    """The report of a tab that draws nothing by itself for a model that takes long, with how to have it drawn."""
-    return report(f"This model takes its time: to {how}.")
+def slow(how: str, alts: Sequence[Any] = ()) -> dict[str, Any]:
+    """The report of a tab that does not draw all by itself, for a model that takes long, with how to have it drawn.
+
+    `alts` are those of the report of what it has drawn.
+    """
+    return report(f"This model takes its time: to {how}.") | {"alts": list(alts)}
 
 
 def spaced(things: Iterable[T]) -> Iterator[T]:

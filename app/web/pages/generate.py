@@ -220,15 +220,16 @@ def build(context: Context) -> Callable[[], None]:
     def greet(there: list[tuple[int, Look]], chosen: int | None, seeds: list[int], *rest: Any) -> list[Any]:
         """Draw at once for whoever opens the tab what is not there already: as much of it as takes no time."""
         look = Look(rest[-1], *rest[:-1])
-        one = [chosen if chosen in seeds else seeds[0]]
-        if there in ([(seed, look) for seed in seeds], [(one[0], look)]):
+        if there == [(seed, look) for seed in seeds]:
             return [gr.skip()] * len(outputs)
         if context.quick(look.model, len(seeds)):
             return show(chosen, seeds, *rest)
         if context.quick(look.model, 1):
-            *shown, said = show(chosen, one, *rest)
-            asked = controls.slow("draw all of the seeds, press Generate")
-            return [*shown, asked | {"alts": said["alts"]}]
+            one = chosen if chosen in seeds else seeds[0]
+            if there == [(one, look)]:
+                return [gr.skip()] * len(outputs)
+            *shown, said = show(one, [one], *rest)
+            return [*shown, controls.slow("draw all of the seeds, press Generate", said["alts"])]
         other = bool(there) and there[0][1].model != look.model  # whose pictures go, with what was told of them
         left = [[], [], None, "", gr.skip(), "", None, None] if other else [gr.skip()] * 8
         return [*left, controls.slow("draw, press Generate")]

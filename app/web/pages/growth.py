@@ -97,15 +97,10 @@ def build(context: Context) -> None:
         card = context.models.card(model)
         if not context.quick(model, 3):
             return [gr.skip(), gr.skip(), controls.slow("draw, press Enter in Seed, or Draw all stages")]
-        shown, said = fade_in(
-            seed, min(max(stage, controls.first_stage(card)), len(card.stages)), alpha, psi, label, model
-        )
+        stage = min(max(stage, controls.first_stage(card)), len(card.stages))
+        shown, said = fade_in(seed, stage, alpha, psi, label, model)
         if not context.quick(model, 3 + len(seeds) * len(card.stages)):
-            return [
-                shown,
-                gr.skip(),
-                said | {"message": controls.slow("draw the rest, press Draw all stages")["message"]},
-            ]
+            return [shown, gr.skip(), controls.slow("draw the rest, press Draw all stages", said["alts"])]
         ladder, described = stages(seeds, psi, label, model)
         said["alts"] += described["alts"]
         return [shown, ladder, said]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylegrow.common.errors import DataError
-from stylegrow.data.sources import CALORIMETER
+from stylegrow.data.sources import CALORIMETER, FOOTPRINTS
 from stylegrow.data.sources.base import Source
 from stylegrow.data.sources.labels import Labels
 from stylegrow.physics import footprints, showers
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stylegrow.data.request import Shape
 
 DEFAULT_COUNT = 10_000
-VERSIONS = {"calorimeter": "1", "footprints": "2"}  # raise one when a change changes its images
+VERSIONS = {CALORIMETER: "1", FOOTPRINTS: "2"}  # raise one when a change changes its images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,11 +201,12 @@ def test_pictures_that_break_later_are_passed_over(tmp_path, model):
 @pytest.mark.parametrize("roots", [None, (True, True, False)])
 def test_a_growing_model_meets_reals_as_its_critic_did(resolution, alpha, roots):
     """Rule 2: a picture at a stage is what training showed the critic there."""
-    pixels = np.random.RandomState(0).randint(1, 256, (3, 32, 32)).astype(np.uint8)
-    blocks = 32 // resolution
-    power = np.reshape([2, 2, 1] if roots else [1, 1, 1], (3, 1, 1))
-    energies = pixels.astype(float) ** power
-    mean = energies.reshape(3, resolution, blocks, resolution, blocks).mean(axis=(2, 4))
+    pixels = np.random.RandomState(0).randint(0, 256, (3, 32, 32)).astype(np.uint8)
+    blocks, by_channel = 32 // resolution, np.reshape(roots or (False,) * 3, (3, 1, 1))
+    power, counted = np.where(by_channel, 2, 1), (pixels > 0) | by_channel | (roots is None)
+    shape = (3, resolution, blocks, resolution, blocks)
+    sums, counts = (one.reshape(shape).sum(axis=(2, 4)) for one in (pixels.astype(float) ** power, counted))
+    mean = sums / np.maximum(counts, 1)
     level = np.rint(mean ** (1 / power))
     seen = to_reals(torch.from_numpy(level)[None], None, alpha, roots)[0].numpy()
     ours = at_stage(pixels, resolution, alpha, roots).transpose(2, 0, 1)
