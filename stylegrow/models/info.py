@@ -17,6 +17,7 @@ from stylegrow.models.weights import first_stage
 
 BUNDLED = (
     "stylegan-toonhead256",
+    "stylegan-toonhead128",
     "stylegan-toonhead64",
     "progan-toonhead128",
     "progan-toonhead64",
